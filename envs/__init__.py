@@ -1,0 +1,1 @@
+"""Language-conditioned manipulation tasks on MuJoCo, as gymnasium environments."""

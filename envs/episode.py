@@ -1,0 +1,40 @@
+"""Episode: one demonstration or rollout in memory. numpy only; the disk format is train/data's business."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, UInt8
+
+
+@dataclass
+class Episode:
+    """What was seen and commanded at each of t control steps. Row i holds the observation before action i."""
+
+    images: dict[str, UInt8[np.ndarray, "t h w 3"]]
+    """Upright RGB per camera."""
+    state: Float32[np.ndarray, "t s"]
+    """Proprioception (names: `vlasandbox.envs.robot.STATE_NAMES`)."""
+    action: Float32[np.ndarray, "t a"]
+    """The expert's action for row i's state, in the environment's action space."""
+    reference: Float32[np.ndarray, "t r"]
+    """The commanded end-effector target before the action, from which relative actions count (see control.py)."""
+    perturbed: Bool[np.ndarray, " t"]
+    """True where something else than `action` was executed (an injected disturbance)."""
+    target_uv: Float32[np.ndarray, "t v 2"]
+    """Privileged: image coordinates of the named object per camera, [0, 1] in view (see policies/types.py)."""
+    target_xyz: Float32[np.ndarray, "t 3"]
+    """Privileged: the named object's position in the robot's base frame [m]."""
+    initial_state: Float64[np.ndarray, " q"]
+    """Settled MuJoCo state (mjSTATE_FULLPHYSICS) from which the episode starts."""
+    instruction: str
+    task: str
+    seed: int
+    success: bool
+    control_hz: float
+    """[Hz]"""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """Settings worth keeping: expert noise, package versions, quality."""
+
+    def __len__(self) -> int:
+        return len(self.action)

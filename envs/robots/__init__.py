@@ -1,0 +1,1 @@
+"""One robot a file; the folder's listing is the registry."""

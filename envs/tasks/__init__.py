@@ -1,0 +1,1 @@
+"""One task a file; the folder's listing is the registry."""

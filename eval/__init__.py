@@ -1,0 +1,1 @@
+"""Rollouts, statistics, comparisons and reports."""

@@ -1,0 +1,1 @@
+"""Trunk, action heads and the policy made of them."""

@@ -1,0 +1,1 @@
+"""One action codec a file; the folder's listing is the registry."""

@@ -1,0 +1,57 @@
+"""ActionHead: one action representation on top of the trunk's prefix. Implementations live in heads/.
+
+A head sees a `Prefix` and normalised action chunks. It knows nothing of tasks, images, text, normalisation, or
+how its chunk is executed. Adding one is adding a file to heads/ that defines `Config` (a frozen dataclass deriving
+from `HeadConfig`) whose `build` returns an `ActionHead`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from .trunk import Trunk
+from .types import Prefix
+
+
+@dataclass(frozen=True)
+class HeadConfig(ABC):
+    """Base of every head's configuration."""
+
+    @abstractmethod
+    def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ActionHead":
+        """The head, sized for `trunk` (which it may extend, but must not register as its own submodule)."""
+
+
+class ActionHead(nn.Module, ABC):
+    """Turns a prefix into a chunk of normalised actions."""
+
+    @abstractmethod
+    def loss(
+        self, prefix: Prefix, actions: Float[Tensor, "b k a"], mask: Bool[Tensor, "b k"], generator: torch.Generator
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """Per-row loss, averaged over the valid entries of the row, and detached scalars worth logging."""
+
+    @abstractmethod
+    def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
+        """A chunk per row. Row i draws its noise from `generators[i]` alone, so that an episode's actions do not
+        depend on which other episodes share the batch."""
+
+    @property
+    @abstractmethod
+    def evaluations(self) -> int:
+        """Forward passes per sampled chunk (of the action network, or of the trunk for token heads)."""
+
+
+def masked_mean(values: Float[Tensor, "b k a"], mask: Bool[Tensor, "b k"]) -> Float[Tensor, " b"]:
+    """Mean over the valid steps of each row, divided by their count and not by k; 0 for a row without any."""
+    weights = mask.unsqueeze(-1).to(values.dtype)
+    return (values * weights).sum(dim=(1, 2)) / (weights.sum(dim=(1, 2)) * values.shape[2]).clamp(min=1)
+
+
+def draw_noise(generators: Sequence[torch.Generator], chunk: int, action_dim: int) -> Float[Tensor, "b k a"]:
+    """Standard normal noise, row i from `generators[i]`."""
+    return torch.stack([torch.randn(chunk, action_dim, generator=g, device=g.device) for g in generators])

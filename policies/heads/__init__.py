@@ -1,0 +1,1 @@
+"""One action representation a file; the folder's listing is the registry."""

@@ -1,0 +1,33 @@
+"""ActionNetwork: f(x, t, prefix) -> chunk, the network under every continuous objective. See networks/.
+
+Flow matching, diffusion and regression call the same network; regression feeds zeros at t = 0, so that it is
+matched exactly in architecture and size (the protocol of arXiv 2512.01809).
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .trunk import Trunk
+from .types import Prefix
+
+
+@dataclass(frozen=True)
+class NetworkConfig(ABC):
+    """Base of every action network's configuration."""
+
+    @abstractmethod
+    def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ActionNetwork":
+        """The network, sized for `trunk`."""
+
+
+class ActionNetwork(nn.Module, ABC):
+    """A noise-conditional function of an action chunk and a prefix. t = 0 is noise, t = 1 is data."""
+
+    @abstractmethod
+    def forward(
+        self, x: Float[Tensor, "b k a"], t: Float[Tensor, " b"], prefix: Prefix
+    ) -> Float[Tensor, "b k a"]:
+        """Prediction for the (noisy) chunk `x` at time `t` in [0, 1]."""

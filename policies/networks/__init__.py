@@ -1,0 +1,1 @@
+"""One noise-conditional action network a file; the folder's listing is the registry."""

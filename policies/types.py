@@ -1,0 +1,116 @@
+"""What crosses a policy's boundary, and the legend of axis names used in the whole house.
+
+b  batch                 n  tokens of a prefix      k  chunk length (actions predicted at once)
+v  views (cameras)       d  width of the trunk      a  action dimensions
+h w c  pixels, channels  l  instruction tokens      s  proprioceptive state dimensions
+t  time steps of an episode
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """The sizes and meanings a policy is built for; stored with every checkpoint and checked against the env."""
+
+    cameras: tuple[str, ...]
+    """View names, in the order of axis `v`."""
+    state_dim: int
+    """Length of the proprioceptive state."""
+    action_dim: int
+    """Length of one action."""
+    chunk: int
+    """Actions predicted at once (k)."""
+    action_space: str
+    """Name of the action space in `vlasandbox.envs.control`, e.g. "ee_delta"."""
+    control_hz: float
+    """Rate at which actions are executed [Hz]."""
+
+
+@dataclass
+class Observation:
+    """One observation per batch row, as the environment gives it (no scaling, no tokens yet)."""
+
+    images: UInt8[Tensor, "b v h w c"]
+    """Upright RGB, 0..255."""
+    state: Float[Tensor, "b s"]
+    """Proprioception in environment units."""
+    instruction: list[str]
+    """One sentence per row."""
+
+    def to(self, device: torch.device | str) -> "Observation":
+        """The same observation on `device`."""
+        return Observation(self.images.to(device), self.state.to(device), self.instruction)
+
+
+@dataclass
+class Grounding:
+    """Privileged labels from the simulator: where the named object is. Used in auxiliary losses only."""
+
+    uv: Float[Tensor, "b v 2"]
+    """Image coordinates of the object's centre in [0, 1], (0, 0) top left; outside that range if not in view."""
+    xyz: Float[Tensor, "b 3"]
+    """Position of the object in the robot's base frame [m]."""
+
+    def to(self, device: torch.device | str) -> "Grounding":
+        """The same labels on `device`."""
+        return Grounding(self.uv.to(device), self.xyz.to(device))
+
+
+@dataclass
+class Batch:
+    """Training windows: what was seen at step t and the expert's actions t .. t+k-1."""
+
+    observation: Observation
+    actions: Float[Tensor, "b k a"]
+    """In environment units."""
+    mask: Bool[Tensor, "b k"]
+    """False where the action is padding or not a consequence of what was seen (see train/data/windows.py)."""
+    grounding: Grounding | None = None
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on `device`."""
+        return Batch(
+            self.observation.to(device),
+            self.actions.to(device),
+            self.mask.to(device),
+            None if self.grounding is None else self.grounding.to(device),
+        )
+
+
+@dataclass
+class Prefix:
+    """All that a head may know of an observation: the trunk's pass over [images | instruction | proprio].
+
+    Padding positions have mask False; they do not advance `positions`.
+    """
+
+    hidden: Float[Tensor, "b n d"]
+    """Last hidden states of the trunk, after its final norm."""
+    mask: Bool[Tensor, "b n"]
+    """True where a token is real."""
+    positions: Tensor
+    """Rotary position of each token, int64 [b, n]: cumsum(mask) - 1."""
+    keys: list[Float[Tensor, "b g n e"]]
+    """Per layer, rotated keys: g key/value heads of e dimensions."""
+    values: list[Float[Tensor, "b g n e"]]
+    """Per layer, values."""
+
+    def repeat(self, times: int) -> "Prefix":
+        """Each row `times` times in a row, [b * times, ...]: several noise draws share one pass of the trunk."""
+        def rows(x: Tensor) -> Tensor:
+            return x.repeat_interleave(times, dim=0)
+
+        return Prefix(
+            rows(self.hidden), rows(self.mask), rows(self.positions),
+            [rows(x) for x in self.keys], [rows(x) for x in self.values],
+        )
+
+    @property
+    def next_position(self) -> Tensor:
+        """Position of the first token that extends the prefix, int64 [b]."""
+        return self.mask.sum(dim=1)

@@ -1,0 +1,1 @@
+"""Recording, training and the command line."""

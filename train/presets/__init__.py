@@ -1,0 +1,1 @@
+"""Named runs: one preset a file, a function that returns a full configuration."""
