@@ -1,1 +1,48 @@
-"""Language-conditioned manipulation tasks on MuJoCo, as gymnasium environments."""
+"""Language-conditioned manipulation tasks on MuJoCo, as gymnasium environments.
+
+Importing this registers `vlasandbox/<Task>-v0` with gymnasium; mujoco itself is imported by the first `make`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from . import tasks
+
+if TYPE_CHECKING:
+    from .manipulation_env import ManipulationEnv
+
+
+def make(task: str = "pick", **kwargs: Any) -> "ManipulationEnv":
+    """The environment of `task`.
+
+    Keywords: action_space="ee_delta", control_hz=10.0 [Hz], image_size=96 [pixels],
+    cameras=("front", "wrist"), quality="fast", render_mode=None.
+
+    Raises:
+        ValueError: an unknown or impossible setting; the message lists the valid ones.
+        ImportError: no OpenGL library; the message says what to install.
+    """
+    from .manipulation_env import ManipulationEnv
+
+    return ManipulationEnv(task, **kwargs)
+
+
+def task_names() -> list[str]:
+    """Tasks that `make` knows."""
+    return tasks.names()
+
+
+def env_id(task: str) -> str:
+    """The gymnasium id of a task: "pick" -> "vlasandbox/Pick-v0"."""
+    return f"vlasandbox/{tasks.camel_case(task)}-v0"
+
+
+def register_envs() -> None:
+    """Makes every task known to `gymnasium.make`; calling it again changes nothing."""
+    from gymnasium.envs.registration import register, registry
+
+    for task in task_names():
+        if env_id(task) not in registry:
+            register(env_id(task), entry_point=f"{__name__}:make", kwargs={"task": task})
+
+
+register_envs()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, UInt8
 
 
 @dataclass
@@ -18,11 +18,11 @@ class Episode:
     action: Float32[np.ndarray, "t a"]
     """The expert's action for row i's state, in the environment's action space."""
     reference: Float32[np.ndarray, "t r"]
-    """The commanded end-effector target before the action, from which relative actions count (see control.py)."""
+    """The target commanded before the action, from which relative actions count (see control.py)."""
     perturbed: Bool[np.ndarray, " t"]
     """True where something else than `action` was executed (an injected disturbance)."""
     target_uv: Float32[np.ndarray, "t v 2"]
-    """Privileged: image coordinates of the named object per camera, [0, 1] in view (see policies/types.py)."""
+    """Privileged: image coordinates of the named object per camera, [0, 1] in view, (0, 0) top left."""
     target_xyz: Float32[np.ndarray, "t 3"]
     """Privileged: the named object's position in the robot's base frame [m]."""
     initial_state: Float64[np.ndarray, " q"]

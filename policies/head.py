@@ -31,7 +31,11 @@ class ActionHead(nn.Module, ABC):
 
     @abstractmethod
     def loss(
-        self, prefix: Prefix, actions: Float[Tensor, "b k a"], mask: Bool[Tensor, "b k"], generator: torch.Generator
+        self,
+        prefix: Prefix,
+        actions: Float[Tensor, "b k a"],
+        mask: Bool[Tensor, "b k"],
+        generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
         """Per-row loss, averaged over the valid entries of the row, and detached scalars worth logging."""
 
@@ -55,3 +59,12 @@ def masked_mean(values: Float[Tensor, "b k a"], mask: Bool[Tensor, "b k"]) -> Fl
 def draw_noise(generators: Sequence[torch.Generator], chunk: int, action_dim: int) -> Float[Tensor, "b k a"]:
     """Standard normal noise, row i from `generators[i]`."""
     return torch.stack([torch.randn(chunk, action_dim, generator=g, device=g.device) for g in generators])
+
+
+def stratified_uniform(b: int, m: int, generator: torch.Generator) -> Float[Tensor, "b m"]:
+    """Uniform numbers in [0, 1), the j-th of a row in [j / m, (j + 1) / m): the m noise levels at which one
+    observation is trained are spread out, and their mean loss varies less than that of independent ones."""
+    return (
+        torch.rand(b, m, generator=generator, device=generator.device)
+        + torch.arange(m, device=generator.device)
+    ) / m

@@ -31,3 +31,8 @@ class ActionNetwork(nn.Module, ABC):
         self, x: Float[Tensor, "b k a"], t: Float[Tensor, " b"], prefix: Prefix
     ) -> Float[Tensor, "b k a"]:
         """Prediction for the (noisy) chunk `x` at time `t` in [0, 1]."""
+
+    def prepare(self, prefix: Prefix) -> Prefix:
+        """The same prefix with whatever else this network derives from it alone (masks, positions), to be passed to
+        many evaluations in place of `prefix`: a sampler calls it once per chunk."""
+        return prefix

@@ -99,6 +99,8 @@ class Prefix:
     """Per layer, rotated keys: g key/value heads of e dimensions."""
     values: list[Float[Tensor, "b g n e"]]
     """Per layer, values."""
+    image_tokens: Float[Tensor, "b v p i"] | None = None
+    """The image encoder's own tokens, p per view, before the language model."""
 
     def repeat(self, times: int) -> "Prefix":
         """Each row `times` times in a row, [b * times, ...]: several noise draws share one pass of the trunk."""
@@ -108,6 +110,7 @@ class Prefix:
         return Prefix(
             rows(self.hidden), rows(self.mask), rows(self.positions),
             [rows(x) for x in self.keys], [rows(x) for x in self.values],
+            None if self.image_tokens is None else rows(self.image_tokens),
         )
 
     @property

@@ -1,1 +1,3 @@
-"""The command line: one verb a file."""
+"""The command line: `vla VERB ...`, one verb a file. Nothing heavy is imported before a verb needs it."""
+
+from .dispatch import main as main

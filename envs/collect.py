@@ -1,0 +1,53 @@
+"""Demonstrations: run a task's expert through one episode, disturbed on request, and keep what was seen."""
+
+from dataclasses import asdict
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from .episode import Episode
+from .expert import NoiseConfig
+from .gl import mujoco
+from .manipulation_env import ManipulationEnv
+
+
+def collect_episode(env: ManipulationEnv, seed: int, noise: NoiseConfig | None = None) -> Episode:
+    """The episode of `seed`; with `noise`, a function of (seed, noise) still."""
+    expert = env.definition.expert()
+    rng = np.random.default_rng([seed, 1])  # another stream than the one that drew the scene
+    observation, info = env.reset(seed=seed)
+    initial_state = env.physics_state()
+    rows: list[tuple[Any, ...]] = []
+    done = False
+    while not done:
+        action = expert.act(env)
+        disturbed = noise.disturb(action, rng) if noise else None
+        rows.append((observation, action, env.reference(), disturbed is not None, *env.grounding()))
+        observation, _, terminated, truncated, info = env.step(action if disturbed is None else disturbed)
+        done = terminated or truncated
+    observations, actions, references, perturbed, uv, xyz = zip(*rows, strict=True)
+    return Episode(
+        images={name: np.stack([o["pixels"][name] for o in observations]) for name in env.cameras},
+        state=np.stack([o["agent_pos"] for o in observations]),
+        action=np.stack(actions),
+        reference=np.stack(references),
+        perturbed=np.array(perturbed),
+        target_uv=np.stack(uv),
+        target_xyz=np.stack(xyz),
+        initial_state=initial_state,
+        instruction=env.task_description,
+        task=env.task_name,
+        seed=seed,
+        success=info["is_success"],
+        control_hz=env.control_hz,
+        metadata={
+            "noise": asdict(noise) if noise else None,
+            "quality": env.quality,
+            "versions": {
+                "mujoco": mujoco.__version__,
+                "gymnasium": gymnasium.__version__,
+                "numpy": np.__version__,
+            },
+        },
+    )

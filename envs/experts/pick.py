@@ -1,0 +1,66 @@
+"""Expert for picking up one object from above: hover, descend, close, lift, told apart by the state alone."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..kinematics import pose_of
+from ..robot import Robot
+
+if TYPE_CHECKING:
+    from ..manipulation_env import ManipulationEnv
+
+HOVER = 0.10
+"""Height above the grasp from which the gripper descends [m]."""
+FUNNEL = 1.5
+"""Height to keep for each metre (or YAW_ARM radians) of misalignment: the way down narrows to the object."""
+YAW_ARM = 0.04
+"""Misalignment [m] that one radian counts for."""
+ALIGNED = 0.008
+"""Misalignment [m] without extra height."""
+IN_PLACE = 0.012
+"""Close the gripper when this near to the grasp, sideways and in height [m]."""
+STILL = 0.03
+"""Fingers slower than this [m/s] have finished closing."""
+RAISED = 0.14
+"""Height of the gripper above the table at which a lift ends [m]."""
+
+
+class PickExpert(Expert):
+    """Needs `scenario.target` and `scenario.shape`."""
+
+    def __init__(self, robot: Robot) -> None:
+        self._robot = robot
+
+    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
+        """The target to head for."""
+        data, index = env.data, env.world.robot
+        reference = env.reference().astype(np.float64)
+        if env.scenario.target in index.held(env.model, data) and self._fingers_still(env):
+            return np.array([*reference[:2], RAISED, reference[3], -1.0])
+        grasp = self._grasp(env)
+        error = pose_of(data, index.site) - grasp
+        misaligned = math.hypot(error[0], error[1]) + YAW_ARM * abs(error[3])
+        if misaligned < IN_PLACE and abs(error[2]) < IN_PLACE:
+            return np.append(grasp, -1.0)
+        commanded = reference[:4] - grasp
+        misaligned = math.hypot(commanded[0], commanded[1]) + YAW_ARM * abs(commanded[3])
+        grasp[2] += min(max(FUNNEL * (misaligned - ALIGNED), 0.0), HOVER)
+        return np.append(grasp, 1.0)
+
+    def _grasp(self, env: "ManipulationEnv") -> Float[np.ndarray, " 4"]:
+        """Gripper pose around the target, fingers across its narrow side."""
+        shape = env.scenario.shape
+        rotation = env.data.xmat[env.scenario.target]
+        yaw = math.atan2(rotation[3], rotation[0]) if shape.symmetry else 0.0
+        if shape.symmetry:
+            yaw = (yaw + shape.symmetry / 2) % shape.symmetry - shape.symmetry / 2
+        pose = np.append(env.data.xpos[env.scenario.target], yaw)
+        pose[2] += shape.grasp
+        return pose
+
+    def _fingers_still(self, env: "ManipulationEnv") -> bool:
+        return bool(np.abs(env.data.qvel[env.world.robot.finger_dofs]).max() < STILL)

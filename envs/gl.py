@@ -1,0 +1,75 @@
+"""The one door to mujoco: picks an OpenGL backend, then imports it. Others say `from .gl import mujoco`.
+
+mujoco reads MUJOCO_GL once, when it is imported, and on Linux defaults to a backend that needs a display.
+"""
+
+import ctypes
+import importlib
+import os
+import platform
+import sys
+from collections.abc import Callable
+from typing import Any
+
+CURE = "Install one with: apt-get install --no-install-recommends libegl1 libgl1"
+
+
+class NoRenderingError(ImportError):
+    """No OpenGL context can be made on this machine; the message says what to do."""
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def choose_backend(loads: Callable[[str], bool] = _loads) -> str:
+    """Name of the offscreen backend whose libraries this Linux machine has: "egl", else "osmesa".
+
+    Raises:
+        NoRenderingError: neither is there; the message names the packages that cure it.
+    """
+    # PyOpenGL needs libGL even where EGL makes the context.
+    if loads("libEGL.so.1") and loads("libGL.so.1"):
+        return "egl"
+    if loads("libOSMesa.so.8"):
+        return "osmesa"
+    raise NoRenderingError(f"MuJoCo cannot render: no offscreen OpenGL library was found. {CURE}")
+
+
+_chosen = platform.system() == "Linux" and not os.environ.get("MUJOCO_GL")
+if _chosen:
+    os.environ["MUJOCO_GL"] = choose_backend()
+_imported_before = "mujoco" in sys.modules
+
+try:
+    import mujoco
+    from mujoco.rendering.classic import gl_context
+
+    if _chosen and _imported_before:
+        # Somebody imported mujoco before MUJOCO_GL was set; the choice is all that this module holds.
+        importlib.reload(gl_context)
+except (AttributeError, ImportError) as error:  # PyOpenGL raises AttributeError where a library is missing
+    backend = os.environ.get("MUJOCO_GL")
+    raise NoRenderingError(
+        f"MuJoCo cannot render with MUJOCO_GL={backend}: {error}. Unset it, or install the library. {CURE}"
+    ) from error
+
+
+def make_context(width: int, height: int) -> Any:
+    """An offscreen OpenGL context for images of up to that size [pixels].
+
+    Raises:
+        NoRenderingError: the library is there, but no driver makes a context.
+    """
+    try:
+        return gl_context.GLContext(width, height)
+    except Exception as error:  # each backend raises its own types
+        backend = os.environ.get("MUJOCO_GL")
+        raise NoRenderingError(f"MuJoCo cannot render with MUJOCO_GL={backend}: {error}. {CURE}") from error
+
+
+__all__ = ["NoRenderingError", "choose_backend", "make_context", "mujoco"]

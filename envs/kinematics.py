@@ -1,0 +1,84 @@
+"""Inverse kinematics of one robot by damped least squares, on a model of the bare arm (a few µs a pass)."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from .gl import mujoco
+from .robot import Robot, RobotIndex
+
+DAMPING = 1e-4
+"""Added to J J^T; bounds the joint step near singular poses."""
+POSTURE_GAIN = 0.2
+"""How strongly the spare joint is drawn to the home posture in each pass."""
+TOLERANCE = 1e-4
+"""Pose error [m, rad] at which the iteration stops."""
+
+
+class Kinematics:
+    """Poses from joint angles and back, for grippers that point down."""
+
+    def __init__(self, robot: Robot) -> None:
+        spec = mujoco.MjSpec()
+        spec.compiler.degree = False
+        robot.add_to(spec)
+        self._model: Any = spec.compile()
+        self._data: Any = mujoco.MjData(self._model)
+        self._index = RobotIndex.of(robot, self._model)
+        self._home = np.array(robot.home)
+        self._down = robot.gripper_down
+        joints = [mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_JOINT, name) for name in robot.joints]
+        self._low, self._high = self._model.jnt_range[joints].T
+        self._jacobian = np.zeros((6, self._model.nv))
+
+    def forward(self, joints: Float[np.ndarray, " j"]) -> Float[np.ndarray, " 4"]:
+        """Gripper pose [x, y, z, yaw] at joint angles [rad]."""
+        self._place(joints)
+        return pose_of(self._data, self._index.site)
+
+    def solve(
+        self, start: Float[np.ndarray, " j"], pose: Float[np.ndarray, " 4"], passes: int = 6
+    ) -> Float[np.ndarray, " j"]:
+        """Joint angles [rad] near `start` that bring the gripper to `pose`, or as close as `passes` get.
+
+        Each pass adds J^T (J J^T + damping I)^-1 e plus the null-space share of a pull towards home
+        (Liegeois 1977; Buss, "Introduction to inverse kinematics", 2004).
+        """
+        cos, sin = np.cos(pose[3]), np.sin(pose[3])
+        wanted = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]) @ self._down
+        joints = start.copy()
+        error = np.empty(6)
+        for _ in range(passes):
+            self._place(joints)
+            rotation = self._data.site_xmat[self._index.site].reshape(3, 3)
+            error[:3] = pose[:3] - self._data.site_xpos[self._index.site]
+            # Half the sum of cross products of matching axes: the rotation vector, for small errors. Its
+            # components are the skew part of wanted @ rotation.T.
+            skew = wanted @ rotation.T
+            error[3] = 0.5 * (skew[2, 1] - skew[1, 2])
+            error[4] = 0.5 * (skew[0, 2] - skew[2, 0])
+            error[5] = 0.5 * (skew[1, 0] - skew[0, 1])
+            if error @ error < TOLERANCE**2:
+                break
+            mujoco.mj_jacSite(
+                self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._index.site
+            )
+            jacobian = self._jacobian[:, self._index.arm_dofs]
+            gram = jacobian @ jacobian.T
+            gram.flat[::7] += DAMPING
+            pull = POSTURE_GAIN * (self._home - joints)
+            joints += pull + jacobian.T @ np.linalg.solve(gram, error - jacobian @ pull)
+            np.clip(joints, self._low, self._high, out=joints)
+        return joints
+
+    def _place(self, joints: np.ndarray) -> None:
+        self._data.qpos[self._index.arm] = joints
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_comPos(self._model, self._data)  # mj_jacSite measures from the subtree's centre of mass
+
+
+def pose_of(data: Any, site: int) -> Float[np.ndarray, " 4"]:
+    """[x, y, z (m), yaw (rad)] of a site whose z axis points down."""
+    rotation = data.site_xmat[site]
+    return np.array([*data.site_xpos[site], np.arctan2(rotation[3], rotation[0])])

@@ -1,0 +1,139 @@
+"""Rendering: upright uint8 images of a model; one OpenGL context per process, model structure, quality.
+
+Two qualities. "fast" is what policies see: no shadow map, no reflections, no multisampling (each would cost
+more than the rest of the frame in software rendering). "pretty" is for people.
+"""
+
+import atexit
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from .gl import make_context, mujoco
+from .names import check_name
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Settings that are baked into an OpenGL context."""
+
+    shadow_size: int
+    """Side of the shadow map [pixels]; 0 draws no shadows."""
+    samples: int
+    """Samples per pixel; 0 is no multisampling."""
+    width: int
+    height: int
+    """Largest image [pixels]."""
+
+
+QUALITIES = {
+    "fast": Quality(shadow_size=0, samples=0, width=512, height=512),
+    "pretty": Quality(shadow_size=2048, samples=4, width=1280, height=1280),
+}
+_renderers: dict[tuple[int, str], "Renderer"] = {}
+
+
+class Renderer:
+    """Draws any model of one structure (same signature): colours and poses may differ, meshes may not."""
+
+    def __init__(self, model: Any, quality: str) -> None:
+        self._quality = QUALITIES[check_name("quality", quality, QUALITIES)]
+        self.users = 0
+        vis = model.vis
+        saved = (vis.quality.shadowsize, vis.quality.offsamples, vis.global_.offwidth, vis.global_.offheight)
+        self._gl = make_context(self._quality.width, self._quality.height)
+        self._gl.make_current()
+        try:
+            # Read by MjrContext from the model; flags alone would still allocate and fill the buffers.
+            vis.quality.shadowsize, vis.quality.offsamples = self._quality.shadow_size, self._quality.samples
+            vis.global_.offwidth, vis.global_.offheight = self._quality.width, self._quality.height
+            self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        finally:
+            vis.quality.shadowsize, vis.quality.offsamples = saved[:2]
+            vis.global_.offwidth, vis.global_.offheight = saved[2:]
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+        self._scene = mujoco.MjvScene(model, maxgeom=200)
+        shadows = self._quality.shadow_size > 0
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
+        self._option = mujoco.MjvOption()
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._perturb = mujoco.MjvPerturb()
+
+    def render(
+        self, model: Any, data: Any, camera: int, width: int, height: int
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """What fixed camera number `camera` sees.
+
+        Raises:
+            ValueError: the image is larger than this quality's buffer.
+        """
+        limit = self._quality
+        if not (0 < width <= limit.width and 0 < height <= limit.height):
+            raise ValueError(
+                f"image {width}x{height} does not fit; valid: 1x1 to {limit.width}x{limit.height}"
+            )
+        self._gl.make_current()
+        self._camera.fixedcamid = camera
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(
+            model, data, self._option, self._perturb, self._camera, everything, self._scene
+        )
+        rect = mujoco.MjrRect(0, 0, width, height)
+        mujoco.mjr_render(rect, self._scene, self._context)
+        pixels = np.empty((height, width, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(pixels, None, rect, self._context)
+        return pixels[::-1].copy()  # OpenGL counts rows from the bottom
+
+    def free(self) -> None:
+        """Releases the OpenGL context while its display still exists."""
+        with self._gl.as_current():
+            self._context.free()
+        self._gl.free()
+
+
+def acquire(model: Any, quality: str) -> Renderer:
+    """The process's renderer for models like `model`; give it back with `release`."""
+    key = (model.signature, quality)
+    if key not in _renderers:
+        _renderers[key] = Renderer(model, quality)
+        # Registered after mujoco's own exit hook (made with the first context), hence run before it.
+        atexit.unregister(_free_all)
+        atexit.register(_free_all)
+    renderer = _renderers[key]
+    renderer.users += 1
+    return renderer
+
+
+def release(renderer: Renderer) -> None:
+    """Frees `renderer` when its last user is gone."""
+    renderer.users -= 1
+    if renderer.users == 0:
+        for key in [key for key, value in _renderers.items() if value is renderer]:
+            del _renderers[key]
+        renderer.free()
+
+
+def _free_all() -> None:
+    for renderer in _renderers.values():
+        renderer.free()
+    _renderers.clear()
+
+
+def project(
+    model: Any, data: Any, camera: int, points_w: Float[np.ndarray, "n 3"], width: float, height: float
+) -> Float[np.ndarray, "n 2"]:
+    """Pixel coordinates (x right, y down, from the top left corner) of world points [m] in an image.
+
+    Points outside the view fall outside the image; points behind the camera mean nothing.
+    """
+    rotation = data.cam_xmat[camera].reshape(3, 3)
+    points_c = (points_w - data.cam_xpos[camera]) @ rotation  # x right, y up, looking along -z
+    depth = np.maximum(-points_c[:, 2], 1e-6)
+    focal = 0.5 * height / np.tan(np.deg2rad(model.cam_fovy[camera]) / 2)
+    x = 0.5 * width + focal * points_c[:, 0] / depth
+    y = 0.5 * height - focal * points_c[:, 1] / depth
+    return np.stack([x, y], axis=1)

@@ -1,0 +1,61 @@
+"""Tabletop: the empty scene that tasks build on: physics settings, table, light, cameras and the robot."""
+
+import math
+from typing import Any
+
+from .gl import mujoco
+from .robot import Robot
+
+TIMESTEP = 0.005
+"""[s]; grasps break at 10 ms."""
+TABLE = (0.30, 0.0, 0.65, 0.60)
+"""Centre x, y and half sizes x, y of the table top [m]; its surface is z = 0."""
+FRONT_TARGET = (0.485, 0.0, 0.085)
+"""Point that the front camera looks at [m]."""
+FRONT_DISTANCE = 0.90
+"""[m]"""
+FRONT_ELEVATION = math.radians(50)
+"""Above the table; steep enough that the gripper hides nothing that it has not reached."""
+
+
+def tabletop(robot: Robot) -> Any:
+    """A `mujoco.MjSpec` with table, lights, the cameras "front" and "wrist", and `robot` at the origin."""
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    option = spec.option
+    option.timestep = TIMESTEP
+    option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    option.impratio = 10
+    spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
+    spec.visual.headlight.diffuse = [0.25, 0.25, 0.25]
+    spec.visual.headlight.specular = [0, 0, 0]
+    spec.visual.map.znear, spec.visual.map.zfar = 0.01, 5.0
+    spec.stat.extent, spec.stat.center = 1.0, [0.5, 0, 0.1]
+    world = spec.worldbody
+    world.add_light(
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=[0.7, 0.5, 1.5], dir=[-0.25, -0.45, -1.0],
+        diffuse=[0.5, 0.5, 0.5], specular=[0.1, 0.1, 0.1], castshadow=True,
+    )  # fmt: skip
+    x, y, half_x, half_y = TABLE
+    world.add_geom(
+        name="table", type=mujoco.mjtGeom.mjGEOM_PLANE, pos=[x, y, 0], size=[half_x, half_y, 0.1],
+        rgba=[0.62, 0.60, 0.57, 1], contype=0, conaffinity=1, friction=[1.0, 0.005, 0.0001],
+    )  # fmt: skip
+    cos, sin = math.cos(FRONT_ELEVATION), math.sin(FRONT_ELEVATION)
+    tx, ty, tz = FRONT_TARGET
+    camera = world.add_camera(
+        name="front", pos=[tx + FRONT_DISTANCE * cos, ty, tz + FRONT_DISTANCE * sin], fovy=31.0
+    )
+    _aim(camera, [0.0, 1.0, 0.0, -sin, 0.0, cos])
+    robot.add_to(spec)
+    wrist = spec.body(robot.hand).add_camera(name="wrist", pos=[0.09, 0, 0.0], fovy=75.0)
+    tilt = math.radians(22)
+    _aim(wrist, [0.0, 1.0, 0.0, math.cos(tilt), 0.0, math.sin(tilt)])
+    return spec
+
+
+def _aim(camera: Any, xyaxes: list[float]) -> None:
+    """Directions of the image's right and up in the frame of the camera's body."""
+    camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_XYAXES
+    camera.alt.xyaxes = xyaxes

@@ -1,0 +1,62 @@
+"""One cell of a comparison's table: a policy under a condition, with its interval, in numbers and in words."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from .result import Condition, EvalResult
+from .stats import wilson
+
+EXPERT = "expert"
+"""Name of the scripted expert among policies."""
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+TITLES = {"test": "test", "swapped_instruction": "swapped instruction", "blank_image": "blank image"}
+"""The conditions in words."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One policy under one condition."""
+
+    result: EvalResult
+    interval: tuple[float, float]
+    """95 % interval of the success rate (Wilson). An episode that raised could have gone either way: the lower
+    end counts it as a failure, the upper end as a success."""
+
+    @staticmethod
+    def of(result: EvalResult) -> "Cell":
+        """The cell of `result`."""
+        n = len(result.episodes)
+        low, high = wilson(result.successes, n)[0], wilson(result.successes + result.errors, n)[1]
+        return Cell(result, (low, high))
+
+    @property
+    def episodes(self) -> int:
+        """Episodes that were run, those that raised included."""
+        return len(self.result.episodes)
+
+    @property
+    def rate(self) -> float:
+        """Successes per episode that did not raise; nan if all did."""
+        finished = self.episodes - self.result.errors
+        return self.result.successes / finished if finished else math.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able numbers; the interval in [0, 1]."""
+        return {
+            "successes": self.result.successes,
+            "episodes": self.episodes,
+            "interval": list(self.interval),
+            "errors": self.result.errors,
+        }
+
+    @property
+    def counts(self) -> str:
+        """ "97/100"."""
+        return f"{self.result.successes}/{self.episodes}"
+
+    @property
+    def percent(self) -> str:
+        """The interval, "[91.5, 99.0] %"."""
+        low, high = self.interval
+        return f"[{100 * low:.1f}, {100 * high:.1f}] %"

@@ -1,0 +1,44 @@
+"""Colours that colour-blind readers can tell apart, and the markers and lines that greyscale readers go by.
+
+Okabe and Ito, "Color Universal Design" (2008); https://jfly.uni-koeln.de/color/.
+"""
+
+from dataclasses import dataclass
+
+PALETTE = {
+    "blue": "#0072b2",
+    "orange": "#e69f00",
+    "bluish green": "#009e73",
+    "vermillion": "#d55e00",
+    "reddish purple": "#cc79a7",
+    "sky blue": "#56b4e9",
+    "yellow": "#f0e442",
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one policy looks in every plot."""
+
+    color: str
+    marker: str
+    """matplotlib's name."""
+    line: str
+
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_LINES = ("-", "--", "-.", ":")
+
+
+def styles(names: list[str]) -> dict[str, Style]:
+    """A style for each policy, by its place in `names`; colours come round again after seven."""
+    colors = list(PALETTE.values())
+    return {
+        name: Style(colors[i % len(colors)], _MARKERS[i % len(_MARKERS)], _LINES[i % len(_LINES)])
+        for i, name in enumerate(names)
+    }
+
+
+def rgb(color: str) -> tuple[int, int, int]:
+    """ "#d55e00" -> (213, 94, 0)."""
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

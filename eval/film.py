@@ -1,0 +1,102 @@
+"""Films a comparison: which episodes are shown follows from rules, so that nobody picks the pretty ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cell import EXPERT, TITLES
+from .compare import Comparison
+from .overlay import side_by_side
+from .replay import replay
+from .result import Condition, EpisodeResult, EvalResult
+from .video import write_mp4
+
+SPEED = 0.5
+"""Videos run at this share of real speed: a pick takes little more than a second."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An episode to show, and the rule that chose it."""
+
+    seed: int
+    condition: Condition
+    rule: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A side-by-side video of all policies on one seed."""
+
+    path: Path
+    choice: Choice
+    outcomes: dict[str, str]
+
+
+def film(comparison: Comparison, folder: Path, *, size: int = 240) -> list[Clip]:
+    """Replays and writes the videos that `choose` asks for into `folder`, pictures `size` pixels wide.
+
+    Raises:
+        ValueError: the actions of a chosen episode were not kept.
+        ReplayError: an episode does not replay as it was recorded.
+    """
+    clips = []
+    for choice in choose(comparison):
+        shown = [
+            (result, episode)
+            for result in _shown(comparison, choice.condition)
+            for episode in result.episodes
+            if episode.seed == choice.seed
+        ]
+        frames = side_by_side([replay(result, episode, size=size) for result, episode in shown], speed=SPEED)
+        path = folder / f"{choice.condition}-{choice.seed}.mp4"
+        write_mp4(frames, path, SPEED * shown[0][0].spec["control_hz"])
+        clips.append(Clip(path, choice, {result.policy: episode.outcome for result, episode in shown}))
+    return clips
+
+
+def choose(comparison: Comparison) -> list[Choice]:
+    """The first seeds, in ascending order, that answer a fixed list of questions; a seed comes once a condition."""
+    policies = _shown(comparison, "test")
+    names = [result.policy for result in policies]
+    choices: list[Choice] = []
+
+    def add(
+        condition: Condition, rule: str, outcomes: dict[int, list[bool]], wanted: list[bool] | None
+    ) -> None:
+        """The first seed with the `wanted` outcomes; None: with different ones."""
+        for seed, won in sorted(outcomes.items()):
+            if won == wanted or (wanted is None and len(set(won)) > 1):
+                if (seed, condition) not in [(c.seed, c.condition) for c in choices]:
+                    choices.append(Choice(seed, condition, rule))
+                return
+
+    won = _shared(policies)
+    every = "every policy" if len(names) > 1 else "the policy"
+    add("test", f"the first test seed on which {every} succeeded", won, [True] * len(names))
+    add("test", "the first test seed on which some policies succeeded and others did not", won, None)
+    add("test", f"the first test seed on which {every} failed", won, [False] * len(names))
+    for i, name in enumerate(names):
+        add(
+            "test",
+            f"the first test seed on which {name} failed",
+            {s: [w[i]] for s, w in won.items()},
+            [False],
+        )
+    for condition in ("swapped_instruction", "blank_image"):
+        if seeds := _shared(_shown(comparison, condition)):
+            choices.append(Choice(min(seeds), condition, f"the first seed with {TITLES[condition]}"))
+    return choices
+
+
+def _shown(comparison: Comparison, condition: Condition) -> list[EvalResult]:
+    return [r for r in comparison.results if r.condition == condition and r.policy != EXPERT]
+
+
+def _shared(results: list[EvalResult]) -> dict[int, list[bool]]:
+    """Success of each of `results` on the seeds that all of them finished without an error and kept actions of."""
+    kept: list[dict[int, EpisodeResult]] = [
+        {e.seed: e for e in result.episodes if e.outcome != "error" and e.actions is not None}
+        for result in results
+    ]
+    seeds = set.intersection(*(set(episodes) for episodes in kept)) if kept else set()
+    return {seed: [episodes[seed].outcome == "success" for episodes in kept] for seed in seeds}

@@ -1,0 +1,111 @@
+"""Which of several policies differ: all pairs on shared seeds, corrected for their number, summed up in letters."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+from .result import EvalResult
+from .stats import PairedTable, paired_table
+
+ALPHA = 0.05
+"""Chance of calling any one difference real when there is none."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two policies on the same seeds."""
+
+    first: str
+    second: str
+    table: PairedTable
+    p_holm: float
+    """The table's p-value, corrected for the number of pairs (Holm 1979)."""
+
+    @property
+    def points(self) -> float:
+        """How much more often `first` succeeds [points of 100]."""
+        return 100 * self.table.difference
+
+    @property
+    def real(self) -> bool:
+        """Whether the corrected test calls the difference real."""
+        return self.p_holm < ALPHA
+
+    @property
+    def resolves(self) -> float:
+        """The smallest difference that would probably have been found on these seeds [points of 100]."""
+        return 100 * self.table.resolvable if self.table.n else 100.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        low, high = self.table.interval()
+        return {
+            "first": self.first,
+            "second": self.second,
+            "n": self.table.n,
+            "both": self.table.both,
+            "only_first": self.table.only_a,
+            "only_second": self.table.only_b,
+            "neither": self.table.neither,
+            "excluded_seeds": list(self.table.excluded),
+            "difference_points": self.points,
+            "difference_interval": [100 * low, 100 * high],
+            "p": self.table.p_value,
+            "p_holm": self.p_holm,
+            "resolves_points": self.resolves,
+            "real": self.real,
+        }
+
+
+def compare_pairs(results: list[EvalResult]) -> list[Pair]:
+    """Every pair of `results`, in their order.
+
+    Raises:
+        ValueError: they are not about the same seeds.
+    """
+    found = list(itertools.combinations(results, 2))
+    tables = [paired_table(first, second) for first, second in found]
+    corrected = holm([table.p_value for table in tables])
+    return [
+        Pair(first.policy, second.policy, table, p)
+        for (first, second), table, p in zip(found, tables, corrected, strict=True)
+    ]
+
+
+def holm(ps: list[float]) -> list[float]:
+    """p-values corrected so that the chance of any false alarm among them stays at the level of one test.
+
+    Holm, "A simple sequentially rejective multiple test procedure" (1979): the i-th smallest of m is multiplied
+    by m - i + 1 and may not be smaller than the one before. holm([0.01, 0.04, 0.03]) -> [0.03, 0.06, 0.06].
+    """
+    corrected = [0.0] * len(ps)
+    largest = 0.0
+    for rank, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        largest = max(largest, min(1.0, ps[i] * (len(ps) - rank)))
+        corrected[i] = largest
+    return corrected
+
+
+def group_letters(names: list[str], pairs: list[Pair]) -> dict[str, str]:
+    """Letters such that two policies share one exactly if they are not distinguishable.
+
+    Insert and absorb (Piepho, "An algorithm for a letter-based representation of all-pairwise comparisons", 2004):
+    start with one group of all; each real difference splits every group that holds both; a group inside another
+    goes. Letters follow the order of `names`, so sort these by success. With a > c the only real difference,
+    names [a, b, c] get {"a": "A", "b": "AB", "c": "B"}.
+    """
+    groups = [frozenset(names)]
+    for pair in pairs:
+        if not pair.real:
+            continue
+        split = set()
+        for group in groups:
+            if {pair.first, pair.second} <= group:
+                split |= {group - {pair.first}, group - {pair.second}}
+            else:
+                split.add(group)
+        groups = [group for group in split if not any(group < other for other in split)]
+    groups.sort(key=lambda group: sorted(names.index(name) for name in group))
+    return {
+        name: "".join(chr(ord("A") + i) for i, group in enumerate(groups) if name in group) for name in names
+    }

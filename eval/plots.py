@@ -1,0 +1,217 @@
+"""The report's plots as inline SVG that follows the page's light or dark mode and reads well in greyscale."""
+
+import io
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .colors import PALETTE, styles
+from .cell import CONDITIONS, TITLES, Cell
+from .compare import Comparison
+from .page import Markup
+from .stages import count_endings
+
+_INK, _FAINT, _RULE, _PAPER = "#010101", "#020202", "#030303", "#040404"
+"""Stand-ins, replaced by the page's variables."""
+_VARIABLES = {_INK: "ink", _FAINT: "faint", _RULE: "rule", _PAPER: "paper"} | {
+    color: name.replace(" ", "-") for name, color in PALETTE.items()
+}
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "vlasandbox",
+    "text.parse_math": False,  # a policy may be called "$x"
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.edgecolor": _RULE,
+    "axes.labelcolor": _FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": _RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": _FAINT,
+    "ytick.color": _FAINT,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+WIDTH = 4.8
+"""Of every plot [inches]: on a phone's screen its letters are still legible."""
+_CONDITION_LOOK = {"test": ("o", "full"), "swapped_instruction": ("s", "none"), "blank_image": ("^", "none")}
+
+
+def success_plot(comparison: Comparison) -> Markup:
+    """Success with 95 % interval of every policy under every condition."""
+    names = comparison.names
+
+    def draw(ax: Axes) -> None:
+        look = styles(comparison.policies)
+        seen = [c for c in CONDITIONS if any(comparison.cell(name, c) for name in names)]
+        for row, name in enumerate(names):
+            color = look[name].color if name in look else _INK
+            for i, condition in enumerate(seen):
+                if cell := comparison.cell(name, condition):
+                    marker, fill = _CONDITION_LOOK[condition]
+                    y = row + 0.22 * (i - (len(seen) - 1) / 2)
+                    _point(ax, cell, y, color, marker, fill)
+        ax.set_yticks(range(len(names)), [_short(name) for name in names])
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_xlim(-2, 102)
+        ax.set_xlabel("success [%]")
+        ax.grid(axis="y", visible=False)
+        for condition in seen:
+            marker, fill = _CONDITION_LOOK[condition]
+            ax.plot([], [], marker, color=_INK, fillstyle=fill, label=TITLES[condition])
+        _legend_above(ax, 3)
+
+    return _svg("success", draw, 0.6 * len(names) + 1.2, "Success of every policy under every condition")
+
+
+def _point(ax: Axes, cell: Cell, y: float, color: str, marker: str, fill: str) -> None:
+    low, high = (100 * end for end in cell.interval)
+    ax.plot([low, high], [y, y], "-", color=color, linewidth=2, solid_capstyle="butt")
+    if math.isfinite(cell.rate):
+        ax.plot(
+            [100 * cell.rate],
+            [y],
+            marker,
+            color=color,
+            fillstyle=fill,
+            markersize=6.5,
+            markerfacecoloralt=_PAPER,
+        )
+
+
+def tradeoff_plot(
+    comparison: Comparison, costs: dict[str, tuple[float, float]], label: str, name: str
+) -> Markup:
+    """Test success against a cost: policy -> (value, upper end of its spread, the value itself if it has none)."""
+
+    def draw(ax: Axes) -> None:
+        for policy, style in styles(comparison.policies).items():
+            cell = comparison.cell(policy)
+            if cell is None or policy not in costs or not math.isfinite(cell.rate):
+                continue
+            value, upper = costs[policy]
+            low, high = (100 * end for end in cell.interval)
+            ax.plot([value, value], [low, high], "-", color=style.color, linewidth=1.6)
+            ax.plot([value, upper], [100 * cell.rate] * 2, "-", color=style.color, linewidth=1.6)
+            ax.plot(
+                [value],
+                [100 * cell.rate],
+                style.marker,
+                color=style.color,
+                markersize=7,
+                label=_short(policy),
+            )
+        ax.set_ylabel("success [%]")
+        ax.set_xlabel(label)
+        ax.set_ylim(-2, 102)
+        ax.set_xlim(0, 1.1 * max(upper for _, upper in costs.values()))
+        _legend_above(ax, 2)
+
+    return _svg(name, draw, 3.2, f"Success against {label}")
+
+
+def curves_plot(comparison: Comparison, curves: dict[str, list[dict[str, Any]]]) -> Markup | None:
+    """The loss of each policy over its updates, each on its own scale: they mean different things. None: no loss."""
+    names = [name for name in comparison.policies if _points(curves.get(name, []))]
+    if not names:
+        return None
+    look = styles(comparison.policies)
+    columns = 2
+    lines = math.ceil(len(names) / columns)
+
+    def draw_all(figure: Figure) -> None:
+        for i, name in enumerate(names):
+            ax = figure.add_subplot(lines, columns, i + 1)
+            steps, losses = zip(*_points(curves[name]), strict=True)
+            ax.plot(steps, losses, color=look[name].color, linewidth=1.4)
+            if min(losses) > 0:
+                ax.set_yscale("log")
+                ax.minorticks_off()
+            ax.set_title(_short(name), fontsize=10, loc="left")
+            ax.locator_params(axis="x", nbins=3)
+            ax.tick_params(labelsize=8)
+            if i >= len(names) - columns:
+                ax.set_xlabel("updates", fontsize=9)
+
+    return _render("curves", draw_all, 1.75 * lines + 0.3, "Training loss of every policy")
+
+
+def _points(rows: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    return [(row["step"], row["loss"]) for row in rows if row.get("loss") is not None]
+
+
+def stages_plot(comparison: Comparison) -> Markup:
+    """How far episodes got: for every policy and condition the share that ended at each stage."""
+    results = comparison.results
+    stages, rows = count_endings(results)
+    colors = ["blue", "sky blue", "bluish green", "yellow", "orange", "vermillion", "reddish purple"]
+    hatches = ["", "//", "..", "\\\\", "xx", "++", "oo"]
+
+    def draw(ax: Axes) -> None:
+        left = [0.0] * len(rows)
+        for i, stage in enumerate(stages):
+            shares = [100 * counts[stage] / sum(counts.values()) for counts in rows]
+            color = _RULE if stage == "success" else PALETTE[colors[i % len(colors)]]
+            ax.barh(
+                range(len(rows)), shares, left=left, height=0.7, color=color, edgecolor=_PAPER, linewidth=0.6,
+                hatch="" if stage == "success" else hatches[i % len(hatches)], label=stage.replace("_", " "),
+            )  # fmt: skip
+            left = [a + b for a, b in zip(left, shares, strict=True)]
+        labels = [f"{_short(r.policy)}, {TITLES[r.condition].split()[0]}" for r in results]
+        ax.set_yticks(range(len(rows)), labels)
+        ax.set_ylim(len(rows) - 0.5, -0.5)
+        ax.set_xlim(0, 100)
+        ax.set_xlabel("episodes [%]")
+        ax.grid(visible=False)
+        _legend_above(ax, 3)
+
+    return _svg("stages", draw, 0.27 * len(rows) + 1.3, "How far the episodes got")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else name[:17] + "…"
+
+
+def _legend_above(ax: Axes, columns: int) -> None:
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2, handletextpad=0.5,
+            columnspacing=1.2, borderpad=0.2,
+        )  # fmt: skip
+
+
+def _svg(name: str, draw: Callable[[Axes], None], height: float, label: str) -> Markup:
+    return _render(name, lambda figure: draw(figure.add_subplot()), height, label)
+
+
+def _render(name: str, draw: Callable[[Figure], None], height: float, label: str) -> Markup:
+    """Draws a figure `height` [inches] high and turns it into an SVG element without addresses of other files."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        draw(figure)
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Inside HTML the namespaces are known, sizes come from the style sheet, and names must differ between plots.
+    svg = re.sub(
+        r'<svg[^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{label}">', svg
+    )
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for color, variable in _VARIABLES.items():
+        svg = svg.replace(color, f"var(--{variable})")
+    return Markup(svg)

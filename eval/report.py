@@ -1,0 +1,111 @@
+"""Writes a comparison down three times: an HTML page for people, Markdown for a repository, JSON for programs."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from . import sections
+from .cell import EXPERT
+from .compare import Comparison
+from .film import Clip
+from .page import document, element
+from .training import Training
+
+LIMIT = 8_000_000
+"""Largest page [bytes]; videos that do not fit stay beside it."""
+
+
+def write_report(
+    folder: Path,
+    comparison: Comparison,
+    trainings: dict[str, Training] | None = None,
+    clips: list[Clip] | None = None,
+) -> Path:
+    """Writes report.html, report.md and report.json into `folder`, each whole or not at all; returns the page.
+
+    Args:
+        trainings: what each policy's training cost, for those that are known.
+        clips: videos to put into the page, the most important first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trainings = {name: t for name, t in (trainings or {}).items() if name in comparison.policies}
+    numbers = to_dict(comparison, trainings)
+    _write(folder / "report.json", json.dumps(numbers, indent=2, allow_nan=False) + "\n")
+    _write(folder / "report.md", markdown(comparison, trainings))
+    _write(folder / "report.html", page(comparison, trainings, clips or []))
+    return folder / "report.html"
+
+
+def to_dict(comparison: Comparison, trainings: dict[str, Training]) -> dict[str, Any]:
+    """`Comparison.to_dict` with each policy's training and the settings of the evaluation."""
+    numbers = comparison.to_dict()
+    for name, policy in numbers["policies"].items():
+        policy["training"] = trainings[name].to_dict() if name in trainings else None
+    return numbers
+
+
+def page(comparison: Comparison, trainings: dict[str, Training], clips: list[Clip]) -> str:
+    """The page, with as many of the first `clips` as keep it below LIMIT."""
+    size, shown = 500_000, []
+    for clip in clips:
+        size += clip.path.stat().st_size * 4 // 3
+        if size <= LIMIT:
+            shown.append(clip)
+    title = _title(comparison)
+    return document(
+        title,
+        element("h1", title),
+        element("p", _lead(comparison), class_="lead"),
+        sections.headline(comparison, trainings),
+        sections.films(shown, [clip for clip in clips if clip not in shown]),
+        sections.differences(comparison) if comparison.pairs else "",
+        sections.costs(comparison, trainings),
+        sections.learning(comparison, trainings),
+        sections.controls(comparison),
+        sections.endings(comparison),
+        sections.limits(comparison),
+        sections.protocol(comparison, trainings),
+    )
+
+
+def _title(comparison: Comparison) -> str:
+    count = len(comparison.policies)
+    who = f"{count} policies" if count > 1 else comparison.policies[0] if count else EXPERT
+    return f"{who} on “{comparison.task}”"
+
+
+def _lead(comparison: Comparison) -> str:
+    numbers = sorted({cell.episodes for cell in comparison.cells.values()})
+    episodes = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    return (
+        f"{episodes} simulated episodes per policy and condition, on the same unseen seeds for all. "
+        "Every number below is a count of these episodes."
+    )
+
+
+def markdown(comparison: Comparison, trainings: dict[str, Training]) -> str:
+    """The table and the verdicts."""
+    costs = [
+        f"- {name}: {t.demonstrations} demonstrations, {t.updates} updates, {sections.duration(t.wall_seconds)} "
+        f"({sections.duration(t.cpu_seconds)} CPU), {t.parameters / 1e6:.2f} M parameters"
+        for name, t in trainings.items()
+    ]
+    parts = [
+        f"# {_title(comparison)}",
+        _lead(comparison),
+        f"```\n{comparison.table()}\n```",
+        "\n".join(f"- {sentence}" for sentence in comparison.verdicts),
+        *(["## Training", "\n".join(costs)] if costs else []),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,246 @@
+"""What the report says, section by section."""
+
+import json
+import math
+
+from .cell import CONDITIONS, EXPERT, TITLES, Cell
+from .compare import Comparison
+from .film import SPEED, Clip
+from .page import Content, Markup, element, figure, section, table, video
+from .pairs import ALPHA
+from .plots import curves_plot, stages_plot, success_plot, tradeoff_plot
+from .training import Training
+from .verdicts import p_value, points
+
+
+def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
+    """The table, what it means, and the plot of all rates."""
+    rows = [_row(comparison, name, trainings) for name in comparison.names]
+    head = [
+        "",
+        "success",
+        "group",
+        "swapped instruction",
+        "blank image",
+        "ms per chunk",
+        "passes",
+        "training",
+        "errors",
+    ]
+    note = (
+        "Successes of episodes with 95 % intervals (Wilson). Policies that share a letter are not distinguishable. "
+        "ms per chunk: median and 95th percentile of one chunk at batch 1. Passes: evaluations of the action head per "
+        "chunk. Training: wall time. Errors: episodes of all conditions in which code raised."
+    )
+    return element(
+        "section",
+        table(head, rows, note),
+        element("ul", [element("li", sentence) for sentence in comparison.verdicts], class_="verdicts")
+        if comparison.verdicts
+        else "",
+        figure(success_plot(comparison), "Success and 95 % interval; filled: test, open: controls."),
+    )
+
+
+def _row(comparison: Comparison, name: str, trainings: dict[str, Training]) -> list[Content]:
+    cells = [comparison.cell(name, condition) for condition in CONDITIONS]
+    result = comparison.representative(name)
+    timed = math.isfinite(result.chunk_ms_p50)
+    return [
+        name,
+        _rate(cells[0]),
+        comparison.letters.get(name, "–"),
+        _rate(cells[1]),
+        _rate(cells[2]),
+        _two_lines(f"{result.chunk_ms_p50:.1f}", f"p95 {result.chunk_ms_p95:.1f}") if timed else "–",
+        "–" if name == EXPERT else str(result.evaluations),
+        duration(trainings[name].wall_seconds) if name in trainings else "–",
+        str(sum(cell.result.errors for cell in cells if cell)),
+    ]
+
+
+def _rate(cell: Cell | None) -> Content:
+    return _two_lines(cell.counts, cell.percent) if cell else "–"
+
+
+def _two_lines(first: str, second: str) -> Content:
+    return [first, element("small", second)]
+
+
+def differences(comparison: Comparison) -> Markup:
+    """Every pair: difference, interval, p-value."""
+    names = [name for name in comparison.policies if comparison.cell(name)]
+    found = {(pair.first, pair.second): pair for pair in comparison.pairs}
+    rows = []
+    for row in names[:-1]:
+        cells: list[Content] = [row]
+        for column in names[1:]:
+            pair = found.get((row, column))
+            if pair is None:
+                cells.append("")
+                continue
+            low, high = (100 * end for end in pair.table.interval())
+            text = f"{pair.points:+.0f} [{low:+.0f}, {high:+.0f}]"
+            cells.append([element("b", text) if pair.real else text, element("small", p_value(pair.p_holm))])
+        rows.append(cells)
+    note = (
+        "Row minus column, in points of 100, on the same seeds, with a 95 % interval (Newcombe) and the p-value of "
+        f"McNemar's exact test, corrected for {len(found)} pairs (Holm). Bold: p < {ALPHA}."
+    )
+    return section("Pairwise differences", table(["", *names[1:]], rows, note))
+
+
+def costs(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
+    """Success against what it takes."""
+    latency = {
+        name: (result.chunk_ms_p50, result.chunk_ms_p95)
+        for name in comparison.policies
+        if math.isfinite((result := comparison.representative(name)).chunk_ms_p50)
+    }
+    seconds = {
+        name: (t.cpu_seconds, t.cpu_seconds) for name, t in trainings.items() if name in comparison.policies
+    }
+    figures = []
+    if latency:
+        plot = tradeoff_plot(comparison, latency, "time per chunk [ms]", "latency")
+        figures.append(
+            figure(plot, "Against latency at batch 1: marker at the median, line to the 95th percentile.")
+        )
+    if seconds:
+        plot = tradeoff_plot(comparison, seconds, "training [CPU seconds]", "training")
+        figures.append(figure(plot, "Against the CPU time of the training, all threads together."))
+    return (
+        section("Success and its price", element("div", figures, class_="figures")) if figures else Markup()
+    )
+
+
+def learning(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
+    """Loss over updates."""
+    curves = {name: training.rows for name, training in trainings.items()}
+    plot = curves_plot(comparison, curves)
+    if plot is None:
+        return Markup()
+    note = (
+        "Training loss, each policy on its own scale. A cross-entropy, a noise error and a distance between actions "
+        "measure different things: compare the shapes, not the heights."
+    )
+    return section("Learning curves", figure(plot, note))
+
+
+def controls(comparison: Comparison) -> Markup:
+    """What each control is for."""
+    texts = {
+        "expert": "the scripted expert on the same seeds: what the task and its time limit allow at best.",
+        "swapped_instruction": "the same scene, but the instruction names another object while success stays about the "
+        "original one: a policy that still succeeds does not listen.",
+        "blank_image": "every image is uniform grey: a policy that still succeeds does not look.",
+    }
+    items = [
+        element("li", element("b", title), ": ", texts[key])
+        for key, title in (("expert", "Expert"), *((c, TITLES[c].capitalize()) for c in CONDITIONS[1:]))
+    ]
+    return section("Controls", element("ul", items))
+
+
+def endings(comparison: Comparison) -> Markup:
+    """Where episodes ended."""
+    note = (
+        "Share of episodes by the furthest stage that they reached. With a swapped instruction the stages still "
+        "speak of the original object."
+    )
+    return section("How far the episodes got", figure(stages_plot(comparison), note))
+
+
+def films(clips: list[Clip], left_out: list[Clip]) -> Markup:
+    """Side-by-side videos with the rule that chose each."""
+    if not clips:
+        return Markup()
+    shown = [
+        video(clip.path, f"Seed {clip.choice.seed}: {clip.choice.rule}. {_outcomes(clip)}.") for clip in clips
+    ]
+    note = (
+        f"Replayed from the recorded actions at {SPEED:g} times real speed; every replay ended as recorded. Dots: where "
+        "the rest of the current chunk sends the gripper; yellow ring: where it closes. Seeds were chosen by the rules "
+        "below, not by eye."
+    )
+    more = f"Too large for this page, but beside it: {', '.join(clip.path.name for clip in left_out)}."
+    return section(
+        "Episodes",
+        element("p", note, class_="note"),
+        shown,
+        element("p", more, class_="note") if left_out else "",
+    )
+
+
+def _outcomes(clip: Clip) -> str:
+    return ", ".join(f"{name}: {outcome}" for name, outcome in clip.outcomes.items())
+
+
+def limits(comparison: Comparison) -> Markup:
+    """What the numbers cannot tell."""
+    items = [
+        "One training per policy. The intervals cover the luck of the episodes, not the luck of the training seed: "
+        "another seed of the same recipe may move a policy by more than the interval.",
+        "The policies here are trained systems on this budget and this data. What one head would do with more data, "
+        "another learning rate or longer training is another experiment.",
+        "One simulated task and one robot. Nothing here was measured on hardware.",
+    ]
+    if comparison.pairs:
+        coarse = max(comparison.pairs, key=lambda pair: pair.resolves)
+        items.insert(
+            0,
+            f"With {coarse.table.n} shared seeds a difference below about {points(coarse.resolves)} was more likely "
+            "than not to be missed or is a matter of luck; “not distinguishable” does not mean “equal”.",
+        )
+    return section("What these numbers cannot tell", element("ul", [element("li", item) for item in items]))
+
+
+def protocol(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
+    """Everything that is needed to repeat it."""
+    runs = [
+        [
+            name, f"{t.demonstrations} demonstrations", f"{t.updates} updates, {t.samples} samples",
+            f"{duration(t.wall_seconds)} ({duration(t.cpu_seconds)} CPU)", f"{t.samples_per_second:.0f}/s",
+            f"{t.parameters / 1e6:.2f} M", f"{t.device}, {t.threads} threads", element("code", t.dataset[:16]),
+        ]
+        for name, t in trainings.items()
+    ]  # fmt: skip
+    head = ["", "data", "budget", "time", "samples", "parameters", "device", "dataset"]
+    first = next((r for r in comparison.results if r.policy != EXPERT), comparison.results[0])
+    seeds = sorted(e.seed for e in first.episodes)
+    facts: list[list[Content]] = [
+        ["Task", comparison.task],
+        ["Seeds", f"{len(seeds)} from {seeds[0]} to {seeds[-1]}, the same for every policy and condition"],
+        ["Executed per chunk", f"{first.execute} actions, then the policy is asked again"],
+        ["Inference", f"{first.lanes} lanes, {first.threads} threads; noise drawn per episode from its seed"],
+        ["Chunk", _chunk(comparison)],
+        *(["Environment: " + name, json.dumps(value)] for name, value in first.spec.items()),
+        ["Versions", ", ".join(f"{name} {v}" for name, v in sorted(first.versions.items()))],
+        *(
+            ["Checkpoint: " + name, comparison.representative(name).checkpoint]
+            for name in comparison.policies
+        ),
+    ]
+    return section(
+        "Protocol",
+        table(head, runs) if runs else "",
+        element("div", table(["", ""], facts), class_="protocol"),
+    )
+
+
+def _chunk(comparison: Comparison) -> str:
+    lengths = {
+        len(chunk)
+        for result in comparison.results
+        for episode in result.episodes
+        for _, chunk in episode.chunks
+    }
+    return (
+        f"{' or '.join(map(str, sorted(lengths)))} actions predicted at once" if lengths else "not recorded"
+    )
+
+
+def duration(seconds: float) -> str:
+    """93 -> "1 min 33 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,95 @@
+"""Tally: counts finished episodes, shows how it goes, and makes the result of them."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any, Self
+
+from tqdm import tqdm
+
+from .latency import Latency
+from .result import Condition, EpisodeResult, EvalResult
+
+PACKAGES = ("vlasandbox", "mujoco", "numpy", "torch", "transformers")
+
+
+class Tally:
+    """Episodes of one evaluation as they come in, with a clock and a progress bar; use as a context."""
+
+    def __init__(self, name: str, condition: Condition, total: int, progress: bool) -> None:
+        self._name, self._condition, self._total = name, condition, total
+        self._episodes: dict[int, EpisodeResult] = {}
+        interval = 0.2 if sys.stderr.isatty() else 20.0
+        label = name if condition == "test" else f"{name}, {condition.replace('_', ' ')}"
+        self._bar = tqdm(total=total, desc=label, unit="episode", disable=not progress, mininterval=interval)
+        self._start = time.perf_counter()
+        self._wall = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wall = time.perf_counter() - self._start
+        self._bar.close()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every episode is over."""
+        return len(self._episodes) == self._total
+
+    def add(self, episodes: Sequence[EpisodeResult]) -> None:
+        """Takes finished episodes in."""
+        if not episodes:
+            return
+        self._episodes |= {episode.seed: episode for episode in episodes}
+        errors = sum(e.outcome == "error" for e in self._episodes.values())
+        successes = sum(e.outcome == "success" for e in self._episodes.values())
+        rate = successes / max(1, len(self._episodes) - errors)
+        self._bar.set_postfix_str(f"success {rate:.0%}" + (f", {errors} errors" if errors else ""), refresh=False)
+        self._bar.update(len(episodes))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens inside does not count as time of the rollouts."""
+        before = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - before
+
+    def result(
+        self,
+        task: str,
+        seeds: Sequence[int],
+        spec: dict[str, Any],
+        *,
+        execute: int,
+        checkpoint: str = "",
+        lanes: int = 0,
+        threads: int = 0,
+        evaluations: int = 0,
+        device: str = "",
+        latency: Latency | None = None,
+    ) -> EvalResult:
+        """The episodes in the order of `seeds`, with how they were made."""
+        episodes = [self._episodes[seed] for seed in seeds]
+        versions = {package: version(package) for package in PACKAGES}
+        return EvalResult(
+            policy=self._name,
+            checkpoint=checkpoint,
+            task=task,
+            condition=self._condition,
+            seed_start=min(seeds),
+            episodes=episodes,
+            execute=execute,
+            lanes=lanes,
+            threads=threads,
+            evaluations=evaluations,
+            chunk_ms_p50=latency.p50 if latency else math.nan,
+            chunk_ms_p95=latency.p95 if latency else math.nan,
+            wall_seconds=self._wall,
+            env_steps=sum(episode.steps for episode in episodes),
+            spec=spec,
+            versions=versions | ({"device": device} if device else {}),
+        )

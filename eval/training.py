@@ -1,0 +1,58 @@
+"""What a training cost, as far as a report needs it."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Training:
+    """One policy's training."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    """Of the process, all threads [s]."""
+    updates: int
+    samples: int
+    """Windows seen."""
+    demonstrations: int
+    samples_per_second: float
+    parameters: int
+    dataset: str
+    """Fingerprint of the dataset."""
+    device: str
+    threads: int
+    rows: list[dict[str, Any]] = field(repr=False)
+    """metrics.jsonl."""
+
+    @staticmethod
+    def load(run: Path) -> "Training":
+        """The finished training in the folder `run`.
+
+        Raises:
+            ValueError: `run` holds no finished training.
+        """
+        path = run / "summary.json"
+        if not path.exists():
+            raise ValueError(f"{run} holds no finished training: there is no {path.name}")
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        metrics = run / "metrics.jsonl"
+        lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
+        return Training(
+            wall_seconds=summary["train_wall_seconds"],
+            cpu_seconds=summary["train_cpu_seconds"],
+            updates=summary["updates"],
+            samples=summary["samples"],
+            demonstrations=summary["demonstrations"],
+            samples_per_second=summary["samples_per_second"],
+            parameters=sum(summary["parameters"].values()),
+            dataset=summary["dataset"]["fingerprint"],
+            device=summary["device"],
+            threads=summary["threads"],
+            rows=[json.loads(line) for line in lines],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, without the metrics."""
+        return {name: value for name, value in asdict(self).items() if name != "rows"}

@@ -1,0 +1,215 @@
+"""Environment process of an evaluation: plays the episodes of some lanes; imports neither torch nor transformers.
+
+Started by `pool.py` as a program of its own and not through multiprocessing, which would import the caller's main
+module into every worker, and with it torch. It talks over its standard input, a socket: first comes a `Job`;
+it answers `Ready` or `Broken`, then with the first observation of every lane.
+From then on a message {lane: block of actions} is answered by {lane: Turn}. When the other end is closed, or its
+process is gone, the worker ends. The expert needs no actions: its worker plays on and reports every episode.
+"""
+
+import os
+import sys
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, Shaped, UInt8
+
+from .result import EpisodeResult, Outcome
+
+if TYPE_CHECKING:
+    from ..envs.manipulation_env import ManipulationEnv
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a worker needs to know."""
+
+    path: list[str]
+    """sys.path of the parent, so that anyone's task modules are found."""
+    task: str
+    env: dict[str, Any]
+    """Keywords of `envs.make`."""
+    swapped: bool
+    """Whether the instruction names another object of the scene."""
+    expert: bool
+    """Whether the scripted expert acts instead of the parent."""
+    lanes: dict[int, list[int]]
+    """Seeds of each lane's episodes, in order."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The environments exist and can render."""
+
+    spec: dict[str, Any]
+    """`ManipulationEnv.spec_dict`."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The worker cannot work at all."""
+
+    message: str
+    mistake: bool
+    """Whether it was a ValueError: the user's mistake, told in one line."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a lane sees while it waits for actions."""
+
+    seed: int
+    step: int
+    """Control steps done in this episode."""
+    images: UInt8[np.ndarray, "v h w 3"]
+    state: Float32[np.ndarray, " s"]
+    instruction: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What happened in a lane."""
+
+    finished: list[EpisodeResult] = field(default_factory=list)
+    sight: Sight | None = None
+    """None when the lane has no episodes left."""
+
+
+class Lane:
+    """One environment and the episodes that it still has to play."""
+
+    def __init__(self, job: Job, seeds: Sequence[int]) -> None:
+        self._job = job
+        self._seeds = deque(seeds)
+        self.env = self._make()
+        self._expert = self.env.definition.expert() if job.expert else None
+
+    def _make(self) -> "ManipulationEnv":
+        from .. import envs
+
+        return envs.make(self._job.task, **self._job.env)
+
+    def begin(self, finished: list[EpisodeResult]) -> Turn:
+        """Starts the next episode that can be started; reports those `finished` and those that cannot."""
+        while self._seeds:
+            self._seed, self._actions, self._stage, self._info = self._seeds.popleft(), [], 0, {}
+            try:
+                options = {"instruction": "swapped"} if self._job.swapped else None
+                observation, info = self.env.reset(seed=self._seed, options=options)
+                self._note(info)
+                return Turn(finished, self._sight(observation))
+            except Exception as error:
+                finished.append(self._crash(error))
+        return Turn(finished)
+
+    def advance(self, block: Shaped[np.ndarray, "m a"] | None) -> Turn:
+        """Executes `block`, or one action of the expert; goes on to the next episode if this one ends."""
+        try:
+            if block is None:
+                assert self._expert is not None
+                block = self._expert.act(self.env)[None]
+            observation, _, terminated, truncated, info = self.env.step_block(block)
+            self._actions.extend(block[: info["steps"]])
+            self._note(info)
+            if not (terminated or truncated):
+                return Turn([], self._sight(observation))
+            won = info["is_success"]
+            return self.begin([self._result("success" if won else "timeout" if truncated else "failure")])
+        except Exception as error:
+            return self.begin([self._crash(error)])
+
+    def close(self) -> None:
+        """Frees the environment's share of the OpenGL context."""
+        self.env.close()
+
+    def _note(self, info: dict[str, Any]) -> None:
+        self._info = info
+        self._stage = max(self._stage, self.env.definition.stages.index(info["stage"]))
+
+    def _sight(self, observation: dict[str, Any]) -> Sight:
+        pixels = observation["pixels"]
+        images = np.stack([pixels[name] for name in self.env.cameras]) if pixels else np.empty((0, 0, 0, 3), np.uint8)
+        return Sight(self._seed, len(self._actions), images, observation["agent_pos"], observation["instruction"])
+
+    def _result(self, outcome: Outcome, error: str | None = None) -> EpisodeResult:
+        return EpisodeResult(
+            seed=self._seed,
+            outcome=outcome,
+            steps=len(self._actions),
+            progress=float(self._info.get("progress", 0.0)),
+            stage=self.env.definition.stages[self._stage],
+            instruction=self._info.get("instruction", ""),
+            error=error,
+            actions=np.array(self._actions, np.float32).reshape(len(self._actions), -1),
+        )
+
+    def _crash(self, error: Exception) -> EpisodeResult:
+        """The result of an episode whose code raised; the next one gets a fresh environment."""
+        result = self._result("error", describe(error))
+        self.env.close()
+        self.env = self._make()
+        return result
+
+
+def describe(error: Exception) -> str:
+    """One line: the exception and where it was raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join("".join(traceback.format_exception_only(error)).split())
+    return f"{text} ({os.path.basename(place.filename)}:{place.lineno})"
+
+
+def serve(connection: Connection, job: Job) -> None:
+    """Plays all episodes of `job`, then waits for the end of the connection.
+
+    Raises:
+        EOFError, OSError: the other end is gone.
+    """
+    lanes: dict[int, Lane] = {}
+    try:
+        try:
+            for number, seeds in job.lanes.items():
+                lanes[number] = Lane(job, seeds)
+            first = next(iter(lanes.values())).env
+            if not job.expert:
+                # A machine that cannot render would otherwise fail every episode, one by one.
+                first.render_frame(first.cameras[0], 8, 8, quality=first.quality)
+        except Exception as error:
+            mistake = isinstance(error, ValueError)
+            connection.send(Broken(str(error) if mistake else traceback.format_exc(), mistake))
+            return
+        connection.send(Ready(first.spec_dict()))
+        if job.expert:
+            _play_expert(connection, lanes)
+        connection.send({number: lane.begin([]) for number, lane in lanes.items()})
+        while True:
+            blocks = connection.recv()
+            connection.send({number: lanes[number].advance(block) for number, block in blocks.items()})
+    finally:
+        for lane in lanes.values():
+            lane.close()
+
+
+def _play_expert(connection: Connection, lanes: dict[int, Lane]) -> None:
+    for number, lane in lanes.items():
+        turn = lane.begin([])
+        while turn.sight is not None:
+            if turn.finished:
+                connection.send({number: Turn(turn.finished)})
+            turn = lane.advance(None)
+        connection.send({number: turn})
+
+
+def main() -> None:
+    """Body of the process."""
+    connection = Connection(os.dup(0))
+    job = connection.recv()
+    sys.path[:] = job.path
+    try:
+        serve(connection, job)
+    except (EOFError, ConnectionError):
+        pass

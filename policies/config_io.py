@@ -1,0 +1,129 @@
+"""Frozen dataclass trees <-> JSON.
+
+Where a field is declared as a base class (`head: HeadConfig`), the JSON object names its class under "type", e.g.
+"vlasandbox.policies.heads.flow.Config"; anyone's importable class of that base will do.
+"""
+
+import dataclasses
+import importlib
+import pkgutil
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def to_dict(config: Any, declared: Any = None) -> Any:
+    """JSON-able form of a dataclass, or of a value inside one.
+
+    Args:
+        config: the value.
+        declared: its declared class; a dataclass of another class gets a "type".
+    """
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        hints = get_type_hints(type(config))
+        fields = {f.name: to_dict(getattr(config, f.name), hints[f.name]) for f in dataclasses.fields(config)}
+        own = type(config)
+        named = declared is not None and own not in (declared, *get_args(declared))
+        return {"type": f"{own.__module__}.{own.__qualname__}", **fields} if named else fields
+    if isinstance(config, tuple | list):
+        return [to_dict(x) for x in config]
+    if isinstance(config, Path):
+        return str(config)
+    assert config is None or isinstance(config, bool | int | float | str), f"{config!r} has no form in JSON"
+    return config
+
+
+def from_dict(cls: type[T], data: Any, path: str = "") -> T:
+    """The dataclass `cls` from what `to_dict` made of it. A missing field takes its default.
+
+    Raises:
+        ValueError: unknown or missing field, unknown type, or a value of the wrong type; the message gives the
+            path of the value, the value, and what is valid there.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f"{path or 'config'}: expected an object with the fields of {cls.__name__}, got {data!r}")
+    data = dict(data)
+    actual = _class_named(data.pop("type"), cls, path) if "type" in data else cls
+    fields = {f.name: f for f in dataclasses.fields(actual)}  # pyright: ignore[reportArgumentType]
+    hints = get_type_hints(actual)
+    unknown = sorted(data.keys() - fields.keys())
+    if unknown:
+        raise ValueError(f"{_join(path, unknown[0])}: unknown field; valid: {', '.join(fields)}")
+    values = {name: _value(hints[name], x, _join(path, name)) for name, x in data.items()}
+    required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
+    for name in required:
+        if name not in values:
+            raise ValueError(f"{_join(path, name)}: this field is missing")
+    return actual(**values)
+
+
+def _value(hint: Any, data: Any, path: str) -> Any:
+    """`data` as a value of the type that `hint` declares."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _first_fitting([lambda arg=arg: _value(arg, data, path) for arg in args], hint, data, path)
+    if origin is Literal:
+        return _expect(data in args, data, path, data, f"one of {', '.join(map(repr, args))}")
+    if origin is tuple:
+        _expect(isinstance(data, list | tuple), data, path, None, "a list")
+        if args[-1] is not Ellipsis:
+            _expect(len(data) == len(args), data, path, None, f"a list of {len(args)}")
+        element = args if args[-1] is not Ellipsis else (args[0],) * len(data)
+        return tuple(_value(h, x, f"{path}[{i}]") for i, (h, x) in enumerate(zip(element, data, strict=True)))
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, data, path)  # pyright: ignore[reportArgumentType]
+    if hint is type(None):
+        return _expect(data is None, data, path, None, "null")
+    if hint is Path:
+        return Path(_expect(isinstance(data, str), data, path, data, "a path"))
+    if hint is float:
+        number = isinstance(data, int | float) and not isinstance(data, bool)
+        return float(_expect(number, data, path, data, "a number"))
+    if hint is int:
+        return _expect(isinstance(data, int) and not isinstance(data, bool), data, path, data, "a whole number")
+    return _expect(isinstance(data, hint), data, path, data, hint.__name__)
+
+
+def _expect(fits: bool, data: Any, path: str, value: Any, expected: str) -> Any:
+    if not fits:
+        raise ValueError(f"{path}: got {data!r}, expected {expected}")
+    return value
+
+
+def _first_fitting(options: list[Callable[[], Any]], hint: Any, data: Any, path: str) -> Any:
+    errors = []
+    for option in options:
+        try:
+            return option()
+        except ValueError as error:
+            errors.append(str(error))
+    raise ValueError(f"{path}: got {data!r}, which fits nothing in {hint} ({'; '.join(errors)})")
+
+
+def _class_named(name: Any, base: type, path: str) -> type:
+    """The subclass of `base` with this dotted name."""
+    module, _, attribute = str(name).rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError):
+        found = None
+    if not (isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)):
+        raise ValueError(f"{path or 'config'}: {name!r} is not an importable {base.__name__}; valid: {_known(base)}")
+    return found
+
+
+def _known(base: type) -> str:
+    """Implementations that ship with us: the folder named like the base's module, in the plural."""
+    try:
+        folder = importlib.import_module(f"{base.__module__}s")
+        names = [f"{folder.__name__}.{info.name}.Config" for info in pkgutil.iter_modules(folder.__path__)]
+    except (ImportError, AttributeError):
+        names = [f"{base.__module__}.{base.__qualname__}"]
+    return ", ".join(sorted(names)) + ", or the dotted name of your own"
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

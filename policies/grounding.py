@@ -1,0 +1,70 @@
+"""Auxiliary losses that tie the instruction to what is seen, on privileged labels from the simulator.
+
+They serve training alone; nothing of them is used when acting. "heat" asks of each image which patch holds the
+object that the instruction names, "position" asks where that object is. Both are parts of the trunk, so every
+action head gets the same help. With both weights 0 the policy learns from actions only.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from .types import Grounding
+
+UNIT = 0.1
+"""Positions are predicted in units of 10 cm, so that a miss of 1 cm weighs as much as an error of 0.1 in an action
+that is normalised to [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class GroundingConfig:
+    """Weights of the auxiliary losses beside the action loss; 0 switches one off, and its parameters go too.
+
+    The labels are privileged: a simulator knows them, a robot does not.
+    """
+
+    heat: float = 0.2
+    """Cross-entropy of the patch that holds the named object."""
+    position: float = 0.5
+    """L1 error of the named object's position in the robot's base frame, in units of 10 cm."""
+
+
+def target_patches(uv: Float[Tensor, "b v 2"], grid: int) -> tuple[Int[Tensor, "b v"], Bool[Tensor, "b v"]]:
+    """Index in row order of the patch of a grid x grid image that holds each point, and whether it is in sight."""
+    in_sight = ((uv >= 0) & (uv < 1)).all(dim=-1)
+    column, row = (uv * grid).long().clamp(0, grid - 1).unbind(-1)
+    return row * grid + column, in_sight
+
+
+class GroundingLoss(nn.Module):
+    """Reads the labels off image tokens (of the encoder, dim `image_dim`) and off the proprioception's token."""
+
+    def __init__(self, config: GroundingConfig, image_dim: int, dim: int) -> None:
+        super().__init__()
+        self.config = config
+        self.heat = nn.Linear(image_dim, 1, bias=False) if config.heat else None
+        self.position = nn.Linear(dim, 3) if config.position else None
+
+    def forward(
+        self, image_tokens: Float[Tensor, "b v n e"], state_token: Float[Tensor, "b d"], labels: Grounding
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """Weighted loss per row and detached scalars worth logging."""
+        total = state_token.new_zeros(len(state_token), dtype=torch.float32)
+        metrics: dict[str, Tensor] = {}
+        if self.heat is not None:
+            logits = self.heat(image_tokens).squeeze(-1).float()  # [b, v, n]
+            patch, in_sight = target_patches(labels.uv, round(logits.shape[2] ** 0.5))
+            entropy = F.cross_entropy(rearrange(logits, "b v n -> b n v"), patch, reduction="none")  # [b, v]
+            views = in_sight.sum(dim=1).clamp(min=1)
+            total = total + self.config.heat * (entropy * in_sight).sum(dim=1) / views
+            hits = (logits.argmax(dim=-1) == patch) & in_sight
+            metrics["heat_accuracy"] = (hits.sum() / in_sight.sum().clamp(min=1)).detach()
+        if self.position is not None:
+            miss = (self.position(state_token).float() - labels.xyz / UNIT).abs().mean(dim=-1)
+            total = total + self.config.position * miss
+            metrics["position_error"] = miss.mean().detach() * UNIT
+        return total, metrics

@@ -1,0 +1,147 @@
+"""Diffusion: DDPM training and deterministic DDIM sampling, as in Diffusion Policy, on a schedule from diffusers.
+
+The noise schedule is that of diffusers' `DDIMScheduler`; its state is not. `scheduler.step` depends on the last
+`set_timesteps`, so one scheduler cannot serve two samplers; the update is one line, written here and tested against
+theirs. Their timestep T - 1 is noise and 0 is nearly data; the network is told t = 1 - timestep / (T - 1), so that
+0 is noise and 1 is data as everywhere in this house.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from einops import reduce, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..head import ActionHead, HeadConfig, draw_noise, masked_mean, stratified_uniform
+from ..network import ActionNetwork, NetworkConfig
+from ..networks import expert
+from ..trunk import Trunk
+from ..types import Prefix
+
+
+@dataclass(frozen=True)
+class Config(HeadConfig):
+    """A generative head: it can follow any of several ways of doing the task."""
+
+    network: NetworkConfig = field(default_factory=expert.Config)
+    prediction: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
+    """What the network predicts: the noise, the actions, or sqrt(abar) noise - sqrt(1 - abar) actions. At the noisy
+    end the first carries no information on the actions and the last is minus the actions."""
+    steps: int = 10
+    """DDIM steps per sampled chunk."""
+    draws: int = 4
+    """Noise draws per observation in training; they share one pass of the trunk."""
+    train_steps: int = 100
+    """Noise levels of the schedule (T)."""
+    clip: float | None = 1.5
+    """Predicted actions are clipped to [-clip, clip] at every step. Right only for actions normalised to about
+    [-1, 1]: a little above 1 for quantiles, which leave outliers; None for z-scores."""
+
+    def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Diffusion":
+        """The head, sized for `trunk`.
+
+        Raises:
+            ValueError: `steps` outside 1 .. train_steps, no draws, or a clip that is not positive.
+        """
+        if not 1 <= self.steps <= self.train_steps:
+            raise ValueError(f"steps must be in 1..{self.train_steps} (train_steps), got {self.steps}")
+        if self.train_steps < 2:
+            raise ValueError(f"train_steps must be at least 2, got {self.train_steps}")
+        if self.draws < 1:
+            raise ValueError(f"draws must be at least 1, got {self.draws}")
+        if self.clip is not None and self.clip <= 0:
+            raise ValueError(f"clip must be positive or None, got {self.clip}")
+        return Diffusion(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
+
+
+class Diffusion(ActionHead):
+    """x = sqrt(abar) actions + sqrt(1 - abar) noise; the network undoes it in DDIM steps (arXiv 2010.02502)."""
+
+    abar: Tensor
+    """Share of the actions' variance left at each timestep, [T]; from near 1 to near 0."""
+    timesteps: Tensor
+    """Timesteps visited in sampling, descending, int64 [steps]."""
+
+    def __init__(self, config: Config, network: ActionNetwork, chunk: int, action_dim: int) -> None:
+        super().__init__()
+        # diffusers takes seconds to import: only this head pays for it.
+        from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
+        self.config, self.network = config, network
+        self.chunk, self.action_dim = chunk, action_dim
+        # "leading", the default spacing, visits 90, 80, .., 0 of 100: sampling would start from pure noise at a
+        # level where training has never seen it pure. "trailing" visits 99, 89, .., 9, and its last step goes to
+        # abar = 1 (set_alpha_to_one), that is, to the predicted actions themselves.
+        schedule = DDIMScheduler(
+            num_train_timesteps=config.train_steps,
+            beta_schedule="squaredcos_cap_v2",
+            timestep_spacing="trailing",
+            set_alpha_to_one=True,
+        )
+        schedule.set_timesteps(config.steps)
+        self.register_buffer("abar", schedule.alphas_cumprod.clone(), persistent=False)
+        self.register_buffer("timesteps", schedule.timesteps.long(), persistent=False)
+
+    @property
+    def evaluations(self) -> int:
+        """DDIM steps."""
+        return self.config.steps
+
+    def time(self, timesteps: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """The network's time, 0 for noise and 1 for data."""
+        return 1 - timesteps / (self.config.train_steps - 1)
+
+    def loss(
+        self,
+        prefix: Prefix,
+        actions: Float[Tensor, "b k a"],
+        mask: Bool[Tensor, "b k"],
+        generator: torch.Generator,
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """Squared error of the prediction over the valid entries, averaged over the draws."""
+        m = self.config.draws
+        u = stratified_uniform(len(actions), m, generator).to(actions.device).flatten()
+        timesteps = (u * self.config.train_steps).long().clamp(max=self.config.train_steps - 1)
+        # Masked actions would reach the valid ones through attention: they become zeros, the centre of the data.
+        actions = repeat(actions.masked_fill(~mask.unsqueeze(-1), 0), "b k a -> (b m) k a", m=m)
+        noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(actions.device)
+        signal, spread = _scales(self.abar[timesteps])
+        x = signal * actions + spread * noise
+        targets = {"epsilon": noise, "sample": actions, "v_prediction": signal * noise - spread * actions}
+        prediction = self.network(x, self.time(timesteps), prefix.repeat(m))
+        error = (prediction.float() - targets[self.config.prediction]).square()
+        loss = reduce(masked_mean(error, mask.repeat_interleave(m, dim=0)), "(b m) -> b", "mean", m=m)
+        return loss, {f"{self.config.prediction}_mse": loss.detach().mean()}
+
+    def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
+        """DDIM with eta = 0: all randomness is in the initial noise."""
+        x = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
+        known = self.network.prepare(prefix)
+        nexts = [*self.abar[self.timesteps[1:]], torch.ones_like(self.abar[0])]
+        for timestep, following in zip(self.timesteps, nexts, strict=True):
+            prediction = self.network(x, self.time(timestep.expand(len(x))), known).float()
+            x = self.step(x, prediction, self.abar[timestep], following)
+        return x
+
+    def step(
+        self, x: Float[Tensor, "b k a"], prediction: Float[Tensor, "b k a"], abar: Tensor, following: Tensor
+    ) -> Float[Tensor, "b k a"]:
+        """From the noise level `abar` to the one of `following` (equation 12 of DDIM, sigma = 0)."""
+        signal, spread = abar.sqrt(), (1 - abar).sqrt()
+        if self.config.prediction == "epsilon":
+            actions, noise = (x - spread * prediction) / signal, prediction
+        elif self.config.prediction == "sample":
+            actions, noise = prediction, (x - signal * prediction) / spread
+        else:
+            actions, noise = signal * x - spread * prediction, signal * prediction + spread * x
+        if self.config.clip is not None:
+            actions = actions.clamp(-self.config.clip, self.config.clip)
+        return following.sqrt() * actions + (1 - following).sqrt() * noise
+
+
+def _scales(abar: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b 1 1"], Float[Tensor, "b 1 1"]]:
+    """Scales of the actions and of the noise."""
+    return abar.sqrt()[:, None, None], (1 - abar).sqrt()[:, None, None]

@@ -1,0 +1,97 @@
+"""Flow matching: a velocity field carries noise to actions in a few Euler steps, as in pi0.
+
+Time runs from noise to data: `x_t = (1 - t) noise + t actions`, whose velocity is `v = actions - noise`. openpi's
+code runs the other way (its t is our 1 - t, its velocity our -v); the time distribution below is its own, mirrored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from einops import reduce, repeat
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..head import ActionHead, HeadConfig, draw_noise, masked_mean, stratified_uniform
+from ..network import ActionNetwork, NetworkConfig
+from ..networks import expert
+from ..trunk import Trunk
+from ..types import Prefix
+
+
+@dataclass(frozen=True)
+class Config(HeadConfig):
+    """A generative head: it can follow any of several ways of doing the task."""
+
+    network: NetworkConfig = field(default_factory=expert.Config)
+    steps: int = 10
+    """Euler steps per sampled chunk."""
+    draws: int = 4
+    """Noise draws per observation in training; they share one pass of the trunk."""
+    time: Literal["beta", "uniform"] = "beta"
+    """Distribution of training times: "beta" is pi0's and favours noise."""
+
+    def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Flow":
+        """The head, sized for `trunk`.
+
+        Raises:
+            ValueError: fewer than one step or draw.
+        """
+        if min(self.steps, self.draws) < 1:
+            raise ValueError(f"steps and draws must be at least 1, got {self.steps} and {self.draws}")
+        return Flow(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
+
+
+class Flow(ActionHead):
+    """v = f(x, t, prefix), trained on the straight lines from noise to data."""
+
+    def __init__(self, config: Config, network: ActionNetwork, chunk: int, action_dim: int) -> None:
+        super().__init__()
+        self.config, self.network = config, network
+        self.chunk, self.action_dim = chunk, action_dim
+
+    @property
+    def evaluations(self) -> int:
+        """Euler steps."""
+        return self.config.steps
+
+    def times(self, b: int, generator: torch.Generator) -> Float[Tensor, "b m"]:
+        """Training times, m = `draws` per row, one in each m-th of the distribution.
+
+        "beta": 1 - t follows 0.999 Beta(1.5, 1) + 0.001, whose mean is 0.6004 (pi0's appendix B; in openpi's code
+        that is t itself). The inverse of the Beta(1.5, 1) distribution function u = s^1.5 is s = u^(2/3).
+        """
+        u = stratified_uniform(b, self.config.draws, generator)
+        if self.config.time == "uniform":
+            return u
+        return 1 - (0.999 * u ** (2 / 3) + 0.001)
+
+    def loss(
+        self,
+        prefix: Prefix,
+        actions: Float[Tensor, "b k a"],
+        mask: Bool[Tensor, "b k"],
+        generator: torch.Generator,
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """Squared error of the velocity over the valid entries, averaged over the draws."""
+        m = self.config.draws
+        t = self.times(len(actions), generator).to(actions.device).flatten()
+        # Masked actions would reach the valid ones through attention: they become zeros, the centre of the data.
+        actions = repeat(actions.masked_fill(~mask.unsqueeze(-1), 0), "b k a -> (b m) k a", m=m)
+        noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(actions.device)
+        x = torch.lerp(noise, actions, t[:, None, None])
+        velocity = self.network(x, t, prefix.repeat(m))
+        error = (velocity.float() - (actions - noise)).square()
+        loss = reduce(masked_mean(error, mask.repeat_interleave(m, dim=0)), "(b m) -> b", "mean", m=m)
+        return loss, {"velocity_mse": loss.detach().mean()}
+
+    def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
+        """Euler's method from noise at t = 0 to actions at t = 1."""
+        x = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
+        known = self.network.prepare(prefix)
+        dt = 1 / self.config.steps
+        for step in range(self.config.steps):
+            t = torch.full((len(x),), step * dt, device=x.device)
+            x = x + dt * self.network(x, t, known).float()
+        return x

@@ -1,0 +1,218 @@
+"""LanguageBackbone: instruction -> word embeddings, and a decoder that runs on embeddings under any mask.
+
+transformers is imported when something is built: it takes seconds.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """A Llama of the given size with random weights, or any decoder in a checkpoint of transformers."""
+
+    checkpoint: str | None = None
+    """Folder or Hub name for AutoModel.from_pretrained (Llama, SmolLM2, Qwen2.5, ...); brings its own tokenizer and
+    replaces the sizes below."""
+    width: int = 128
+    layers: int = 3
+    heads: int = 4
+    kv_heads: int = 4
+    """Key/value heads; fewer than `heads` is grouped-query attention."""
+    mlp: int = 384
+    """Width of the hidden layer of each gated MLP."""
+    instruction_tokens: int = 8
+    """Every instruction is padded to this many tokens, so that a row's arithmetic does not depend on its neighbours."""
+
+    def build(
+        self, instructions: list[str], tokenizer: Any = None, architecture: dict[str, Any] | None = None
+    ) -> "LanguageBackbone":
+        """The backbone; see `TrunkConfig.build` for the arguments.
+
+        Raises:
+            ValueError: the checkpoint cannot be loaded, or one of the instructions is too long.
+        """
+        if tokenizer is None:
+            tokenizer = _checkpoint_tokenizer(self.checkpoint) if self.checkpoint else train_tokenizer(instructions)
+        if architecture is not None:
+            model = _model_of_shape(architecture)
+        elif self.checkpoint:
+            model = _checkpoint_model(self.checkpoint)
+        else:
+            model = _tiny_llama(self, len(tokenizer), tokenizer.pad_token_id)
+        backbone = LanguageBackbone(model, tokenizer, self.instruction_tokens)
+        backbone.tokenize(instructions)
+        return backbone
+
+
+class LanguageBackbone(nn.Module):
+    """A tokenizer and a decoder-only transformer without its output layer."""
+
+    dim: int
+    """Width of hidden states."""
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    rope_theta: float
+    embedding_scale: float
+    """Root mean square of the word embeddings."""
+
+    def __init__(self, model: nn.Module, tokenizer: Any, instruction_tokens: int) -> None:
+        super().__init__()
+        from transformers import DynamicCache
+
+        self._new_cache = DynamicCache
+        self.model = model
+        self.tokenizer = tokenizer
+        self.instruction_tokens = instruction_tokens
+        self._rows: dict[str, list[int]] = {}
+        config: Any = model.config
+        self.dim, self.num_layers = config.hidden_size, config.num_hidden_layers
+        self.num_heads, self.num_kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.head_dim = getattr(config, "head_dim", None) or self.dim // self.num_heads
+        self.rope_theta = config.rope_parameters["rope_theta"]
+        self.embedding_scale = float(self.words.weight.detach().square().mean().sqrt())
+
+    @property
+    def words(self) -> nn.Embedding:
+        """The word embeddings."""
+        return self.model.get_input_embeddings()  # pyright: ignore[reportCallIssue]
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """JSON-able shape of the decoder."""
+        return self.model.config.to_dict()  # pyright: ignore
+
+    def tokenize(self, instructions: list[str]) -> list[list[int]]:
+        """Token ids of each instruction, not padded; each distinct sentence is tokenised once.
+
+        Raises:
+            ValueError: an instruction has more than `instruction_tokens` tokens.
+        """
+        for text in instructions:
+            if text in self._rows:
+                continue
+            ids = self.tokenizer(text)["input_ids"]
+            if not 0 < len(ids) <= self.instruction_tokens:
+                raise ValueError(
+                    f"instruction {text!r} has {len(ids)} tokens; valid: 1 to {self.instruction_tokens} "
+                    "(the policy's language.instruction_tokens)"
+                )
+            self._rows[text] = ids
+        return [self._rows[text] for text in instructions]
+
+    def embed(
+        self, instructions: list[str], device: torch.device
+    ) -> tuple[Float[Tensor, "b l d"], Bool[Tensor, "b l"]]:
+        """Word embeddings, padded on the right, and which of them are real."""
+        rows = self.tokenize(instructions)
+        length = self.instruction_tokens
+        pad = self.tokenizer.pad_token_id
+        ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=device)
+        count = torch.tensor([len(row) for row in rows], device=device)
+        return self.words(ids), torch.arange(length, device=device) < count.unsqueeze(1)
+
+    def forward(
+        self,
+        tokens: Float[Tensor, "b m d"],
+        visible: Bool[Tensor, "b m n"],
+        positions: Int[Tensor, "b m"],
+        past: tuple[list[Tensor], list[Tensor]] | None = None,
+    ) -> tuple[Float[Tensor, "b m d"], list[Tensor], list[Tensor]]:
+        """Hidden states of the tokens, and per layer the rotated keys and the values of all n tokens so far.
+
+        `past` (keys, values) holds the n - m tokens before these; it is not changed.
+        """
+        # A decoder's eager attention adds its mask: a boolean one would be wrong without an error.
+        low = torch.finfo(tokens.dtype).min
+        mask = torch.zeros(visible.shape, dtype=tokens.dtype, device=tokens.device).masked_fill_(~visible, low)
+        cache = self._new_cache(zip(*past, strict=True)) if past else self._new_cache()
+        out = self.model(
+            inputs_embeds=tokens,
+            attention_mask=mask.unsqueeze(1),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return out.last_hidden_state, [x.keys for x in cache.layers], [x.values for x in cache.layers]
+
+
+def train_tokenizer(instructions: list[str]) -> Any:
+    """A word-level tokenizer that knows the words of `instructions`, in lower case; others become <unk>."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])  # pyright: ignore
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
+    trainer = trainers.WordLevelTrainer(special_tokens=["<pad>", "<unk>"], show_progress=False)
+    # Sorted: words of equal count would otherwise be numbered by the order of the demonstrations.
+    tokenizer.train_from_iterator(sorted(set(instructions)), trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>")
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer that `save_pretrained` wrote to `folder`."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
+    from transformers import LlamaConfig, LlamaModel
+
+    if config.width % config.heads or config.heads % config.kv_heads:
+        raise ValueError(
+            f"language: width {config.width} must be a multiple of heads {config.heads}, "
+            f"and heads a multiple of kv_heads {config.kv_heads}"
+        )
+    shape = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=config.width,
+        intermediate_size=config.mlp,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        num_key_value_heads=config.kv_heads,
+        pad_token_id=pad,
+        bos_token_id=None,
+        eos_token_id=None,
+        # Llama's 0.02 is for widths in the thousands; this keeps the scale of what passes through a layer.
+        initializer_range=config.width**-0.5,
+        attn_implementation="eager",
+    )
+    return LlamaModel(shape)
+
+
+def _model_of_shape(architecture: dict[str, Any]) -> nn.Module:
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.for_model(**architecture)
+    return AutoModel.from_config(config, attn_implementation="eager")
+
+
+def _checkpoint_model(checkpoint: str) -> nn.Module:
+    from transformers import AutoModel
+
+    try:
+        model = AutoModel.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"language checkpoint {checkpoint!r} cannot be loaded: {error}") from error
+    return model.train()
+
+
+def _checkpoint_tokenizer(checkpoint: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the tokenizer of {checkpoint!r} cannot be loaded: {error}") from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer

@@ -1,0 +1,86 @@
+"""Normalizer: environment units <-> about [-1, 1], with its statistics and its mode inside the checkpoint."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Mode = Literal["quantile", "min_max", "z_score", "none"]
+
+SMALLEST = 1e-6
+"""A dimension that varies by less than this (in its own unit) is constant: rounding, not signal."""
+
+
+class Normalizer(nn.Module):
+    """x -> (x - centre) / scale for each dimension.
+
+    | mode     | -1 and 1 stand for                  |
+    |----------|-------------------------------------|
+    | quantile | the 1 % and the 99 % quantile       |
+    | min_max  | the smallest and the largest value  |
+    | z_score  | mean minus and plus one deviation   |
+    | none     | themselves                          |
+
+    A constant dimension becomes 0, and comes back as its constant. A dimension that varies, but not between its
+    quantiles (a gripper that moves once in 200 steps), is scaled by min_max. Nothing is clipped, in either
+    direction: positions beyond the quantiles are legitimate targets, and the environment knows its own bounds.
+    """
+
+    center: Tensor
+    scale: Tensor
+    mode_index: Tensor
+
+    def __init__(self, mode: Mode, stats: Mapping[str, np.ndarray]) -> None:
+        """`stats` holds min, max, mean, std, q01 and q99, each [d], over the training data.
+
+        Raises:
+            ValueError: unknown mode.
+        """
+        super().__init__()
+        if mode not in get_args(Mode):
+            raise ValueError(f"unknown normalisation mode {mode!r}; valid: {', '.join(get_args(Mode))}")
+        self.mode = mode
+        center, scale = _affine(mode, {name: np.asarray(x, np.float64) for name, x in stats.items()})
+        self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.register_buffer("mode_index", torch.tensor(get_args(Mode).index(mode)))
+        self.register_load_state_dict_pre_hook(_check_mode)
+
+    def normalize(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """From environment units."""
+        varies = self.scale > 0
+        return torch.where(varies, (x - self.center) / torch.where(varies, self.scale, 1.0), 0.0)
+
+    def unnormalize(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """Back to environment units."""
+        return x * self.scale + self.center
+
+
+def blank_stats(dim: int) -> dict[str, np.ndarray]:
+    """Statistics for a normaliser whose real ones are about to be loaded."""
+    return {name: np.zeros(dim) for name in ("min", "max", "mean", "std", "q01", "q99")}
+
+
+def _affine(mode: Mode, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and scale; scale 0 marks a constant dimension."""
+    low, high = stats["min"], stats["max"]
+    if mode == "none":
+        return np.zeros_like(low), np.ones_like(low)
+    if mode == "z_score":
+        return stats["mean"], np.where(stats["std"] < SMALLEST, 0, stats["std"])
+    if mode == "quantile":
+        flat = stats["q99"] - stats["q01"] < SMALLEST
+        low, high = np.where(flat, low, stats["q01"]), np.where(flat, high, stats["q99"])
+    return (low + high) / 2, np.where(high - low < SMALLEST, 0, (high - low) / 2)
+
+
+def _check_mode(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Statistics of another mode must not be loaded into a normaliser that will be reported as this one."""
+    assert isinstance(module, Normalizer)
+    saved = state.get(f"{prefix}mode_index")
+    if saved is not None and int(saved) != int(module.mode_index):
+        there = get_args(Mode)[int(saved)]
+        raise ValueError(f"{prefix[:-1]}: the weights were saved with mode {there!r}, the config says {module.mode!r}")

@@ -1,0 +1,185 @@
+"""Policy: trunk, action head and normalisation in one module, from camera pixels to actions, that saves itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from einops import reduce
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from ..vision.images import resize_uint8
+from ..vision.tensors import random_shift
+from .head import ActionHead, HeadConfig
+from .normalizer import Mode, Normalizer
+from .policy_files import PolicyError, read_policy, write_policy
+from .trunk import Trunk, TrunkConfig
+from .types import Batch, Grounding, Observation, PolicySpec
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """A policy, up to the sizes that come with the data."""
+
+    head: HeadConfig
+    """Action representation: the axis of a comparison."""
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
+    action_norm: Mode = "quantile"
+    state_norm: Mode = "quantile"
+    shift: int = 4
+    """Random shift of each image in training, up to this far in each direction [pixels]; 0 for none."""
+
+
+class Policy(nn.Module):
+    """What is trained, saved, and asked for actions."""
+
+    def __init__(
+        self,
+        config: PolicyConfig,
+        spec: PolicySpec,
+        trunk: Trunk,
+        stats: Mapping[str, Mapping[str, np.ndarray]],
+    ) -> None:
+        super().__init__()
+        self.config, self.spec = config, spec
+        self.trunk = trunk
+        self.head: ActionHead = config.head.build(trunk, spec.chunk, spec.action_dim)
+        self.state_normalizer = Normalizer(config.state_norm, stats["state"])
+        self.action_normalizer = Normalizer(config.action_norm, stats["action"])
+
+    @staticmethod
+    def build(
+        config: PolicyConfig,
+        spec: PolicySpec,
+        stats: Mapping[str, Mapping[str, np.ndarray]],
+        instructions: list[str],
+    ) -> "Policy":
+        """A policy with fresh weights, drawn from torch's global generator: those of the trunk before those of the
+        head, so that with one seed every head starts on the same trunk.
+
+        Args:
+            config: what to build.
+            spec: what it is for.
+            stats: "state" and "action": statistics of the training data (see `Normalizer`).
+            instructions: the sentences of the training data, in any order.
+        """
+        trunk = config.trunk.build(len(spec.cameras), spec.state_dim, instructions)
+        return Policy(config, spec, trunk, stats)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.trunk.view_embedding.device
+
+    def loss(
+        self, batch: Batch, generator: torch.Generator, num_valid: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch on the policy's device, with images of `trunk.image_size`, and detached scalars.
+
+        The action loss is a mean over all valid actions of the batch: a row counts by how many it has, and one
+        without any adds nothing. Images are shifted in training mode only, and labels of where things are with them.
+
+        Args:
+            batch: training windows.
+            generator: source of all noise.
+            num_valid: valid actions that the mean is over, a scalar; those of `batch` by default. For one of n equal
+                parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses is then the
+                whole one's.
+        """
+        images, grounding = batch.observation.images, batch.grounding
+        if self.training and self.config.shift:
+            images, offset = random_shift(images, generator, self.config.shift)
+            if grounding is not None:
+                grounding = Grounding(grounding.uv + offset, grounding.xyz)
+        prefix = self.trunk.encode(self._trunk_input(images, batch.observation))
+        actions = self.action_normalizer.normalize(batch.actions)
+        rows, metrics = self.head.loss(prefix, actions, batch.mask, generator)
+        valid = reduce(batch.mask.to(rows.dtype), "b k -> b", "sum")
+        loss = (rows * valid).sum() / (valid.sum() if num_valid is None else num_valid).clamp(min=1)
+        metrics = {"action_loss": loss.detach(), **metrics}
+        if grounding is not None:
+            aux, aux_metrics = self.trunk.grounding_loss(prefix, grounding)
+            loss = loss + aux.mean()
+            metrics |= aux_metrics
+        return loss, metrics
+
+    @torch.inference_mode()
+    def act(self, observation: Observation, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
+        """A chunk of actions per row, in environment units.
+
+        Args:
+            observation: as the environment gives it, with square images of any size.
+            generators: row i draws its noise from `generators[i]` alone.
+        """
+        observation = observation.to(self.device)
+        images = self._resized(observation.images)
+        # Rounding to bf16 costs more time than it saves at these batch sizes.
+        with torch.autocast(self.device.type, enabled=False):
+            prefix = self.trunk.encode(self._trunk_input(images, observation))
+            return self.action_normalizer.unnormalize(self.head.sample(prefix, generators))
+
+    def save(self, folder: Path) -> None:
+        """Writes weights, configuration and tokenizer to `folder`; one that exists is replaced at the very end.
+
+        Raises:
+            PolicyError: it cannot be written; what was there stays.
+        """
+        write_policy(
+            folder, self.config, self.spec, self.trunk.architecture, self.trunk.language.tokenizer, self.state_dict()
+        )
+
+    @staticmethod
+    def load(folder: Path, device: torch.device | str = "cpu") -> "Policy":
+        """The policy saved in `folder`, ready to act. No network, and none of its backbones' checkpoints, is needed.
+
+        Raises:
+            PolicyError: something is missing, damaged, or does not fit the rest.
+        """
+        saved = read_policy(folder, PolicyConfig)
+        with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
+            trunk = saved.config.trunk.build(
+                len(saved.spec.cameras), saved.spec.state_dim, [], saved.tokenizer, saved.architecture
+            )
+            policy = Policy(saved.config, saved.spec, trunk, saved.blank_stats())
+        saved.load_weights(policy)
+        return policy.to(device).eval()
+
+    def check_env(self, spec_dict: Mapping[str, Any]) -> None:
+        """Compares what the policy was built for with an environment's `spec_dict()`.
+
+        Raises:
+            PolicyError: they differ; names every difference, both values, and what to do.
+        """
+        mine = {
+            "action space": self.spec.action_space,
+            "action dimensions": self.spec.action_dim,
+            "state dimensions": self.spec.state_dim,
+            "cameras": list(self.spec.cameras),
+            "control rate [Hz]": float(self.spec.control_hz),
+        }
+        theirs = {
+            "action space": spec_dict["action_space"]["name"],
+            "action dimensions": len(spec_dict["action_space"]["dims"]),
+            "state dimensions": len(spec_dict["state_names"]),
+            "cameras": list(spec_dict["cameras"]),
+            "control rate [Hz]": float(spec_dict["control_hz"]),
+        }
+        wrong = [f"{k}: policy {mine[k]!r}, environment {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
+        if wrong:
+            raise PolicyError(
+                f"the policy does not fit this environment ({'; '.join(wrong)}); make the environment as the policy "
+                "needs it, or train on demonstrations from this one"
+            )
+
+    def _trunk_input(self, images: UInt8[Tensor, "b v h w c"], observation: Observation) -> Observation:
+        state = self.state_normalizer.normalize(observation.state)
+        return Observation(images, state, observation.instruction)
+
+    def _resized(self, images: UInt8[Tensor, "b v h w c"]) -> UInt8[Tensor, "b v h w c"]:
+        size = self.trunk.image_size
+        if images.shape[2:4] == (size, size):
+            return images
+        return torch.from_numpy(resize_uint8(images.cpu().numpy(), size)).to(images.device)

@@ -1,0 +1,185 @@
+"""Trunk: Observation -> Prefix, and the one way to go on from there, extend(Prefix, tokens).
+
+The sequence is [image tokens, view by view | instruction | one token of proprioception]. Within it every token
+sees every real one (a prefix-LM, as in arXiv 2407.07726); what extends it sees the prefix and is never seen by it,
+so the prefix is computed once per observation, however many steps a head takes.
+
+    instruction "pick up cube" padded to 5, 2 views of 1 token:
+    token      i i  p u c _ _  s      extension  x y
+    mask       1 1  1 1 1 0 0  1                 1 1
+    position   0 1  2 3 4 4 4  5                 6 7      (padding does not advance positions)
+    y, causal  1 1  1 1 1 0 0  1                 1 1
+    x, causal  1 1  1 1 1 0 0  1                 1 0      ("full": x sees y too)
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from einops import rearrange, reduce
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ..vision.encoder import EncoderConfig
+from ..vision.encoders import siglip
+from ..vision.tensors import to_float
+from .grounding import GroundingConfig, GroundingLoss
+from .language import LanguageConfig
+from .types import Grounding, Observation, Prefix
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """Everything below the action head; the same for every head in a comparison."""
+
+    encoder: EncoderConfig = field(default_factory=siglip.Config)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+    film: bool = True
+    """Condition the image encoder on the instruction (mean of its word embeddings)."""
+    grounding: GroundingConfig = field(default_factory=GroundingConfig)
+
+    def build(
+        self,
+        num_views: int,
+        state_dim: int,
+        instructions: list[str],
+        tokenizer: Any = None,
+        architecture: dict[str, dict[str, Any]] | None = None,
+    ) -> "Trunk":
+        """The trunk.
+
+        Args:
+            num_views: cameras per observation (v).
+            state_dim: length of the proprioceptive state (s).
+            instructions: the sentences to expect; the tokenizer is trained on them if none is given.
+            tokenizer: a transformers tokenizer, as saved with a policy.
+            architecture: `Trunk.architecture` of a saved policy: builds its shape without its backbones' checkpoints.
+        """
+        return Trunk(self, num_views, state_dim, instructions, tokenizer, architecture or {})
+
+
+class Trunk(nn.Module):
+    """Image encoder and language model, joined."""
+
+    dim: int
+    """Width of hidden states (d)."""
+    num_layers: int
+    """Layers of the language model, each with its entry in a prefix's keys and values."""
+    num_heads: int
+    """Query heads."""
+    num_kv_heads: int
+    """Key/value heads (g)."""
+    head_dim: int
+    """Width of one head (e)."""
+    rope_theta: float
+    """Base of the rotary position embedding (rotate-half layout)."""
+    embedding_scale: float
+    """Root mean square of the word embeddings; tokens made for `extend` should start at this scale."""
+
+    def __init__(
+        self,
+        config: TrunkConfig,
+        num_views: int,
+        state_dim: int,
+        instructions: list[str],
+        tokenizer: Any,
+        architecture: dict[str, dict[str, Any]],
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.language = config.language.build(instructions, tokenizer, architecture.get("language"))
+        self.dim, self.num_layers = self.language.dim, self.language.num_layers
+        self.num_heads, self.num_kv_heads = self.language.num_heads, self.language.num_kv_heads
+        self.head_dim, self.rope_theta = self.language.head_dim, self.language.rope_theta
+        self.embedding_scale = self.language.embedding_scale
+
+        self.encoder = config.encoder.build(self.dim if config.film else None, architecture.get("encoder"))
+        self.connector = self._entry(self.encoder.dim)
+        self.view_embedding = nn.Parameter(torch.randn(num_views, 1, self.dim) * self.embedding_scale)
+        self.state_encoder = self._entry(state_dim)
+        image_dim = self.encoder.dim if config.film else self.dim
+        self.grounding = GroundingLoss(config.grounding, image_dim, self.dim)
+
+    def _entry(self, width: int) -> nn.Linear:
+        """A linear map under which inputs of unit scale arrive at the scale of word embeddings."""
+        layer = nn.Linear(width, self.dim)
+        nn.init.normal_(layer.weight, std=self.embedding_scale / width**0.5)
+        nn.init.zeros_(layer.bias)
+        return layer
+
+    @property
+    def architecture(self) -> dict[str, dict[str, Any]]:
+        """JSON-able shape of the two backbones; with it, `TrunkConfig.build` needs none of their checkpoints."""
+        return {"encoder": self.encoder.architecture, "language": self.language.architecture}
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square images that `encode` takes [pixels]."""
+        return self.encoder.image_size
+
+    def encode(self, observation: Observation) -> Prefix:
+        """One pass over the observation: images of `image_size`, normalised state, instruction."""
+        words, words_mask = self.language.embed(observation.instruction, observation.state.device)  # [b, l, d]
+        condition = _masked_mean(words, words_mask) if self.config.film else None
+        image_tokens = self.encoder(to_float(observation.images), condition)  # [b, v, n, e]
+        views = self.connector(image_tokens) + self.view_embedding
+        state = self.state_encoder(observation.state).unsqueeze(1)
+        images = rearrange(views, "b v n d -> b (v n) d")
+        tokens = torch.cat([images.to(words.dtype), words, state.to(words.dtype)], dim=1)
+        seen = words_mask.new_ones(len(words), 1)
+        mask = torch.cat([seen.expand(-1, images.shape[1]), words_mask, seen], dim=1)  # [b, n]
+
+        positions = mask.long().cumsum(dim=1) - 1
+        visible = mask.unsqueeze(1).expand(-1, mask.shape[1], -1)
+        hidden, keys, values = self.language(tokens, visible, positions)
+        return Prefix(hidden, mask, positions, keys, values, image_tokens)
+
+    def extend(
+        self, prefix: Prefix, tokens: Float[Tensor, "b m d"], attend: Literal["causal", "full"]
+    ) -> tuple[Float[Tensor, "b m d"], Prefix]:
+        """Runs new tokens through the same language model, on top of the prefix, which stays as it is.
+
+        Args:
+            prefix: what the tokens follow; all of its real tokens are visible to them.
+            tokens: embeddings, about `embedding_scale` in size.
+            attend: whether a new token sees only the new ones up to itself, or all of them.
+
+        Returns:
+            The hidden states of the new tokens, and a prefix that ends with them and can be extended further.
+        """
+        b, m, _ = tokens.shape
+        among = torch.ones(m, m, dtype=torch.bool, device=tokens.device)
+        if attend == "causal":
+            among = among.tril()
+        before = prefix.mask.unsqueeze(1).expand(-1, m, -1)
+        visible = torch.cat([before, among.expand(b, -1, -1)], dim=2)  # [b, m, n + m]
+        positions = prefix.next_position.unsqueeze(1) + torch.arange(m, device=tokens.device)
+        hidden, keys, values = self.language(tokens, visible, positions, (prefix.keys, prefix.values))
+        extended = Prefix(
+            torch.cat([prefix.hidden, hidden], dim=1),
+            torch.cat([prefix.mask, prefix.mask.new_ones(b, m)], dim=1),
+            torch.cat([prefix.positions, positions], dim=1),
+            keys,
+            values,
+            prefix.image_tokens,
+        )
+        return hidden, extended
+
+    def grounding_loss(
+        self, prefix: Prefix, grounding: Grounding
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """Auxiliary losses (see grounding.py), weighted and per row, and detached scalars worth logging.
+
+        `prefix` comes from `encode`, not from `extend`. The heat map is read off the earliest tokens that know the
+        instruction: the encoder's own if it is conditioned on it, else the language model's at the images.
+        """
+        b, v, n, _ = prefix.image_tokens.shape
+        images = prefix.image_tokens
+        if not self.config.film:
+            images = rearrange(prefix.hidden[:, : v * n], "b (v n) d -> b v n d", v=v)
+        return self.grounding(images, prefix.hidden[:, -1], grounding)
+
+
+def _masked_mean(words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
+    weights = mask.unsqueeze(-1).to(words.dtype)
+    return reduce(words * weights, "b l d -> b d", "sum") / reduce(weights, "b l 1 -> b 1", "sum").clamp(min=1)

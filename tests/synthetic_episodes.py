@@ -1,0 +1,49 @@
+"""Small made-up episodes for tests of the dataset: smooth pictures, random numbers, no simulator."""
+
+from typing import Any
+
+import numpy as np
+
+from vlasandbox.envs.episode import Episode
+
+SPEC: dict[str, Any] = {
+    "robot": "panda",
+    "action_space": {"name": "ee_delta", "dims": ["dx", "dy", "dz", "dyaw", "gripper"]},
+    "state_names": ["a", "b", "c"],
+    "cameras": ["front", "wrist"],
+    "control_hz": 10.0,
+}
+SETTINGS: dict[str, Any] = {"task": "pick", "noise": {"probability": 0.1}}
+
+
+def synthetic_episode(
+    seed: int, length: int = 7, size: int = 32, perturbed: list[int] | None = None, success: bool = True
+) -> Episode:
+    """An episode determined by its arguments; pictures are shaded planes with a moving square."""
+    rng = np.random.default_rng(seed)
+    images = {}
+    for camera in SPEC["cameras"]:
+        ramp = np.linspace(40, 160, size)
+        frames = np.repeat((ramp[:, None] / 2 + ramp[None, :] / 2)[None, :, :, None], length, 0).repeat(3, 3)
+        colour = rng.integers(0, 256, 3)
+        for t in range(length):
+            x, y = (seed + t) % (size - 8), (3 * seed + 2 * t) % (size - 8)
+            frames[t, y : y + 8, x : x + 8] = colour
+        images[camera] = frames.round().astype(np.uint8)
+    flags = np.zeros(length, bool)
+    flags[perturbed or []] = True
+    return Episode(
+        images=images,
+        state=rng.normal(size=(length, 3)).astype(np.float32),
+        action=rng.normal(size=(length, 5)).astype(np.float32),
+        reference=rng.normal(size=(length, 5)).astype(np.float32),
+        perturbed=flags,
+        target_uv=rng.uniform(size=(length, 2, 2)).astype(np.float32),
+        target_xyz=rng.normal(size=(length, 3)).astype(np.float32),
+        initial_state=rng.normal(size=6),
+        instruction=f"pick up the {('red', 'green', 'blue')[seed % 3]} cube",
+        task="pick",
+        seed=seed,
+        success=success,
+        control_hz=10.0,
+    )

@@ -1,0 +1,70 @@
+"""vla doctor: what is wrong comes with the line that cures it."""
+
+import collections
+import shutil
+import subprocess
+
+import pytest
+
+from vlasandbox.train.cli import catalog, health, main
+from vlasandbox.train.cli.doctor import show
+
+
+def test_a_working_machine_renders():
+    (check,) = health.rendering(fps=False)
+    assert check.status == "ok", check.value
+    assert "MUJOCO_GL=" in check.value
+
+
+def test_a_broken_backend_fails_with_its_cure_and_cannot_kill_doctor(monkeypatch, capsys):
+    monkeypatch.setenv("MUJOCO_GL", "glx_from_the_nineties")
+    assert main(["doctor", "--gl"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("fail")
+    assert "unset MUJOCO_GL" in out
+
+
+def test_a_probe_that_aborts_is_a_failed_check(monkeypatch):
+    def abort(command, **options):
+        return subprocess.CompletedProcess(command, -6, "", "")
+
+    monkeypatch.setattr(subprocess, "run", abort)
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    (check,) = health.rendering(fps=True)
+    assert (check.status, check.cure) == ("fail", health.GL_CURE)
+    assert "-6" in check.value
+
+
+def test_versions_other_than_the_tested_ones_are_a_warning(monkeypatch, tmp_path):
+    assert health.packages().status == "ok"
+    (tmp_path / "constraints.txt").write_text("numpy==2.0.0\n")
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    check = health.packages()
+    assert check.status == "warn"
+    assert "tested with 2.0.0" in check.value
+
+
+def test_a_missing_package_is_a_failure(monkeypatch):
+    monkeypatch.setattr(health.metadata, "requires", lambda name: ["surely-not-installed>=1"])
+    check = health.packages()
+    assert check.status == "fail"
+    assert "surely-not-installed is missing" in check.value
+
+
+@pytest.mark.parametrize(("load", "status"), [(0.1, "ok"), (30.0, "warn")])
+def test_a_busy_machine_is_a_warning(monkeypatch, load, status):
+    monkeypatch.setattr(health.os, "getloadavg", lambda: (load, load, load))
+    assert health.cores().status == status
+
+
+def test_a_full_disk_is_a_warning(monkeypatch):
+    usage = collections.namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12, 10**8))
+    check = health.disk()
+    assert check.status == "warn"
+    assert "0.1 GB" in check.value
+
+
+def test_every_problem_is_shown_with_its_cure(capsys):
+    show(health.Check("disk", "warn", "0.1 GB free", "free some"))
+    assert "cure: free some" in capsys.readouterr().out

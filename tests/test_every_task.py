@@ -1,0 +1,185 @@
+"""What every task must satisfy; a new file in envs/tasks is tested by being there."""
+
+import multiprocessing
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from vlasandbox import envs
+from vlasandbox.envs.collect import collect_episode
+from vlasandbox.envs.expert import NoiseConfig
+
+TASKS = envs.task_names()
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def env(request):
+    environment = envs.make(request.param, image_size=48)
+    yield environment
+    environment.close()
+
+
+def _episode(task: str, seed: int):
+    environment = envs.make(task, image_size=48)
+    episode = collect_episode(environment, seed, NoiseConfig())
+    environment.close()
+    return episode
+
+
+def _equal(a, b) -> bool:
+    images = all(np.array_equal(a.images[name], b.images[name]) for name in a.images)
+    arrays = ("state", "action", "reference", "perturbed", "target_uv", "target_xyz", "initial_state")
+    return images and all(np.array_equal(getattr(a, name), getattr(b, name)) for name in arrays)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_gymnasium_accepts_the_environment_without_warnings(task):
+    environment = gymnasium.make(envs.env_id(task), image_size=48, render_mode="rgb_array")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(environment.unwrapped)
+    environment.close()
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("task", TASKS)
+def test_gymnasium_makes_vectors_of_it(task, mode):
+    settings = {"vector_kwargs": {"context": "spawn"}} if mode == "async" else {}
+    vector = gymnasium.make_vec(
+        envs.env_id(task), num_envs=2, vectorization_mode=mode, image_size=32, **settings
+    )
+    observation, _ = vector.reset(seed=[5, 6])
+    assert observation["pixels"]["front"].shape == (2, 32, 32, 3)
+    assert len(observation["instruction"]) == 2
+    _, reward, *_ = vector.step(vector.action_space.sample())
+    assert reward.shape == (2,)
+    vector.close()
+
+
+def test_an_episode_is_the_same_in_another_process_and_after_other_episodes(env):
+    seed = 11
+    first = collect_episode(env, seed, NoiseConfig())
+    for other in (3, 4):
+        collect_episode(env, other)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        elsewhere = pool.apply(_episode, (env.task_name, seed))
+    assert _equal(first, collect_episode(env, seed, NoiseConfig()))
+    assert _equal(first, elsewhere)
+    assert first.instruction == elsewhere.instruction
+
+
+def test_two_environments_in_one_process_do_not_disturb_each_other(env):
+    alone = collect_episode(env, 7)
+    other = envs.make(env.task_name, image_size=48)
+    other.reset(seed=8)
+    expert = env.definition.expert()
+    observation, _ = env.reset(seed=7)
+    for row in range(len(alone)):
+        assert np.array_equal(observation["pixels"]["front"], alone.images["front"][row])
+        other.step(other.action_space.sample())
+        observation, *_ = env.step(expert.act(env))
+    other.close()
+
+
+def test_different_seeds_give_different_episodes(env):
+    starts = [env.reset(seed=seed)[0]["pixels"]["front"] for seed in range(4)]
+    assert all(not np.array_equal(starts[0], start) for start in starts[1:])
+
+
+def test_an_episode_starts_at_rest(env):
+    for seed in range(5):
+        env.reset(seed=seed)
+        before = env.data.qpos.copy()
+        hold = env.actions.from_target(env.reference().astype(float), env.reference().astype(float))
+        env.step(hold)
+        assert np.abs(env.data.qpos - before).max() < 1e-3
+
+
+def test_a_stored_initial_state_restarts_the_episode_bit_for_bit(env):
+    episode = collect_episode(env, 2)
+    env.reset(seed=2)
+    env.step(env.action_space.high)
+    env.set_physics_state(episode.initial_state)
+    for action in episode.action:
+        env.step(action)
+    state = env.physics_state()
+    env.reset(seed=2)
+    for action in episode.action:
+        env.step(action)
+    assert np.array_equal(state, env.physics_state())
+
+
+def test_a_block_of_actions_equals_single_steps(env):
+    actions = collect_episode(env, 5).action
+    env.reset(seed=5)
+    rewards = [env.step(action)[1] for action in actions]
+    single = env.physics_state()
+    env.reset(seed=5)
+    observation, reward, terminated, _, info = env.step_block(np.concatenate([actions, actions]))
+    assert info["steps"] == len(actions)
+    assert terminated
+    assert np.array_equal(single, env.physics_state())
+    assert reward == pytest.approx(sum(rewards))
+    assert observation["agent_pos"].shape == env.observation_space["agent_pos"].shape
+
+
+def test_the_expert_succeeds(env):
+    episodes = [collect_episode(env, seed) for seed in range(1_000_000, 1_000_020)]
+    assert sum(episode.success for episode in episodes) >= 19
+    assert max(len(episode) for episode in episodes) < env._max_episode_steps
+
+
+def test_the_expert_recovers_from_disturbances(env):
+    noise = NoiseConfig(probability=0.3)
+    episodes = [collect_episode(env, seed, noise) for seed in range(15)]
+    assert any(episode.perturbed.any() for episode in episodes)
+    assert sum(episode.success for episode in episodes) >= 12
+
+
+def test_success_ends_an_episode_with_full_progress(env):
+    expert = env.definition.expert()
+    env.reset(seed=1)
+    total, stages, done = env._progress, [], False
+    while not done:
+        _, reward, terminated, truncated, info = env.step(expert.act(env))
+        total += reward
+        stages.append(info["stage"])
+        done = terminated or truncated
+    assert terminated
+    assert info["is_success"]
+    assert info["progress"] == 1.0 == pytest.approx(total)
+    assert set(stages) <= set(env.definition.stages)
+    assert stages[-1] == env.definition.stages[-1]
+
+
+def test_doing_nothing_runs_into_the_time_limit(env):
+    env.reset(seed=1)
+    hold = env.actions.from_target(env.reference().astype(float), env.reference().astype(float))
+    _, _, terminated, truncated, info = env.step_block(np.tile(hold, (1000, 1)))
+    assert truncated
+    assert not terminated
+    assert not info["is_success"]
+    assert info["steps"] == round(env.definition.time_limit * env.control_hz)
+
+
+def test_swapping_the_instruction_leaves_the_scene_and_the_success_alone(env):
+    for seed in range(10):
+        plain, info = env.reset(seed=seed)
+        target = env.scenario.target
+        swapped, swapped_info = env.reset(seed=seed, options={"instruction": "swapped"})
+        assert np.array_equal(plain["pixels"]["front"], swapped["pixels"]["front"])
+        assert info["instruction"] != swapped_info["instruction"]
+        assert swapped["instruction"] in env.definition.instructions()
+        assert env.scenario.target == target
+
+
+def test_the_declaration_is_json_and_complete(env):
+    import json
+
+    declared = json.loads(json.dumps(env.spec_dict()))
+    assert len(declared["state_names"]) == env.reset(seed=0)[0]["agent_pos"].size
+    assert len(declared["action_space"]["dims"]) == env.action_space.shape[0]
+    assert declared["action_space"]["gripper"].startswith("+1 open")

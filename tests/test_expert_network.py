@@ -1,0 +1,154 @@
+"""The action expert: one attention shared with the trunk, computed in two halves."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from toy_trunk import TOKENS, ToyTrunk, attention, heads, rotate
+from vlasandbox.policies.networks import default_config, expert, names
+from vlasandbox.policies.networks.expert import Expert, norm
+
+K, A = 3, 2
+
+
+def build(trunk: ToyTrunk, width: int = 24) -> Expert:
+    torch.manual_seed(1)
+    return expert.Config(width=width, mlp=40).build(trunk, K, A)
+
+
+def joint_pass(trunk: ToyTrunk, net: Expert, features: torch.Tensor, x: torch.Tensor, t: torch.Tensor):
+    """Both transformers side by side, layer by layer, on the concatenated sequence [prefix | actions] with pi0's
+    mask: a dense restatement of what the cache does, sharing no code with it."""
+    b = len(x)
+    mask = torch.ones(b, TOKENS, dtype=torch.bool)
+    mask[1::2, 2] = False
+    every = torch.cat([mask, torch.ones(b, K, dtype=torch.bool)], dim=1)
+    positions = every.long().cumsum(dim=1) - 1
+    block = torch.cat([torch.zeros(TOKENS), torch.ones(K)])
+    visible = every[:, None, :] & (block[:, None] >= block[None, :])
+
+    left = trunk.embed(features).view(b, TOKENS, trunk.dim)
+    half = net.time_in.shape[1] // 2
+    period = 4e-3 * (4.0 / 4e-3) ** torch.linspace(0, 1, half)
+    phase = 2 * torch.pi * t[:, None] / period
+    time = torch.cat([phase.sin(), phase.cos()], dim=-1)
+    weight = torch.cat([net.action_in, net.time_in], dim=1)
+    fused = torch.cat([x, time[:, None].expand(-1, K, -1)], dim=-1) @ weight.T + net.slots
+    right = (fused * fused.sigmoid()) @ net.token_in.T
+    for a, layer in zip(trunk.projections, net.layers, strict=True):
+        normed = F.rms_norm(left, (trunk.dim,))
+        sizes = [32, 8 * trunk.num_kv_heads, 8 * trunk.num_kv_heads]
+        right_qkv = (norm(right) @ layer.qkv.T).split(sizes, dim=-1)
+        q, k, v = (
+            heads(torch.cat([a[name](normed), other], dim=1), 8)
+            for name, other in zip("qkv", right_qkv, strict=True)
+        )
+        q, k = rotate(q, positions, trunk.rope_theta), rotate(k, positions, trunk.rope_theta)
+        mixed = attention(q, k, v, visible)
+        left = left + a["o"](mixed[:, :TOKENS])
+        left = left + a["down"](F.gelu(a["up"](F.rms_norm(left, (trunk.dim,)))))
+        right = right + mixed[:, TOKENS:] @ layer.out.T
+        gate, up = (norm(right) @ layer.gate_up.T).chunk(2, dim=-1)
+        right = right + (gate * gate.sigmoid() * up) @ layer.down.T
+    return norm(right) @ net.action_out.T + net.action_bias
+
+
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_equals_one_dense_pass_over_prefix_and_actions_with_block_mask(kv_heads: int, prepared: bool):
+    trunk = ToyTrunk(kv_heads=kv_heads)
+    net = build(trunk)
+    features, x, t = torch.randn(4, 2), torch.randn(4, K, A), torch.tensor([0.0, 0.3, 0.9, 1.0])
+    expected = joint_pass(trunk, net, features, x, t)
+    with torch.set_grad_enabled(not prepared):
+        prefix = trunk.prefix(features)
+        actual = net(x, t, net.prepare(prefix) if prepared else prefix)
+    torch.testing.assert_close(actual, expected, atol=2e-5, rtol=1e-5)
+
+
+def test_steps_on_one_prepared_prefix_do_not_disturb_each_other():
+    trunk = ToyTrunk()
+    net = build(trunk)
+    with torch.no_grad():
+        prefix = trunk.prefix(torch.randn(2, 2))
+        known = net.prepare(prefix)
+        for _ in range(3):
+            x, t = torch.randn(2, K, A), torch.rand(2)
+            torch.testing.assert_close(net(x, t, known), net(x, t, prefix), atol=0, rtol=0)
+
+
+def test_gradient_of_the_cached_pass_into_the_trunk_equals_that_of_the_dense_pass():
+    trunk = ToyTrunk()
+    net = build(trunk)
+    features, x, t = torch.randn(3, 2), torch.randn(3, K, A), torch.rand(3)
+    weights = [p for name, p in trunk.named_parameters() if "1.q" not in name]
+    wanted = torch.autograd.grad(
+        joint_pass(trunk, net, features, x, t).square().sum(), weights, allow_unused=True
+    )
+    actual = torch.autograd.grad(net(x, t, trunk.prefix(features)).square().sum(), weights, allow_unused=True)
+    reached = 0
+    for a, w in zip(actual, wanted, strict=True):
+        if w is not None and w.abs().max() > 0:
+            torch.testing.assert_close(a, w, atol=1e-4, rtol=1e-4)
+            reached += 1
+    assert reached >= 8  # the last layer's queries, output and MLP serve only the prefix itself
+
+
+def test_what_padding_holds_and_how_much_there_is_has_no_effect():
+    trunk = ToyTrunk()
+    net = build(trunk)
+    x, t = torch.randn(2, K, A), torch.rand(2)
+    with torch.no_grad():
+        prefix = trunk.prefix(torch.randn(2, 2))
+        before = net(x, t, prefix)
+        for tensors in (prefix.keys, prefix.values):
+            for tensor in tensors:
+                tensor[1, :, 2] = 1e3
+        torch.testing.assert_close(net(x, t, prefix), before, atol=0, rtol=0)
+
+        keep = prefix.mask[1]
+        shorter = type(prefix)(
+            prefix.hidden[1:, keep],
+            prefix.mask[1:, keep],
+            prefix.positions[1:, keep],
+            [z[1:, :, keep] for z in prefix.keys],
+            [z[1:, :, keep] for z in prefix.values],
+        )
+        torch.testing.assert_close(net(x[1:], t[1:], shorter), before[1:], atol=1e-6, rtol=1e-5)
+
+
+def test_every_action_token_sees_every_other_one():
+    trunk = ToyTrunk()
+    net = build(trunk)
+    prefix = trunk.prefix(torch.randn(1, 2))
+    x = torch.randn(1, K, A)
+    jacobian = torch.autograd.functional.jacobian(lambda x: net(x, torch.zeros(1), prefix), x)
+    assert (jacobian.squeeze().abs().amax(dim=(1, 3)) > 0).all()  # type: ignore[union-attr]
+
+
+def test_bfloat16_autocast_stays_close_to_float32():
+    trunk = ToyTrunk()
+    net = build(trunk)
+    features, x, t = torch.randn(4, 2), torch.randn(4, K, A), torch.rand(4)
+    exact = net(x, t, trunk.prefix(features))
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = net(x, t, trunk.prefix(features))
+    assert (rough - exact).abs().max() < 0.1 * exact.abs().max()
+
+
+def test_folder_lists_the_expert_and_unknown_names_are_rejected_with_the_closest():
+    assert "expert" in names()
+    assert default_config("expert") == expert.Config()
+    assert default_config("vlasandbox.policies.networks.expert") == expert.Config()
+    with pytest.raises(ValueError, match=r"unknown network 'experts'; valid: .*expert.* Did you mean 'expert'\?"):
+        default_config("experts")
+    with pytest.raises(ValueError, match=r"unknown network 'no\.such\.module'"):
+        default_config("no.such.module")
+    with pytest.raises(ValueError, match="defines no Config deriving from NetworkConfig"):
+        default_config("vlasandbox.policies.codecs.bins")
+
+
+@pytest.mark.parametrize("sizes", [{"width": 7}, {"width": 0}, {"mlp": 0}])
+def test_bad_sizes_are_rejected_by_value(sizes: dict[str, int]):
+    (bad,) = sizes.values()
+    with pytest.raises(ValueError, match=f"got {bad}"):
+        expert.Config(**sizes).build(ToyTrunk(), K, A)

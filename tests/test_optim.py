@@ -1,0 +1,80 @@
+"""AdamW's schedule and parameter groups."""
+
+import pytest
+import torch
+from torch import nn
+
+from vlasandbox.train.optim import OptimConfig
+
+
+def test_learning_rate_rises_over_the_warmup_then_holds_then_falls_to_zero_over_the_last_half():
+    config = OptimConfig(warmup=100, decay="linear")
+    rate = [config.multiplier(step, 1000) for step in range(1001)]
+    assert rate[0] == pytest.approx(0.01)
+    assert rate[49] == pytest.approx(0.5)
+    assert rate[99:501] == [1.0] * 402
+    assert rate[750] == pytest.approx(0.5)
+    assert 0 < rate[999] < 0.003
+    assert rate[1000] == 0
+    assert all(0 <= r <= 1 for r in rate)
+
+
+def test_cosine_decay_is_half_way_down_in_the_middle():
+    config = OptimConfig(warmup=0, decay="cosine")
+    assert config.multiplier(0, 1000) == 1
+    assert config.multiplier(500, 1000) == pytest.approx(0.5)
+    assert config.multiplier(1000, 1000) == pytest.approx(0)
+
+
+def test_constant_rate_stays_after_the_warmup():
+    config = OptimConfig(warmup=10, decay="constant")
+    assert [config.multiplier(step, 100) for step in (9, 50, 99)] == [1, 1, 1]
+
+
+def test_weight_decay_touches_matrices_only():
+    model = nn.Sequential(nn.Conv2d(3, 4, 2), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    decayed, exempt = OptimConfig(weight_decay=0.3).build(model).param_groups
+    assert (decayed["weight_decay"], exempt["weight_decay"]) == (0.3, 0.0)
+    assert [p.ndim for p in decayed["params"]] == [4, 2]
+    assert {p.ndim for p in exempt["params"]} == {1}
+    assert len(decayed["params"]) + len(exempt["params"]) == len(list(model.parameters()))
+
+
+def test_frozen_parameters_are_left_out():
+    model = nn.Linear(2, 2)
+    model.bias.requires_grad_(False)
+    groups = OptimConfig().build(model).param_groups
+    assert [len(group["params"]) for group in groups] == [1, 0]
+
+
+def test_fused_update_equals_the_plain_one():
+    torch.manual_seed(0)
+    models = [nn.Linear(3, 3), nn.Linear(3, 3)]
+    models[1].load_state_dict(models[0].state_dict())
+    config = OptimConfig()
+    ours = config.build(models[0])
+    plain = torch.optim.AdamW(
+        [
+            {"params": [models[1].weight], "weight_decay": config.weight_decay},
+            {"params": [models[1].bias], "weight_decay": 0.0},
+        ],
+        lr=config.lr,
+        betas=config.betas,
+        fused=False,
+        foreach=False,
+    )
+    x = torch.randn(5, 3)
+    for _ in range(5):
+        for model, optimizer in zip(models, (ours, plain), strict=True):
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+    torch.testing.assert_close(models[0].weight, models[1].weight)
+    torch.testing.assert_close(models[0].bias, models[1].bias)
+
+
+@pytest.mark.parametrize("bad", [{"lr": 0.0}, {"clip": -1.0}, {"warmup": -1}, {"weight_decay": -0.1}])
+def test_impossible_settings_are_refused_by_name(bad: dict[str, float]):
+    (name,) = bad
+    with pytest.raises(ValueError, match=name):
+        OptimConfig(**bad)  # pyright: ignore[reportArgumentType]

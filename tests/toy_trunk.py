@@ -1,0 +1,103 @@
+"""A trunk without images or words, for the tests of heads: features in, prefix out, the real contract of `extend`."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from vlasandbox.policies.trunk import Trunk
+from vlasandbox.policies.types import Prefix
+
+TOKENS = 5
+"""Tokens of a prefix; the third one is padding in every odd row."""
+
+
+class ToyTrunk(Trunk):
+    """A tiny pre-norm transformer with rotary positions and grouped keys; features [b, 2] become its prefix."""
+
+    def __init__(self, seed: int = 0, kv_heads: int = 2) -> None:
+        nn.Module.__init__(self)
+        self.dim, self.num_layers, self.num_heads, self.num_kv_heads, self.head_dim = 32, 2, 4, kv_heads, 8
+        self.rope_theta, self.embedding_scale = 10_000.0, 0.5
+        width, e = self.dim, self.head_dim
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.embed = nn.Linear(2, TOKENS * width)
+            self.projections = nn.ModuleList(
+                nn.ModuleDict(
+                    {
+                        "q": nn.Linear(width, 4 * e, bias=False),
+                        "k": nn.Linear(width, kv_heads * e, bias=False),
+                        "v": nn.Linear(width, kv_heads * e, bias=False),
+                        "o": nn.Linear(4 * e, width, bias=False),
+                        "up": nn.Linear(width, 2 * width),
+                        "down": nn.Linear(2 * width, width),
+                    }
+                )
+                for _ in range(self.num_layers)
+            )
+
+    def prefix(self, features: Tensor) -> Prefix:
+        """What `encode` would return for observations that are two numbers each."""
+        b = len(features)
+        tokens = self.embed(features).view(b, TOKENS, self.dim)
+        mask = torch.ones(b, TOKENS, dtype=torch.bool)
+        mask[1::2, 2] = False
+        positions = mask.long().cumsum(dim=1) - 1
+        visible = mask.unsqueeze(1).expand(-1, TOKENS, -1)
+        hidden, keys, values = self.run(tokens, visible, positions, None)
+        return Prefix(hidden, mask, positions, keys, values)
+
+    def extend(
+        self, prefix: Prefix, tokens: Tensor, attend: Literal["causal", "full"]
+    ) -> tuple[Tensor, Prefix]:
+        b, m, _ = tokens.shape
+        among = torch.ones(m, m, dtype=torch.bool)
+        among = among.tril() if attend == "causal" else among
+        visible = torch.cat([prefix.mask.unsqueeze(1).expand(-1, m, -1), among.expand(b, -1, -1)], dim=2)
+        positions = prefix.next_position.unsqueeze(1) + torch.arange(m)
+        hidden, keys, values = self.run(tokens, visible, positions, prefix)
+        mask = torch.cat([prefix.mask, torch.ones(b, m, dtype=torch.bool)], dim=1)
+        everything = torch.cat([prefix.hidden, hidden], dim=1)
+        return hidden, Prefix(everything, mask, torch.cat([prefix.positions, positions], dim=1), keys, values)
+
+    def run(
+        self, tokens: Tensor, visible: Tensor, positions: Tensor, past: Prefix | None
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        keys, values = [], []
+        for index, layer in enumerate(self.projections):
+            assert isinstance(layer, nn.ModuleDict)
+            q, k, v = (heads(layer[name](F.rms_norm(tokens, (self.dim,))), self.head_dim) for name in "qkv")
+            q, k = rotate(q, positions, self.rope_theta), rotate(k, positions, self.rope_theta)
+            if past is not None:
+                k = torch.cat([past.keys[index], k], dim=2)
+                v = torch.cat([past.values[index], v], dim=2)
+            keys.append(k)
+            values.append(v)
+            tokens = tokens + layer["o"](attention(q, k, v, visible))
+            tokens = tokens + layer["down"](F.gelu(layer["up"](F.rms_norm(tokens, (self.dim,)))))
+        return F.rms_norm(tokens, (self.dim,)), keys, values
+
+
+def heads(x: Tensor, head_dim: int) -> Tensor:
+    """[b, m, h * e] -> [b, h, m, e]."""
+    return x.unflatten(-1, (-1, head_dim)).transpose(1, 2)
+
+
+def rotate(x: Tensor, positions: Tensor, theta: float) -> Tensor:
+    """Rotary embedding, written as a rotation of the pairs (i, i + e / 2)."""
+    half = x.shape[-1] // 2
+    angle = positions[:, None, :, None] * theta ** (-torch.arange(half) / half)
+    first, second = x[..., :half], x[..., half:]
+    return torch.cat(
+        [first * angle.cos() - second * angle.sin(), second * angle.cos() + first * angle.sin()], dim=-1
+    )
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:
+    """[b, h, m, e] queries over [b, g, n, e] keys -> [b, m, h * e]; head i uses key head i * g // h."""
+    share = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(share, dim=1), v.repeat_interleave(share, dim=1)
+    scores = (q @ k.mT) / q.shape[-1] ** 0.5
+    weights = scores.masked_fill(~visible.unsqueeze(1), -torch.inf).softmax(dim=-1)
+    return (weights @ v).transpose(1, 2).flatten(2)

@@ -1,0 +1,131 @@
+"""What a run needs to continue as if it had never stopped: one safetensors file, replaced in one step.
+
+All randomness of the loop is a function of (seed, update), so the weights, their average, the optimiser's
+moments and a few numbers are the whole state. A checkpoint is written beside the old one, flushed to disk, and
+renamed over it: whatever happens while writing, one complete checkpoint exists.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .ema import EMA, persistent_tensors
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be written, read, or used for this run."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The numbers of a checkpoint."""
+
+    step: int
+    """Updates done."""
+    threads: int
+    """torch threads; another number rounds differently, so a run keeps to one."""
+    wall_seconds: float
+    """Time in the loop over all resumes [s]."""
+    cpu_seconds: float
+    """Processor time in the loop, all threads, over all resumes [s]."""
+    wait_seconds: float
+    """Time in which the loop waited for data [s]."""
+    dataset: str
+    """Fingerprint of the dataset."""
+
+
+def save(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA, progress: Progress
+) -> None:
+    """Writes the state to `path`; a checkpoint that is already there is replaced at the very end.
+
+    Raises:
+        CheckpointError: the file cannot be written (disk full); the old checkpoint is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model, optimizer, ema).items()}
+    try:
+        save_file(tensors, unfinished, metadata={"progress": json.dumps(asdict(progress))})
+        _flush(unfinished)
+        unfinished.replace(path)
+        _flush(path.parent)
+    except (OSError, SafetensorError) as error:
+        unfinished.unlink(missing_ok=True)
+        kept = "the previous one is kept" if path.exists() else "there is no earlier one"
+        raise CheckpointError(f"cannot write the checkpoint {path} ({error}); {kept}") from error
+
+
+def read_progress(path: Path) -> Progress | None:
+    """The numbers of the checkpoint at `path`; None if there is none."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            return Progress(**json.loads(file.metadata()["progress"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of this program, or is damaged ({error})"
+        ) from error
+
+
+def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA) -> None:
+    """Puts the state at `path` into the model, the optimiser and the average.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, or a tensor has another name or shape; names that tensor.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged ({error})") from error
+
+    # A fresh AdamW has no moments yet, and never gets any for a parameter that no loss has reached.
+    for name, parameter in _trained(model).items():
+        if f"optimizer.step.{name}" not in tensors:
+            continue
+        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        moments = {key: torch.zeros_like(parameter.detach()) for key in ("exp_avg", "exp_avg_sq")}
+        optimizer.state[parameter] = {"step": step, **moments}
+    expected = _named_tensors(model, optimizer, ema)
+    for name in sorted(expected.keys() | tensors.keys()):
+        there, here = _shape(tensors, name), _shape(expected, name)
+        if there != here:
+            raise CheckpointError(f"{path} is of another model: {name} has {there} there and {here} here")
+    with torch.no_grad():
+        for name, tensor in expected.items():
+            tensor.copy_(tensors[name])
+
+
+def _named_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA) -> dict[str, Tensor]:
+    """Every tensor of the state, live, under a prefix that says whose it is."""
+    tensors = {f"model.{name}": tensor for name, tensor in persistent_tensors(model).items()}
+    tensors |= {f"ema.{name}": tensor for name, tensor in ema.tensors.items()}
+    for name, parameter in _trained(model).items():
+        tensors |= {f"optimizer.{key}.{name}": value for key, value in optimizer.state[parameter].items()}
+    return tensors
+
+
+def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> str:
+    return f"shape {list(tensors[name].shape)}" if name in tensors else "no such tensor"
+
+
+def _flush(path: Path) -> None:
+    """Makes what was written to a file, or renamed in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,70 @@
+"""Entry point of `vla`: finds the verb, imports it alone, and turns a user's mistake into one clear message."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from . import catalog
+from .errors import EXIT_INTERRUPTED, EXIT_MISTAKE, mistake_message
+
+VERBS = ("quickstart", "record", "train", "eval", "compare", "report", "list", "doctor")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `vla` with `argv` (the process's own arguments by default); returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guard(lambda: _run(arguments), label="vla " + " ".join(arguments[:1]))
+
+
+def guard(run: Callable[[], int], label: str) -> int:
+    """Exit status of `run()`. A user's mistake gives 2 and a message, Ctrl-C 130; other errors keep their trace."""
+    try:
+        return run()
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. What is on disk is complete: the same command continues from there.",
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`vla list | head`); point stdout elsewhere or the exit flush fails once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        message = mistake_message(error)
+        if message is None:
+            raise
+        if os.environ.get("VLA_DEBUG") == "1":
+            traceback.print_exc()
+        print(f"{label.strip()}: {message}", file=sys.stderr)
+        return EXIT_MISTAKE
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"vlasandbox {version('vlasandbox')}")
+        return 0
+    verb, *rest = arguments
+    if verb not in VERBS:
+        from ...envs.names import check_name
+
+        check_name("verb", verb, VERBS)
+    return importlib.import_module(f".{verb}", __package__).main(rest)
+
+
+def usage() -> str:
+    """Text of `vla --help`."""
+    verbs = {verb: catalog.summary(catalog.ROOT / "train" / "cli" / f"{verb}.py") for verb in VERBS}
+    return (
+        "usage: vla VERB [arguments]\n\n"
+        "A laboratory for vision-language-action policies: one trunk, swappable action heads.\n\n"
+        f"{catalog.table(verbs)}\n\n"
+        "vla VERB --help shows a verb's own flags; VLA_DEBUG=1 shows the traceback behind an error message."
+    )

@@ -1,0 +1,25 @@
+"""Record demonstrations, train four action heads, judge them on the same unseen episodes, write a report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..quickstart import QuickstartConfig, quickstart
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """Compare four action heads, from nothing. Interrupted at any time, the same command continues."""
+
+    out: Path = Path("runs") / "quickstart"
+    """Folder of everything."""
+    config: Annotated[QuickstartConfig, tyro.conf.arg(name="")] = QuickstartConfig()
+
+
+def main(argv: list[str]) -> int:
+    """`vla quickstart`."""
+    args = tyro.cli(Quickstart, args=argv, prog="vla quickstart", config=(tyro.conf.FlagCreatePairsOff,))
+    quickstart(args.config, args.out)
+    return 0

@@ -1,0 +1,57 @@
+"""Record demonstrations of a task's scripted expert, on all cores, as a LeRobotDataset v3.0."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ... import envs
+from ...envs.expert import NoiseConfig
+from ...envs.names import check_name
+from ..record import RecordConfig, record
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record demonstrations. Interrupted at any time it keeps all finished episodes and can be run again."""
+
+    task: Annotated[str, tyro.conf.Positional]
+    """Task to record (`vla list tasks`)."""
+    out: Path
+    """Folder of the dataset; one that holds episodes with the same settings is continued."""
+    episodes: int = RecordConfig.episodes
+    """Successful episodes the dataset shall have."""
+    action_space: str = RecordConfig.action_space
+    """What an action means (`vla list action-spaces`)."""
+    control_hz: float = RecordConfig.control_hz
+    """Control rate, a whole number [Hz]."""
+    image_size: int = RecordConfig.image_size
+    """Height and width of the pictures, even [px]."""
+    noise: NoiseConfig = NoiseConfig()
+    """Disturbances from which the expert recovers."""
+    clean: bool = False
+    """Record without disturbances."""
+    workers: int | None = None
+    """Simulation processes; one per core by default."""
+
+
+def main(argv: list[str]) -> int:
+    """`vla record TASK --out FOLDER`."""
+    args = tyro.cli(Record, args=argv, prog="vla record", config=(tyro.conf.FlagCreatePairsOff,))
+    if "." not in args.task:
+        check_name("task", args.task, envs.task_names())
+    record(
+        RecordConfig(
+            root=args.out,
+            episodes=args.episodes,
+            task=args.task,
+            action_space=args.action_space,
+            control_hz=args.control_hz,
+            image_size=args.image_size,
+            noise=None if args.clean else args.noise,
+            workers=args.workers,
+        )
+    )
+    print(f"{args.episodes} demonstrations of {args.task} in {args.out}")
+    return 0

@@ -1,0 +1,59 @@
+"""Train a preset: `vla train PRESET --data FOLDER`; every setting is a flag, e.g. --optim.lr 3e-4."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from .. import presets
+from . import catalog
+
+if TYPE_CHECKING:
+    from ..config import TrainConfig
+
+USAGE = """usage: vla train PRESET --data FOLDER [--out FOLDER] [--updates N] [--optim.lr 3e-4] ...
+
+Train a policy. Interrupted at any time, the same command continues it; a finished run is left as it is.
+
+presets:
+{presets}
+
+vla train PRESET --help shows every setting of a preset (it imports torch: some seconds).
+The result is FOLDER/policy; `vla eval FOLDER` judges it. Without --out the run goes to runs/PRESET."""
+
+
+def main(argv: list[str]) -> int:
+    """`vla train PRESET [--flags]`."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(USAGE.format(presets=catalog.table(catalog.describe("presets"))))
+        return 0
+    preset, *flags = argv
+    if preset.startswith("-"):
+        raise ValueError(f"the preset comes first, before {preset}. Known: {', '.join(presets.names())}")
+    data, out, config = _parse(preset, flags)
+
+    from ..loop import train
+
+    folder = train(replace(config, data=replace(config.data, root=data or config.data.root)), out)
+    print(f"The policy is in {folder}. Judge it: vla eval {out}")
+    return 0
+
+
+def _parse(preset: str, flags: list[str]) -> "tuple[Path | None, Path, TrainConfig]":
+    """What the flags say: --data, --out, and the preset's configuration with its changes."""
+    build = presets.load(preset)
+
+    import tyro
+
+    from ..config import TrainConfig
+
+    @dataclass(frozen=True)
+    class Train:
+        data: Path | None = None
+        """Folder of the demonstrations, from `vla record`; short for --data.root."""
+        out: Path = Path("runs") / preset
+        """Folder of the run."""
+        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = build(Path("datasets") / "pick")
+
+    Train.__doc__ = build.__doc__
+    args = tyro.cli(Train, args=flags, prog=f"vla train {preset}", config=(tyro.conf.FlagCreatePairsOff,))
+    return args.data, args.out, args.config

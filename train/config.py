@@ -1,0 +1,129 @@
+"""TrainConfig: everything that decides how a run goes. Presets in presets/ build it, `vla train` edits it."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ..policies.config_io import to_dict
+from ..policies.policy import PolicyConfig
+from .log import WandbMode
+from .optim import OptimConfig
+
+MAY_CHANGE = ("data.root", "data.cache", "device", "threads", "checkpoint_every", "wandb")
+"""Settings that a resumed run may have changed; the dataset itself is known by its fingerprint."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which demonstrations, and how windows are cut from them."""
+
+    root: Path
+    """Folder of the dataset (LeRobotDataset v3.0)."""
+    cache: Path | None = None
+    """Folder for the decoded frames; inside the dataset's folder by default."""
+    action_space: str | None = None
+    """Space of the actions to learn; the dataset's own by default, others are converted exactly."""
+    chunk: int = 8
+    """Actions predicted at once."""
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1:
+            raise ValueError(f"data.chunk must be at least 1, got {self.chunk}")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run."""
+
+    data: DataConfig
+    """Demonstrations."""
+    policy: PolicyConfig
+    """What is trained."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """How it is trained."""
+    updates: int = 2000
+    """Optimiser updates of the whole run."""
+    batch_size: int = 32
+    """Windows per update."""
+    grad_accumulation: int = 1
+    """Parts that a batch is split into, one backward pass each: less memory, the same gradient."""
+    ema_decay: float = 0.99
+    """Decay of the averaged weights, which are the run's result; 0 takes the last weights."""
+    seed: int = 0
+    """Decides the initialisation, the order of the data and all noise."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of the forward and backward pass; weights and optimiser are always fp32."""
+    compile: bool = False
+    """Whether to run the loss through torch.compile: a minute of start-up, no gain on two CPU cores."""
+    device: str = "auto"
+    """cpu, cuda, cuda:N; auto is CUDA where there is one."""
+    threads: int | None = None
+    """CPU threads of torch; by default all cores, or 1 on a busy machine. A resumed run keeps its number."""
+    checkpoint_every: int = 500
+    """Updates between two checkpoints."""
+    wandb: WandbMode = "off"
+    """Also log to Weights & Biases: offline keeps the files in the run's folder, online sends them."""
+
+    def __post_init__(self) -> None:
+        for name in ("updates", "batch_size", "grad_accumulation", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.batch_size % self.grad_accumulation:
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be split into grad_accumulation = "
+                f"{self.grad_accumulation} equal parts"
+            )
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`.
+
+    Raises:
+        ValueError: there is no such device here; names those that there are.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if count else "cpu")
+    valid = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
+    if name not in valid:
+        raise ValueError(f"unknown device '{name}'; this machine has: auto, {', '.join(valid)}")
+    return torch.device(name)
+
+
+def choose_threads() -> int:
+    """Threads of torch for a run on this machine now.
+
+    One if other work keeps more than half of the cores busy: two threads that wait for each other on shared
+    cores were ten times slower than one.
+    """
+    threads = torch.get_num_threads()
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return 1 if busy > threads / 2 else threads
+
+
+def settings(config: TrainConfig) -> dict[str, Any]:
+    """JSON-able form of `config`, the content of config.json."""
+    data = {name: str(x) if isinstance(x, Path) else x for name, x in vars(config.data).items()}
+    parts = {"data": data, "policy": to_dict(config.policy), "optim": to_dict(config.optim)}
+    return vars(config) | parts
+
+
+def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:
+    """Each setting that differs between two resolved configurations and may not, with both values."""
+    found = []
+    for name in sorted(there.keys() | here.keys()):
+        path, old, new = prefix + name, there.get(name), here.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, path + ".")
+        elif old != new and path not in MAY_CHANGE:
+            found.append(f"{path} is {old!r} there and {new!r} here")
+    return found

@@ -1,0 +1,109 @@
+"""Every frame of a dataset decoded once, as one memory-mapped array that training slices.
+
+Decoding a frame of mp4 costs more than everything else a training step does with it, and each epoch would
+pay again. The file is keyed to the dataset's fingerprint, the image size and CACHE_VERSION, so a changed
+dataset never meets an old cache.
+"""
+
+import hashlib
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from ...vision.images import resize_uint8
+from .dataset import Dataset
+from .files import PARTIAL, DatasetError, exclusive, read_json, whole_file, write_json
+from .reading import VideoRun
+from .video import DECODE_ERRORS, decode
+
+CACHE_VERSION = 1
+"""To be raised when the same dataset and size would give other pixels, e.g. by another `resize_uint8`."""
+
+_BATCH = 128
+"""Frames resized at once."""
+
+
+def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None) -> np.memmap:
+    """The frames of `dataset` as uint8 [n, v, image_size, image_size, 3], read-only; built on the first call.
+
+    Args:
+        image_size: height and width that the policy sees [px].
+        cache_dir: where to keep the file; `<dataset>/.cache` by default.
+
+    Raises:
+        DatasetError: a video cannot be decoded, or there is no room for the cache.
+    """
+    folder = cache_dir or dataset.root / ".cache"
+    key = f"frames-v{CACHE_VERSION}-{image_size}px-{dataset.fingerprint[:16]}"
+    path, seal = folder / f"{key}.npy", folder / f"{key}.json"
+    shape = (len(dataset), len(dataset.cameras), image_size, image_size, 3)
+    # Whoever comes second waits here and finds the finished file.
+    with exclusive(folder, wait=True):
+        if not _intact(path, seal, shape):
+            for leftover in folder.glob(f"*{PARTIAL}"):
+                leftover.unlink()
+            if cache_dir is None:
+                for stale in folder.glob(f"frames-*-{image_size}px-*"):
+                    stale.unlink()
+            try:
+                with whole_file(path) as partial:
+                    _build(dataset, partial, shape)
+                write_json(seal, {"sample": _sample_digest(open_memmap(path, "r"))})
+            except OSError as error:
+                raise DatasetError(
+                    f"{folder}: the frame cache cannot be written ({error.strerror})"
+                ) from None
+    return open_memmap(path, "r")
+
+
+def _intact(path: Path, seal: Path, shape: tuple[int, ...]) -> bool:
+    """Whether the cache is there, whole, and still what was written, as far as a sample of frames shows."""
+    if not path.exists() or not seal.exists():
+        return False
+    try:
+        frames = open_memmap(path, "r")
+        return frames.shape == shape and _sample_digest(frames) == read_json(seal)["sample"]
+    except (ValueError, KeyError, TypeError, OSError):
+        return False
+
+
+def _sample_digest(frames: np.ndarray) -> str:
+    """SHA-256 over 64 evenly spaced frames: finds a damaged file without reading all of it."""
+    rows = np.unique(np.linspace(0, len(frames) - 1, 64).round().astype(int))
+    return hashlib.sha256(np.ascontiguousarray(frames[rows]).tobytes()).hexdigest()
+
+
+def _build(dataset: Dataset, path: Path, shape: tuple[int, ...]) -> None:
+    # The file gets its full size at once, so that a full disk shows here and not as a crash of the mapping.
+    frames = open_memmap(path, "w+", np.uint8, shape)
+    with path.open("r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    pool = ThreadPoolExecutor(os.cpu_count())
+    bar = tqdm(total=len(dataset.video_runs), desc="frame cache", unit="episode", leave=False)
+    try:
+        for _ in pool.map(lambda run: _fill(dataset, run, frames), dataset.video_runs):
+            bar.update()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        bar.close()
+    frames.flush()
+
+
+def _fill(dataset: Dataset, run: VideoRun, frames: np.memmap) -> None:
+    """Decodes one episode of one camera into its place."""
+    source = decode(run.path, run.first, run.length, dataset.fps)
+    position = run.start
+    try:
+        for batch in iter(lambda: list(itertools.islice(source, _BATCH)), []):
+            frames[position : position + len(batch), run.camera] = resize_uint8(
+                np.stack(batch), frames.shape[2]
+            )
+            position += len(batch)
+    except DECODE_ERRORS as error:
+        raise DatasetError(f"{run.path} is damaged: {error}") from None

@@ -1,0 +1,223 @@
+"""Turns staged episodes into dataset files, in one step that a kill cannot leave half done.
+
+All new files are first written to `.recording/commit/`, and a list of them last of all. Once the list is
+there the commit counts: the files are moved to their places, which `recover` can begin again at any point.
+Before that, the dataset is untouched and the staged episodes are still there.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from . import schema
+from .files import PARTIAL, DatasetError, read_json, write_json
+from .schema import FileLimits, number_of, place
+from .staging import FOLDER, StagedEpisode, load_staged
+from .stats import Stats, merge_stats, to_lists, vector_stats
+from .tables import FrameWriter, episode_table, frame_table, stats_of, task_table
+from .video import Mp4Appender
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass
+class Committed:
+    """What a dataset holds already, as far as adding to it needs to know."""
+
+    episodes: pa.Table | None = None
+    """The rows of all meta/episodes files."""
+    frames: int = 0
+    instructions: list[str] = field(default_factory=list)
+    ours: dict[str, Any] = field(default_factory=dict)
+    """meta/vlasandbox.json."""
+    seeds: list[int] = field(default_factory=list)
+    initial_states: list[np.ndarray] = field(default_factory=list)
+
+    @staticmethod
+    def load(root: Path) -> "Committed":
+        """Reads the metadata of the dataset at `root`; empty if there is none yet."""
+        if not (root / schema.INFO).exists():
+            return Committed()
+        ours = read_json(root / schema.OURS)
+        with np.load(root / schema.INITIAL_STATES) as archive:
+            seeds, states = archive["seeds"], archive["states"]
+        return Committed(
+            episodes=pa.concat_tables(
+                pq.read_table(path) for path in sorted((root / "meta/episodes").rglob("*.parquet"))
+            ),
+            frames=read_json(root / schema.INFO)["total_frames"],
+            instructions=pq.read_table(root / schema.TASKS)["task"].to_pylist(),
+            ours=ours,
+            seeds=seeds.tolist(),
+            initial_states=list(states),
+        )
+
+    def next_file(self, kind: str) -> int:
+        """Number of the first file of `kind` ("data", "meta/episodes", "videos/<key>") not in use yet."""
+        if self.episodes is None:
+            return 0
+        chunks, files = (self.episodes[f"{kind}/{part}_index"].to_pylist() for part in ("chunk", "file"))
+        return max(map(number_of, chunks, files)) + 1
+
+
+def commit(root: Path, seeds: list[int], ours: dict[str, Any], limits: FileLimits) -> None:
+    """Adds the staged episodes of `seeds`, in this order, to the dataset at `root`.
+
+    Args:
+        ours: content of meta/vlasandbox.json; the environment's spec and the list of episodes are added here.
+
+    Raises:
+        DatasetError: the environment is not the one that the dataset comes from.
+    """
+    before = Committed.load(root)
+    work = root / FOLDER / "commit"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    files = _Files(work, before, limits)
+    rows: list[dict[str, Any]] = []
+    stats: list[dict[str, Stats]] = []
+    listed = list(before.ours.get("episodes", []))
+    episode = None
+    for seed in seeds:
+        episode = load_staged(root, seed)
+        if episode.spec != before.ours.get("spec", episode.spec):
+            raise DatasetError(
+                f"{root} comes from another version of the environment: record into a new folder "
+                f"(what was recorded now is kept in {root / FOLDER})"
+            )
+        row, block = files.append(episode)
+        rows.append(row)
+        stats.append(block)
+        listed.append({"seed": seed, "frames": len(episode), "success": episode.success})
+        before.seeds.append(seed)
+        before.initial_states.append(episode.initial_state)
+    assert episode is not None, "nothing to commit"
+    files.close()
+
+    table = episode_table(rows, stats)
+    _write_table(table, work / schema.EPISODES_PATH.format(**place(files.episodes_file)))
+    merged = stats_of(table if before.episodes is None else pa.concat_tables([before.episodes, table]))
+    _write_table(task_table(files.instructions), work / schema.TASKS)
+    np.savez(
+        work / schema.INITIAL_STATES, seeds=np.array(before.seeds), states=np.stack(before.initial_states)
+    )
+    write_json(work / schema.STATS, to_lists({key: merge_stats(blocks) for key, blocks in merged.items()}))
+    write_json(work / schema.OURS, ours | {"spec": episode.spec, "episodes": listed})
+    totals = {"episodes": len(listed), "frames": files.frames, "tasks": len(files.instructions)}
+    info = schema.info(episode.features, episode.fps, episode.spec["robot"], totals, limits)
+    write_json(work / schema.INFO, info)
+    new = sorted(str(path.relative_to(work)) for path in work.rglob("*") if path.is_file())
+    write_json(work / _MANIFEST, new)
+    recover(root)
+
+
+def recover(root: Path) -> None:
+    """Completes an interrupted commit, and clears away what killed processes left half written."""
+    work = root / FOLDER / "commit"
+    if (work / _MANIFEST).exists():
+        # info.json last: whoever looks in between finds the old totals.
+        for name in sorted(read_json(work / _MANIFEST), key=lambda name: name == schema.INFO):
+            if (work / name).exists():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(work / name, root / name)
+        (work / _MANIFEST).unlink()
+    shutil.rmtree(work, ignore_errors=True)
+    for path in (root / FOLDER).glob(f"*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def commit_interrupted(root: Path) -> bool:
+    """Whether the dataset at `root` waits for `recover`."""
+    return (root / FOLDER / "commit" / _MANIFEST).exists()
+
+
+class _Files:
+    """The open data file and the open video file of each camera, with the bookkeeping of who is where."""
+
+    def __init__(self, work: Path, before: Committed, limits: FileLimits) -> None:
+        self.frames = before.frames
+        self.instructions = before.instructions
+        self.episodes_file = before.next_file("meta/episodes")
+        self._work, self._before, self._limits = work, before, limits
+        self._episode_index = len(before.seeds)
+        self._data: tuple[int, FrameWriter] | None = None
+        self._videos: dict[str, tuple[int, Mp4Appender]] = {}
+
+    def append(self, episode: StagedEpisode) -> tuple[dict[str, Any], dict[str, Stats]]:
+        """Writes one episode; returns its row of meta/episodes and its statistics."""
+        if episode.instruction not in self.instructions:
+            self.instructions.append(episode.instruction)
+        task_index = self.instructions.index(episode.instruction)
+        table, counters = frame_table(episode, self._episode_index, self.frames, task_index)
+        number = self._append_frames(table)
+        row: dict[str, Any] = {
+            "episode_index": self._episode_index,
+            "tasks": [episode.instruction],
+            "length": len(episode),
+        }
+        row |= {f"data/{name}": value for name, value in place(number).items()}
+        row |= {"dataset_from_index": self.frames, "dataset_to_index": self.frames + len(episode)}
+        for key, mp4 in episode.videos.items():
+            number, first, count = self._append_video(key, mp4, episode.fps)
+            assert count == len(episode), f"{count} frames of {key} for {len(episode)} steps"
+            row |= {f"videos/{key}/{name}": value for name, value in place(number).items()}
+            row[f"videos/{key}/from_timestamp"] = first / episode.fps
+            row[f"videos/{key}/to_timestamp"] = (first + count) / episode.fps
+        row |= {f"meta/episodes/{name}": value for name, value in place(self.episodes_file).items()}
+        self.frames += len(episode)
+        self._episode_index += 1
+        return row, episode.stats | {key: vector_stats(values) for key, values in counters.items()}
+
+    def close(self) -> None:
+        """Makes every open file valid."""
+        for file in (self._data, *self._videos.values()):
+            if file is not None:
+                file[1].close()
+
+    def _append_frames(self, table: pa.Table) -> int:
+        """Number of the data file that took the frames; a new one if the open one would grow too large."""
+        if self._data is not None:
+            number, file = self._data
+            if file.bytes * (1 + len(table) / file.frames) >= self._limits.data_mb * 2**20:
+                file.close()
+                self._data = (number + 1, FrameWriter(self._path(schema.DATA_PATH, number + 1), table.schema))
+        else:
+            number = self._before.next_file("data")
+            self._data = (number, FrameWriter(self._path(schema.DATA_PATH, number), table.schema))
+        number, file = self._data
+        file.append(table)
+        return number
+
+    def _append_video(self, key: str, mp4: bytes, fps: int) -> tuple[int, int, int]:
+        """(file number, first frame in that file, frames) of the episode's stretch of video."""
+        if key in self._videos:
+            number, file = self._videos[key]
+            if file.bytes + len(mp4) >= self._limits.video_mb * 2**20:
+                file.close()
+                path = self._path(schema.VIDEO_PATH, number + 1, video_key=key)
+                self._videos[key] = (number + 1, Mp4Appender(path, fps))
+        else:
+            number = self._before.next_file(f"videos/{key}")
+            self._videos[key] = (
+                number,
+                Mp4Appender(self._path(schema.VIDEO_PATH, number, video_key=key), fps),
+            )
+        number, file = self._videos[key]
+        first = file.frames
+        return number, first, file.append(mp4)
+
+    def _path(self, template: str, number: int, **keys: str) -> Path:
+        path = self._work / template.format(**place(number), **keys)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="snappy")

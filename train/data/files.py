@@ -1,0 +1,68 @@
+"""Files that are whole or absent: atomic writes, and one writer at a time per folder."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".partial"
+"""Suffix of a file that is still being written; a killed process may leave one behind."""
+
+
+class DatasetError(ValueError):
+    """A dataset that cannot be read or written; the message is one sentence that names the path."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path`, which takes its place when the block ends without error."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as indented JSON, whole or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=4) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in `path`.
+
+    Raises:
+        DatasetError: the file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{path} is damaged: it is not JSON ({error})") from None
+
+
+@contextmanager
+def exclusive(folder: Path, *, wait: bool) -> Iterator[None]:
+    """Holds `folder` for this process; the system lets go of it however the process ends.
+
+    Args:
+        wait: whether to wait for another process that holds the folder.
+
+    Raises:
+        DatasetError: another process holds it and `wait` is False.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.name != "posix":
+        yield
+        return
+    import fcntl  # not on Windows, where two processes are left to the user's care
+
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise DatasetError(f"{folder.parent} is being written by another process") from None
+        yield

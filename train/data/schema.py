@@ -1,0 +1,135 @@
+"""Names, shapes and places of LeRobotDataset v3.0, and what vlasandbox adds to it.
+
+Sources: lerobot 0.6, `datasets/utils.py`, `datasets/feature_utils.py`, `datasets/dataset_writer.py`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ...envs.control import TARGET_NAMES
+from ...envs.episode import Episode
+from .video import VIDEO_INFO
+
+VERSION = "v3.0"
+CHUNK_SIZE = 1000
+"""Files per chunk folder."""
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+
+INFO = "meta/info.json"
+STATS = "meta/stats.json"
+TASKS = "meta/tasks.parquet"
+OURS = "meta/vlasandbox.json"
+"""Environment, expert noise, versions and seeds: what LeRobot has no place for."""
+INITIAL_STATES = "meta/initial_states.npz"
+"""`seeds` int64 [e] and `states` float64 [e, q]: the settled simulator state each episode starts from."""
+
+STATE = "observation.state"
+ACTION = "action"
+IMAGES = "observation.images."
+REFERENCE = "expert.reference"
+PERTURBED = "expert.perturbed"
+TARGET_UV = "privileged.target_uv"
+TARGET_XYZ = "privileged.target_xyz"
+DONE = "next.done"
+SUCCESS = "next.success"
+COUNTERS = ("frame_index", "episode_index", "index", "task_index")
+
+
+@dataclass(frozen=True)
+class FileLimits:
+    """A file is followed by a new one before it would grow past these sizes."""
+
+    data_mb: float = 100
+    """Parquet files [MB]."""
+    video_mb: float = 200
+    """Video files [MB]."""
+
+
+def frames_per_second(control_hz: float) -> int:
+    """The dataset's fps, which the format wants as a whole number [Hz].
+
+    Raises:
+        ValueError: `control_hz` is not a whole number.
+    """
+    if control_hz <= 0 or control_hz != int(control_hz):
+        raise ValueError(f"control_hz {control_hz} cannot be stored: LeRobotDataset needs a whole number > 0")
+    return int(control_hz)
+
+
+def features(episode: Episode, spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The `features` of info.json for a dataset of episodes like this one.
+
+    Args:
+        spec: `spec_dict()` of the environment they come from; names the dimensions.
+    """
+    fps = frames_per_second(episode.control_hz)
+    table: dict[str, dict[str, Any]] = {}
+    for camera, frames in episode.images.items():
+        height, width = frames.shape[1:3]
+        info = {"video.height": height, "video.width": width, "video.fps": fps} | VIDEO_INFO
+        table[IMAGES + camera] = {
+            "dtype": "video",
+            "shape": [height, width, 3],
+            "names": ["height", "width", "channels"],
+            "info": info,
+        }
+    views = [f"{camera}.{axis}" for camera in episode.images for axis in "uv"]
+
+    def add(key: str, dtype: str, width: int, dims: list[str] | None) -> None:
+        table[key] = {"dtype": dtype, "shape": [width], "names": dims}
+
+    add(STATE, "float32", episode.state.shape[1], list(spec["state_names"]))
+    add(ACTION, "float32", episode.action.shape[1], list(spec["action_space"]["dims"]))
+    add(REFERENCE, "float32", episode.reference.shape[1], list(TARGET_NAMES))
+    add(PERTURBED, "bool", 1, None)
+    add(TARGET_UV, "float32", len(views), views)
+    add(TARGET_XYZ, "float32", 3, ["x", "y", "z"])
+    add(DONE, "bool", 1, None)
+    add(SUCCESS, "bool", 1, None)
+    add("timestamp", "float32", 1, None)
+    for counter in COUNTERS:
+        add(counter, "int64", 1, None)
+    return table
+
+
+def video_keys(table: dict[str, dict[str, Any]]) -> list[str]:
+    """The features stored as mp4, in their order."""
+    return [key for key, feature in table.items() if feature["dtype"] == "video"]
+
+
+def info(
+    table: dict[str, dict[str, Any]],
+    fps: int,
+    robot: str,
+    totals: dict[str, int],
+    limits: FileLimits,
+) -> dict[str, Any]:
+    """The content of info.json; `totals` are the numbers of "episodes", "frames" and "tasks"."""
+    return {
+        "codebase_version": VERSION,
+        "robot_type": robot,
+        "total_episodes": totals["episodes"],
+        "total_frames": totals["frames"],
+        "total_tasks": totals["tasks"],
+        "chunks_size": CHUNK_SIZE,
+        "data_files_size_in_mb": math.ceil(limits.data_mb),
+        "video_files_size_in_mb": math.ceil(limits.video_mb),
+        "fps": fps,
+        "splits": {"train": f"0:{totals['episodes']}"},
+        "data_path": DATA_PATH,
+        "video_path": VIDEO_PATH,
+        "features": table,
+    }
+
+
+def place(number: int) -> dict[str, int]:
+    """Chunk and file index of the `number`-th file of its kind."""
+    return {"chunk_index": number // CHUNK_SIZE, "file_index": number % CHUNK_SIZE}
+
+
+def number_of(chunk_index: int, file_index: int) -> int:
+    """Inverse of `place`."""
+    return chunk_index * CHUNK_SIZE + file_index

