@@ -2,12 +2,12 @@
 
 Plays the same demonstrations through `env.step` and through a bare loop (mj_step with the recorded servo
 setpoints, then one render per camera with the same renderer) on the same model, in alternating rounds.
+The ratio is of CPU times (all threads of the process), which other work on the machine disturbs least.
 """
 
 import argparse
 import statistics
 import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -31,13 +31,25 @@ def demonstration(env: ManipulationEnv, seed: int) -> list[np.ndarray]:
     return actions
 
 
-def env_steps(env: ManipulationEnv, seed: int, actions: list[np.ndarray]) -> float:
-    """Seconds for the episode through `env.step`."""
+class Stopwatch:
+    """CPU and wall seconds of a `with` block."""
+
+    def __enter__(self) -> "Stopwatch":
+        self._start = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.cpu = time.process_time() - self._start[0]
+        self.wall = time.perf_counter() - self._start[1]
+
+
+def env_steps(env: ManipulationEnv, seed: int, actions: list[np.ndarray]) -> Stopwatch:
+    """Times the episode through `env.step`."""
     env.reset(seed=seed)
-    start = time.perf_counter()
-    for action in actions:
-        env.step(action)
-    return time.perf_counter() - start
+    with Stopwatch() as watch:
+        for action in actions:
+            env.step(action)
+    return watch
 
 
 def recorded_setpoints(env: ManipulationEnv, seed: int, actions: list[np.ndarray]) -> list[np.ndarray]:
@@ -50,47 +62,38 @@ def recorded_setpoints(env: ManipulationEnv, seed: int, actions: list[np.ndarray
     return setpoints
 
 
-def bare_steps(env: ManipulationEnv, seed: int, setpoints: list[np.ndarray]) -> float:
-    """Seconds for as many steps with nothing but mj_step and rendering."""
+def bare_steps(env: ManipulationEnv, seed: int, setpoints: list[np.ndarray]) -> Stopwatch:
+    """Times as many steps with nothing but mj_step and rendering."""
     env.reset(seed=seed)
     renderer = env._renderers[env.quality]
     cameras = [env._camera_ids[name] for name in env.cameras]
     size = env.image_size
-    start = time.perf_counter()
-    for setpoint in setpoints:
-        env.data.ctrl[:] = setpoint
-        mujoco.mj_step(env.model, env.data, nstep=SUBSTEPS)
-        for camera in cameras:
-            renderer.render(env.model, env.data, camera, size, size)
-    return time.perf_counter() - start
-
-
-def median(measure: Callable[[], float], other: Callable[[], float], rounds: int) -> tuple[float, float]:
-    """Median seconds of each of two measurements taken in turns."""
-    pairs = [(measure(), other()) for _ in range(rounds)]
-    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+    with Stopwatch() as watch:
+        for setpoint in setpoints:
+            env.data.ctrl[:] = setpoint
+            mujoco.mj_step(env.model, env.data, nstep=SUBSTEPS)
+            for camera in cameras:
+                renderer.render(env.model, env.data, camera, size, size)
+    return watch
 
 
 def main() -> None:
-    """Prints a table, one row per image size."""
+    """Prints a table, one row per image size; every number is a median over rounds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96, 128])
     options = parser.parse_args()
-    print(f"{'images':>10} {'env ms/step':>12} {'bare ms/step':>13} {'ratio':>6} {'env steps/s':>12}")
+    print(f"{'images':>10} {'env cpu ms':>11} {'bare cpu ms':>12} {'ratio':>6} {'env steps/s (wall)':>19}")
     for size in options.sizes:
         env = make(image_size=size)
         actions = demonstration(env, seed=0)
         setpoints = recorded_setpoints(env, 0, actions)
-        full, bare = median(
-            lambda env=env, actions=actions: env_steps(env, 0, actions),
-            lambda env=env, setpoints=setpoints: bare_steps(env, 0, setpoints),
-            options.rounds,
-        )
-        steps = len(actions)
+        rounds = [(env_steps(env, 0, actions), bare_steps(env, 0, setpoints)) for _ in range(options.rounds)]
+        full = statistics.median(env_.cpu for env_, _ in rounds) / len(actions)
+        bare = statistics.median(bare_.cpu for _, bare_ in rounds) / len(actions)
+        wall = statistics.median(env_.wall for env_, _ in rounds) / len(actions)
         print(
-            f"{f'2 x {size}^2':>10} {1e3 * full / steps:12.2f} {1e3 * bare / steps:13.2f}"
-            f" {full / bare:6.2f} {steps / full:12.0f}"
+            f"{f'2 x {size}^2':>10} {1e3 * full:11.2f} {1e3 * bare:12.2f} {full / bare:6.2f} {1 / wall:19.0f}"
         )
         env.close()
 

@@ -11,7 +11,7 @@ from .robot import Robot, RobotIndex
 DAMPING = 1e-4
 """Added to J J^T; bounds the joint step near singular poses."""
 POSTURE_GAIN = 0.2
-"""How strongly the spare joint is drawn to the home posture in each pass."""
+"""Share of the way to the home posture that the spare joint goes in each control step."""
 TOLERANCE = 1e-4
 """Pose error [m, rad] at which the iteration stops."""
 
@@ -42,13 +42,14 @@ class Kinematics:
     ) -> Float[np.ndarray, " j"]:
         """Joint angles [rad] near `start` that bring the gripper to `pose`, or as close as `passes` get.
 
-        Each pass adds J^T (J J^T + damping I)^-1 e plus the null-space share of a pull towards home
-        (Liegeois 1977; Buss, "Introduction to inverse kinematics", 2004).
+        Each pass adds J^T (J J^T + damping I)^-1 e (Buss, "Introduction to inverse kinematics", 2004); the
+        first one also the null-space share of a pull towards home (Liegeois 1977).
         """
         cos, sin = np.cos(pose[3]), np.sin(pose[3])
         wanted = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]) @ self._down
         joints = start.copy()
         error = np.empty(6)
+        pull = POSTURE_GAIN * (self._home - joints)
         for _ in range(passes):
             self._place(joints)
             rotation = self._data.site_xmat[self._index.site].reshape(3, 3)
@@ -67,9 +68,9 @@ class Kinematics:
             jacobian = self._jacobian[:, self._index.arm_dofs]
             gram = jacobian @ jacobian.T
             gram.flat[::7] += DAMPING
-            pull = POSTURE_GAIN * (self._home - joints)
             joints += pull + jacobian.T @ np.linalg.solve(gram, error - jacobian @ pull)
             np.clip(joints, self._low, self._high, out=joints)
+            pull = np.zeros_like(pull)  # again and again, it would keep the iteration from settling
         return joints
 
     def _place(self, joints: np.ndarray) -> None:

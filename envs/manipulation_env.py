@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 
 from . import rendering, tasks
 from .control import ControlLimits, action_space
-from .controller import Controller, substeps
+from .controller import Controller
 from .gl import mujoco
 from .names import check_name
 from .robot import STATE_NAMES, RobotIndex
@@ -66,14 +66,13 @@ class ManipulationEnv(gymnasium.Env):
         self.image_size = image_size
         self.control_hz = control_hz
         self.limits = ControlLimits()
-        self.actions = _action_space(action_space, control_hz, self.limits)
-        self.action_space_name = action_space
 
         self.model: Any = self.definition.build().compile()
-        substeps(control_hz, self.model.opt.timestep)
         self.data: Any = mujoco.MjData(self.model)
         self.world = World(self.model, self.data, RobotIndex.of(self.definition.robot, self.model))
         self._controller = Controller(self.definition.robot, self.model, control_hz, self.limits)
+        self.actions = _action_space(action_space, control_hz, self.limits)
+        self.action_space_name = action_space
         self._camera_ids = {
             name: mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_CAMERA, name)
             for name in self.definition.cameras
@@ -167,7 +166,7 @@ class ManipulationEnv(gymnasium.Env):
         """Where the original target is: uv per camera, (0, 0) top left to (1, 1), and xyz [m, base frame]."""
         xyz = self.data.xpos[self.scenario.target]
         uv = [
-            rendering.project(self.model, self.data, self._camera_ids[name], xyz[None], 1.0, 1.0)[0]
+            rendering.project(self.model, self.data, self._camera_ids[name], xyz[None], 1, 1)[0]
             for name in self.cameras
         ]
         return np.array(uv, np.float32).reshape(-1, 2), xyz.astype(np.float32)

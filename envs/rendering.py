@@ -124,7 +124,7 @@ def _free_all() -> None:
 
 
 def project(
-    model: Any, data: Any, camera: int, points_w: Float[np.ndarray, "n 3"], width: float, height: float
+    model: Any, data: Any, camera: int, points_w: Float[np.ndarray, "n 3"], width: int, height: int
 ) -> Float[np.ndarray, "n 2"]:
     """Pixel coordinates (x right, y down, from the top left corner) of world points [m] in an image.
 

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from . import verdicts
 from .cell import CONDITIONS, EXPERT, Cell
 from .pairs import Pair, compare_pairs, group_letters
 from .result import Condition, EvalResult
-from .verdicts import verdicts
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,22 @@ class Comparison:
     """On the test condition."""
     letters: dict[str, str]
     """Policies that share a letter are not distinguishable."""
-    verdicts: list[str]
-    """One sentence for each pair, each control and each thing that was not held equal."""
 
     def cell(self, policy: str, condition: Condition = "test") -> Cell | None:
         """The cell, if this was evaluated."""
         return self.cells.get((policy, condition))
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What can be said: the whole, each pair, each control, and what to be careful about."""
+        cells = list(self.cells.values())
+        whole = verdicts.summary([name for name in self.policies if name in self.letters], self.pairs)
+        return [
+            *([whole] if whole else []),
+            *map(verdicts.of_pair, self.pairs),
+            *verdicts.of_controls(cells),
+            *verdicts.cautions(cells),
+        ]
 
     @property
     def names(self) -> list[str]:
@@ -132,7 +142,7 @@ def compare(results: list[EvalResult]) -> Comparison:
         return -cell.rate if cell and math.isfinite(cell.rate) else math.inf
 
     policies = sorted(given, key=worst_first)
-    cells = {
+    cells: dict[tuple[str, Condition], Cell] = {
         (name, condition): found[name, condition]
         for name in [*policies, EXPERT]
         for condition in CONDITIONS
@@ -141,7 +151,7 @@ def compare(results: list[EvalResult]) -> Comparison:
     tested = [cells[name, "test"].result for name in policies if (name, "test") in cells]
     pairs = compare_pairs(tested)
     letters = group_letters([result.policy for result in tested], pairs)
-    return Comparison(tasks[0], cells, policies, pairs, letters, verdicts(pairs, list(cells.values())))
+    return Comparison(tasks[0], cells, policies, pairs, letters)
 
 
 def _finite(value: float) -> float | None:

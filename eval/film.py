@@ -55,7 +55,7 @@ def film(comparison: Comparison, folder: Path, *, size: int = 240) -> list[Clip]
 
 
 def choose(comparison: Comparison) -> list[Choice]:
-    """The first seeds, in ascending order, that answer a fixed list of questions; a seed comes once a condition."""
+    """For each of a fixed list of questions the first seed that answers it; no episode comes twice."""
     policies = _shown(comparison, "test")
     names = [result.policy for result in policies]
     choices: list[Choice] = []
@@ -93,7 +93,7 @@ def _shown(comparison: Comparison, condition: Condition) -> list[EvalResult]:
 
 
 def _shared(results: list[EvalResult]) -> dict[int, list[bool]]:
-    """Success of each of `results` on the seeds that all of them finished without an error and kept actions of."""
+    """Success of each of `results` on the seeds that all finished without error and kept actions of."""
     kept: list[dict[int, EpisodeResult]] = [
         {e.seed: e for e in result.episodes if e.outcome != "error" and e.actions is not None}
         for result in results

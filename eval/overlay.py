@@ -1,5 +1,6 @@
-"""Draws what a viewer must know into the pictures of an episode: who, what was asked, what was meant, how it ended."""
+"""Draws into an episode's pictures who acts, what was asked, what the policy means to do, and how it ends."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +22,11 @@ BADGES = {
     "failure": ("failure", PALETTE["vermillion"]),
     "timeout": ("out of time", PALETTE["vermillion"]),
     "error": ("error", PALETTE["reddish purple"]),
+}
+_NOTES = {
+    "test": "",
+    "swapped_instruction": "swapped instruction",
+    "blank_image": "policies see blank images",
 }
 PLAN_COLOR, CLOSE_COLOR = (255, 255, 255), rgb(PALETTE["yellow"])
 _FINE = 3
@@ -54,7 +60,7 @@ def _draw_plan(picture: Image.Image, plan: Plan) -> None:
         _circle(draw, x, y, 2.2 * _FINE, fill=(*PLAN_COLOR, alpha), outline=(*PAPER, alpha))
     for (x, y), closes in zip(points, plan.closes, strict=True):
         if closes:
-            _circle(draw, x, y, 6 * _FINE, outline=(*PAPER, 255), width=3 * _FINE)
+            _circle(draw, x, y, 6.0 * _FINE, outline=(*PAPER, 255), width=3 * _FINE)
             _circle(draw, x, y, 5.5 * _FINE, outline=(*CLOSE_COLOR, 255), width=2 * _FINE)
     layer = layer.resize(picture.size, Image.Resampling.BOX)
     picture.paste(layer, (0, 0), layer)
@@ -81,10 +87,10 @@ def draw_badge(image: UInt8[np.ndarray, "h w 3"], outcome: str) -> UInt8[np.ndar
 def side_by_side(
     footages: list[Footage], *, speed: float = 1.0, hold: float = 1.0
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
-    """The frames of episodes of one seed and condition, next to each other, names above, the instruction below.
+    """The frames of episodes of one seed and condition in rows, names above, the instruction below.
 
-    Whoever is done first stands still with the outcome; at the end all do, for `hold` [s]. `speed` is the share of
-    real speed at which the frames will be shown, which the caption states.
+    Whoever is done first stands still with the outcome; at the end all do, for `hold` [s]. `speed` is the
+    share of real speed at which the frames will be shown, which the caption states.
 
     Raises:
         ValueError: no footage, or footage of different seeds, conditions, instructions, rates or sizes.
@@ -97,12 +103,12 @@ def side_by_side(
     fps = footages[0].fps
     tiles = [[draw_shot(shot) for shot in footage.shots] for footage in footages]
     ends = [draw_badge(drawn[-1], footage.outcome) for drawn, footage in zip(tiles, footages, strict=True)]
-    canvas, at = _canvas(footages, speed)
+    canvas, corners = _canvas(footages, speed)
     frames = []
     longest = max(len(drawn) for drawn in tiles)
     for t in range(longest + round(hold * speed * fps)):
         frame = canvas.copy()
-        for (x, y), drawn, end in zip(at, tiles, ends, strict=True):
+        for (x, y), drawn, end in zip(corners, tiles, ends, strict=True):
             tile = end if t >= len(drawn) - 1 else drawn[t]
             frame[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
         frames.append(frame)
@@ -115,28 +121,25 @@ def _canvas(
     """All that stays the same in the video, and the upper left corner of each policy's picture."""
     first = footages[0]
     height, width = first.shots[0].image.shape[:2]
-    total = len(footages) * (width + GAP) - GAP
-    lines = _wrap(f"“{first.instruction}”", total - 2 * GAP)
-    notes = {
-        "test": "",
-        "swapped_instruction": "swapped instruction",
-        "blank_image": "policy sees blank images",
-    }
+    columns = math.ceil(math.sqrt(len(footages)))
+    rows = math.ceil(len(footages) / columns)
+    total = columns * (width + GAP) - GAP
+    below = rows * (BAR + height)
     pace = "" if speed == 1 else f"{speed:g}x speed"
-    footer = "  ·  ".join(part for part in (f"seed {first.seed}", pace, notes[first.condition]) if part)
-    lines += _wrap(footer, total - 2 * GAP)
-    size = (_even(total), _even(BAR + height + BAR * len(lines)))
-    picture = Image.new("RGB", size, PAPER)
+    footer = "  ·  ".join(part for part in (f"seed {first.seed}", pace, _NOTES[first.condition]) if part)
+    lines = [(line, INK) for line in _wrap(f"“{first.instruction}”", total - 2 * GAP)]
+    lines += [(line, FAINT) for line in _wrap(footer, total - 2 * GAP)]
+    picture = Image.new("RGB", (_even(total), _even(below + BAR * len(lines))), PAPER)
     draw = ImageDraw.Draw(picture)
-    at = [(i * (width + GAP), BAR) for i in range(len(footages))]
-    for (x, _), footage in zip(at, footages, strict=True):
+    corners = [
+        (i % columns * (width + GAP), i // columns * (BAR + height) + BAR) for i in range(len(footages))
+    ]
+    for (x, y), footage in zip(corners, footages, strict=True):
         name = _fit(footage.policy, width - 2 * GAP)
-        draw.text((x + width / 2, BAR / 2), name, font=_font(TEXT_SIZE), fill=INK, anchor="mm")
-    for i, line in enumerate(lines):
-        color = INK if line != lines[-1] else FAINT
-        y = BAR + height + BAR * (i + 0.5)
-        draw.text((total / 2, y), line, font=_font(TEXT_SIZE), fill=color, anchor="mm")
-    return np.asarray(picture).copy(), at
+        draw.text((x + width / 2, y - BAR / 2), name, font=_font(TEXT_SIZE), fill=INK, anchor="mm")
+    for i, (line, color) in enumerate(lines):
+        draw.text((total / 2, below + BAR * (i + 0.5)), line, font=_font(TEXT_SIZE), fill=color, anchor="mm")
+    return np.asarray(picture).copy(), corners
 
 
 def _wrap(text: str, width: int) -> list[str]:

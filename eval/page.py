@@ -1,4 +1,4 @@
-"""A self-contained HTML page: elements that escape their text by themselves, one style sheet, nothing from outside."""
+"""A self-contained HTML page: elements that escape their own text, one style sheet, nothing from outside."""
 
 import base64
 import html
@@ -42,23 +42,17 @@ def section(title: str, *content: Content) -> Markup:
     return element("section", element("h2", title), *content)
 
 
-def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], caption: str = "") -> Markup:
-    """A table that scrolls sideways on a narrow screen; the first column holds the row's name."""
+def table(head: Sequence[Content], rows: Iterable[Sequence[Content]], note: str = "") -> Markup:
+    """A table that scrolls sideways on a narrow screen, with a note below; the first column names the row."""
+    head_row = element("tr", [element("th", cell, scope="col") for cell in head])
     body = [
         element("tr", element("th", row[0], scope="row"), [element("td", cell) for cell in row[1:]])
         for row in rows
     ]
-    return element(
-        "div",
-        element(
-            "table",
-            element("caption", caption) if caption else "",
-            element("thead", element("tr", [element("th", cell, scope="col") for cell in head])),
-            element("tbody", body),
-        ),
-        class_="scroll",
-        tabindex="0",
-    )
+    grid = element("table", element("thead", head_row), element("tbody", body))
+    # Reachable by keyboard, or it could not be scrolled without a mouse.
+    scroll = element("div", grid, class_="scroll", tabindex="0")
+    return Markup(scroll + (element("p", note, class_="note") if note else ""))
 
 
 def figure(picture: Markup, caption: str) -> Markup:
@@ -107,22 +101,23 @@ main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .5rem; }
 h2 { font-size: 1.2rem; margin: 2.75rem 0 .75rem; padding-top: .75rem; border-top: 1px solid var(--rule); }
 h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
-p, li { max-width: 46rem; overflow-wrap: anywhere; }
+p, li, figcaption { max-width: 46rem; overflow-wrap: anywhere; }
 ul { padding-left: 1.2rem; }
-.lead, figcaption, caption, .note { color: var(--faint); }
-.note, figcaption, caption { font-size: .875rem; }
-.verdicts { background: var(--panel); border-radius: .5rem; padding: .75rem 1rem .75rem 2rem; margin: 1.25rem 0; }
+.lead, figcaption, .note { color: var(--faint); }
+.note, figcaption { font-size: .875rem; }
+.verdicts { background: var(--panel); border-radius: .5rem;
+  padding: .75rem 1rem .75rem 2rem; margin: 1.25rem 0; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-caption { text-align: left; caption-side: bottom; padding-top: .5rem; }
 th, td { text-align: right; padding: .4rem .7rem; border-bottom: 1px solid var(--rule); white-space: nowrap;
   vertical-align: top; }
-th:first-child { text-align: left; padding-left: 0; font-weight: 600; }
+th:first-child { text-align: left; padding-left: 0; font-weight: 600; position: sticky; left: 0;
+  background: var(--paper); }
 thead th { font-weight: 500; color: var(--faint); vertical-align: bottom; }
 td small { display: block; color: var(--faint); }
-td.real { font-weight: 700; }
 .protocol td { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 12rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1.25rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr));
+  gap: 1.5rem 1.25rem; align-items: start; margin: 1rem 0; }
 figure { margin: 1rem 0; min-width: 0; }
 figure svg { width: 100%; height: auto; max-width: 34rem; display: block; }
 .figures figure { margin: 0; }
@@ -132,4 +127,4 @@ figcaption { margin-top: .4rem; }
 code { font-size: .875em; }
 @media (max-width: 40rem) { main { padding: 1.25rem 1rem 3rem; } h1 { font-size: 1.4rem; } }
 """
-"""Colours are variables, which the plots use too, so that the page follows the reader's light or dark mode."""
+"""Colours are variables, which the plots use too: the page follows the reader's light or dark mode."""

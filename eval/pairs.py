@@ -1,11 +1,11 @@
-"""Which of several policies differ: all pairs on shared seeds, corrected for their number, summed up in letters."""
+"""Which of several policies differ: all pairs, corrected for their number and summed up in letters."""
 
 import itertools
 from dataclasses import dataclass
 from typing import Any
 
 from .result import EvalResult
-from .stats import PairedTable, paired_table
+from .stats import PairedTable, paired_table, resolvable_paired
 
 ALPHA = 0.05
 """Chance of calling any one difference real when there is none."""
@@ -20,6 +20,8 @@ class Pair:
     table: PairedTable
     p_holm: float
     """The table's p-value, corrected for the number of pairs (Holm 1979)."""
+    tests: int
+    """That number."""
 
     @property
     def points(self) -> float:
@@ -33,12 +35,27 @@ class Pair:
 
     @property
     def resolves(self) -> float:
-        """The smallest difference that would probably have been found on these seeds [points of 100]."""
-        return 100 * self.table.resolvable if self.table.n else 100.0
+        """The smallest difference that would probably have been found on these seeds [points of 100].
+
+        At the level that the first step of Holm's correction asks for.
+        """
+        if self.table.n == 0:
+            return 100.0
+        return 100 * resolvable_paired(self.table.n, self.table.discordance, self._level)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of `points`; all pairs' intervals hold at once with 95 % confidence (Bonferroni)."""
+        low, high = self.table.interval(self._level)
+        return 100 * low, 100 * high
+
+    @property
+    def _level(self) -> float:
+        return 1 - ALPHA / self.tests
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        low, high = self.table.interval()
+        low, high = self.interval
         return {
             "first": self.first,
             "second": self.second,
@@ -49,7 +66,7 @@ class Pair:
             "neither": self.table.neither,
             "excluded_seeds": list(self.table.excluded),
             "difference_points": self.points,
-            "difference_interval": [100 * low, 100 * high],
+            "difference_interval": [low, high],
             "p": self.table.p_value,
             "p_holm": self.p_holm,
             "resolves_points": self.resolves,
@@ -67,7 +84,7 @@ def compare_pairs(results: list[EvalResult]) -> list[Pair]:
     tables = [paired_table(first, second) for first, second in found]
     corrected = holm([table.p_value for table in tables])
     return [
-        Pair(first.policy, second.policy, table, p)
+        Pair(first.policy, second.policy, table, p, len(found))
         for (first, second), table, p in zip(found, tables, corrected, strict=True)
     ]
 
@@ -75,8 +92,9 @@ def compare_pairs(results: list[EvalResult]) -> list[Pair]:
 def holm(ps: list[float]) -> list[float]:
     """p-values corrected so that the chance of any false alarm among them stays at the level of one test.
 
-    Holm, "A simple sequentially rejective multiple test procedure" (1979): the i-th smallest of m is multiplied
-    by m - i + 1 and may not be smaller than the one before. holm([0.01, 0.04, 0.03]) -> [0.03, 0.06, 0.06].
+    Holm, "A simple sequentially rejective multiple test procedure" (1979): the i-th smallest of m is
+    multiplied by m - i + 1 and may not be smaller than the one before.
+    holm([0.01, 0.04, 0.03]) -> [0.03, 0.06, 0.06].
     """
     corrected = [0.0] * len(ps)
     largest = 0.0
@@ -89,10 +107,10 @@ def holm(ps: list[float]) -> list[float]:
 def group_letters(names: list[str], pairs: list[Pair]) -> dict[str, str]:
     """Letters such that two policies share one exactly if they are not distinguishable.
 
-    Insert and absorb (Piepho, "An algorithm for a letter-based representation of all-pairwise comparisons", 2004):
-    start with one group of all; each real difference splits every group that holds both; a group inside another
-    goes. Letters follow the order of `names`, so sort these by success. With a > c the only real difference,
-    names [a, b, c] get {"a": "A", "b": "AB", "c": "B"}.
+    Insert and absorb (Piepho, "An algorithm for a letter-based representation of all-pairwise comparisons",
+    2004): start with one group of all; each real difference splits every group that holds both; a group
+    inside another goes. Letters follow the order of `names`, so sort these by success. With a > c the only
+    real difference, names [a, b, c] get {"a": "A", "b": "AB", "c": "B"}.
     """
     groups = [frozenset(names)]
     for pair in pairs:

@@ -4,16 +4,18 @@ import io
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 
-from .colors import PALETTE, styles
 from .cell import CONDITIONS, TITLES, Cell
+from .colors import PALETTE, styles
 from .compare import Comparison
 from .page import Markup
+from .result import Condition
 from .stages import count_endings
 
 _INK, _FAINT, _RULE, _PAPER = "#010101", "#020202", "#030303", "#040404"
@@ -21,7 +23,7 @@ _INK, _FAINT, _RULE, _PAPER = "#010101", "#020202", "#030303", "#040404"
 _VARIABLES = {_INK: "ink", _FAINT: "faint", _RULE: "rule", _PAPER: "paper"} | {
     color: name.replace(" ", "-") for name, color in PALETTE.items()
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "vlasandbox",
     "text.parse_math": False,  # a policy may be called "$x"
@@ -47,7 +49,11 @@ _SETTINGS = {
 }
 WIDTH = 4.8
 """Of every plot [inches]: on a phone's screen its letters are still legible."""
-_CONDITION_LOOK = {"test": ("o", "full"), "swapped_instruction": ("s", "none"), "blank_image": ("^", "none")}
+_CONDITION_LOOK: dict[Condition, tuple[str, Literal["full", "none"]]] = {
+    "test": ("o", "full"),
+    "swapped_instruction": ("s", "none"),
+    "blank_image": ("^", "none"),
+}
 
 
 def success_plot(comparison: Comparison) -> Markup:
@@ -56,14 +62,14 @@ def success_plot(comparison: Comparison) -> Markup:
 
     def draw(ax: Axes) -> None:
         look = styles(comparison.policies)
-        seen = [c for c in CONDITIONS if any(comparison.cell(name, c) for name in names)]
+        seen: list[Condition] = [c for c in CONDITIONS if any(comparison.cell(name, c) for name in names)]
         for row, name in enumerate(names):
             color = look[name].color if name in look else _INK
-            for i, condition in enumerate(seen):
-                if cell := comparison.cell(name, condition):
-                    marker, fill = _CONDITION_LOOK[condition]
-                    y = row + 0.22 * (i - (len(seen) - 1) / 2)
-                    _point(ax, cell, y, color, marker, fill)
+            run: list[Condition] = [condition for condition in CONDITIONS if comparison.cell(name, condition)]
+            for i, condition in enumerate(run):
+                marker, fill = _CONDITION_LOOK[condition]
+                cell = comparison.cells[name, condition]
+                _point(ax, cell, row + 0.22 * (i - (len(run) - 1) / 2), color, marker, fill)
         ax.set_yticks(range(len(names)), [_short(name) for name in names])
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_xlim(-2, 102)
@@ -95,7 +101,7 @@ def _point(ax: Axes, cell: Cell, y: float, color: str, marker: str, fill: str) -
 def tradeoff_plot(
     comparison: Comparison, costs: dict[str, tuple[float, float]], label: str, name: str
 ) -> Markup:
-    """Test success against a cost: policy -> (value, upper end of its spread, the value itself if it has none)."""
+    """Test success against a cost: policy -> (value, upper end of its spread or the value again)."""
 
     def draw(ax: Axes) -> None:
         for policy, style in styles(comparison.policies).items():
@@ -116,7 +122,8 @@ def tradeoff_plot(
             )
         ax.set_ylabel("success [%]")
         ax.set_xlabel(label)
-        ax.set_ylim(-2, 102)
+        lowest = min(cell.interval[0] for name in costs if (cell := comparison.cell(name)))
+        ax.set_ylim(max(-2, 100 * lowest - 8), 102)
         ax.set_xlim(0, 1.1 * max(upper for _, upper in costs.values()))
         _legend_above(ax, 2)
 
@@ -124,7 +131,7 @@ def tradeoff_plot(
 
 
 def curves_plot(comparison: Comparison, curves: dict[str, list[dict[str, Any]]]) -> Markup | None:
-    """The loss of each policy over its updates, each on its own scale: they mean different things. None: no loss."""
+    """The loss of each policy over its updates, each on its own scale; None if no loss is known."""
     names = [name for name in comparison.policies if _points(curves.get(name, []))]
     if not names:
         return None
@@ -139,6 +146,8 @@ def curves_plot(comparison: Comparison, curves: dict[str, list[dict[str, Any]]])
             ax.plot(steps, losses, color=look[name].color, linewidth=1.4)
             if min(losses) > 0:
                 ax.set_yscale("log")
+                ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+                ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
                 ax.minorticks_off()
             ax.set_title(_short(name), fontsize=10, loc="left")
             ax.locator_params(axis="x", nbins=3)
@@ -149,8 +158,8 @@ def curves_plot(comparison: Comparison, curves: dict[str, list[dict[str, Any]]])
     return _render("curves", draw_all, 1.75 * lines + 0.3, "Training loss of every policy")
 
 
-def _points(rows: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    return [(row["step"], row["loss"]) for row in rows if row.get("loss") is not None]
+def _points(rows: list[dict[str, Any]]) -> list[tuple[int, float]]:
+    return [(row["step"], float(row["loss"])) for row in rows if row.get("loss") is not None]
 
 
 def stages_plot(comparison: Comparison) -> Markup:
@@ -198,7 +207,7 @@ def _svg(name: str, draw: Callable[[Axes], None], height: float, label: str) -> 
 
 
 def _render(name: str, draw: Callable[[Figure], None], height: float, label: str) -> Markup:
-    """Draws a figure `height` [inches] high and turns it into an SVG element without addresses of other files."""
+    """Draws a figure `height` [inches] high and turns it into an SVG element for inside a page."""
     buffer = io.StringIO()
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -207,7 +216,7 @@ def _render(name: str, draw: Callable[[Figure], None], height: float, label: str
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Inside HTML the namespaces are known, sizes come from the style sheet, and names must differ between plots.
+    # Inside HTML namespaces are known, the style sheet decides sizes, and ids must differ between plots.
     svg = re.sub(
         r'<svg[^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{label}">', svg
     )

@@ -56,8 +56,8 @@ def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Fo
 
     Raises:
         ValueError: the actions of this episode were not kept.
-        ReplayError: the replay's steps or outcome are not the recorded ones: another version of the environment
-            or of MuJoCo, or an episode that depends on more than its seed.
+        ReplayError: the replay's steps or outcome are not the recorded ones: another version of the
+            environment or of MuJoCo, or an episode that depends on more than its seed.
     """
     if episode.actions is None:
         raise ValueError(
@@ -78,9 +78,9 @@ def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Fo
         env.close()
     if (outcome, instruction, len(shots) - 1) != (episode.outcome, episode.instruction, episode.steps):
         raise ReplayError(
-            f"seed {episode.seed} of {result.policy} ({result.condition}) was recorded as {episode.outcome!r} after "
-            f"{episode.steps} steps of {episode.instruction!r}, but replays as {outcome!r} after {len(shots) - 1} "
-            f"steps of {instruction!r}; recorded with {result.versions}"
+            f"seed {episode.seed} of {result.policy} ({result.condition}) was recorded as "
+            f"{episode.outcome!r} after {episode.steps} steps of {episode.instruction!r}, but replays as "
+            f"{outcome!r} after {len(shots) - 1} steps of {instruction!r}; recorded with {result.versions}"
         )
     return Footage(
         result.policy, episode.seed, result.condition, instruction, outcome, result.spec["control_hz"], shots

@@ -1,4 +1,4 @@
-"""Writes a comparison down three times: an HTML page for people, Markdown for a repository, JSON for programs."""
+"""Writes a comparison down: an HTML page for people, Markdown for a repository, JSON for programs."""
 
 import json
 import os
@@ -22,7 +22,9 @@ def write_report(
     trainings: dict[str, Training] | None = None,
     clips: list[Clip] | None = None,
 ) -> Path:
-    """Writes report.html, report.md and report.json into `folder`, each whole or not at all; returns the page.
+    """Writes report.html, report.md and report.json into `folder`, each whole or not at all.
+
+    Returns the page's path.
 
     Args:
         trainings: what each policy's training cost, for those that are known.
@@ -60,7 +62,6 @@ def page(comparison: Comparison, trainings: dict[str, Training], clips: list[Cli
         sections.headline(comparison, trainings),
         sections.films(shown, [clip for clip in clips if clip not in shown]),
         sections.differences(comparison) if comparison.pairs else "",
-        sections.costs(comparison, trainings),
         sections.learning(comparison, trainings),
         sections.controls(comparison),
         sections.endings(comparison),
@@ -79,16 +80,17 @@ def _lead(comparison: Comparison) -> str:
     numbers = sorted({cell.episodes for cell in comparison.cells.values()})
     episodes = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
     return (
-        f"{episodes} simulated episodes per policy and condition, on the same unseen seeds for all. "
-        "Every number below is a count of these episodes."
+        f"{episodes} simulated episodes per policy and condition. Every rate below is a count of them; all "
+        "policies of a table meet the same seeds."
     )
 
 
 def markdown(comparison: Comparison, trainings: dict[str, Training]) -> str:
     """The table and the verdicts."""
     costs = [
-        f"- {name}: {t.demonstrations} demonstrations, {t.updates} updates, {sections.duration(t.wall_seconds)} "
-        f"({sections.duration(t.cpu_seconds)} CPU), {t.parameters / 1e6:.2f} M parameters"
+        f"- {name}: {t.demonstrations} demonstrations, {t.updates} updates, "
+        f"{sections.duration(t.wall_seconds)} ({sections.duration(t.cpu_seconds)} CPU), "
+        f"{t.parameters / 1e6:.2f} M parameters"
         for name, t in trainings.items()
     ]
     parts = [

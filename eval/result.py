@@ -109,7 +109,8 @@ class EvalResult:
         """Equal in every number; a latency that neither measured counts as equal."""
         if not isinstance(other, EvalResult):
             return NotImplemented
-        return _plain(self) == _plain(other) and self.episodes == other.episodes
+        # As JSON: a tuple in the specification is a list once it is stored.
+        return json.dumps(_plain(self)) == json.dumps(_plain(other)) and self.episodes == other.episodes
 
     def save(self, folder: Path) -> Path:
         """Writes the result into `folder`, replacing an earlier one in one step, and returns the JSON's path.

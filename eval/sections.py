@@ -3,6 +3,7 @@
 import json
 import math
 
+from . import verdicts
 from .cell import CONDITIONS, EXPERT, TITLES, Cell
 from .compare import Comparison
 from .film import SPEED, Clip
@@ -28,17 +29,38 @@ def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
         "errors",
     ]
     note = (
-        "Successes of episodes with 95 % intervals (Wilson). Policies that share a letter are not distinguishable. "
-        "ms per chunk: median and 95th percentile of one chunk at batch 1. Passes: evaluations of the action head per "
-        "chunk. Training: wall time. Errors: episodes of all conditions in which code raised."
+        "Successes of episodes with 95 % intervals (Wilson). Policies that share a letter are not "
+        "distinguishable. ms per chunk: median and 95th percentile of one chunk at batch 1. Passes: "
+        "evaluations of the action head per chunk. Training: wall time. Errors: episodes of all conditions "
+        "in which code raised."
     )
+    cells = list(comparison.cells.values())
+    said = [
+        verdicts.summary(
+            [name for name in comparison.policies if name in comparison.letters], comparison.pairs
+        ),
+        *verdicts.of_controls(cells),
+        *verdicts.cautions(cells),
+    ]
+    items = [element("li", sentence) for sentence in said if sentence]
+    plots = [figure(success_plot(comparison), "Success with 95 % interval. Filled: test; open: controls.")]
+    latency = {
+        name: (result.chunk_ms_p50, result.chunk_ms_p95)
+        for name in comparison.policies
+        if comparison.cell(name) and math.isfinite((result := comparison.representative(name)).chunk_ms_p50)
+    }
+    if latency:
+        plot = tradeoff_plot(comparison, latency, "time per chunk [ms]", "latency")
+        plots.append(
+            figure(
+                plot, "Success against latency at batch 1: marker at the median, line to the 95th percentile."
+            )
+        )
     return element(
         "section",
+        element("ul", items, class_="verdicts") if items else "",
         table(head, rows, note),
-        element("ul", [element("li", sentence) for sentence in comparison.verdicts], class_="verdicts")
-        if comparison.verdicts
-        else "",
-        figure(success_plot(comparison), "Success and 95 % interval; filled: test, open: controls."),
+        element("div", plots, class_="figures"),
     )
 
 
@@ -79,60 +101,46 @@ def differences(comparison: Comparison) -> Markup:
             if pair is None:
                 cells.append("")
                 continue
-            low, high = (100 * end for end in pair.table.interval())
-            text = f"{pair.points:+.0f} [{low:+.0f}, {high:+.0f}]"
+            difference, low, high = (f"{round(x):+d}" for x in (pair.points, *pair.interval))
+            text = f"{difference} [{low}, {high}]"
             cells.append([element("b", text) if pair.real else text, element("small", p_value(pair.p_holm))])
         rows.append(cells)
     note = (
-        "Row minus column, in points of 100, on the same seeds, with a 95 % interval (Newcombe) and the p-value of "
-        f"McNemar's exact test, corrected for {len(found)} pairs (Holm). Bold: p < {ALPHA}."
+        "Row minus column, in points of 100, on the same seeds, with an interval (Newcombe) and the "
+        f"p-value of McNemar's exact test (Holm). Both are corrected for {len(found)} pairs: with 95 % "
+        f"confidence all intervals hold at once. Bold: p < {ALPHA}."
     )
-    return section("Pairwise differences", table(["", *names[1:]], rows, note))
-
-
-def costs(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
-    """Success against what it takes."""
-    latency = {
-        name: (result.chunk_ms_p50, result.chunk_ms_p95)
-        for name in comparison.policies
-        if math.isfinite((result := comparison.representative(name)).chunk_ms_p50)
-    }
-    seconds = {
-        name: (t.cpu_seconds, t.cpu_seconds) for name, t in trainings.items() if name in comparison.policies
-    }
-    figures = []
-    if latency:
-        plot = tradeoff_plot(comparison, latency, "time per chunk [ms]", "latency")
-        figures.append(
-            figure(plot, "Against latency at batch 1: marker at the median, line to the 95th percentile.")
-        )
-    if seconds:
-        plot = tradeoff_plot(comparison, seconds, "training [CPU seconds]", "training")
-        figures.append(figure(plot, "Against the CPU time of the training, all threads together."))
-    return (
-        section("Success and its price", element("div", figures, class_="figures")) if figures else Markup()
-    )
+    sentences = element("ul", [element("li", verdicts.of_pair(pair)) for pair in comparison.pairs])
+    return section("Pairwise differences", table(["", *names[1:]], rows, note), sentences)
 
 
 def learning(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
-    """Loss over updates."""
-    curves = {name: training.rows for name, training in trainings.items()}
-    plot = curves_plot(comparison, curves)
-    if plot is None:
-        return Markup()
-    note = (
-        "Training loss, each policy on its own scale. A cross-entropy, a noise error and a distance between actions "
-        "measure different things: compare the shapes, not the heights."
-    )
-    return section("Learning curves", figure(plot, note))
+    """Loss over updates, and success against what the training took."""
+    figures = []
+    curves = curves_plot(comparison, {name: training.rows for name, training in trainings.items()})
+    if curves is not None:
+        note = (
+            "Training loss, each policy on its own scale. A cross-entropy, a noise error and a distance "
+            "between actions measure different things: compare the shapes, not the heights."
+        )
+        figures.append(figure(curves, note))
+    seconds = {
+        name: (training.cpu_seconds, training.cpu_seconds)
+        for name, training in trainings.items()
+        if comparison.cell(name)
+    }
+    if seconds:
+        plot = tradeoff_plot(comparison, seconds, "training [CPU seconds]", "training")
+        figures.append(figure(plot, "Success against the CPU time of the training, all threads together."))
+    return section("Training", element("div", figures, class_="figures")) if figures else Markup()
 
 
 def controls(comparison: Comparison) -> Markup:
     """What each control is for."""
     texts = {
         "expert": "the scripted expert on the same seeds: what the task and its time limit allow at best.",
-        "swapped_instruction": "the same scene, but the instruction names another object while success stays about the "
-        "original one: a policy that still succeeds does not listen.",
+        "swapped_instruction": "the same scene, but the instruction names another object while success stays "
+        "about the original one: a policy that still succeeds does not listen.",
         "blank_image": "every image is uniform grey: a policy that still succeeds does not look.",
     }
     items = [
@@ -145,29 +153,29 @@ def controls(comparison: Comparison) -> Markup:
 def endings(comparison: Comparison) -> Markup:
     """Where episodes ended."""
     note = (
-        "Share of episodes by the furthest stage that they reached. With a swapped instruction the stages still "
-        "speak of the original object."
+        "Share of episodes by the furthest stage that they reached. With a swapped instruction the stages "
+        "still speak of the original object."
     )
     return section("How far the episodes got", figure(stages_plot(comparison), note))
 
 
 def films(clips: list[Clip], left_out: list[Clip]) -> Markup:
     """Side-by-side videos with the rule that chose each."""
-    if not clips:
+    if not clips and not left_out:
         return Markup()
     shown = [
         video(clip.path, f"Seed {clip.choice.seed}: {clip.choice.rule}. {_outcomes(clip)}.") for clip in clips
     ]
     note = (
-        f"Replayed from the recorded actions at {SPEED:g} times real speed; every replay ended as recorded. Dots: where "
-        "the rest of the current chunk sends the gripper; yellow ring: where it closes. Seeds were chosen by the rules "
-        "below, not by eye."
+        f"Replayed from the recorded actions at {SPEED:g} times real speed; every replay ended as recorded. "
+        "Dots: where the rest of the current chunk sends the gripper; yellow ring: where it closes. Seeds "
+        "were chosen by the rules below, not by eye."
     )
     more = f"Too large for this page, but beside it: {', '.join(clip.path.name for clip in left_out)}."
     return section(
         "Episodes",
         element("p", note, class_="note"),
-        shown,
+        element("div", shown, class_="figures"),
         element("p", more, class_="note") if left_out else "",
     )
 
@@ -179,19 +187,22 @@ def _outcomes(clip: Clip) -> str:
 def limits(comparison: Comparison) -> Markup:
     """What the numbers cannot tell."""
     items = [
-        "One training per policy. The intervals cover the luck of the episodes, not the luck of the training seed: "
-        "another seed of the same recipe may move a policy by more than the interval.",
-        "The policies here are trained systems on this budget and this data. What one head would do with more data, "
-        "another learning rate or longer training is another experiment.",
+        "One training per policy. The intervals cover the luck of the episodes, not the luck of the "
+        "training seed: another seed of the same recipe may move a policy by more than the interval.",
+        "The policies here are trained systems on this budget and this data. What one head would do with "
+        "more data, another learning rate or longer training is another experiment.",
         "One simulated task and one robot. Nothing here was measured on hardware.",
     ]
     if comparison.pairs:
         coarse = max(comparison.pairs, key=lambda pair: pair.resolves)
-        items.insert(
-            0,
-            f"With {coarse.table.n} shared seeds a difference below about {points(coarse.resolves)} was more likely "
-            "than not to be missed or is a matter of luck; “not distinguishable” does not mean “equal”.",
+        n, resolves = coarse.table.n, coarse.resolves
+        found = (
+            f"a true difference of {points(resolves)} would have been found with a probability of 80 %, smaller ones "
+            "less often"
+            if resolves < 100
+            else "hardly any true difference would have been found"
         )
+        items.insert(0, f"With {n} shared seeds {found}. “Not distinguishable” does not mean “equal”.")
     return section("What these numbers cannot tell", element("ul", [element("li", item) for item in items]))
 
 
@@ -201,16 +212,16 @@ def protocol(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
         [
             name, f"{t.demonstrations} demonstrations", f"{t.updates} updates, {t.samples} samples",
             f"{duration(t.wall_seconds)} ({duration(t.cpu_seconds)} CPU)", f"{t.samples_per_second:.0f}/s",
-            f"{t.parameters / 1e6:.2f} M", f"{t.device}, {t.threads} threads", element("code", t.dataset[:16]),
+            f"{t.parameters / 1e6:.2f} M", f"{t.device}, {t.threads} threads",
+            element("code", t.dataset[:16]),
         ]
         for name, t in trainings.items()
     ]  # fmt: skip
     head = ["", "data", "budget", "time", "samples", "parameters", "device", "dataset"]
     first = next((r for r in comparison.results if r.policy != EXPERT), comparison.results[0])
-    seeds = sorted(e.seed for e in first.episodes)
     facts: list[list[Content]] = [
         ["Task", comparison.task],
-        ["Seeds", f"{len(seeds)} from {seeds[0]} to {seeds[-1]}, the same for every policy and condition"],
+        ["Seeds", _seeds(comparison)],
         ["Executed per chunk", f"{first.execute} actions, then the policy is asked again"],
         ["Inference", f"{first.lanes} lanes, {first.threads} threads; noise drawn per episode from its seed"],
         ["Chunk", _chunk(comparison)],
@@ -226,6 +237,12 @@ def protocol(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
         table(head, runs) if runs else "",
         element("div", table(["", ""], facts), class_="protocol"),
     )
+
+
+def _seeds(comparison: Comparison) -> str:
+    used = {tuple(sorted(e.seed for e in result.episodes)) for result in comparison.results}
+    spans = "; ".join(f"{len(seeds)} from {seeds[0]} to {seeds[-1]}" for seeds in sorted(used))
+    return spans + (", the same for every policy and condition" if len(used) == 1 else "")
 
 
 def _chunk(comparison: Comparison) -> str:

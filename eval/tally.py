@@ -2,6 +2,7 @@
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +21,14 @@ class Tally:
     """Episodes of one evaluation as they come in, with a clock and a progress bar; use as a context."""
 
     def __init__(self, name: str, condition: Condition, total: int, progress: bool) -> None:
-        self._name, self._condition, self._total = name, condition, total
+        self._name, self._condition = name, condition
         self._episodes: dict[int, EpisodeResult] = {}
         interval = 0.2 if sys.stderr.isatty() else 20.0
         label = name if condition == "test" else f"{name}, {condition.replace('_', ' ')}"
         self._bar = tqdm(total=total, desc=label, unit="episode", disable=not progress, mininterval=interval)
         self._start = time.perf_counter()
         self._wall = 0.0
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -35,21 +37,17 @@ class Tally:
         self._wall = time.perf_counter() - self._start
         self._bar.close()
 
-    @property
-    def complete(self) -> bool:
-        """Whether every episode is over."""
-        return len(self._episodes) == self._total
-
     def add(self, episodes: Sequence[EpisodeResult]) -> None:
-        """Takes finished episodes in."""
+        """Takes finished episodes in; may be called from several threads."""
         if not episodes:
             return
-        self._episodes |= {episode.seed: episode for episode in episodes}
-        errors = sum(e.outcome == "error" for e in self._episodes.values())
-        successes = sum(e.outcome == "success" for e in self._episodes.values())
-        rate = successes / max(1, len(self._episodes) - errors)
-        self._bar.set_postfix_str(f"success {rate:.0%}" + (f", {errors} errors" if errors else ""), refresh=False)
-        self._bar.update(len(episodes))
+        with self._lock:
+            self._episodes |= {episode.seed: episode for episode in episodes}
+            errors = sum(e.outcome == "error" for e in self._episodes.values())
+            successes = sum(e.outcome == "success" for e in self._episodes.values())
+            rate = f"success {successes / max(1, len(self._episodes) - errors):.0%}"
+            self._bar.set_postfix_str(rate + (f", {errors} errors" if errors else ""), refresh=False)
+            self._bar.update(len(episodes))
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -1,55 +1,80 @@
 """Sentences that say what a comparison shows, and never more than its number of episodes carries."""
 
-from .cell import EXPERT, Cell
+from ..envs.seeds import TEST
+from .cell import CONDITIONS, EXPERT, Cell
 from .pairs import Pair
 
 _CONTROLS = {
-    "swapped_instruction": "told to take another object, {} still does the original task",
-    "blank_image": "seeing blank images, {} does the task",
+    "swapped_instruction": "told to take another object, a policy still does the original task in",
+    "blank_image": "seeing blank images, a policy does the task in",
 }
 
 
-def verdicts(pairs: list[Pair], cells: list[Cell]) -> list[str]:
-    """One sentence for each pair, each control, each policy with errors, and each thing that was not held equal."""
-    return [
-        *(_of_pair(pair, len(pairs)) for pair in pairs),
-        *(sentence for cell in cells for sentence in _of_cell(cell)),
-        *_unequal(cells),
-    ]
+def summary(policies: list[str], pairs: list[Pair]) -> str:
+    """Where the policies stand to the one that succeeds most often, which comes first in `policies`.
+
+    Empty with less than two policies.
+    """
+    if not pairs:
+        return ""
+    best = policies[0]
+    against = {
+        (pair.second if pair.first == best else pair.first): pair
+        for pair in pairs
+        if best in (pair.first, pair.second)
+    }
+    behind = [name for name, pair in against.items() if pair.real]
+    level = [name for name in against if name not in behind]
+    parts = [f"No policy succeeds more often than {best}."]
+    if level:
+        parts.append(f"Not distinguishable from it on these seeds: {', '.join(level)}.")
+    if behind:
+        parts.append(f"Less successful: {', '.join(behind)}.")
+    return " ".join(parts)
 
 
-def _of_pair(pair: Pair, tests: int) -> str:
+def of_pair(pair: Pair) -> str:
+    """Whether the two differ, and if not, what could have been seen."""
     n = pair.table.n
     if n == 0:
         return f"{pair.first} and {pair.second}: no seed that both finished, so they cannot be compared."
     evidence = f"{points(pair.points)}, {p_value(pair.p_holm)}"
-    if tests > 1:
-        evidence += f" (corrected for {tests} pairs)"
+    if pair.tests > 1:
+        evidence += f" (corrected for {pair.tests} pairs)"
     if pair.real:
         better, worse = (pair.first, pair.second) if pair.points > 0 else (pair.second, pair.first)
         return f"{better} succeeds more often than {worse} on the same {n} seeds: {evidence}."
-    shown = f"this n resolves differences of about {points(pair.resolves)}"
-    if pair.resolves >= 100:
-        shown = "this n resolves no difference at all"
-    return f"{pair.first} and {pair.second}: not distinguishable at n={n}: {evidence}; {shown}."
+    if pair.resolves < 100:
+        resolution = f"this n resolves differences of about {points(pair.resolves)}"
+    else:
+        resolution = "this n resolves no difference at all"
+    return f"{pair.first} and {pair.second}: not distinguishable at n={n}: {evidence}; {resolution}."
 
 
-def _of_cell(cell: Cell) -> list[str]:
-    result = cell.result
+def of_controls(cells: list[Cell]) -> list[str]:
+    """One sentence for each control that was run."""
     sentences = []
-    if result.condition in _CONTROLS:
-        control = _CONTROLS[result.condition].format(result.policy)
-        sentences.append(f"Control: {control} in {cell.counts} episodes, {cell.percent}.")
-    if result.errors:
-        sentences.append(
-            f"Caution: {result.errors} of {cell.episodes} episodes of {result.policy} ({result.condition}) raised an "
-            f"error and count neither as success nor as failure; its interval allows for both."
-        )
+    for condition in CONDITIONS:
+        run = [cell for cell in cells if cell.result.condition == condition and cell.result.policy != EXPERT]
+        if condition in _CONTROLS and run:
+            numbers = ", ".join(f"{cell.counts} ({cell.result.policy})" for cell in run)
+            upper = 100 * max(cell.interval[1] for cell in run)
+            sentences.append(
+                f"Control: {_CONTROLS[condition]} {numbers} episodes; the intervals end at {upper:.1f} % or "
+                "below."
+            )
     return sentences
 
 
-def _unequal(cells: list[Cell]) -> list[str]:
-    """What a fair comparison holds fixed and these results do not."""
+def cautions(cells: list[Cell]) -> list[str]:
+    """Episodes that raised, and what a fair comparison holds fixed and these results do not."""
+    errors = [
+        f"Caution: {cell.result.errors} of {cell.episodes} episodes of {cell.result.policy} "
+        f"({cell.result.condition}) raised an error. They count neither as success nor as failure, and the "
+        "interval allows for both."
+        for cell in cells
+        if cell.result.errors
+    ]
     results = [cell.result for cell in cells if cell.result.policy != EXPERT]
     held = {
         "executed actions per chunk": {str(r.execute) for r in results},
@@ -58,9 +83,11 @@ def _unequal(cells: list[Cell]) -> list[str]:
         "action space": {str(r.spec.get("action_space")) for r in results},
         "package versions": {str(sorted(r.versions.items())) for r in results},
     }
-    return [
-        f"Caution: not the same for all policies: {name}." for name, values in held.items() if len(values) > 1
-    ]
+    unequal = [name for name, values in held.items() if len(values) > 1]
+    notes = [f"Caution: not the same for all policies: {name}." for name in unequal]
+    if any(episode.seed not in TEST for result in results for episode in result.episodes):
+        notes.append("Caution: not all seeds are from the test range; policies may have been chosen on them.")
+    return errors + notes
 
 
 def points(difference: float) -> str:

@@ -19,7 +19,7 @@ ANIMATIONS = (".webp", ".gif")
 def write_mp4(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: float) -> None:
     """Writes RGB `frames` of even width and height at `fps` [Hz], whole or not at all.
 
-    yuv420p because browsers show nothing else reliably; the index in front, so that playing can start at once.
+    yuv420p because browsers show nothing else reliably; the index in front, so that playing starts at once.
     """
     with (
         _whole(path) as partial,

@@ -1,6 +1,6 @@
 """Environment process of an evaluation: plays the episodes of some lanes; imports neither torch nor transformers.
 
-Started by `pool.py` as a program of its own and not through multiprocessing, which would import the caller's main
+Started by `player.py` as a program of its own and not through multiprocessing, which would import the caller's main
 module into every worker, and with it torch. It talks over its standard input, a socket: first comes a `Job`;
 it answers `Ready` or `Broken`, then with the first observation of every lane.
 From then on a message {lane: block of actions} is answered by {lane: Turn}. When the other end is closed, or its

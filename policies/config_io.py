@@ -1,14 +1,14 @@
 """Frozen dataclass trees <-> JSON.
 
-Where a field is declared as a base class (`head: HeadConfig`), the JSON object names its class under "type", e.g.
-"vlasandbox.policies.heads.flow.Config"; anyone's importable class of that base will do.
+Where a field is declared as a base class (`head: HeadConfig`), the JSON object names its class under "type",
+e.g. "vlasandbox.policies.heads.flow.Config"; anyone's importable class of that base will do.
 """
 
 import dataclasses
 import importlib
+import inspect
 import pkgutil
 import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -40,13 +40,17 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
     """The dataclass `cls` from what `to_dict` made of it. A missing field takes its default.
 
     Raises:
-        ValueError: unknown or missing field, unknown type, or a value of the wrong type; the message gives the
-            path of the value, the value, and what is valid there.
+        ValueError: unknown or missing field, unknown type, or a value of the wrong type; the message gives
+            the path of the value, the value, and what is valid there.
     """
     if not isinstance(data, dict):
-        raise ValueError(f"{path or 'config'}: expected an object with the fields of {cls.__name__}, got {data!r}")
+        raise ValueError(
+            f"{path or 'config'}: expected an object with the fields of {cls.__name__}, got {data!r}"
+        )
     data = dict(data)
     actual = _class_named(data.pop("type"), cls, path) if "type" in data else cls
+    if inspect.isabstract(actual):
+        raise ValueError(f'{path or "config"}: needs a "type"; valid: {_known(actual)}')
     fields = {f.name: f for f in dataclasses.fields(actual)}  # pyright: ignore[reportArgumentType]
     hints = get_type_hints(actual)
     unknown = sorted(data.keys() - fields.keys())
@@ -64,7 +68,9 @@ def _value(hint: Any, data: Any, path: str) -> Any:
     """`data` as a value of the type that `hint` declares."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return _first_fitting([lambda arg=arg: _value(arg, data, path) for arg in args], hint, data, path)
+        return _first_fitting(
+            [arg for arg in args if (arg is type(None)) == (data is None)], hint, data, path
+        )
     if origin is Literal:
         return _expect(data in args, data, path, data, f"one of {', '.join(map(repr, args))}")
     if origin is tuple:
@@ -83,7 +89,9 @@ def _value(hint: Any, data: Any, path: str) -> Any:
         number = isinstance(data, int | float) and not isinstance(data, bool)
         return float(_expect(number, data, path, data, "a number"))
     if hint is int:
-        return _expect(isinstance(data, int) and not isinstance(data, bool), data, path, data, "a whole number")
+        return _expect(
+            isinstance(data, int) and not isinstance(data, bool), data, path, data, "a whole number"
+        )
     return _expect(isinstance(data, hint), data, path, data, hint.__name__)
 
 
@@ -93,14 +101,15 @@ def _expect(fits: bool, data: Any, path: str, value: Any, expected: str) -> Any:
     return value
 
 
-def _first_fitting(options: list[Callable[[], Any]], hint: Any, data: Any, path: str) -> Any:
-    errors = []
+def _first_fitting(options: list[Any], hint: Any, data: Any, path: str) -> Any:
+    if len(options) == 1:
+        return _value(options[0], data, path)
     for option in options:
         try:
-            return option()
-        except ValueError as error:
-            errors.append(str(error))
-    raise ValueError(f"{path}: got {data!r}, which fits nothing in {hint} ({'; '.join(errors)})")
+            return _value(option, data, path)
+        except ValueError:
+            continue
+    raise ValueError(f"{path}: got {data!r}, which fits nothing in {hint}")
 
 
 def _class_named(name: Any, base: type, path: str) -> type:
@@ -111,7 +120,9 @@ def _class_named(name: Any, base: type, path: str) -> type:
     except (ImportError, AttributeError, ValueError):
         found = None
     if not (isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)):
-        raise ValueError(f"{path or 'config'}: {name!r} is not an importable {base.__name__}; valid: {_known(base)}")
+        raise ValueError(
+            f"{path or 'config'}: {name!r} is not an importable {base.__name__}; valid: {_known(base)}"
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which actions of a predicted chunk are executed before the policy is asked again; numpy only, outside the heads."""
+"""Which actions of a predicted chunk are executed before the policy is asked again; numpy only."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,7 +7,7 @@ from jaxtyping import Float
 class RecedingHorizon:
     """Executes the first `execute` actions of each chunk, then asks for a new one.
 
-    The first action of a chunk belongs to the step at which the policy was asked, so a block always starts at 0.
+    The first action of a chunk belongs to the step at which the policy was asked: a block always starts at 0.
     """
 
     def __init__(self, execute: int) -> None:

@@ -1,23 +1,23 @@
 """Auxiliary losses that tie the instruction to what is seen, on privileged labels from the simulator.
 
-They serve training alone; nothing of them is used when acting. "heat" asks of each image which patch holds the
-object that the instruction names, "position" asks where that object is. Both are parts of the trunk, so every
-action head gets the same help. With both weights 0 the policy learns from actions only.
+They serve training alone; nothing of them is used when acting. "heat" asks of each image which patch holds
+the object that the instruction names, "position" asks where that object is. Both are parts of the trunk, so
+every action head gets the same help. With both weights 0 the policy learns from actions only.
 """
 
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from .types import Grounding
 
 UNIT = 0.1
-"""Positions are predicted in units of 10 cm, so that a miss of 1 cm weighs as much as an error of 0.1 in an action
-that is normalised to [-1, 1]."""
+"""Positions are predicted in units of this [m]: a miss of 1 cm then weighs as much as an error of 0.1 in an
+action that is normalised to [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class GroundingConfig:
 
 
 def target_patches(uv: Float[Tensor, "b v 2"], grid: int) -> tuple[Int[Tensor, "b v"], Bool[Tensor, "b v"]]:
-    """Index in row order of the patch of a grid x grid image that holds each point, and whether it is in sight."""
+    """Which patch holds each point, in row order of a grid x grid image, and whether the point is in sight."""
     in_sight = ((uv >= 0) & (uv < 1)).all(dim=-1)
     column, row = (uv * grid).long().clamp(0, grid - 1).unbind(-1)
     return row * grid + column, in_sight
 
 
 class GroundingLoss(nn.Module):
-    """Reads the labels off image tokens (of the encoder, dim `image_dim`) and off the proprioception's token."""
+    """Reads the labels off the image tokens (`image_dim` wide) and off the token of proprioception."""
 
     def __init__(self, config: GroundingConfig, image_dim: int, dim: int) -> None:
         super().__init__()

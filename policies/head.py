@@ -1,8 +1,8 @@
 """ActionHead: one action representation on top of the trunk's prefix. Implementations live in heads/.
 
-A head sees a `Prefix` and normalised action chunks. It knows nothing of tasks, images, text, normalisation, or
-how its chunk is executed. Adding one is adding a file to heads/ that defines `Config` (a frozen dataclass deriving
-from `HeadConfig`) whose `build` returns an `ActionHead`.
+A head sees a `Prefix` and normalised action chunks. It knows nothing of tasks, images, text, normalisation,
+or how its chunk is executed. Adding one is adding a file to heads/ that defines `Config` (a frozen
+dataclass deriving from `HeadConfig`) whose `build` returns an `ActionHead`.
 """
 
 from abc import ABC, abstractmethod
@@ -41,8 +41,8 @@ class ActionHead(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """A chunk per row. Row i draws its noise from `generators[i]` alone, so that an episode's actions do not
-        depend on which other episodes share the batch."""
+        """A chunk per row. Row i draws its noise from `generators[i]` alone, so that an episode's actions
+        do not depend on which other episodes share the batch."""
 
     @property
     @abstractmethod

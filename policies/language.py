@@ -17,8 +17,8 @@ class LanguageConfig:
     """A Llama of the given size with random weights, or any decoder in a checkpoint of transformers."""
 
     checkpoint: str | None = None
-    """Folder or Hub name for AutoModel.from_pretrained (Llama, SmolLM2, Qwen2.5, ...); brings its own tokenizer and
-    replaces the sizes below."""
+    """Folder or Hub name for AutoModel.from_pretrained (Llama, SmolLM2, Qwen2.5, ...); it brings its own
+    tokenizer and replaces the sizes below."""
     width: int = 128
     layers: int = 3
     heads: int = 4
@@ -27,7 +27,7 @@ class LanguageConfig:
     mlp: int = 384
     """Width of the hidden layer of each gated MLP."""
     instruction_tokens: int = 8
-    """Every instruction is padded to this many tokens, so that a row's arithmetic does not depend on its neighbours."""
+    """Every instruction is padded to this many tokens: a row's arithmetic must not depend on its neighbours."""
 
     def build(
         self, instructions: list[str], tokenizer: Any = None, architecture: dict[str, Any] | None = None
@@ -38,7 +38,9 @@ class LanguageConfig:
             ValueError: the checkpoint cannot be loaded, or one of the instructions is too long.
         """
         if tokenizer is None:
-            tokenizer = _checkpoint_tokenizer(self.checkpoint) if self.checkpoint else train_tokenizer(instructions)
+            tokenizer = (
+                _checkpoint_tokenizer(self.checkpoint) if self.checkpoint else train_tokenizer(instructions)
+            )
         if architecture is not None:
             model = _model_of_shape(architecture)
         elif self.checkpoint:
@@ -131,7 +133,9 @@ class LanguageBackbone(nn.Module):
         """
         # A decoder's eager attention adds its mask: a boolean one would be wrong without an error.
         low = torch.finfo(tokens.dtype).min
-        mask = torch.zeros(visible.shape, dtype=tokens.dtype, device=tokens.device).masked_fill_(~visible, low)
+        mask = torch.zeros(visible.shape, dtype=tokens.dtype, device=tokens.device).masked_fill_(
+            ~visible, low
+        )
         cache = self._new_cache(zip(*past, strict=True)) if past else self._new_cache()
         out = self.model(
             inputs_embeds=tokens,

@@ -33,6 +33,6 @@ class ActionNetwork(nn.Module, ABC):
         """Prediction for the (noisy) chunk `x` at time `t` in [0, 1]."""
 
     def prepare(self, prefix: Prefix) -> Prefix:
-        """The same prefix with whatever else this network derives from it alone (masks, positions), to be passed to
-        many evaluations in place of `prefix`: a sampler calls it once per chunk."""
+        """The same prefix with whatever else this network derives from it alone (masks, positions), to be
+        passed to many evaluations in place of `prefix`: a sampler calls it once per chunk."""
         return prefix

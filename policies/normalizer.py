@@ -24,9 +24,9 @@ class Normalizer(nn.Module):
     | z_score  | mean minus and plus one deviation   |
     | none     | themselves                          |
 
-    A constant dimension becomes 0, and comes back as its constant. A dimension that varies, but not between its
-    quantiles (a gripper that moves once in 200 steps), is scaled by min_max. Nothing is clipped, in either
-    direction: positions beyond the quantiles are legitimate targets, and the environment knows its own bounds.
+    A constant dimension becomes 0, and comes back as its constant. A dimension that varies, but not between
+    its quantiles (a gripper that moves once in 200 steps), is scaled by min_max. Nothing is clipped, in either
+    direction: values beyond the quantiles are legitimate targets, and the environment knows its own bounds.
     """
 
     center: Tensor
@@ -34,14 +34,8 @@ class Normalizer(nn.Module):
     mode_index: Tensor
 
     def __init__(self, mode: Mode, stats: Mapping[str, np.ndarray]) -> None:
-        """`stats` holds min, max, mean, std, q01 and q99, each [d], over the training data.
-
-        Raises:
-            ValueError: unknown mode.
-        """
+        """`stats` holds min, max, mean, std, q01 and q99, each [d], over the training data."""
         super().__init__()
-        if mode not in get_args(Mode):
-            raise ValueError(f"unknown normalisation mode {mode!r}; valid: {', '.join(get_args(Mode))}")
         self.mode = mode
         center, scale = _affine(mode, {name: np.asarray(x, np.float64) for name, x in stats.items()})
         self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
@@ -83,4 +77,6 @@ def _check_mode(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) 
     saved = state.get(f"{prefix}mode_index")
     if saved is not None and int(saved) != int(module.mode_index):
         there = get_args(Mode)[int(saved)]
-        raise ValueError(f"{prefix[:-1]}: the weights were saved with mode {there!r}, the config says {module.mode!r}")
+        raise ValueError(
+            f"{prefix[:-1]}: the weights were saved with mode {there!r}, the config says {module.mode!r}"
+        )

@@ -1,4 +1,4 @@
-"""Policy: trunk, action head and normalisation in one module, from camera pixels to actions, that saves itself."""
+"""Policy: trunk, action head and normalisation in one module, from camera pixels to actions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,8 +57,10 @@ class Policy(nn.Module):
         stats: Mapping[str, Mapping[str, np.ndarray]],
         instructions: list[str],
     ) -> "Policy":
-        """A policy with fresh weights, drawn from torch's global generator: those of the trunk before those of the
-        head, so that with one seed every head starts on the same trunk.
+        """A policy with fresh weights.
+
+        They come from torch's global generator, those of the trunk before those of the head: with one seed every
+        head starts on the same trunk.
 
         Args:
             config: what to build.
@@ -80,14 +82,14 @@ class Policy(nn.Module):
         """Loss of a batch on the policy's device, with images of `trunk.image_size`, and detached scalars.
 
         The action loss is a mean over all valid actions of the batch: a row counts by how many it has, and one
-        without any adds nothing. Images are shifted in training mode only, and labels of where things are with them.
+        without any adds nothing. Images are shifted in training mode only, and the labels in them move along.
 
         Args:
             batch: training windows.
             generator: source of all noise.
-            num_valid: valid actions that the mean is over, a scalar; those of `batch` by default. For one of n equal
-                parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses is then the
-                whole one's.
+            num_valid: valid actions that the mean is over, a scalar; those of `batch` by default. For one of n
+                equal parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses is
+                then the whole one's.
         """
         images, grounding = batch.observation.images, batch.grounding
         if self.training and self.config.shift:
@@ -122,18 +124,23 @@ class Policy(nn.Module):
             return self.action_normalizer.unnormalize(self.head.sample(prefix, generators))
 
     def save(self, folder: Path) -> None:
-        """Writes weights, configuration and tokenizer to `folder`; one that exists is replaced at the very end.
+        """Writes everything to `folder`; one that exists is replaced at the very end.
 
         Raises:
             PolicyError: it cannot be written; what was there stays.
         """
         write_policy(
-            folder, self.config, self.spec, self.trunk.architecture, self.trunk.language.tokenizer, self.state_dict()
+            folder,
+            self.config,
+            self.spec,
+            self.trunk.architecture,
+            self.trunk.language.tokenizer,
+            self.state_dict(),
         )
 
     @staticmethod
     def load(folder: Path, device: torch.device | str = "cpu") -> "Policy":
-        """The policy saved in `folder`, ready to act. No network, and none of its backbones' checkpoints, is needed.
+        """The policy saved in `folder`, ready to act; it needs neither network nor the checkpoints it began from.
 
         Raises:
             PolicyError: something is missing, damaged, or does not fit the rest.
@@ -170,15 +177,15 @@ class Policy(nn.Module):
         wrong = [f"{k}: policy {mine[k]!r}, environment {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
         if wrong:
             raise PolicyError(
-                f"the policy does not fit this environment ({'; '.join(wrong)}); make the environment as the policy "
-                "needs it, or train on demonstrations from this one"
+                f"the policy does not fit this environment ({'; '.join(wrong)}); make the environment as the "
+                "policy needs it, or train on demonstrations from this one"
             )
 
     def _trunk_input(self, images: UInt8[Tensor, "b v h w c"], observation: Observation) -> Observation:
         state = self.state_normalizer.normalize(observation.state)
         return Observation(images, state, observation.instruction)
 
-    def _resized(self, images: UInt8[Tensor, "b v h w c"]) -> UInt8[Tensor, "b v h w c"]:
+    def _resized(self, images: UInt8[Tensor, "b v h w c"]) -> UInt8[Tensor, "b v size size c"]:
         size = self.trunk.image_size
         if images.shape[2:4] == (size, size):
             return images

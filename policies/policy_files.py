@@ -1,7 +1,7 @@
 """The folder of a saved policy: config.json, model.safetensors, tokenizer/. No pickle anywhere.
 
-It is written beside its place, flushed to the disk, and renamed into it. A reader finds the whole policy or none; if
-the machine stops between the two renames that replace an older policy, that one lies in `<folder>.old`.
+It is written beside its place, flushed to the disk, and renamed into it: a reader finds the whole policy or none.
+If the machine stops between the two renames that replace an older policy, that one lies in `<folder>.old`.
 """
 
 import json
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -52,7 +51,7 @@ class SavedPolicy(Generic[ConfigT]):
         """Puts the tensors into `policy`.
 
         Raises:
-            PolicyError: their names or shapes, or the mode of a normaliser, are not those of the configuration.
+            PolicyError: their names or shapes, or the mode of a normaliser, do not fit the configuration.
         """
         here = {name: list(x.shape) for name, x in policy.state_dict().items()}
         there = {name: list(x.shape) for name, x in self.tensors.items()}
@@ -92,7 +91,10 @@ def write_policy(
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        save_file({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, unfinished / "model.safetensors")
+        save_file(
+            {name: x.detach().cpu().contiguous() for name, x in tensors.items()},
+            unfinished / "model.safetensors",
+        )
         (unfinished / "config.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         tokenizer.save_pretrained(unfinished / "tokenizer")
         for path in [*unfinished.rglob("*"), unfinished]:

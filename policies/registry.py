@@ -1,7 +1,8 @@
 """A folder's listing is its registry: heads, networks and codecs are found by the name of their module.
 
-Each module defines `Config`, a frozen dataclass whose defaults are a working choice. A dotted name is a module of
-someone else's: `load("heads", "my_package.spline", HeadConfig)` works as `load("heads", "flow", HeadConfig)` does.
+Each module defines `Config`, a frozen dataclass whose defaults are a working choice. A dotted name is a
+module of someone else's: `heads.default_config("my_package.spline")` works as
+`heads.default_config("flow")` does.
 """
 
 import difflib
@@ -34,10 +35,8 @@ def default_config(folder: str, name: str, base: type[ConfigT]) -> ConfigT:
     else:
         close = difflib.get_close_matches(name, valid, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"unknown {folder.removesuffix('s')} {name!r}; valid: {', '.join(valid)}, or the dotted path of a "
-            f"module.{hint}"
-        )
+        kind, listed = folder.removesuffix("s"), ", ".join(valid)
+        raise ValueError(f"unknown {kind} {name!r}; valid: {listed}, or the dotted path of a module.{hint}")
     config = getattr(module, "Config", None)
     if not (isinstance(config, type) and issubclass(config, base)):
         raise ValueError(f"module {name!r} defines no Config deriving from {base.__name__}")

@@ -1,8 +1,8 @@
 """Trunk: Observation -> Prefix, and the one way to go on from there, extend(Prefix, tokens).
 
 The sequence is [image tokens, view by view | instruction | one token of proprioception]. Within it every token
-sees every real one (a prefix-LM, as in arXiv 2407.07726); what extends it sees the prefix and is never seen by it,
-so the prefix is computed once per observation, however many steps a head takes.
+sees every real one (a prefix-LM, as in arXiv 2407.07726); what extends it sees the prefix and is never seen by
+it, so the prefix is computed once per observation, however many steps a head takes.
 
     instruction "pick up cube" padded to 5, 2 views of 1 token:
     token      i i  p u c _ _  s      extension  x y
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import torch
 from einops import rearrange, reduce
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..vision.encoder import EncoderConfig
@@ -53,7 +53,7 @@ class TrunkConfig:
             state_dim: length of the proprioceptive state (s).
             instructions: the sentences to expect; the tokenizer is trained on them if none is given.
             tokenizer: a transformers tokenizer, as saved with a policy.
-            architecture: `Trunk.architecture` of a saved policy: builds its shape without its backbones' checkpoints.
+            architecture: `Trunk.architecture` of a saved policy; its shape is built without any checkpoint.
         """
         return Trunk(self, num_views, state_dim, instructions, tokenizer, architecture or {})
 
@@ -109,7 +109,7 @@ class Trunk(nn.Module):
 
     @property
     def architecture(self) -> dict[str, dict[str, Any]]:
-        """JSON-able shape of the two backbones; with it, `TrunkConfig.build` needs none of their checkpoints."""
+        """JSON-able shape of the two backbones, with which `TrunkConfig.build` needs no checkpoint."""
         return {"encoder": self.encoder.architecture, "language": self.language.architecture}
 
     @property
@@ -119,7 +119,9 @@ class Trunk(nn.Module):
 
     def encode(self, observation: Observation) -> Prefix:
         """One pass over the observation: images of `image_size`, normalised state, instruction."""
-        words, words_mask = self.language.embed(observation.instruction, observation.state.device)  # [b, l, d]
+        words, words_mask = self.language.embed(
+            observation.instruction, observation.state.device
+        )  # [b, l, d]
         condition = _masked_mean(words, words_mask) if self.config.film else None
         image_tokens = self.encoder(to_float(observation.images), condition)  # [b, v, n, e]
         views = self.connector(image_tokens) + self.view_embedding
@@ -170,11 +172,12 @@ class Trunk(nn.Module):
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
         """Auxiliary losses (see grounding.py), weighted and per row, and detached scalars worth logging.
 
-        `prefix` comes from `encode`, not from `extend`. The heat map is read off the earliest tokens that know the
-        instruction: the encoder's own if it is conditioned on it, else the language model's at the images.
+        `prefix` comes from `encode`, not from `extend`. The heat map is read off the earliest tokens that know
+        the instruction: the encoder's own if it is conditioned on it, else the language model's at the images.
         """
-        b, v, n, _ = prefix.image_tokens.shape
         images = prefix.image_tokens
+        assert images is not None
+        v, n = images.shape[1:3]
         if not self.config.film:
             images = rearrange(prefix.hidden[:, : v * n], "b (v n) d -> b v n d", v=v)
         return self.grounding(images, prefix.hidden[:, -1], grounding)
@@ -182,4 +185,6 @@ class Trunk(nn.Module):
 
 def _masked_mean(words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
     weights = mask.unsqueeze(-1).to(words.dtype)
-    return reduce(words * weights, "b l d -> b d", "sum") / reduce(weights, "b l 1 -> b 1", "sum").clamp(min=1)
+    return reduce(words * weights, "b l d -> b d", "sum") / reduce(weights, "b l 1 -> b 1", "sum").clamp(
+        min=1
+    )

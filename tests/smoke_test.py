@@ -1,4 +1,4 @@
-"""Run on a built wheel, not by pytest: python tests/smoke_test.py SITE, SITE being the folder it is installed in.
+"""Run on an installed wheel, not by pytest: python tests/smoke_test.py SITE, the folder it is installed in.
 
 Everything runs from a folder whose own files carry our rooms' names, as every robotics repository has them.
 """

@@ -134,6 +134,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda r: edit_table(r / EPISODES, lambda t: t.drop(["dataset_to_index"])),
         "has no column 'dataset_to_index'",
     ),
+    "ours is damaged": (
+        lambda r: (r / "meta/vlasandbox.json").write_text("[]"),
+        r"vlasandbox\.json is damaged",
+    ),
     "tasks missing": (lambda r: (r / "meta/tasks.parquet").unlink(), r"tasks\.parquet does not exist"),
     "too few tasks": (
         lambda r: edit_table(r / "meta/tasks.parquet", lambda t: t.slice(0, 1)),
@@ -169,7 +173,7 @@ def test_damage_is_named_in_one_sentence_with_the_path(root: Path, damage: str) 
     assert str(root) in str(error.value)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damaged_file_gives_an_intact_dataset_or_a_dataset_error(
     pristine: Path, data: st.DataObject
@@ -197,7 +201,7 @@ def test_any_damaged_file_gives_an_intact_dataset_or_a_dataset_error(
     assert str(root) in message
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_value_in_info_gives_a_dataset_or_a_dataset_error(pristine: Path, data: st.DataObject) -> None:
     root = pristine.with_name("odd-info")

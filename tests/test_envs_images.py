@@ -86,7 +86,7 @@ def test_objects_are_wide_enough_to_be_told_apart_at_64_pixels(env):
     env.reset(seed=0)
     for x in (0.42, 0.62):
         corners = np.array([[x, -0.025, 0.05], [x, 0.025, 0.05]])
-        assert np.ptp(env.project(corners, "front", 64, 64)[:, 0]) > 6.5
+        assert np.ptp(env.project(corners, "front", 64, 64)[:, 0]) >= 7
 
 
 def test_the_whole_workspace_and_the_gripper_are_in_the_front_image(env):

@@ -33,7 +33,10 @@ def test_distractors_share_either_the_colour_or_the_shape_of_the_target(env):
         assert len(objects) == 3
         colour, shape = objects.pop(env.scenario.target)
         assert env.scenario.instruction == language.instruction("pick", colour, shape)
-        assert sorted((c == colour, s == shape) for c, s in objects.values()) == [(False, True), (True, False)]
+        assert sorted((c == colour, s == shape) for c, s in objects.values()) == [
+            (False, True),
+            (True, False),
+        ]
 
 
 def test_the_swapped_instruction_names_a_distractor_in_the_scene(env):

@@ -9,7 +9,9 @@ import pytest
 
 def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     settings = {name: value for name, value in os.environ.items() if name != "MUJOCO_GL"} | environment
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=settings, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=settings, timeout=60
+    )
 
 
 def test_importing_envs_imports_neither_mujoco_nor_torch():
@@ -52,7 +54,9 @@ def test_an_environment_can_be_used_again_after_another_one_was_closed():
 
 
 def test_rendering_works_when_mujoco_was_imported_first():
-    done = _run("import mujoco, vlasandbox.envs as e\nenv = e.make(image_size=8)\nenv.reset(seed=0)\nenv.close()\n")
+    done = _run(
+        "import mujoco, vlasandbox.envs as e\nenv = e.make(image_size=8)\nenv.reset(seed=0); env.close()\n"
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -64,7 +68,8 @@ def test_the_users_choice_of_backend_is_respected():
 def test_gymnasium_finds_the_id_by_module_name():
     done = _run(
         "import gymnasium\n"
-        "env = gymnasium.make('vlasandbox.envs:vlasandbox/Pick-v0', image_size=8, action_space='ee_absolute')\n"
+        "name = 'vlasandbox.envs:vlasandbox/Pick-v0'\n"
+        "env = gymnasium.make(name, image_size=8, action_space='ee_absolute')\n"
         "assert env.unwrapped.action_space_name == 'ee_absolute'\n"
         "env.reset(seed=0); env.close()\n"
     )

@@ -3,9 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 from toy_trunk import TOKENS, ToyTrunk, attention, heads, rotate
+
 from vlasandbox.policies.networks import default_config, expert, names
-from vlasandbox.policies.networks.expert import Expert, norm
+from vlasandbox.policies.networks.expert import Expert, ExpertLayer, norm
 
 K, A = 3, 2
 
@@ -16,8 +18,8 @@ def build(trunk: ToyTrunk, width: int = 24) -> Expert:
 
 
 def joint_pass(trunk: ToyTrunk, net: Expert, features: torch.Tensor, x: torch.Tensor, t: torch.Tensor):
-    """Both transformers side by side, layer by layer, on the concatenated sequence [prefix | actions] with pi0's
-    mask: a dense restatement of what the cache does, sharing no code with it."""
+    """Both transformers side by side, layer by layer, on the concatenated sequence [prefix | actions] with
+    pi0's mask: a dense restatement of what the cache does, sharing no code with it."""
     b = len(x)
     mask = torch.ones(b, TOKENS, dtype=torch.bool)
     mask[1::2, 2] = False
@@ -35,6 +37,8 @@ def joint_pass(trunk: ToyTrunk, net: Expert, features: torch.Tensor, x: torch.Te
     fused = torch.cat([x, time[:, None].expand(-1, K, -1)], dim=-1) @ weight.T + net.slots
     right = (fused * fused.sigmoid()) @ net.token_in.T
     for a, layer in zip(trunk.projections, net.layers, strict=True):
+        assert isinstance(a, nn.ModuleDict)
+        assert isinstance(layer, ExpertLayer)
         normed = F.rms_norm(left, (trunk.dim,))
         sizes = [32, 8 * trunk.num_kv_heads, 8 * trunk.num_kv_heads]
         right_qkv = (norm(right) @ layer.qkv.T).split(sizes, dim=-1)
@@ -139,7 +143,9 @@ def test_folder_lists_the_expert_and_unknown_names_are_rejected_with_the_closest
     assert "expert" in names()
     assert default_config("expert") == expert.Config()
     assert default_config("vlasandbox.policies.networks.expert") == expert.Config()
-    with pytest.raises(ValueError, match=r"unknown network 'experts'; valid: .*expert.* Did you mean 'expert'\?"):
+    with pytest.raises(
+        ValueError, match=r"unknown network 'experts'; valid: .*expert.* Did you mean 'expert'\?"
+    ):
         default_config("experts")
     with pytest.raises(ValueError, match=r"unknown network 'no\.such\.module'"):
         default_config("no.such.module")

@@ -47,6 +47,14 @@ def test_a_room_imports_only_the_rooms_below_it(room):
                 assert parts[1] in allowed, f"{path.relative_to(ROOT)} imports {name}"
 
 
+def test_no_file_imports_a_room_by_its_plain_name():
+    # It would be a second copy of the module, or someone else's. (ruff's TID251 takes ours for plain ones.)
+    for folder in (*MAY_IMPORT, "tests", "benchmarks"):
+        for path in files(folder):
+            plain = {name.split(".")[0] for name in imported_modules(path)} & set(MAY_IMPORT)
+            assert not plain, f"{path.relative_to(ROOT)} imports {plain}: say vlasandbox.{plain}"
+
+
 @pytest.mark.parametrize("room", BANNED)
 def test_an_environment_file_never_imports_torch(room):
     for path in files(room):

@@ -40,7 +40,8 @@ def frames_of(path: Path) -> tuple[np.ndarray, list[float]]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         decoded = list(container.decode(stream))
-        times = [float(frame.pts * stream.time_base) for frame in decoded]
+        assert stream.time_base is not None
+        times = [float((frame.pts or 0) * stream.time_base) for frame in decoded]
         return np.stack([frame.to_ndarray(format="rgb24") for frame in decoded]), times
 
 

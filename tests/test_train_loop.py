@@ -275,15 +275,16 @@ def test_full_disk_stops_the_run_and_loses_nothing(
     config = debug.config(data, updates=6)
     train(config, tmp_path / "healthy", bar=False)
 
-    def no_space(*_: object, **__: object) -> None:
+    save_file = checkpoint.save_file
+
+    def no_space(*arguments: Any, **options: Any) -> None:
         if checkpoint.read_progress(tmp_path / "run" / "state" / "resume.safetensors") is not None:
             raise OSError(errno.ENOSPC, "No space left on device")
-        save_file(*_, **__)
+        save_file(*arguments, **options)
 
-    save_file: Any = checkpoint.save_file
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save_file", no_space)
-        with pytest.raises(CheckpointError, match="No space left on device.*the previous one is kept"):
+        with pytest.raises(CheckpointError, match=r"No space left on device.*the previous one is kept"):
             train(config, tmp_path / "run", bar=False)
     train(config, tmp_path / "run", bar=False)
     assert_equal(weights(tmp_path / "healthy"), weights(tmp_path / "run"))

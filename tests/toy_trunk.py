@@ -1,10 +1,13 @@
-"""A trunk without images or words, for the tests of heads: features in, prefix out, the real contract of `extend`."""
+"""What the tests of heads share: a trunk without images or words, and a loop that fits a head on it."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from vlasandbox.policies.head import ActionHead
 from vlasandbox.policies.trunk import Trunk
 from vlasandbox.policies.types import Prefix
 
@@ -13,7 +16,8 @@ TOKENS = 5
 
 
 class ToyTrunk(Trunk):
-    """A tiny pre-norm transformer with rotary positions and grouped keys; features [b, 2] become its prefix."""
+    """A tiny pre-norm transformer with rotary positions and grouped keys; features [b, 2] become its
+    prefix."""
 
     def __init__(self, seed: int = 0, kv_heads: int = 2) -> None:
         nn.Module.__init__(self)
@@ -101,3 +105,48 @@ def attention(q: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:
     scores = (q @ k.mT) / q.shape[-1] ** 0.5
     weights = scores.masked_fill(~visible.unsqueeze(1), -torch.inf).softmax(dim=-1)
     return (weights @ v).transpose(1, 2).flatten(2)
+
+
+def fit(
+    head: ActionHead,
+    trunk: ToyTrunk,
+    batch: Callable[[torch.Generator], tuple[Tensor, Tensor, Tensor]],
+    steps: int,
+    lr: float = 3e-3,
+) -> None:
+    """Trains both on what `batch` returns: features [b, 2], actions [b, k, a], mask [b, k]."""
+    parameters = [*head.parameters(), *trunk.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = lr * min(1.0, 2 * (steps - step) / steps)
+        features, actions, mask = batch(generator)
+        loss, _ = head.loss(trunk.prefix(features), actions, mask, generator)
+        optimizer.zero_grad()
+        loss.mean().backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+
+
+def two_modes(chunk: int) -> Callable[[torch.Generator], tuple[Tensor, Tensor, Tensor]]:
+    """Batches of one observation from which half of the demonstrations go to +1 and half to -1, for a whole
+    chunk."""
+
+    def batch(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        signs = torch.randint(2, (64, 1, 1), generator=generator) * 2.0 - 1
+        return torch.zeros(64, 2), signs.expand(-1, chunk, 1), torch.ones(64, chunk, dtype=torch.bool)
+
+    return batch
+
+
+def sample_many(head: ActionHead, trunk: ToyTrunk, count: int = 200) -> Tensor:
+    """Chunks [count, k, a] for the observation of `two_modes`."""
+    with torch.no_grad():
+        generators = [torch.Generator().manual_seed(seed) for seed in range(count)]
+        return head.sample(trunk.prefix(torch.zeros(count, 2)), generators)
+
+
+def assert_both_modes(values: Tensor) -> None:
+    """Nearly all of `values` are near +1 or -1, and neither is rare."""
+    assert ((values.abs() - 1).abs() < 0.3).float().mean() > 0.9
+    assert 0.3 < (values > 0).float().mean() < 0.7

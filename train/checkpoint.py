@@ -1,8 +1,8 @@
 """What a run needs to continue as if it had never stopped: one safetensors file, replaced in one step.
 
 All randomness of the loop is a function of (seed, update), so the weights, their average, the optimiser's
-moments and a few numbers are the whole state. A checkpoint is written beside the old one, flushed to disk, and
-renamed over it: whatever happens while writing, one complete checkpoint exists.
+moments and a few numbers are the whole state. A new checkpoint is written beside the old one, flushed to the
+disk, and renamed over it: whatever happens while writing, one complete checkpoint exists.
 """
 
 import json

@@ -37,7 +37,8 @@ class EMA:
         """Moves the averages towards the model after update `step` (0 is the first)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         averages = [self.tensors[name] for name in self._averaged]
-        torch._foreach_lerp_(averages, [self._live[name] for name in self._averaged], weight)
+        live = [self._live[name] for name in self._averaged]
+        torch._foreach_lerp_(averages, live, weight)  # pyright: ignore[reportPrivateImportUsage]
         for name in self._copied:
             self.tensors[name].copy_(self._live[name])
 

@@ -11,8 +11,8 @@ from types import FrameType
 def stop_request() -> Iterator[threading.Event]:
     """An event that the first signal sets; a second Ctrl-C interrupts at once.
 
-    A signal that the process ignores stays ignored. Python handles signals in the main thread only; in another
-    one the event is never set.
+    A signal that the process ignores stays ignored. Python handles signals in the main thread only; in
+    any other thread the event is never set.
     """
     requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was judged once is read and not run again."""
+"""Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was judged once is not judged again."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -119,7 +119,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
 
             optimizer.zero_grad()
             total = torch.zeros((), device=device)
-            # The action loss is a mean over valid actions, of which the parts of a batch have unequal numbers.
+            # The action loss is a mean over valid actions, and not every part of a batch has as many.
             valid = batch.mask.sum() / config.grad_accumulation
             for part in micro_batches(batch, config.grad_accumulation):
                 with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):

@@ -1,6 +1,6 @@
 """The quickstart: demonstrations, four policies that differ in the head alone, one exam for all, a report.
 
-Every step keeps what it finished. Run again with the same settings, after Ctrl-C or a crash, it goes on from there.
+Every step keeps what it finished: after Ctrl-C or a crash the same call goes on from there.
 """
 
 import functools
@@ -108,7 +108,7 @@ class Quickstart:
                 self._record,
             ),
             Step(
-                f"train {len(PRESETS)} policies, {config.updates} updates each, {self.layout.at_once} at a time",
+                f"train {len(PRESETS)} heads, {config.updates} updates each, {self.layout.at_once} at a time",
                 training / 60,
                 all((self.out / name / "summary.json").exists() for name in PRESETS),
                 self._train,

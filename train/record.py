@@ -20,6 +20,7 @@ from tqdm import tqdm
 from ..envs.expert import NoiseConfig
 from ..envs.seeds import DEMONSTRATIONS
 from .data.files import exclusive
+from .data.schema import frames_per_second
 from .data.staging import FOLDER
 from .data.writer import DatasetWriter, check_root
 
@@ -45,7 +46,7 @@ class RecordConfig:
     control_hz: float = 10.0
     """Control rate, a whole number [Hz]."""
     image_size: int = 96
-    """Height and width of the pictures, even [px]."""
+    """Height and width of the pictures [px]."""
     cameras: tuple[str, ...] = ("front", "wrist")
     """Views to record."""
     quality: str = "fast"
@@ -80,6 +81,7 @@ def record(config: RecordConfig) -> Path:
             f"first_seed {config.first_seed} is not a seed for demonstrations "
             f"({DEMONSTRATIONS.start} to {DEMONSTRATIONS.stop - 1}); the others are for judging policies"
         )
+    frames_per_second(config.control_hz)
     root = config.root
     check_root(root, config.settings())
     try:
@@ -227,11 +229,11 @@ class _Worker:
         reply = json.loads(line)
         if "error" not in reply:
             return reply["success"]
-        if reply["kind"] == "ValueError":
+        if reply["kind"] == "settings":
             raise ValueError(reply["error"])
-        if reply["kind"] == "OSError":
+        if reply["kind"] == "disk":
             raise _cannot_write(self._root, reply["error"])
-        raise RecordError(f"seed {seed}: {reply['error']}")
+        raise RecordError(reply["error"] if reply["kind"] == "system" else f"seed {seed}: {reply['error']}")
 
     def finish(self) -> None:
         """Lets the idle process close its environment and end."""

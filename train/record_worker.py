@@ -24,9 +24,7 @@ def main() -> None:
     except BrokenPipeError:
         os._exit(1)  # the parent is gone: nobody is left to read even an error message
     except OSError as error:
-        _reply(replies, {"error": f"{error.strerror or error}", "kind": "OSError"})
-    except ValueError as error:
-        _reply(replies, {"error": str(error), "kind": "ValueError"})
+        _reply(replies, {"error": error.strerror or str(error), "kind": "disk"})
     except Exception as error:
         _reply(replies, {"error": f"{type(error).__name__}: {error}", "kind": "bug"})
         raise
@@ -40,13 +38,18 @@ def _record(settings: dict[str, Any], replies: TextIO) -> None:
 
     root = Path(settings["root"])
     noise = None if settings["noise"] is None else NoiseConfig(**settings["noise"])
-    env = make(settings["task"], **settings["env"])
+    try:
+        env = make(settings["task"], **settings["env"])
+    except ValueError as error:
+        return _reply(replies, {"error": str(error), "kind": "settings"})
+    except ImportError as error:
+        return _reply(replies, {"error": str(error), "kind": "system"})
     try:
         for line in sys.stdin:
             seed = int(line)
             episode = collect_episode(env, seed, noise)
             if episode.success:
-                stage(root, episode, env.unwrapped.spec_dict())
+                stage(root, episode, env.spec_dict())
             else:
                 stage_failure(root, seed)
             _reply(replies, {"seed": seed, "success": episode.success, "frames": len(episode)})

@@ -1,4 +1,4 @@
-"""Several trainings at once, each in a process of its own with one progress bar; all end when this process does.
+"""Several trainings at once, each a process with a progress bar; all end when this process does.
 
 On two cores two trainings with one torch thread each do about a third more than one after the other with two.
 """

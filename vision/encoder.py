@@ -1,6 +1,6 @@
 """VisionEncoder: images -> tokens. Implementations live in encoders/.
 
-Adding one is adding a file to encoders/ that defines `Config` (a frozen dataclass deriving from `EncoderConfig`)
+Adding one is adding a file to encoders/ that defines `Config`, a frozen dataclass deriving from `EncoderConfig`,
 whose `build` returns a `VisionEncoder`.
 """
 
@@ -22,8 +22,8 @@ class EncoderConfig(ABC):
 
         Args:
             condition_dim: width of the vector that conditions the encoder; None for an unconditioned one.
-            architecture: what `VisionEncoder.architecture` returned earlier. If given, the encoder gets that shape
-                and random weights, and no pretrained checkpoint is looked for.
+            architecture: what `VisionEncoder.architecture` returned earlier. If given, the encoder gets that
+                shape and random weights, and no pretrained checkpoint is looked for.
         """
 
 
@@ -46,4 +46,4 @@ class VisionEncoder(nn.Module, ABC):
     def forward(
         self, images: Float[Tensor, "b v c h w"], condition: Float[Tensor, "b e"] | None = None
     ) -> Float[Tensor, "b v n d"]:
-        """Tokens of upright RGB images in [-1, 1]; `condition` is given if and only if it was built for one."""
+        """Tokens of upright RGB images in [-1, 1]; `condition` is given exactly if it was built for one."""

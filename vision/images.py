@@ -1,4 +1,4 @@
-"""Resizing of camera images: one function for the frame cache and for acting, so that a policy meets what it learned.
+"""Resizing of camera images: one function for the frame cache and for acting, so that both see the same.
 
 numpy only: whoever builds a cache needs no torch.
 """
@@ -11,12 +11,14 @@ from jaxtyping import Float, UInt8
 BYTES = 255
 
 
-def resize_uint8(images: UInt8[np.ndarray, "*batch h w c"], size: int) -> UInt8[np.ndarray, "*batch size size c"]:
+def resize_uint8(
+    images: UInt8[np.ndarray, "*batch h w c"], size: int
+) -> UInt8[np.ndarray, "*batch size size c"]:
     """Square images of side `size` by area averaging, each pixel rounded (halves upwards).
 
     The longer side of an image that is not square fills `size`; the rest is black, the image in the middle.
-    Every sum is a whole number that the floating-point type holds exactly, so a pixel depends neither on the other
-    images of the call nor on the order in which a matrix product adds.
+    Every sum is a whole number that the floating-point type holds exactly, so a pixel depends neither on the
+    other images of the call nor on the order in which a matrix product adds.
     """
     *batch, h, w, c = images.shape
     if h == w == size:
@@ -38,7 +40,7 @@ def resize_uint8(images: UInt8[np.ndarray, "*batch h w c"], size: int) -> UInt8[
 
 @lru_cache
 def _overlaps(source: int, target: int) -> Float[np.ndarray, "target source"]:
-    """How much of each source pixel lies in each target pixel, in units in which a target pixel is `source` long.
+    """How much of each source pixel lies in each target pixel, where a target pixel is `source` units long.
 
     3 -> 2: [[2, 1, 0], [0, 1, 2]].
     """

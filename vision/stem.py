@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class FiLM(nn.Module):
-    """Feature-wise affine map by a condition, (1 + gamma) x + beta (arXiv 1709.07871); the identity at first."""
+    """Per channel (1 + gamma) x + beta, both given by a condition (arXiv 1709.07871); the identity at first."""
 
     def __init__(self, condition_dim: int, channels: int) -> None:
         super().__init__()
@@ -16,7 +16,9 @@ class FiLM(nn.Module):
         nn.init.zeros_(self.affine.weight)
         nn.init.zeros_(self.affine.bias)
 
-    def forward(self, x: Float[Tensor, "b h w c"], condition: Float[Tensor, "b e"]) -> Float[Tensor, "b h w c"]:
+    def forward(
+        self, x: Float[Tensor, "b h w c"], condition: Float[Tensor, "b e"]
+    ) -> Float[Tensor, "b h w c"]:
         """`x` with each channel scaled and moved."""
         gamma, beta = self.affine(condition)[:, None, None].chunk(2, dim=-1)
         return x * (1 + gamma) + beta
@@ -25,8 +27,8 @@ class FiLM(nn.Module):
 class ConvStem(nn.Module):
     """Three strided convolutions, each followed by a norm, FiLM (if conditioned) and ReLU; total stride 16.
 
-    Early convolutions instead of one patch projection: arXiv 2106.14881. The norm runs over the channels of each
-    pixel: without batch statistics, averaged weights (EMA) meet the same function that was trained.
+    Early convolutions instead of one patch projection: arXiv 2106.14881. The norm runs over the channels of
+    each pixel: without batch statistics, averaged weights (EMA) meet the same function that was trained.
     """
 
     stride = 16
@@ -35,7 +37,11 @@ class ConvStem(nn.Module):
         super().__init__()
         c1, c2, c3 = channels
         self.convs = nn.ModuleList(
-            [nn.Conv2d(3, c1, 4, stride=4), nn.Conv2d(c1, c2, 3, 2, padding=1), nn.Conv2d(c2, c3, 3, 2, padding=1)]
+            [
+                nn.Conv2d(3, c1, 4, stride=4),
+                nn.Conv2d(c1, c2, 3, 2, padding=1),
+                nn.Conv2d(c2, c3, 3, 2, padding=1),
+            ]
         )
         self.norms = nn.ModuleList([nn.LayerNorm(c) for c in channels])
         self.films = nn.ModuleList([FiLM(condition_dim, c) for c in channels] if condition_dim else [])

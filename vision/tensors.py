@@ -14,7 +14,7 @@ def to_float(images: UInt8[Tensor, "b v h w c"]) -> Float[Tensor, "b v c h w"]:
 def random_shift(
     images: UInt8[Tensor, "b v h w c"], generator: torch.Generator, pixels: int = 4
 ) -> tuple[UInt8[Tensor, "b v h w c"], Float[Tensor, "b v 2"]]:
-    """Each image moved by its own whole number of pixels in [-pixels, pixels] right and down, its edge repeated.
+    """Each image moved right and down by its own whole numbers in [-pixels, pixels], its edge repeated.
 
     Random shifts as in DrQ (arXiv 2004.13649), but drawn for each view alone.
 

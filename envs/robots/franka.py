@@ -94,7 +94,7 @@ class Franka(Robot):
         )
         hand.explicitinertial = True
         hand.mass, hand.ipos, hand.inertia = 0.73, [0, 0, 0.03], [0.0025, 0.001, 0.002]
-        _box(hand, (0, 0, 0.036), (0.026, 0.095, 0.026), DARK)
+        _box(hand, (0, 0, 0.036), (0.022, 0.095, 0.026), DARK)
         hand.add_site(name=self.ee_site, pos=[0, 0, TCP], size=[0.005], group=4)
         for finger, pad, sign in zip(self.fingers, self.pads, (1, -1), strict=True):
             body = hand.add_body(name=finger, pos=[0, 0, FINGER_MOUNT], gravcomp=1)

@@ -1,8 +1,8 @@
 """Uniform bins per action value, decoded to their centres.
 
-Widths and edges differ between published codecs, and two of them are biased: RT-1 floors and openpi decodes to the
-left edge, each half a bin too low on average. Here `centre(i) = low + (i + 1/2) * width`, so an action within the
-range comes back within half a bin (1/256 for 256 bins over [-1, 1]), without bias.
+Widths and edges differ between published codecs, and two of them are biased: RT-1 floors and openpi decodes
+to the left edge, each half a bin too low on average. Here `centre(i) = low + (i + 1/2) * width`, so an
+action within the range comes back within half a bin (1/256 for 256 bins over [-1, 1]), without bias.
 """
 
 from dataclasses import dataclass

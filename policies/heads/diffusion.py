@@ -1,9 +1,9 @@
-"""Diffusion: DDPM training and deterministic DDIM sampling, as in Diffusion Policy, on a schedule from diffusers.
+"""Diffusion: DDPM training and deterministic DDIM sampling, as in Diffusion Policy.
 
-The noise schedule is that of diffusers' `DDIMScheduler`; its state is not. `scheduler.step` depends on the last
-`set_timesteps`, so one scheduler cannot serve two samplers; the update is one line, written here and tested against
-theirs. Their timestep T - 1 is noise and 0 is nearly data; the network is told t = 1 - timestep / (T - 1), so that
-0 is noise and 1 is data as everywhere in this house.
+The noise schedule and the timesteps are those of diffusers' `DDIMScheduler`, its step is not: it depends on
+the scheduler's last `set_timesteps`, so that one scheduler cannot serve two samplers. The update is a few
+lines, written here and tested against theirs. Their timestep T - 1 is noise and 0 is nearly data; the
+network is told t = 1 - timestep / (T - 1), so that 0 is noise and 1 is data as everywhere in this house.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ class Config(HeadConfig):
 
     network: NetworkConfig = field(default_factory=expert.Config)
     prediction: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
-    """What the network predicts: the noise, the actions, or sqrt(abar) noise - sqrt(1 - abar) actions. At the noisy
-    end the first carries no information on the actions and the last is minus the actions."""
+    """What the network predicts: the noise, the actions, or sqrt(abar) noise - sqrt(1 - abar) actions. At the
+    noisy end the first carries no information on the actions and the last is minus the actions."""
     steps: int = 10
     """DDIM steps per sampled chunk."""
     draws: int = 4
@@ -37,8 +37,8 @@ class Config(HeadConfig):
     train_steps: int = 100
     """Noise levels of the schedule (T)."""
     clip: float | None = 1.5
-    """Predicted actions are clipped to [-clip, clip] at every step. Right only for actions normalised to about
-    [-1, 1]: a little above 1 for quantiles, which leave outliers; None for z-scores."""
+    """Predicted actions are clipped to [-clip, clip] at every step. Right only for actions normalised to
+    about [-1, 1]: above 1 for quantiles, which leave outliers; None for z-scores."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Diffusion":
         """The head, sized for `trunk`.
@@ -58,7 +58,7 @@ class Config(HeadConfig):
 
 
 class Diffusion(ActionHead):
-    """x = sqrt(abar) actions + sqrt(1 - abar) noise; the network undoes it in DDIM steps (arXiv 2010.02502)."""
+    """x = sqrt(abar) actions + sqrt(1 - abar) noise, undone in DDIM steps (arXiv 2010.02502)."""
 
     abar: Tensor
     """Share of the actions' variance left at each timestep, [T]; from near 1 to near 0."""
@@ -72,9 +72,10 @@ class Diffusion(ActionHead):
 
         self.config, self.network = config, network
         self.chunk, self.action_dim = chunk, action_dim
-        # "leading", the default spacing, visits 90, 80, .., 0 of 100: sampling would start from pure noise at a
-        # level where training has never seen it pure. "trailing" visits 99, 89, .., 9, and its last step goes to
-        # abar = 1 (set_alpha_to_one), that is, to the predicted actions themselves.
+        # "leading", the default spacing, visits 90, 80, .., 0 of 100: sampling would start from pure noise
+        # at a level whose inputs, in training, still hold some of the actions. "trailing" visits 99, 89,
+        # .., 9, and its last step goes to abar = 1 (set_alpha_to_one), that is, to the predicted actions
+        # themselves.
         schedule = DDIMScheduler(
             num_train_timesteps=config.train_steps,
             beta_schedule="squaredcos_cap_v2",
@@ -105,7 +106,7 @@ class Diffusion(ActionHead):
         m = self.config.draws
         u = stratified_uniform(len(actions), m, generator).to(actions.device).flatten()
         timesteps = (u * self.config.train_steps).long().clamp(max=self.config.train_steps - 1)
-        # Masked actions would reach the valid ones through attention: they become zeros, the centre of the data.
+        # Masked actions would reach the valid ones through attention: they become 0, the centre of the data.
         actions = repeat(actions.masked_fill(~mask.unsqueeze(-1), 0), "b k a -> (b m) k a", m=m)
         noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(actions.device)
         signal, spread = _scales(self.abar[timesteps])

@@ -1,7 +1,8 @@
 """Flow matching: a velocity field carries noise to actions in a few Euler steps, as in pi0.
 
-Time runs from noise to data: `x_t = (1 - t) noise + t actions`, whose velocity is `v = actions - noise`. openpi's
-code runs the other way (its t is our 1 - t, its velocity our -v); the time distribution below is its own, mirrored.
+Time runs from noise to data: `x_t = (1 - t) noise + t actions`, whose velocity is `v = actions - noise`.
+openpi's code runs the other way (its t is our 1 - t, its velocity our -v); the distribution of training
+times is its own, mirrored.
 """
 
 from collections.abc import Sequence
@@ -59,8 +60,9 @@ class Flow(ActionHead):
     def times(self, b: int, generator: torch.Generator) -> Float[Tensor, "b m"]:
         """Training times, m = `draws` per row, one in each m-th of the distribution.
 
-        "beta": 1 - t follows 0.999 Beta(1.5, 1) + 0.001, whose mean is 0.6004 (pi0's appendix B; in openpi's code
-        that is t itself). The inverse of the Beta(1.5, 1) distribution function u = s^1.5 is s = u^(2/3).
+        "beta": 1 - t follows 0.999 Beta(1.5, 1) + 0.001, whose mean is 0.6004 (pi0's appendix B; in
+        openpi's code that is t itself). The inverse of the Beta(1.5, 1) distribution function u = s^1.5 is
+        s = u^(2/3).
         """
         u = stratified_uniform(b, self.config.draws, generator)
         if self.config.time == "uniform":
@@ -77,7 +79,7 @@ class Flow(ActionHead):
         """Squared error of the velocity over the valid entries, averaged over the draws."""
         m = self.config.draws
         t = self.times(len(actions), generator).to(actions.device).flatten()
-        # Masked actions would reach the valid ones through attention: they become zeros, the centre of the data.
+        # Masked actions would reach the valid ones through attention: they become 0, the centre of the data.
         actions = repeat(actions.masked_fill(~mask.unsqueeze(-1), 0), "b k a -> (b m) k a", m=m)
         noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(actions.device)
         x = torch.lerp(noise, actions, t[:, None, None])

@@ -1,7 +1,7 @@
 """Regression: the chunk is predicted in one pass, as in ACT and OpenVLA-OFT.
 
-The network is the one that flow and diffusion denoise with, given zeros at t = 0, so that a comparison between
-them differs in the objective alone (the protocol of arXiv 2512.01809).
+The network is the one that flow and diffusion denoise with, given zeros at t = 0, so that a comparison
+between them differs in the objective alone (the protocol of arXiv 2512.01809).
 """
 
 from collections.abc import Sequence
@@ -34,12 +34,15 @@ class Config(HeadConfig):
 class Regression(ActionHead):
     """Actions = f(0, 0, prefix)."""
 
-    evaluations = 1
-
     def __init__(self, config: Config, network: ActionNetwork, chunk: int, action_dim: int) -> None:
         super().__init__()
         self.config, self.network = config, network
         self.chunk, self.action_dim = chunk, action_dim
+
+    @property
+    def evaluations(self) -> int:
+        """One pass of the network."""
+        return 1
 
     def predict(self, prefix: Prefix) -> Float[Tensor, "b k a"]:
         """The network's answer to an empty chunk."""
@@ -56,7 +59,7 @@ class Regression(ActionHead):
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
         """Mean absolute or squared error over the valid entries."""
         error = self.predict(prefix) - actions.masked_fill(~mask.unsqueeze(-1), 0)
-        loss = masked_mean(error.abs() if self.config.loss == "l1" else error.square(), mask)
+        loss = masked_mean({"l1": error.abs, "l2": error.square}[self.config.loss](), mask)
         return loss, {self.config.loss: loss.detach().mean()}
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:

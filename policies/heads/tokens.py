@@ -1,15 +1,16 @@
 """Tokens: every action value is one of 256 bins, and the trunk itself is what predicts them.
 
-"autoregressive" (RT-2, OpenVLA): k * a tokens, step by step and within a step dimension by dimension, each decoded
-on the trunk's cache with all earlier ones in view; in training one causal pass sees the true ones (teacher forcing).
+"autoregressive" (RT-2, OpenVLA): k * a tokens, step by step and within a step dimension by dimension, each
+decoded on the trunk's cache with all earlier ones in view; in training one causal pass sees the true ones
+(teacher forcing).
 
     slot     0        1        2        ...     slot i stands for (step, dimension) = divmod(i, a)
     input    s0       s1 + e0  s2 + e1          s: slot embeddings, e: embedding of the token before
     output   token 0  token 1  token 2          read out at the slot itself, not one position earlier
 
-"parallel" (OpenVLA-OFT, RT-1): k query tokens without any content but their slot embedding see each other and are
-read out in one pass, a dimensions each. The values are then independent given the observation, so where
-demonstrations disagree a chunk can mix two of their ways; an autoregressive one cannot.
+"parallel" (OpenVLA-OFT, RT-1): k query tokens without any content but their slot embedding see each other
+and are read out in one pass, a dimensions each. The values are then independent given the observation, so
+where demonstrations disagree a chunk can mix two of their ways; an autoregressive one cannot.
 """
 
 from abc import abstractmethod
@@ -42,7 +43,8 @@ class Config(HeadConfig):
     decode: Literal["argmax", "expectation"] = "argmax"
     """An id becomes the centre of its bin, or the mean of the predicted distribution around it."""
     window: int = 8
-    """Bins on either side that the expectation covers: enough for the width of one mode, too few to average two."""
+    """Bins on either side that the expectation covers: enough for the width of one mode, too few to average
+    two."""
     temperature: float = 0.0
     """Of sampling; 0 takes the likeliest id."""
 
@@ -50,7 +52,7 @@ class Config(HeadConfig):
         """The head, sized for `trunk`, which it keeps a reference to and extends.
 
         Raises:
-            ValueError: an unknown `decoding`, or a negative smoothing, window or temperature.
+            ValueError: a negative smoothing, window or temperature.
         """
         if min(self.smoothing, self.window, self.temperature) < 0:
             raise ValueError(
@@ -58,13 +60,16 @@ class Config(HeadConfig):
                 f"{self.smoothing}, {self.window} and {self.temperature}"
             )
         kinds = {"autoregressive": Autoregressive, "parallel": Parallel}
-        if self.decoding not in kinds:
-            raise ValueError(f"unknown decoding {self.decoding!r}; valid: {', '.join(kinds)}")
         return kinds[self.decoding](self, trunk, chunk, action_dim)
 
 
 class Tokens(ActionHead):
     """What both decodings share: targets, loss, and the way from logits to actions."""
+
+    centres: Tensor
+    """Value of each id, [v, a]."""
+    targets: Tensor
+    """Target distribution of each id, [v, v]."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
@@ -83,7 +88,8 @@ class Tokens(ActionHead):
 
     @abstractmethod
     def logits(self, prefix: Prefix, ids: Int[Tensor, "b k a"]) -> Float[Tensor, "b k a v"]:
-        """Scores of the ids of a whole chunk, in one pass of the trunk; teacher-forced on `ids` if it uses them."""
+        """Scores of the ids of a whole chunk, in one pass of the trunk; teacher-forced on `ids` if it uses
+        them."""
 
     def loss(
         self,
@@ -123,12 +129,15 @@ class Tokens(ActionHead):
 class Parallel(Tokens):
     """One query per step, all read out at once."""
 
-    evaluations = 1
-
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__(config, trunk, chunk, action_dim)
         self.slots = nn.Parameter(torch.randn(chunk, trunk.dim) * trunk.embedding_scale)
         self.readout = nn.Linear(trunk.dim, action_dim * self.codec.vocab_size)
+
+    @property
+    def evaluations(self) -> int:
+        """One pass of the trunk over the queries."""
+        return 1
 
     def logits(self, prefix: Prefix, ids: Int[Tensor, "b k a"] | None = None) -> Float[Tensor, "b k a v"]:
         """Scores of all ids; it looks at no actions."""

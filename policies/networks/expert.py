@@ -1,22 +1,23 @@
-"""The action expert of pi0 (arXiv 2410.24164): a narrow transformer beside the trunk, joined by attention alone.
+"""The action expert of pi0 (arXiv 2410.24164): a narrow transformer beside the trunk, joined by attention
+alone.
 
-It has as many layers as the trunk, and the trunk's heads, but a width of its own. In layer i its k action tokens
-attend to the trunk's cached keys and values of layer i and to each other, in both directions; the trunk never
-sees them, so its pass is shared by all denoising steps and noise draws. For a prefix of 4 tokens, one of them
-padding, and k = 2:
+It has as many layers as the trunk, and the trunk's heads, but a width of its own. In layer i its k action
+tokens attend to the trunk's cached keys and values of layer i and to each other, in both directions; the
+trunk never sees them, so its pass is shared by all denoising steps and noise draws. For a prefix of 4
+tokens, one of them padding, and k = 2:
 
     token      p p _ p  a a
     position   0 1 1 2  3 4     (padding does not advance positions)
     each a     1 1 0 1  1 1     (all it may attend to)
 
-It differs from pi0 in two things. Each action token has a learned slot embedding beside its rotary position, so
-that a regression head, whose tokens all start from the same zero action, need not tell them apart by rotation
-alone. And it normalises by layer norm, one fused kernel on a CPU where an RMS norm is several; the norms have no
-gains of their own, which the linear layers after them would absorb.
+It differs from pi0 in two things. Each action token has a learned slot embedding beside its rotary
+position, so that a regression head, whose tokens all start from the same zero action, need not tell them
+apart by rotation alone. And it normalises by layer norm, one fused kernel on a CPU where an RMS norm is
+several; the norms have no gains of their own, which the linear layers after them would absorb.
 
-At batch 1 a denoising step is some 80 kernels of 1 to 10 us on 8 tokens, so what surrounds the kernels counts:
-weights are plain parameters rather than modules, axes are merged by view and permute rather than einops, and all
-that depends on the prefix alone is done in `prepare`, once per chunk.
+At batch 1 a denoising step is some 80 kernels of 1 to 10 us on 8 tokens, so what surrounds the kernels
+counts: weights are plain parameters rather than modules, axes are merged by view and permute rather than
+einops, and all that depends on the prefix alone is done in `prepare`, once per chunk.
 """
 
 import math
@@ -49,7 +50,8 @@ class Config(NetworkConfig):
         """The network, sized for `trunk`.
 
         Raises:
-            ValueError: `width` is not a positive even number (the time embedding is half sines, half cosines), or
+            ValueError: `width` is not a positive even number (the time embedding is half sines, half
+            cosines), or
                 `mlp` is below 1.
         """
         if self.width < 2 or self.width % 2:
@@ -60,7 +62,8 @@ class Config(NetworkConfig):
 
 
 class LayerCache(NamedTuple):
-    """Keys and values of one layer with room for the action tokens behind the prefix's, written anew by each step.
+    """Keys and values of one layer with room for the action tokens behind the prefix's, written anew by
+    each step.
 
     Only for sampling: under autograd the steps must not share memory.
     """
@@ -175,8 +178,8 @@ class ExpertLayer(nn.Module):
     def attend(self, qkv: Tensor, known: ExpertPrefix, index: int) -> Tensor:
         """Values mixed by attention, [b * k, h * e], for projections [b * k, (h + 2 g) * e].
 
-        The r = h / g query heads that share a key head become r times as many query rows of it, so that keys are
-        never copied per head.
+        The r = h / g query heads that share a key head become r times as many query rows of it, so that
+        keys are never copied per head.
         """
         b, k = known.cos.shape[:2]
         h, g, e = self.heads, self.groups, self.head_dim
@@ -198,7 +201,8 @@ class ExpertLayer(nn.Module):
 
 
 def matrix(outputs: int, inputs: int) -> nn.Parameter:
-    """Weights of a linear map that keeps the scale of its inputs up to a factor 1 / sqrt(3), as nn.Linear's."""
+    """Weights of a linear map that keeps the scale of its inputs up to a factor 1 / sqrt(3), as
+    nn.Linear's."""
     return nn.Parameter(torch.empty(outputs, inputs).uniform_(-1, 1) / inputs**0.5)
 
 

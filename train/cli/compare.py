@@ -1,6 +1,6 @@
 """Compare policies on the same test seeds: intervals, paired exact tests, what n can resolve."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
@@ -16,7 +16,7 @@ class Compare:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
-    exam: Annotated[Exam, tyro.conf.arg(name="")] = Exam()
+    exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
     condition: tuple[Condition, ...] = ("test",)
     """Which conditions to show; the paired tests are about the test condition."""
 

@@ -1,4 +1,4 @@
-"""Entry point of `vla`: finds the verb, imports it alone, and turns a user's mistake into one clear message."""
+"""Entry point of `vla`: finds the verb, imports it alone, and turns a user's mistake into one message."""
 
 import importlib
 import os
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def guard(run: Callable[[], int], label: str) -> int:
-    """Exit status of `run()`. A user's mistake gives 2 and a message, Ctrl-C 130; other errors keep their trace."""
+    """Exit status of `run()`: 2 and a message for a mistake, 130 for Ctrl-C; a bug keeps its traceback."""
     try:
         return run()
     except KeyboardInterrupt:

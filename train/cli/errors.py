@@ -20,7 +20,7 @@ _ENVIRONMENT = _FULL | {
 
 
 def mistake_message(error: BaseException) -> str | None:
-    """One message for what the user can mend; None for a fault in the program, whose traceback must be seen."""
+    """One message for what the user can mend; None for a bug, whose traceback must be seen."""
     if isinstance(error, OSError):
         if error.errno in _FULL:
             where = f" while writing {error.filename}" if error.filename else ""
@@ -43,8 +43,8 @@ def mistake_message(error: BaseException) -> str | None:
 def _raised_by_us(traceback: TracebackType | None) -> bool:
     """Whether a `raise` statement of this package raised it.
 
-    numpy raises ValueError too, for our mistakes. A C function has no frame of its own, so the innermost frame
-    may be ours all the same; only the instruction that it stopped at tells the two apart.
+    numpy raises ValueError too, for our mistakes. A C function has no frame of its own, so the innermost
+    frame may be ours all the same; only the instruction that it stopped at tells the two apart.
     """
     if traceback is None:
         return False

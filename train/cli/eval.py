@@ -1,6 +1,6 @@
 """Judge policies on held-out seeds: success with its interval, controls, latency."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
@@ -13,14 +13,14 @@ from ..judge import Exam, contestant, judge
 
 @dataclass(frozen=True)
 class Eval:
-    """Judge policies. Results are kept in RUN/eval/CONDITION; what was judged before is read, not run again."""
+    """Judge policies. Results are kept in RUN/eval; what was judged before is read, not run again."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
-    exam: Annotated[Exam, tyro.conf.arg(name="")] = Exam()
+    exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
     condition: tuple[Condition, ...] = ("test",)
-    """One or several of test, swapped_instruction (the sentence names another object of the scene, success stays
-    about the original) and blank_image."""
+    """test; swapped_instruction: the sentence names another object of the scene, success stays about the
+    original; blank_image: uniform grey."""
 
 
 def main(argv: list[str]) -> int:

@@ -12,7 +12,7 @@ STEPS = 30
 
 
 def main() -> None:
-    """Print {backend, renderer} and, given the argument `fps`, {fps}: control steps with two cameras [1/s]."""
+    """Print {backend, renderer} and, given the argument `fps`, {fps}: control steps, two cameras [1/s]."""
     from ... import envs
     from ...envs.gl import mujoco
 
@@ -25,7 +25,9 @@ def main() -> None:
         from OpenGL import GL
 
         name = GL.glGetString(GL.GL_RENDERER)
-    result = {"backend": os.environ.get("MUJOCO_GL", ""), "renderer": name.decode() if name else "unknown"}
+    result: dict[str, str | float] = {"backend": os.environ.get("MUJOCO_GL", ""), "renderer": "unknown"}
+    if name:
+        result["renderer"] = name.decode()
 
     if "fps" in sys.argv[1:]:
         env = envs.make("pick")

@@ -1,4 +1,4 @@
-"""The checks behind `vla doctor`: each one says what it saw and, where something is wrong, the line that cures it."""
+"""The checks behind `vla doctor`: each says what it saw and, if something is wrong, its cure."""
 
 import json
 import os
@@ -35,15 +35,12 @@ class Check:
 
 
 def python() -> Check:
-    """Interpreter version."""
-    version = platform.python_version()
-    if sys.version_info < (3, 11):
-        return Check("python", "fail", version, "install Python 3.11 or newer")
-    return Check("python", "ok", f"{version} ({sys.executable})")
+    """Interpreter version; pip refuses to install us where it is too old."""
+    return Check("python", "ok", f"{platform.python_version()} ({sys.executable})")
 
 
 def packages() -> Check:
-    """Direct dependencies: present and in range (else broken), and equal to the tested pins (else a warning)."""
+    """Direct dependencies: present and in range (else broken), and the tested versions (else a warning)."""
     wanted = [Requirement(line) for line in metadata.requires("vlasandbox") or []]
     wanted = [r for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})]
     tested = _pins(catalog.ROOT / "constraints.txt")
@@ -135,5 +132,5 @@ def disk() -> Check:
     return Check("disk", "ok", value)
 
 
-CHECKS: tuple[Callable[[], Check | list[Check]], ...] = (python, packages, rendering, torch, cores, disk)
-"""In the order in which they are shown; `cores` reads the load of the last minute, before our own probe counts."""
+CHECKS: tuple[Callable[[], Check | list[Check]], ...] = (python, packages, cores, rendering, torch, disk)
+"""In the order in which they are shown; `cores` reads the load of the last minute, before our own work."""

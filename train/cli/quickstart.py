@@ -1,6 +1,6 @@
 """Record demonstrations, train four action heads, judge them on the same unseen episodes, write a report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class Quickstart:
 
     out: Path = Path("runs") / "quickstart"
     """Folder of everything."""
-    config: Annotated[QuickstartConfig, tyro.conf.arg(name="")] = QuickstartConfig()
+    config: Annotated[QuickstartConfig, tyro.conf.arg(name="")] = field(default_factory=QuickstartConfig)
 
 
 def main(argv: list[str]) -> int:

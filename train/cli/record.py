@@ -1,6 +1,6 @@
 """Record demonstrations of a task's scripted expert, on all cores, as a LeRobotDataset v3.0."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +28,7 @@ class Record:
     """Control rate, a whole number [Hz]."""
     image_size: int = RecordConfig.image_size
     """Height and width of the pictures, even [px]."""
-    noise: NoiseConfig = NoiseConfig()
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     clean: bool = False
     """Record without disturbances."""

@@ -1,6 +1,6 @@
 """Write a self-contained HTML report of judged policies, with videos; Markdown and JSON beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,7 @@ class Report:
     """Folders of runs or policies."""
     out: Path = Path("report")
     """Folder of the report."""
-    exam: Annotated[Exam, tyro.conf.arg(name="")] = Exam()
+    exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
 
 
 def main(argv: list[str]) -> int:

@@ -1,6 +1,7 @@
 """Train a preset: `vla train PRESET --data FOLDER`; every setting is a flag, e.g. --optim.lr 3e-4."""
 
-from dataclasses import dataclass, replace
+import functools
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> int:
 def _parse(preset: str, flags: list[str]) -> "tuple[Path | None, Path, TrainConfig]":
     """What the flags say: --data, --out, and the preset's configuration with its changes."""
     build = presets.load(preset)
+    default = functools.partial(build, Path("datasets") / "pick")
 
     import tyro
 
@@ -52,7 +54,7 @@ def _parse(preset: str, flags: list[str]) -> "tuple[Path | None, Path, TrainConf
         """Folder of the demonstrations, from `vla record`; short for --data.root."""
         out: Path = Path("runs") / preset
         """Folder of the run."""
-        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = build(Path("datasets") / "pick")
+        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=default)
 
     Train.__doc__ = build.__doc__
     args = tyro.cli(Train, args=flags, prog=f"vla train {preset}", config=(tyro.conf.FlagCreatePairsOff,))

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from . import schema
 from .files import PARTIAL, DatasetError, read_json, write_json
+from .reading import read_recording
 from .schema import FileLimits, number_of, place
 from .staging import FOLDER, StagedEpisode, load_staged
 from .stats import Stats, merge_stats, to_lists, vector_stats
@@ -44,7 +45,7 @@ class Committed:
         """Reads the metadata of the dataset at `root`; empty if there is none yet."""
         if not (root / schema.INFO).exists():
             return Committed()
-        ours = read_json(root / schema.OURS)
+        ours = read_recording(root) or {}
         with np.load(root / schema.INITIAL_STATES) as archive:
             seeds, states = archive["seeds"], archive["states"]
         return Committed(
@@ -79,6 +80,18 @@ def commit(root: Path, seeds: list[int], ours: dict[str, Any], limits: FileLimit
     work = root / FOLDER / "commit"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
+    try:
+        _assemble(root, work, seeds, ours, before, limits)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    recover(root)
+
+
+def _assemble(
+    root: Path, work: Path, seeds: list[int], ours: dict[str, Any], before: Committed, limits: FileLimits
+) -> None:
+    """Writes all files of the grown dataset that change, and last their list, into `work`."""
     files = _Files(work, before, limits)
     rows: list[dict[str, Any]] = []
     stats: list[dict[str, Stats]] = []
@@ -114,7 +127,6 @@ def commit(root: Path, seeds: list[int], ours: dict[str, Any], limits: FileLimit
     write_json(work / schema.INFO, info)
     new = sorted(str(path.relative_to(work)) for path in work.rglob("*") if path.is_file())
     write_json(work / _MANIFEST, new)
-    recover(root)
 
 
 def recover(root: Path) -> None:

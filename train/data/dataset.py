@@ -21,6 +21,7 @@ from .reading import (
     frame_matrix,
     read_episodes,
     read_frames,
+    read_recording,
     read_tasks,
 )
 from .staging import staged_seeds
@@ -97,7 +98,6 @@ class Dataset:
         state, action = frame_matrix(root, frames, schema.STATE), frame_matrix(root, frames, schema.ACTION)
         assert state is not None
         assert action is not None
-        ours = root / schema.OURS
         return Dataset(
             root=root,
             fps=int(info["fps"]),
@@ -114,7 +114,7 @@ class Dataset:
             tasks=tasks,
             task_index=task_index,
             video_runs=find_runs(root, info, keys, episodes),
-            recording=read_json(ours) if ours.exists() else None,
+            recording=read_recording(root),
         )
 
     def __len__(self) -> int:

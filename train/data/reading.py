@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import schema
-from .files import DatasetError
+from .files import DatasetError, read_json
 from .video import DECODE_ERRORS, check_mp4
 
 _INFO_KEYS = ("codebase_version", "fps", "features", "total_episodes", "total_frames", "total_tasks")
+_OUR_KEYS = ("settings", "spec", "versions", "failed_seeds", "episodes")
 _VECTORS = (schema.STATE, schema.ACTION, schema.REFERENCE, schema.TARGET_UV, schema.TARGET_XYZ)
 _PARQUET_ERRORS = (pa.ArrowException, OSError)
 
@@ -75,6 +76,23 @@ def _is_feature(feature: Any) -> bool:
         return False
     shape = feature.get("shape")
     return isinstance(shape, list) and all(isinstance(x, int) and x > 0 for x in shape)
+
+
+def read_recording(root: Path) -> dict[str, Any] | None:
+    """Content of meta/vlasandbox.json; None if the dataset is not ours."""
+    path = root / schema.OURS
+    if not path.exists():
+        return None
+    ours = read_json(path)
+    missing = [
+        key for key in _OUR_KEYS if not isinstance(ours, dict) or not isinstance(ours.get(key), list | dict)
+    ]
+    if missing:
+        raise DatasetError(f"{path} is damaged: it has no {', '.join(missing)}")
+    space = ours["spec"].get("action_space")
+    if not isinstance(space, dict) or not isinstance(space.get("name"), str):
+        raise DatasetError(f"{path} is damaged: it does not name the action space")
+    return ours
 
 
 def read_episodes(root: Path, video_keys: list[str]) -> dict[str, np.ndarray]:
@@ -211,6 +229,8 @@ def _read_one(path: Path, names: list[str]) -> pa.Table:
             missing = [name for name in names if name not in file.schema_arrow.names]
             if missing:
                 raise DatasetError(f"{path} has no column {', '.join(map(repr, missing))}")
-            return file.read(columns=names)
+            table = file.read(columns=names)
+            table.validate(full=True)
+            return table
     except _PARQUET_ERRORS as error:
         raise DatasetError(f"{path} is damaged: {error}") from None

@@ -27,7 +27,7 @@ from .schema import (
     features,
     frames_per_second,
 )
-from .stats import Stats, image_stats, vector_stats
+from .stats import Stats, image_stats, to_lists, vector_stats
 from .video import encode
 
 FOLDER = ".recording"
@@ -89,13 +89,15 @@ def stage(root: Path, episode: Episode, spec: dict[str, Any]) -> None:
         "instruction": episode.instruction,
         "seed": episode.seed,
         "success": bool(episode.success),
+        "stats": to_lists(stats),
     }
-    arrays = {"header": np.array(json.dumps(header)), "initial_state": episode.initial_state}
+    arrays = {
+        "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
+        "initial_state": episode.initial_state,
+    }
     arrays |= {f"column/{key}": values for key, values in columns.items()}
     for camera, frames in episode.images.items():
         arrays[f"video/{IMAGES}{camera}"] = np.frombuffer(encode(frames, fps), np.uint8)
-    for key, block in stats.items():
-        arrays |= {f"stats/{key}/{name}": values for name, values in block.items()}
     _folder(root).mkdir(parents=True, exist_ok=True)
     with whole_file(_path(root, episode.seed)) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
@@ -125,17 +127,17 @@ def load_staged(root: Path, seed: int) -> StagedEpisode:
             arrays = {key: archive[key] for key in archive.files}
     except Exception as error:  # zipfile, zlib and numpy each have their own way to say it
         raise DatasetError(f"{path} is damaged: delete it and record again ({error})") from None
-    header = json.loads(str(arrays.pop("header")))
-    staged = StagedEpisode({}, {}, {}, initial_state=arrays.pop("initial_state"), **header)
+    header = json.loads(arrays.pop("header").tobytes())
+    stats = {
+        key: {name: np.array(x) for name, x in block.items()} for key, block in header.pop("stats").items()
+    }
+    staged = StagedEpisode({}, {}, stats, initial_state=arrays.pop("initial_state"), **header)
     for key, values in arrays.items():
         kind, rest = key.split("/", 1)
         if kind == "column":
             staged.columns[rest] = values
-        elif kind == "video":
-            staged.videos[rest] = values.tobytes()
         else:
-            feature, name = rest.rsplit("/", 1)
-            staged.stats.setdefault(feature, {})[name] = values
+            staged.videos[rest] = values.tobytes()
     return staged
 
 

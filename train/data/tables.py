@@ -18,7 +18,7 @@ STAT_NAMES = ("min", "max", "mean", "std", "q01", "q10", "q50", "q90", "q99", "c
 def frame_table(
     episode: StagedEpisode, episode_index: int, first_frame: int, task_index: int
 ) -> tuple[pa.Table, dict[str, np.ndarray]]:
-    """One row per frame with every feature that is not a video; and the counters alone, for their statistics."""
+    """One row per frame with every feature that is not a video; and the counters alone, for their stats."""
     steps = np.arange(len(episode))
     counters = {
         "frame_index": steps,

@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 from jaxtyping import UInt8
 
@@ -39,7 +40,7 @@ VIDEO_INFO = {
 """The encoder's part of a video feature's `info` in info.json (height, width and fps are added there)."""
 
 # Reading a damaged file shows as one of these, depending on where the damage sits.
-DECODE_ERRORS = (av.FFmpegError, OSError, ValueError, EOFError)
+DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError)
 
 
 def encode(frames: UInt8[np.ndarray, "t h w 3"], fps: int) -> bytes:
@@ -74,7 +75,7 @@ class Mp4Appender:
     def append(self, mp4: bytes) -> int:
         """Adds all frames of `mp4` (as `encode` made it) and returns how many there are."""
         count = 0
-        with av.open(io.BytesIO(mp4)) as source:
+        with av.open(io.BytesIO(mp4), "r") as source:
             template = source.streams.video[0]
             extradata = template.codec_context.extradata
             if self._stream is None:
@@ -82,7 +83,7 @@ class Mp4Appender:
                 self._extradata = extradata
             if extradata != self._extradata:
                 raise ValueError("episodes of one video file must come from the same encoder and image size")
-            tick = 1 / (Fraction(template.time_base) * self._fps)
+            tick = 1 / (_time_base(template) * self._fps)
             for packet in source.demux(template):
                 if packet.size == 0:
                     continue
@@ -100,7 +101,7 @@ class Mp4Appender:
 
 
 def decode(path: Path, first: int, count: int, fps: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Yields `count` RGB frames of the mp4 at `path` from frame `first` on, counted by time stamp at `fps` [Hz].
+    """Yields `count` RGB frames of the mp4 at `path` from frame `first` on; frame i is that at i / fps [s].
 
     Raises:
         ValueError: the file ends early or a time stamp is missing (FFmpeg's own errors pass through).
@@ -108,11 +109,11 @@ def decode(path: Path, first: int, count: int, fps: int) -> Iterator[UInt8[np.nd
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
-        base = Fraction(stream.time_base)
+        base = _time_base(stream)
         container.seek(int(Fraction(first, fps) / base), stream=stream, backward=True)
         expected = first
         for frame in container.decode(stream):
-            index = round(float(frame.pts * base) * fps)
+            index = -1 if frame.pts is None else round(float(frame.pts * base) * fps)
             if index < expected:
                 continue
             if index != expected:
@@ -122,6 +123,12 @@ def decode(path: Path, first: int, count: int, fps: int) -> Iterator[UInt8[np.nd
             if expected == first + count:
                 return
     raise ValueError(f"frame {expected} cannot be read")
+
+
+def _time_base(stream: av.VideoStream) -> Fraction:
+    if stream.time_base is None:
+        raise ValueError("the video has no clock")
+    return stream.time_base
 
 
 def check_mp4(path: Path) -> int:

@@ -11,6 +11,7 @@ from ...envs.episode import Episode
 from . import schema
 from .commit import commit, commit_interrupted, recover
 from .files import DatasetError, read_json, write_json
+from .reading import read_recording
 from .schema import FileLimits
 from .staging import FOLDER, remove_staged, stage, stage_failure, staged_seeds
 
@@ -94,7 +95,7 @@ class DatasetWriter:
             shutil.rmtree(self.root / FOLDER, ignore_errors=True)
 
     def _ours(self) -> dict[str, Any]:
-        return _read_ours(self.root)
+        return read_recording(self.root) or {}
 
 
 def check_root(root: Path, settings: dict[str, Any]) -> None:
@@ -105,7 +106,7 @@ def check_root(root: Path, settings: dict[str, Any]) -> None:
     """
     if root.exists() and not root.is_dir():
         raise DatasetError(f"{root} is not a folder")
-    staged, ours = root / FOLDER / "settings.json", _read_ours(root)
+    staged, ours = root / FOLDER / "settings.json", read_recording(root)
     if staged.exists() and staged_seeds(root):
         recorded = read_json(staged)
     elif ours:
@@ -130,8 +131,3 @@ def check_root(root: Path, settings: dict[str, Any]) -> None:
         episodes = read_json(root / schema.INFO)["total_episodes"]
         if episodes != len(ours["episodes"]):
             raise DatasetError(f"{root} was changed by another program: record into a new folder")
-
-
-def _read_ours(root: Path) -> dict[str, Any]:
-    path = root / schema.OURS
-    return read_json(path) if path.exists() else {}

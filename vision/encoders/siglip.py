@@ -28,7 +28,7 @@ class Config(EncoderConfig):
     mlp: int = 512
     """Width of the hidden layer of each MLP."""
     stem: Literal["conv", "patch"] = "conv"
-    """"patch" is SigLIP's own; "conv" replaces it by three convolutions of total stride 16, which learn early."""
+    """ "patch" is SigLIP's own; "conv", three convolutions of total stride 16 in its place, learns earlier."""
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Siglip":
         """The encoder; see `EncoderConfig.build`.
@@ -74,7 +74,9 @@ class Siglip(VisionEncoder):
         if size % patch:
             raise ValueError(f"encoder: image size {size} must be a multiple of patch {patch}")
         if stem == "conv" and patch != ConvStem.stride:
-            raise ValueError(f'encoder: stem "conv" needs patch {ConvStem.stride}, not {patch}; use stem "patch"')
+            raise ValueError(
+                f'encoder: stem "conv" needs patch {ConvStem.stride}, not {patch}; use stem "patch"'
+            )
         self.dim, self.image_size = config.hidden_size, size
         self.tokens_per_image = (size // patch) ** 2
         self._config = config

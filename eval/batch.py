@@ -1,0 +1,65 @@
+"""Batch: the policy's answers for some lanes, always computed on the same number of rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from ..policies.policy import Policy
+from ..policies.types import Observation
+from .worker import Sight
+
+LANES = 16
+"""Rows of every batch; the episode of seed s sits in row s % LANES."""
+THREADS = 1
+"""torch threads of one inference on a CPU, whatever the machine has."""
+BLANK = 128
+"""Grey level of a blank image: the middle of the range, which an encoder gets as 0."""
+
+
+class Batch:
+    """LANES rows of observations and one noise generator for each. For one thread; several may share the policy."""
+
+    def __init__(self, policy: Policy, blank: bool) -> None:
+        """`blank`: whether the policy sees uniform grey instead of the images."""
+        self._policy = policy
+        self._blank = blank
+        self._seeds: list[int | None] = [None] * LANES
+        self._generators = [torch.Generator(policy.device).manual_seed(row) for row in range(LANES)]
+        self._observation: Observation | None = None
+
+    def chunks(self, sights: dict[int, Sight]) -> dict[int, Float32[np.ndarray, "k a"]]:
+        """A chunk for each lane in `sights`. The other rows repeat something old, whose answer is thrown away."""
+        if self._observation is None:
+            self._observation = observation_of(next(iter(sights.values())), LANES, self._blank)
+        observation = self._observation
+        for row, sight in sights.items():
+            if not self._blank:
+                observation.images[row] = torch.from_numpy(sight.images)
+            observation.state[row] = torch.from_numpy(sight.state)
+            observation.instruction[row] = sight.instruction
+            if self._seeds[row] != sight.seed:
+                self._seeds[row] = sight.seed
+                self._generators[row].manual_seed(sight.seed)
+        chunks = self._policy.act(observation, self._generators).float().cpu().numpy()
+        return {row: chunks[row].copy() for row in sights}
+
+
+def observation_of(sight: Sight, rows: int = 1, blank: bool = False) -> Observation:
+    """What a lane sees, in each of `rows` rows."""
+    images = torch.from_numpy(sight.images).expand(rows, *sight.images.shape).clone()
+    state = torch.from_numpy(sight.state).expand(rows, *sight.state.shape).clone()
+    return Observation(images.fill_(BLANK) if blank else images, state, [sight.instruction] * rows)
+
+
+@contextmanager
+def fixed_threads() -> Iterator[None]:
+    """torch on THREADS threads in the calling thread, and in those that it starts; as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,161 @@
+"""One environment process of an evaluation, seen from the process that holds the policy (see worker.py)."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from .result import EpisodeResult
+from .worker import Broken, Job, Ready, Turn
+
+GRACE = 3.0
+"""Time that a process gets to free its OpenGL context before it is killed [s]."""
+COMMAND = "from vlasandbox.eval.worker import main; main()"
+
+
+class EvaluationError(RuntimeError):
+    """The evaluation cannot go on, through no fault of the policy."""
+
+
+class Stopped(Exception):
+    """The player was told to stop while somebody waited for it."""
+
+
+class Player:
+    """A process that plays the episodes of a job.
+
+    If it dies, the episodes that it was playing are errors, and a new process plays the rest. It ends with this
+    process, however that ends, because its connection ends.
+    """
+
+    def __init__(self, job: Job) -> None:
+        """Starts the process and does not wait for it."""
+        self._stopped = False
+        self._start(job)
+
+    def _start(self, job: Job) -> None:
+        self._job = job
+        self._queues = {lane: deque(seeds) for lane, seeds in job.lanes.items()}
+        """Seeds of the episodes that are not finished; the first of each is being played."""
+        self._has_played = False
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", COMMAND],
+                stdin=theirs.fileno(),
+                # One thread each, the renderer's (llvmpipe) too: there is a process per core already.
+                env=os.environ | {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                # Ctrl-C reaches our process alone, which then ends this one.
+                start_new_session=True,
+            )
+        self._connection = Connection(os.dup(self._socket.fileno()))
+        self._send(job)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every episode was reported."""
+        return not any(self._queues.values())
+
+    def specification(self) -> dict[str, Any]:
+        """The first thing that the process says: what `ManipulationEnv.spec_dict` does.
+
+        Raises:
+            ValueError: the environment cannot be made as asked for.
+            EvaluationError: it cannot be made at all.
+        """
+        try:
+            message = self._connection.recv()
+        except (EOFError, ConnectionError):
+            if self._stopped:
+                raise Stopped from None
+            raise EvaluationError(
+                f"an environment process {self._how_it_died()} while starting; `vla doctor` says what is missing"
+            ) from None
+        if isinstance(message, Broken):
+            if message.mistake:
+                raise ValueError(message.message)
+            raise EvaluationError(f"the environment cannot be made: {message.message}")
+        assert isinstance(message, Ready), f"expected Ready, got {message!r}"
+        return message.spec
+
+    def send(self, blocks: dict[int, Float32[np.ndarray, "m a"]]) -> None:
+        """Gives lanes that wait their actions."""
+        self._send(blocks)
+
+    def receive(self) -> dict[int, Turn]:
+        """Waits for what happened next, in some lanes.
+
+        Raises:
+            Stopped: `stop` was called.
+            EvaluationError: the process died before it had played anything.
+        """
+        try:
+            turns = self._connection.recv()
+        except (EOFError, ConnectionError):
+            if self._stopped:
+                raise Stopped from None
+            return self._take_over()
+        self._has_played = True
+        for lane, turn in turns.items():
+            for episode in turn.finished:
+                seed = self._queues[lane].popleft()
+                assert seed == episode.seed, f"lane {lane} played {episode.seed} instead of {seed}"
+        return turns
+
+    def stop(self) -> None:
+        """Ends the process; a busy one is killed after GRACE. May be called while another thread waits in `receive`."""
+        self._stopped = True
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)  # unlike closing, wakes a thread that reads
+        except OSError:
+            pass  # the process has ended by itself
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def close(self) -> None:
+        """Frees the connection, after `stop` and when nobody waits any more."""
+        self._connection.close()
+        self._socket.close()
+
+    def _take_over(self) -> dict[int, Turn]:
+        """The dead process's current episodes as errors, and the first turns of another one that plays the rest."""
+        how = self._how_it_died()
+        if not self._has_played:
+            raise EvaluationError(f"an environment process {how} before its first observation")
+        error = f"the environment process {how}"
+        turns = {lane: Turn([_lost(seeds.popleft(), error)]) for lane, seeds in self._queues.items() if seeds}
+        rest = {lane: list(seeds) for lane, seeds in self._queues.items() if seeds}
+        if rest:
+            self.close()
+            self._start(replace(self._job, lanes=rest))
+            self.specification()
+            for lane, turn in self.receive().items():
+                turns[lane] = Turn(turns[lane].finished + turn.finished, turn.sight)
+        return turns
+
+    def _how_it_died(self) -> str:
+        status = self._process.wait()
+        if status >= 0:
+            return f"ended with status {status}"
+        return f"was killed by {signal.Signals(-status).name} (out of memory, or a fault in native code?)"
+
+    def _send(self, message: Any) -> None:
+        try:
+            self._connection.send(message)
+        except ConnectionError:
+            pass  # the process is gone; what it said before, or the end of the stream, is waiting to be received
+
+
+def _lost(seed: int, error: str) -> EpisodeResult:
+    return EpisodeResult(seed, "error", steps=0, progress=0.0, stage="", instruction="", error=error)

@@ -1,0 +1,148 @@
+"""Instructions become tokens that any decoder of transformers can read."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_trunk import INSTRUCTIONS
+
+from vlasandbox.policies.language import LanguageConfig, load_tokenizer, train_tokenizer
+
+TINY = LanguageConfig(width=16, layers=2, heads=4, kv_heads=2, mlp=32, instruction_tokens=6)
+CPU = torch.device("cpu")
+
+
+def causal(m: int, n: int) -> torch.Tensor:
+    return torch.ones(1, m, n, dtype=torch.bool).tril(n - m)
+
+
+@pytest.fixture(params=["llama", "qwen2"])
+def checkpoint(request, tmp_path):
+    """A saved decoder, and a tokenizer for it."""
+    import transformers
+
+    kind = {"llama": "Llama", "qwen2": "Qwen2"}[request.param]
+    tokenizer = train_tokenizer(INSTRUCTIONS)
+    torch.manual_seed(3)
+    shape = {"vocab_size": len(tokenizer), "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2}
+    ids = {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": None}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    config = getattr(transformers, f"{kind}Config")(**shape, **ids, **heads)
+    model = getattr(transformers, f"{kind}Model")(config)
+    model.save_pretrained(tmp_path)
+    return model, str(tmp_path), tokenizer
+
+
+def test_words_are_tokens_in_lower_case():
+    tokenizer = train_tokenizer(INSTRUCTIONS)
+    ids = tokenizer("Pick up the RED cube")["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids) == ["pick", "up", "the", "red", "cube"]
+
+
+def test_an_unseen_word_is_unknown_and_harmless():
+    backbone = TINY.build(INSTRUCTIONS)
+    tokenizer = backbone.tokenizer
+    assert backbone.tokenize(["pick up the zebra"])[0][-1] == tokenizer.unk_token_id
+    assert backbone.embed(["größe ☃"], CPU)[0].isfinite().all()
+
+
+def test_the_numbers_of_words_do_not_depend_on_the_order_of_the_sentences():
+    one, other = train_tokenizer(INSTRUCTIONS), train_tokenizer(INSTRUCTIONS[::-1] * 2)
+    assert one.get_vocab() == other.get_vocab()
+
+
+def test_a_saved_tokenizer_reads_the_same(tmp_path):
+    tokenizer = train_tokenizer(INSTRUCTIONS)
+    tokenizer.save_pretrained(tmp_path)
+    again = load_tokenizer(tmp_path)
+    for text in [*INSTRUCTIONS, "Pick the zebra"]:
+        assert again(text)["input_ids"] == tokenizer(text)["input_ids"]
+    assert again.pad_token_id == tokenizer.pad_token_id
+    assert len(again) == len(tokenizer)
+
+
+def test_padding_is_on_the_right_and_marked():
+    backbone = TINY.build(INSTRUCTIONS)
+    words, mask = backbone.embed(["stop", "pick up the red cube"], CPU)
+    assert words.shape == (2, 6, 16)
+    assert mask.tolist() == [[True] + [False] * 5, [True] * 5 + [False]]
+
+
+@pytest.mark.parametrize("text", ["", "pick up the red cube and the can"])
+def test_an_instruction_of_the_wrong_length_is_named(text):
+    backbone = TINY.build(INSTRUCTIONS)
+    with pytest.raises(ValueError, match=rf"{text!r} has \d tokens; valid: 1 to 6"):
+        backbone.embed([text], CPU)
+
+
+def test_training_instructions_are_checked_at_once():
+    with pytest.raises(ValueError, match="red cube"):
+        replace(TINY, instruction_tokens=3).build(INSTRUCTIONS)
+
+
+def test_a_checkpoint_gives_the_hidden_states_that_transformers_gives(checkpoint):
+    model, folder, tokenizer = checkpoint
+    backbone = LanguageConfig(checkpoint=folder).build(INSTRUCTIONS, tokenizer)
+    assert (backbone.dim, backbone.num_layers, backbone.num_heads, backbone.num_kv_heads) == (24, 2, 4, 2)
+    assert backbone.head_dim == 6
+    ids = torch.tensor(backbone.tokenize(INSTRUCTIONS[:1]))
+    expected = model.eval()(input_ids=ids).last_hidden_state
+    hidden, keys, values = backbone(backbone.words(ids), causal(5, 5), torch.arange(5)[None])
+    torch.testing.assert_close(hidden, expected)
+    assert keys[1].shape == values[1].shape == (1, 2, 5, 6)
+
+
+def test_a_saved_shape_needs_no_checkpoint(checkpoint):
+    _, folder, tokenizer = checkpoint
+    backbone = LanguageConfig(checkpoint=folder).build(INSTRUCTIONS, tokenizer)
+    again = LanguageConfig(checkpoint="/nowhere").build(INSTRUCTIONS, tokenizer, backbone.architecture)
+    again.load_state_dict(backbone.state_dict())
+    tokens = torch.randn(1, 3, 24)
+    run = [x(tokens, causal(3, 3), torch.arange(3)[None])[0] for x in (backbone, again)]
+    assert torch.equal(*run)
+
+
+def test_a_checkpoint_brings_its_own_tokenizer(tmp_path):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
+
+    # Byte-level BPE with an end token and none for padding, as most checkpoints have it.
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore
+    raw.decoder = decoders.ByteLevel()  # pyright: ignore
+    raw.train_from_iterator(
+        INSTRUCTIONS,
+        trainers.BpeTrainer(
+            special_tokens=["<end>"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            vocab_size=400,
+            show_progress=False,
+        ),
+    )
+    PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<end>").save_pretrained(tmp_path)
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    ids = {"bos_token_id": None, "eos_token_id": 0}
+    LlamaModel(LlamaConfig(vocab_size=raw.get_vocab_size(), **shape, **ids)).save_pretrained(tmp_path)
+
+    backbone = LanguageConfig(checkpoint=str(tmp_path), instruction_tokens=12).build(INSTRUCTIONS)
+    assert backbone.tokenizer.decode(backbone.tokenize(["pick up the red cube"])[0]) == "pick up the red cube"
+    words, mask = backbone.embed(["stop", "größe ☃"], CPU)
+    assert words.isfinite().all()
+    assert not mask[0].all()
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(ValueError, match="no-such-llama"):
+        LanguageConfig(checkpoint=str(tmp_path / "no-such-llama")).build(INSTRUCTIONS)
+
+
+@pytest.mark.parametrize("changes", [{"heads": 3}, {"kv_heads": 3}])
+def test_heads_that_do_not_fit_are_named(changes):
+    with pytest.raises(ValueError, match="must be a multiple of"):
+        replace(TINY, **changes).build(INSTRUCTIONS)
+
+
+def test_the_scale_of_the_embeddings_is_measured():
+    backbone = TINY.build(INSTRUCTIONS)
+    rms = backbone.words.weight.square().mean().sqrt().item()
+    assert backbone.embedding_scale == pytest.approx(rms)

@@ -1,0 +1,208 @@
+"""Recording: the same dataset for any number of workers and interruptions, and clear refusals."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlasandbox.envs.seeds import TEST
+from vlasandbox.train.data.dataset import Dataset
+from vlasandbox.train.data.files import DatasetError
+from vlasandbox.train.data.writer import check_root
+from vlasandbox.train.record import RecordConfig, RecordError, SeedPlan, record
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four episodes by two workers."""
+    return record(RecordConfig(tmp_path_factory.mktemp("record") / "pick", episodes=4, workers=2))
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Stands for a full disk: writing fails half way through, in worker processes too [bytes]."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_recording_is_a_dataset_of_the_expert(recorded: Path) -> None:
+    dataset = Dataset.open(recorded)
+    assert len(dataset.starts) == 4
+    assert dataset.cameras == ("front", "wrist")
+    assert dataset.image_sizes == ((96, 96), (96, 96))
+    assert dataset.state.shape[1] == 17
+    assert dataset.action_space == "ee_delta"
+    assert dataset.recording is not None
+    assert dataset.recording["settings"]["task"] == "pick"
+    assert dataset.recording["settings"]["noise"]["probability"] == 0.1
+    assert all(episode["success"] for episode in dataset.recording["episodes"])
+    assert not (recorded / ".recording").exists()
+
+
+def test_the_number_of_workers_does_not_show(recorded: Path, tmp_path: Path) -> None:
+    alone = record(RecordConfig(tmp_path / "pick", episodes=4, workers=1))
+    assert Dataset.open(alone).fingerprint == Dataset.open(recorded).fingerprint
+
+
+def test_asking_for_more_adds_and_asking_again_changes_nothing(recorded: Path, tmp_path: Path) -> None:
+    root = tmp_path / "pick"
+    record(RecordConfig(root, episodes=2, workers=1))
+    record(RecordConfig(root, episodes=4, workers=1))
+    grown, whole = Dataset.open(root), Dataset.open(recorded)
+    assert grown.recording is not None
+    assert whole.recording is not None
+    assert grown.recording["episodes"] == whole.recording["episodes"]
+    assert (grown.action == whole.action).all()
+    started = time.perf_counter()
+    record(RecordConfig(root, episodes=3, workers=1))
+    assert time.perf_counter() - started < 0.5, "a complete dataset needs no simulation"
+    assert Dataset.open(root).fingerprint == grown.fingerprint
+
+
+def test_a_killed_recording_goes_on_where_it_was(tmp_path: Path) -> None:
+    config = RecordConfig(tmp_path / "pick", episodes=16, workers=2, image_size=32)
+    source = (
+        "from pathlib import Path; from vlasandbox.train.record import RecordConfig, record;"
+        f"record(RecordConfig(Path({str(config.root)!r}), episodes=16, workers=2, image_size=32))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", source], stderr=subprocess.DEVNULL)
+    staged = config.root / ".recording"
+    while len(list(staged.glob("episode-*.npz"))) < 3 and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (config.root / "meta").exists(), "killed too late to test anything"
+    assert len(list(staged.glob("episode-*.npz"))) >= 3
+    with pytest.raises(DatasetError, match="unfinished recording"):
+        Dataset.open(config.root)
+
+    straight = record(replace(config, root=tmp_path / "straight"))
+    assert Dataset.open(record(config)).fingerprint == Dataset.open(straight).fingerprint
+
+
+def test_a_worker_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-P", "-m", "vlasandbox.train.record_worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert worker.stdin is not None
+    settings = {"path": sys.path, "root": str(tmp_path), "task": "pick", "env": {}, "noise": None}
+    worker.stdin.write(json.dumps(settings) + "\n")
+    worker.stdin.close()
+    assert worker.wait(timeout=60) == 0
+
+
+def test_a_worker_loads_neither_torch_nor_transformers_nor_pyarrow(tmp_path: Path) -> None:
+    settings = {"path": sys.path, "root": str(tmp_path), "task": "pick", "env": {}, "noise": None}
+    source = (
+        "import sys; from vlasandbox.train.record_worker import main; main();"
+        "heavy = {'torch', 'transformers', 'pyarrow'} & set(sys.modules); assert not heavy, heavy;"
+        "assert 'mujoco' in sys.modules"
+    )
+    lines = f"{json.dumps(settings)}\n0\n"
+    subprocess.run(
+        [sys.executable, "-c", source], input=lines, text=True, check=True, stdout=subprocess.DEVNULL
+    )
+    assert len(list((tmp_path / ".recording").glob("episode-*"))) == 1
+
+
+def test_no_room_on_the_disk_is_one_message_and_loses_nothing(tmp_path: Path, recorded: Path) -> None:
+    root = tmp_path / "pick"
+    message = r"pick: writing failed \(File too large\)"
+    with file_size_limit(10_000), pytest.raises(RecordError, match=message):
+        record(RecordConfig(root, episodes=4, workers=1))
+    assert not list((root / ".recording").glob("*.partial*"))
+    record(RecordConfig(root, episodes=4, workers=1))
+    assert Dataset.open(root).fingerprint == Dataset.open(recorded).fingerprint
+
+
+def test_no_room_for_the_finished_files_keeps_the_episodes(tmp_path: Path) -> None:
+    """Small pictures: each episode stays below the limit, the table of all of them does not."""
+    config = RecordConfig(tmp_path / "pick", episodes=4, workers=1, image_size=32)
+    with file_size_limit(60_000), pytest.raises(RecordError, match="finished episodes are kept"):
+        record(config)
+    assert [path.name for path in config.root.iterdir()] == [".recording"]
+    assert len(list((config.root / ".recording").glob("episode-*.npz"))) == 4
+    assert not (config.root / ".recording/commit").exists()
+    assert len(Dataset.open(record(config)).starts) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"episodes": 0}, "episodes is 0"),
+        ({"first_seed": TEST.start}, "first_seed 2000000 is not a seed for demonstrations"),
+        ({"task": "pik"}, "pik.*pick"),
+        ({"action_space": "joint"}, "joint.*ee_absolute"),
+        ({"cameras": ("front", "side")}, "side.*wrist"),
+        ({"control_hz": 12.5}, r"control_hz 12\.5"),
+    ],
+)
+def test_impossible_settings_are_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    config = replace(RecordConfig(tmp_path / "pick", episodes=1, workers=1), **changes)
+    with pytest.raises(ValueError, match=message):
+        record(config)
+    check_root(tmp_path / "pick", RecordConfig(tmp_path).settings())  # what went wrong is not in the way
+
+
+def test_other_settings_in_the_same_folder_are_refused(recorded: Path) -> None:
+    before = Dataset.open(recorded).fingerprint
+    with pytest.raises(DatasetError, match="action_space was 'ee_delta', now 'ee_absolute'"):
+        record(RecordConfig(recorded, episodes=5, action_space="ee_absolute"))
+    with pytest.raises(DatasetError, match="noise was"):
+        record(RecordConfig(recorded, episodes=5, noise=None))
+    assert Dataset.open(recorded).fingerprint == before
+
+
+@given(
+    fails=st.sets(st.integers(0, 30), max_size=9),
+    known=st.sets(st.integers(0, 20), max_size=12),
+    episodes=st.integers(1, 12),
+    order=st.randoms(use_true_random=False),
+    workers=st.integers(1, 5),
+)
+def test_seeds_tried_are_those_of_one_after_the_other(fails, known, episodes, order, workers) -> None:
+    one_by_one: list[int] = []
+    while sum(seed not in fails for seed in one_by_one) < episodes:
+        one_by_one.append(len(one_by_one))
+
+    plan = SeedPlan(0, episodes, {seed: seed not in fails for seed in sorted(known)})
+    flying: list[int] = []
+    tried: set[int] = set()
+    while True:
+        while len(flying) < workers and (seed := plan.next()) is not None:
+            flying.append(seed)
+        if not flying:
+            break
+        seed = flying.pop(order.randrange(len(flying)))
+        tried.add(seed)
+        plan.report(seed not in fails)
+    assert plan.complete
+    assert not tried & known
+    assert tried | (known & set(one_by_one)) == set(one_by_one)
+
+
+def test_an_expert_that_keeps_failing_is_reported() -> None:
+    plan = SeedPlan(0, 100, {})
+    for _ in range(19):
+        plan.next()
+        plan.report(False)
+    with pytest.raises(RecordError, match="the expert failed in 20 of 20 episodes"):
+        plan.report(False)
