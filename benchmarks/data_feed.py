@@ -51,10 +51,9 @@ def main() -> None:
         dataset = Dataset.open(root)
         pictures = len(dataset) * len(dataset.cameras)
         size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-        print(
-            f"record      {pictures / wall:9.0f} pictures/s ({len(dataset.starts) / wall:.1f} episodes/s, {wall:.1f} s)"
-        )
-        print(f"on disk     {size / len(dataset.starts) / 1000:9.1f} kB per episode of {len(dataset.starts)}")
+        count = len(dataset.starts)
+        print(f"record      {pictures / wall:9.0f} pictures/s ({count / wall:.1f} episodes/s, {wall:.1f} s)")
+        print(f"on disk     {size / count / 1000:9.1f} kB per episode of {count}")
 
         wall, cpu = timed(lambda: Dataset.open(root).fingerprint)
         print(f"open        {wall:9.3f} s with fingerprint ({cpu:.3f} s CPU)")
@@ -65,9 +64,10 @@ def main() -> None:
         sampler = WindowSampler(dataset, cache, chunk=8, batch_size=arguments.batch_size, seed=0)
         steps = 100
         sampled, cpu = timed(lambda: [sampler.batch(step) for step in range(steps)])
+        each = sampled / steps * 1000
         windows = steps * arguments.batch_size / sampled
         print(
-            f"sampler     {windows:9.0f} windows/s ({sampled / steps * 1000:.2f} ms per batch, nothing else to do)"
+            f"sampler     {windows:9.0f} windows/s ({each:.2f} ms per batch, {cpu / steps * 1000:.2f} ms CPU)"
         )
         before = sampler.wait_seconds
         for step in range(steps, steps + 20):

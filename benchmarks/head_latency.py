@@ -78,7 +78,7 @@ def main() -> None:
 
     for batch in (1, 16):
         seen = observations(trunk, batch)
-        work = {name: lambda head=head: act(trunk, head, seen) for name, head in heads.items()}
+        work = {name: lambda head=head, seen=seen: act(trunk, head, seen) for name, head in heads.items()}
         times = interleaved(work, args.rounds)
         print(f"batch {batch:2}  ms per call, p50 (p95), and network evaluations")
         for name, head in heads.items():

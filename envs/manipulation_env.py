@@ -185,8 +185,8 @@ class ManipulationEnv(gymnasium.Env):
         return renderer.render(self.model, self.data, self._camera_id(camera), width, height)
 
     def render(self) -> UInt8[np.ndarray, "h w 3"] | None:  # type: ignore[override]
-        """The front view, if render_mode is "rgb_array"."""
-        return self.render_frame(self.definition.cameras[0], 480, 480) if self.render_mode else None
+        """The whole arm at work, if render_mode is "rgb_array"."""
+        return self.render_frame(self.definition.cameras[-1], 480, 480) if self.render_mode else None
 
     def physics_state(self) -> Float64[np.ndarray, " q"]:
         """MuJoCo's mjSTATE_FULLPHYSICS."""

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from .gl import mujoco
 from .robot import Robot
 
@@ -16,12 +18,18 @@ FRONT_DISTANCE = 1.40
 """[m]"""
 FRONT_FOVY = 17.4
 """[degrees]; just holds the workspace, so that an object of 5 cm is 7 pixels wide in a 64 pixel image."""
+OVERVIEW_EYE = (1.12, -0.58, 0.74)
+"""Where the camera for people stands [m]; it sees the whole arm."""
+OVERVIEW_TARGET = (0.36, 0.02, 0.20)
+"""Point that it looks at [m]."""
+OVERVIEW_FOVY = 40.0
+"""[degrees]"""
 FRONT_ELEVATION = math.radians(50)
 """Above the table; steep enough that the gripper hides nothing that it has not reached."""
 
 
 def tabletop(robot: Robot) -> Any:
-    """A `mujoco.MjSpec` with table, lights, the cameras "front" and "wrist", and `robot` at the origin."""
+    """A `mujoco.MjSpec`: table, lights, cameras "front", "wrist" and "overview", and `robot` at the origin."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     option = spec.option
@@ -50,11 +58,25 @@ def tabletop(robot: Robot) -> Any:
         name="front", pos=[tx + FRONT_DISTANCE * cos, ty, tz + FRONT_DISTANCE * sin], fovy=FRONT_FOVY
     )
     _aim(camera, [0.0, 1.0, 0.0, -sin, 0.0, cos])
+    overview = world.add_camera(name="overview", pos=OVERVIEW_EYE, fovy=OVERVIEW_FOVY)
+    _aim(overview, _look_at(OVERVIEW_EYE, OVERVIEW_TARGET))
+    spec.add_texture(
+        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[0.93, 0.94, 0.96], rgb2=[0.70, 0.75, 0.82], width=128, height=768,
+    )  # fmt: skip
     robot.add_to(spec)
     wrist = spec.body(robot.hand).add_camera(name="wrist", pos=[0.09, 0, 0.0], fovy=75.0)
     tilt = math.radians(18)
     _aim(wrist, [0.0, 1.0, 0.0, math.cos(tilt), 0.0, math.sin(tilt)])
     return spec
+
+
+def _look_at(eye: tuple[float, ...], target: tuple[float, ...]) -> list[float]:
+    """Right and up axes (world frame) of an upright camera at `eye` that looks at `target`."""
+    forward = np.subtract(target, eye)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    up = np.cross(right, forward)
+    return [*(right / np.linalg.norm(right)), *(up / np.linalg.norm(up))]
 
 
 def _aim(camera: Any, xyaxes: list[float]) -> None:

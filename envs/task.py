@@ -49,8 +49,8 @@ class Task(ABC):
     """Names of what can have been reached, worst first; the last one is success."""
     time_limit: float
     """Longest episode [s]."""
-    cameras: tuple[str, ...] = ("front", "wrist")
-    """Cameras of the scene."""
+    cameras: tuple[str, ...] = ("front", "wrist", "overview")
+    """Cameras of the scene; the last one is for people, it sees the whole arm."""
 
     @abstractmethod
     def build(self) -> Any:

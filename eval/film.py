@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from .cell import EXPERT, TITLES
 from .compare import Comparison
 from .overlay import side_by_side
@@ -32,15 +34,15 @@ class Clip:
     outcomes: dict[str, str]
 
 
-def film(comparison: Comparison, folder: Path, *, size: int = 240) -> list[Clip]:
-    """Replays and writes the videos that `choose` asks for into `folder`, pictures `size` pixels wide.
+def film(comparison: Comparison, folder: Path, *, size: int = 240, progress: bool = True) -> list[Clip]:
+    """Replays and writes the videos that `choose` asks for into `folder`, each picture `size` pixels wide.
 
     Raises:
         ValueError: the actions of a chosen episode were not kept.
         ReplayError: an episode does not replay as it was recorded.
     """
     clips = []
-    for choice in choose(comparison):
+    for choice in tqdm(choose(comparison), desc="videos", unit="video", disable=not progress):
         shown = [
             (result, episode)
             for result in _shown(comparison, choice.condition)
@@ -84,7 +86,9 @@ def choose(comparison: Comparison) -> list[Choice]:
         )
     for condition in ("swapped_instruction", "blank_image"):
         if seeds := _shared(_shown(comparison, condition)):
-            choices.append(Choice(min(seeds), condition, f"the first seed with {TITLES[condition]}"))
+            choices.append(
+                Choice(min(seeds), condition, f"the first seed of the condition “{TITLES[condition]}”")
+            )
     return choices
 
 

@@ -17,7 +17,7 @@ class ReplayError(ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a policy meant to do, as seen from the front camera."""
+    """What a policy meant to do, as seen in the video."""
 
     points: Float[np.ndarray, "k 2"]
     """Pixels (x, y) of the commanded gripper positions, nearest first; outside the image if out of view."""
@@ -90,15 +90,15 @@ def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Fo
 def _run(env: ManipulationEnv, episode: EpisodeResult, size: int) -> tuple[list[Shot], Outcome]:
     assert episode.actions is not None
     chunks = dict(episode.chunks)
-    front, wrist = env.definition.cameras[0], env.definition.cameras[-1]
+    view, wrist = env.definition.cameras[-1], "wrist"
     targets, closes, queried = np.empty((0, 3)), np.empty(0, bool), 0
     shots: list[Shot] = []
 
     def shoot(step: int) -> None:
-        image = env.render_frame(front, size, size)
+        image = env.render_frame(view, size, size)
         inset = env.render_frame(wrist, size // 4, size // 4, quality="fast")
         rest = slice(step - queried, None)
-        points = env.project(targets[rest], front, size, size)
+        points = env.project(targets[rest], view, size, size)
         shots.append(Shot(image, inset, Plan(points, closes[rest]) if len(targets) else None))
 
     # An episode that raised stopped without an end of its own.

@@ -10,7 +10,7 @@ from .cell import EXPERT
 from .compare import Comparison
 from .film import Clip
 from .page import document, element
-from .training import Training
+from .training import Training, cautions
 
 LIMIT = 8_000_000
 """Largest page [bytes]; videos that do not fit stay beside it."""
@@ -97,7 +97,7 @@ def markdown(comparison: Comparison, trainings: dict[str, Training]) -> str:
         f"# {_title(comparison)}",
         _lead(comparison),
         f"```\n{comparison.table()}\n```",
-        "\n".join(f"- {sentence}" for sentence in comparison.verdicts),
+        "\n".join(f"- {sentence}" for sentence in [*comparison.verdicts, *cautions(trainings)]),
         *(["## Training", "\n".join(costs)] if costs else []),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

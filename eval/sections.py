@@ -10,7 +10,7 @@ from .film import SPEED, Clip
 from .page import Content, Markup, element, figure, section, table, video
 from .pairs import ALPHA
 from .plots import curves_plot, stages_plot, success_plot, tradeoff_plot
-from .training import Training
+from .training import Training, cautions
 from .verdicts import p_value, points
 
 
@@ -41,6 +41,7 @@ def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
         ),
         *verdicts.of_controls(cells),
         *verdicts.cautions(cells),
+        *cautions(trainings),
     ]
     items = [element("li", sentence) for sentence in said if sentence]
     plots = [figure(success_plot(comparison), "Success with 95 % interval. Filled: test; open: controls.")]
@@ -197,8 +198,8 @@ def limits(comparison: Comparison) -> Markup:
         coarse = max(comparison.pairs, key=lambda pair: pair.resolves)
         n, resolves = coarse.table.n, coarse.resolves
         found = (
-            f"a true difference of {points(resolves)} would have been found with a probability of 80 %, smaller ones "
-            "less often"
+            f"a true difference of {points(resolves)} would have been found with a probability of 80 %, "
+            "a smaller one less often"
             if resolves < 100
             else "hardly any true difference would have been found"
         )

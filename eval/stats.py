@@ -3,7 +3,7 @@
 Worked example: policies A and B on the same 100 seeds, 90 and 84 successes; on 12 seeds only A succeeds, on 6 only B.
     wilson(90, 100)                  0.826 .. 0.945
     mcnemar_exact(12, 6)             p = 0.238: no evidence of a difference
-    paired_interval(78, 12, 6, 4)    0.06, -0.029 .. 0.149
+    paired_interval(78, 12, 6, 4)    0.06, -0.027 .. 0.148
     resolvable_paired(100, 0.18)     0.115: only a difference of 12 points was likely to be seen
 """
 

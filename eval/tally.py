@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any, Self
+from typing import Any
 
 from tqdm import tqdm
 
@@ -30,7 +30,7 @@ class Tally:
         self._wall = 0.0
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Tally":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -56,3 +56,17 @@ class Training:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, without the metrics."""
         return {name: value for name, value in asdict(self).items() if name != "rows"}
+
+
+def cautions(trainings: dict[str, Training]) -> list[str]:
+    """What a fair comparison holds fixed and these trainings do not."""
+    held = {
+        "demonstrations": {t.demonstrations for t in trainings.values()},
+        "dataset": {t.dataset for t in trainings.values()},
+        "updates": {t.updates for t in trainings.values()},
+        "samples seen": {t.samples for t in trainings.values()},
+    }
+    unequal = [name for name, values in held.items() if len(values) > 1]
+    return (
+        [f"Caution: the trainings differ in more than the policy: {', '.join(unequal)}."] if unequal else []
+    )

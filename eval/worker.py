@@ -4,11 +4,13 @@ Started by `player.py` as a program of its own and not through multiprocessing, 
 module into every worker, and with it torch. It talks over its standard input, a socket: first comes a `Job`;
 it answers `Ready` or `Broken`, then with the first observation of every lane.
 From then on a message {lane: block of actions} is answered by {lane: Turn}. When the other end is closed, or its
-process is gone, the worker ends. The expert needs no actions: its worker plays on and reports every episode.
+process is gone, the worker ends, in the latter case whatever it is busy with. The expert needs no actions: its worker plays on and reports every episode.
 """
 
 import os
 import sys
+import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Sequence
@@ -145,7 +147,7 @@ class Lane:
             stage=self.env.definition.stages[self._stage],
             instruction=self._info.get("instruction", ""),
             error=error,
-            actions=np.array(self._actions, np.float32).reshape(len(self._actions), -1),
+            actions=np.array(self._actions, np.float32).reshape(-1, len(self.env.actions.dims)),
         )
 
     def _crash(self, error: Exception) -> EpisodeResult:
@@ -206,6 +208,7 @@ def _play_expert(connection: Connection, lanes: dict[int, Lane]) -> None:
 
 def main() -> None:
     """Body of the process."""
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     connection = Connection(os.dup(0))
     job = connection.recv()
     sys.path[:] = job.path
@@ -213,3 +216,10 @@ def main() -> None:
         serve(connection, job)
     except (EOFError, ConnectionError):
         pass
+
+
+def _end_with_parent(parent: int) -> None:
+    """A process whose parent is gone gets another one."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)

@@ -34,7 +34,7 @@ class GroundingConfig:
 
 
 def target_patches(uv: Float[Tensor, "b v 2"], grid: int) -> tuple[Int[Tensor, "b v"], Bool[Tensor, "b v"]]:
-    """Which patch holds each point, in row order of a grid x grid image, and whether the point is in sight."""
+    """Which patch of a grid x grid image holds each point, in row order, and whether it is in sight."""
     in_sight = ((uv >= 0) & (uv < 1)).all(dim=-1)
     column, row = (uv * grid).long().clamp(0, grid - 1).unbind(-1)
     return row * grid + column, in_sight

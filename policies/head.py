@@ -64,7 +64,5 @@ def draw_noise(generators: Sequence[torch.Generator], chunk: int, action_dim: in
 def stratified_uniform(b: int, m: int, generator: torch.Generator) -> Float[Tensor, "b m"]:
     """Uniform numbers in [0, 1), the j-th of a row in [j / m, (j + 1) / m): the m noise levels at which one
     observation is trained are spread out, and their mean loss varies less than that of independent ones."""
-    return (
-        torch.rand(b, m, generator=generator, device=generator.device)
-        + torch.arange(m, device=generator.device)
-    ) / m
+    u = torch.rand(b, m, generator=generator, device=generator.device)
+    return (u + torch.arange(m, device=u.device)) / m

@@ -27,7 +27,7 @@ class LanguageConfig:
     mlp: int = 384
     """Width of the hidden layer of each gated MLP."""
     instruction_tokens: int = 8
-    """Every instruction is padded to this many tokens: a row's arithmetic must not depend on its neighbours."""
+    """Every instruction is padded to this many: a row's arithmetic must not depend on the other rows."""
 
     def build(
         self, instructions: list[str], tokenizer: Any = None, architecture: dict[str, Any] | None = None
@@ -144,7 +144,8 @@ class LanguageBackbone(nn.Module):
             past_key_values=cache,
             use_cache=True,
         )
-        return out.last_hidden_state, [x.keys for x in cache.layers], [x.values for x in cache.layers]
+        layers: list[Any] = cache.layers
+        return out.last_hidden_state, [layer.keys for layer in layers], [layer.values for layer in layers]
 
 
 def train_tokenizer(instructions: list[str]) -> Any:
@@ -176,21 +177,21 @@ def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
             f"language: width {config.width} must be a multiple of heads {config.heads}, "
             f"and heads a multiple of kv_heads {config.kv_heads}"
         )
-    shape = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=config.width,
-        intermediate_size=config.mlp,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        num_key_value_heads=config.kv_heads,
-        pad_token_id=pad,
-        bos_token_id=None,
-        eos_token_id=None,
+    shape: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "hidden_size": config.width,
+        "intermediate_size": config.mlp,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "pad_token_id": pad,
+        "bos_token_id": None,
+        "eos_token_id": None,
         # Llama's 0.02 is for widths in the thousands; this keeps the scale of what passes through a layer.
-        initializer_range=config.width**-0.5,
-        attn_implementation="eager",
-    )
-    return LlamaModel(shape)
+        "initializer_range": config.width**-0.5,
+        "attn_implementation": "eager",
+    }
+    return LlamaModel(LlamaConfig(**shape))
 
 
 def _model_of_shape(architecture: dict[str, Any]) -> nn.Module:

@@ -25,8 +25,8 @@ class Normalizer(nn.Module):
     | none     | themselves                          |
 
     A constant dimension becomes 0, and comes back as its constant. A dimension that varies, but not between
-    its quantiles (a gripper that moves once in 200 steps), is scaled by min_max. Nothing is clipped, in either
-    direction: values beyond the quantiles are legitimate targets, and the environment knows its own bounds.
+    its quantiles (a gripper that moves once in 200 steps), is scaled by min_max. Nothing is clipped, in or
+    out: values beyond the quantiles are legitimate targets, and the environment knows its own bounds.
     """
 
     center: Tensor

@@ -59,8 +59,8 @@ class Policy(nn.Module):
     ) -> "Policy":
         """A policy with fresh weights.
 
-        They come from torch's global generator, those of the trunk before those of the head: with one seed every
-        head starts on the same trunk.
+        They come from torch's global generator, those of the trunk before those of the head: with one seed
+        every head starts on the same trunk.
 
         Args:
             config: what to build.
@@ -81,15 +81,15 @@ class Policy(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch on the policy's device, with images of `trunk.image_size`, and detached scalars.
 
-        The action loss is a mean over all valid actions of the batch: a row counts by how many it has, and one
-        without any adds nothing. Images are shifted in training mode only, and the labels in them move along.
+        The action loss is a mean over all valid actions of the batch: a row counts by how many it has, and
+        one without any adds nothing. Images are shifted in training mode only, and labels in them move along.
 
         Args:
             batch: training windows.
             generator: source of all noise.
-            num_valid: valid actions that the mean is over, a scalar; those of `batch` by default. For one of n
-                equal parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses is
-                then the whole one's.
+            num_valid: valid actions that the mean is over, a scalar; those of `batch` by default. For one of
+                n equal parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses
+                is then the whole one's.
         """
         images, grounding = batch.observation.images, batch.grounding
         if self.training and self.config.shift:
@@ -140,7 +140,7 @@ class Policy(nn.Module):
 
     @staticmethod
     def load(folder: Path, device: torch.device | str = "cpu") -> "Policy":
-        """The policy saved in `folder`, ready to act; it needs neither network nor the checkpoints it began from.
+        """The policy saved in `folder`, ready to act. No network and no checkpoint of a backbone is needed.
 
         Raises:
             PolicyError: something is missing, damaged, or does not fit the rest.

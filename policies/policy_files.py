@@ -1,6 +1,6 @@
 """The folder of a saved policy: config.json, model.safetensors, tokenizer/. No pickle anywhere.
 
-It is written beside its place, flushed to the disk, and renamed into it: a reader finds the whole policy or none.
+It is written beside its place, flushed to the disk, and renamed into it: a reader finds all of it or nothing.
 If the machine stops between the two renames that replace an older policy, that one lies in `<folder>.old`.
 """
 

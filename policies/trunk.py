@@ -1,8 +1,8 @@
 """Trunk: Observation -> Prefix, and the one way to go on from there, extend(Prefix, tokens).
 
-The sequence is [image tokens, view by view | instruction | one token of proprioception]. Within it every token
-sees every real one (a prefix-LM, as in arXiv 2407.07726); what extends it sees the prefix and is never seen by
-it, so the prefix is computed once per observation, however many steps a head takes.
+The sequence is [image tokens, view by view | instruction | one token of proprioception]. Within it every
+token sees every real one (a prefix-LM, as in arXiv 2407.07726); what extends it sees the prefix and is never
+seen by it, so the prefix is computed once per observation, however many steps a head takes.
 
     instruction "pick up cube" padded to 5, 2 views of 1 token:
     token      i i  p u c _ _  s      extension  x y
@@ -172,8 +172,8 @@ class Trunk(nn.Module):
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
         """Auxiliary losses (see grounding.py), weighted and per row, and detached scalars worth logging.
 
-        `prefix` comes from `encode`, not from `extend`. The heat map is read off the earliest tokens that know
-        the instruction: the encoder's own if it is conditioned on it, else the language model's at the images.
+        `prefix` comes from `encode`, not from `extend`. The heat map is read off the earliest tokens that
+        know the instruction: the encoder's if it is conditioned, else the language model's at the images.
         """
         images = prefix.image_tokens
         assert images is not None

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -63,6 +64,7 @@ def test_conditioning_is_the_identity_at_first_and_learns(config):
     gradients_reach_everything(encoder, encoder(images, torch.ones(2, 4)))
     with torch.no_grad():
         for parameter in encoder.parameters():
+            assert parameter.grad is not None
             parameter -= 0.1 * parameter.grad.sign()
     assert not torch.allclose(encoder(images, torch.zeros(2, 4)), encoder(images, torch.ones(2, 4)))
 
@@ -89,7 +91,7 @@ def checkpoint(tmp_path):
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
     torch.manual_seed(5)
-    shape = {"image_size": 24, "patch_size": 8, "hidden_size": 16, "intermediate_size": 24}
+    shape: dict[str, Any] = {"image_size": 24, "patch_size": 8, "hidden_size": 16, "intermediate_size": 24}
     model = SiglipVisionModel(SiglipVisionConfig(**shape, num_hidden_layers=2, num_attention_heads=2))
     model.save_pretrained(tmp_path / "siglip")
     return model, str(tmp_path / "siglip")
@@ -107,9 +109,14 @@ def test_a_checkpoint_gives_the_tokens_that_transformers_gives(checkpoint):
 def test_the_image_half_of_a_whole_siglip_is_found(tmp_path):
     from transformers import SiglipConfig, SiglipModel
 
-    width = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
-    vision = {**width, "image_size": 16, "patch_size": 8}
-    text = {**width, "vocab_size": 9, "bos_token_id": 0, "eos_token_id": 1}
+    width: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    vision: dict[str, Any] = {**width, "image_size": 16, "patch_size": 8}
+    text: dict[str, Any] = {**width, "vocab_size": 9, "bos_token_id": 0, "eos_token_id": 1}
     whole = SiglipModel(SiglipConfig(text_config=text, vision_config=vision))
     whole.save_pretrained(tmp_path)
     encoder = siglip.Config(checkpoint=str(tmp_path), stem="patch").build(None)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from toy_trunk import TOKENS, ToyTrunk, attention, heads, rotate
+from toy_trunk import TOKENS, ToyTrunk, attention, heads, real_prefix, rotate
 
 from vlasandbox.policies.networks import default_config, expert, names
 from vlasandbox.policies.networks.expert import Expert, ExpertLayer, norm
@@ -67,6 +67,17 @@ def test_equals_one_dense_pass_over_prefix_and_actions_with_block_mask(kv_heads:
         prefix = trunk.prefix(features)
         actual = net(x, t, net.prepare(prefix) if prepared else prefix)
     torch.testing.assert_close(actual, expected, atol=2e-5, rtol=1e-5)
+
+
+def test_real_trunks_cache_is_rotated_as_the_expert_assumes():
+    trunk, prefix, raw = real_prefix()
+    assert not prefix.mask.all()
+    torch.testing.assert_close(prefix.keys[0], rotate(raw, prefix.positions, trunk.rope_theta))
+    net = expert.Config(width=24, mlp=40).build(trunk, K, A)
+    x, t = torch.randn(2, K, A), torch.rand(2)
+    with torch.no_grad():
+        prepared = net(x, t, net.prepare(prefix))
+    torch.testing.assert_close(net(x, t, prefix), prepared, atol=1e-5, rtol=1e-4)
 
 
 def test_steps_on_one_prepared_prefix_do_not_disturb_each_other():

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -193,6 +194,16 @@ def test_a_finished_training_is_read_from_its_folder(tmp_path):
     )
     with pytest.raises(ValueError, match="no finished training"):
         Training.load(tmp_path / "elsewhere")
+
+
+def test_trainings_on_other_budgets_are_pointed_out(tmp_path, comparison):
+    same = write_report(tmp_path, comparison, {"flow": TRAINING, "never": TRAINING}).read_text()
+    assert "Caution: the trainings differ" not in same
+    longer = dataclasses.replace(TRAINING, updates=1800, samples=57600)
+    page = Reader(write_report(tmp_path, comparison, {"flow": TRAINING, "never": longer}).read_text())
+    caution = "Caution: the trainings differ in more than the policy: updates, samples seen."
+    assert caution in page.text
+    assert caution in (tmp_path / "report.md").read_text()
 
 
 def test_elements_escape_text_and_keep_markup():

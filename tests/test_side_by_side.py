@@ -51,7 +51,7 @@ def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def wait_for(condition, seconds: float = 30.0) -> bool:
+def wait_for(condition, seconds: float = 120.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -69,7 +69,7 @@ def test_more_jobs_than_places_all_end(tmp_path):
 def test_one_failure_is_told_and_the_others_keep_a_checkpoint(tmp_path):
     todo = jobs(tmp_path, "hangs", "fails")
     # The failing one starts only once the hanging one is under way.
-    with pytest.raises(TrainingError, match=r"1_fails.*loss is not finite"):
+    with pytest.raises(TrainingError, match=r"(?s)1_fails.*loss is not finite"):
         run_side_by_side(todo, at_once=2)
     pid = todo[0].folder / "pid"
     assert not pid.exists() or not alive(int(pid.read_text()))
@@ -92,6 +92,6 @@ def test_no_training_outlives_us(tmp_path, sent):
     folders = [job.folder for job in jobs(tmp_path, "hangs", "hangs")]
     assert wait_for(lambda: all((f / "metrics.jsonl").exists() for f in folders))
     parent.send_signal(sent)
-    parent.wait(timeout=30)
+    parent.wait(timeout=120)
     assert wait_for(lambda: all((f / "checkpoint").exists() for f in folders))
     assert wait_for(lambda: not any(alive(int((f / "pid").read_text())) for f in folders))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toy_trunk import ToyTrunk, assert_both_modes, fit, sample_many, two_modes
+from toy_trunk import ToyTrunk, assert_both_modes, fit, real_prefix, sample_many, two_modes
 
 from vlasandbox.policies.codecs import bins
 from vlasandbox.policies.heads import tokens
@@ -40,6 +40,15 @@ def test_decoding_token_by_token_on_the_cache_equals_one_teacher_forced_pass():
         ids = head.codec.encode(chunk)
         assert torch.equal(head.logits(prefix, ids).argmax(dim=-1), ids)
     assert len(ids.unique()) > 2
+
+
+@torch.no_grad()
+def test_the_same_holds_on_a_real_trunk_with_padding():
+    trunk, prefix, _ = real_prefix()
+    head = tokens.Config(codec=FEW, decoding="autoregressive").build(trunk, K, A)
+    ids = head.codec.encode(head.sample(prefix, generators()[:2]))
+    assert isinstance(head, Autoregressive)
+    assert torch.equal(head.logits(prefix, ids).argmax(dim=-1), ids)
 
 
 def test_logits_of_a_slot_depend_on_earlier_tokens_and_on_no_others():

@@ -82,7 +82,7 @@ def test_views_are_told_apart(trunk):
 
 @pytest.mark.parametrize("attend", ["causal", "full"])
 def test_extending_equals_one_joint_pass(trunk, attend):
-    """One sequence, its mask written out, through the other attention of transformers, which takes booleans."""
+    """One sequence, its mask written out, through transformers' other attention, which takes booleans."""
     n, m = 5, 3
     sequence = tokens(n + m)
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 1], [1, 0, 1, 1, 1]]).bool()
@@ -202,6 +202,8 @@ def test_grounding_loss_is_cross_entropy_of_the_patch_plus_distance(film):
     labels = Grounding(torch.tensor([[[0.1, 0.1], [0.9, 0.1]]] * 3), torch.rand(3, 3))
     loss, metrics = trunk.grounding_loss(prefix, labels)
     images = prefix.image_tokens if film else prefix.hidden[:, :IMAGE_TOKENS].unflatten(1, (VIEWS, 4))
+    assert trunk.grounding.heat is not None
+    assert trunk.grounding.position is not None
     heat = trunk.grounding.heat(images).squeeze(-1).log_softmax(-1)
     miss = (trunk.grounding.position(prefix.hidden[:, -1]) - labels.xyz / UNIT).abs().mean(1)
     torch.testing.assert_close(loss, -0.2 * (heat[:, 0, 0] + heat[:, 1, 1]) / 2 + 0.5 * miss)

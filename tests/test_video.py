@@ -1,6 +1,7 @@
 import copy
 
 import av
+import av.error
 import numpy as np
 import pytest
 from made_up_results import result
@@ -191,10 +192,8 @@ def test_an_animation_holds_every_frame(tmp_path, suffix):
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path):
-    with pytest.raises(ValueError, match="shape"):
-        write_mp4(
-            [np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 7), np.uint8)], tmp_path / "x.mp4", 10.0
-        )
+    with pytest.raises((av.error.FFmpegError, ValueError)):
+        write_mp4([np.zeros((15, 15, 3), np.uint8)], tmp_path / "x.mp4", 10.0)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -205,7 +204,7 @@ def test_episodes_are_chosen_by_rule_and_not_twice():
         (1, "test", "the first test seed on which every policy succeeded"),
         (0, "test", "the first test seed on which some policies succeeded and others did not"),
         (2, "test", "the first test seed on which every policy failed"),
-        (0, "blank_image", "the first seed with blank image"),
+        (0, "blank_image", "the first seed of the condition “blank image”"),
     ]
 
 
@@ -215,7 +214,7 @@ def test_policies_without_anything_to_show_give_no_choice():
 
 
 def test_a_comparison_is_filmed(tmp_path, good, bad):
-    clips = film(compare([good, bad]), tmp_path, size=SIZE)
+    clips = film(compare([good, bad]), tmp_path, size=SIZE, progress=False)
     assert clips[0].outcomes == {"a": "success", "b": bad.episodes[0].outcome}
     assert clips[0].path.stat().st_size < 60_000
     steps = max(good.episodes[0].steps, bad.episodes[0].steps)

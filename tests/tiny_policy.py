@@ -1,42 +1,79 @@
-"""A real policy, small enough for tests: random weights, actions within the environment's bounds."""
+"""A policy small enough for tests, with the smallest head that uses everything, and a batch for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from vlasandbox.envs.control import action_space
-from vlasandbox.envs.tasks import load
-from vlasandbox.policies.head import HeadConfig
-from vlasandbox.policies.heads import diffusion, flow, regression, tokens
-from vlasandbox.policies.language import LanguageConfig
-from vlasandbox.policies.networks import expert
+from test_normalizer import statistics
+from tiny_trunk import CONFIG, INSTRUCTIONS, STATE, grounding, observation
+from torch import nn
+
+from vlasandbox.policies.head import ActionHead, HeadConfig, draw_noise, masked_mean
 from vlasandbox.policies.policy import Policy, PolicyConfig
-from vlasandbox.policies.trunk import TrunkConfig
-from vlasandbox.policies.types import PolicySpec
-from vlasandbox.vision.encoders import siglip
+from vlasandbox.policies.types import Batch, PolicySpec
 
-CHUNK = 8
-HEADS: dict[str, HeadConfig] = {
-    "regression": regression.Config(network=expert.Config(width=32)),
-    "tokens": tokens.Config(),
-    "tokens_autoregressive": tokens.Config(decoding="autoregressive"),
-    "diffusion": diffusion.Config(network=expert.Config(width=32), steps=3),
-    "flow": flow.Config(network=expert.Config(width=32), steps=3),
-}
+ACTION, CHUNK = 3, 4
+SPEC = PolicySpec(("front", "wrist"), STATE, ACTION, CHUNK, "ee_delta", 10.0)
 
 
-def tiny_policy(head: str = "flow", cameras: tuple[str, ...] = ("front", "wrist"), state_dim: int = 17) -> Policy:
-    """The policy; always the same weights."""
-    space = action_space("ee_delta")
-    state = np.full(state_dim, 2.0)
-    stats = {"action": _stats(np.array(space.low), np.array(space.high)), "state": _stats(-state, state)}
-    trunk = TrunkConfig(
-        siglip.Config(image_size=32, width=32, layers=1, heads=2, mlp=64),
-        LanguageConfig(width=32, layers=2, heads=2, kv_heads=1, mlp=64),
-    )
-    spec = PolicySpec(cameras, state_dim, len(space.dims), CHUNK, "ee_delta", 10.0)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return Policy.build(PolicyConfig(HEADS[head], trunk), spec, stats, load("pick").instructions()).eval()
+@dataclass(frozen=True)
+class MeanHead(HeadConfig):
+    """A readout of the trunk's next token plus a little noise."""
+
+    noise: float = 0.1
+
+    def build(self, trunk, chunk, action_dim) -> "Mean":
+        return Mean(self, trunk, chunk, action_dim)
 
 
-def _stats(low: np.ndarray, high: np.ndarray) -> dict[str, np.ndarray]:
-    return {"min": low, "max": high, "mean": (low + high) / 2, "std": (high - low) / 4, "q01": low, "q99": high}
+class Mean(ActionHead):
+    @property
+    def evaluations(self) -> int:
+        return 1
+
+    def __init__(self, config, trunk, chunk, action_dim) -> None:
+        super().__init__()
+        self.noise, self.chunk, self.action_dim = config.noise, chunk, action_dim
+        self.query = nn.Parameter(torch.randn(1, trunk.dim))
+        self.readout = nn.Linear(trunk.dim, chunk * action_dim)
+        self._extend = trunk.extend
+
+    def predict(self, prefix) -> torch.Tensor:
+        hidden, _ = self._extend(prefix, self.query.expand(len(prefix.mask), -1, -1), "causal")
+        return self.readout(hidden).view(-1, self.chunk, self.action_dim)
+
+    def loss(self, prefix, actions, mask, generator) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        return masked_mean((self.predict(prefix) - actions).abs(), mask), {}
+
+    def sample(self, prefix, generators: Sequence[torch.Generator]) -> torch.Tensor:
+        return self.predict(prefix) + self.noise * draw_noise(generators, self.chunk, self.action_dim)
+
+
+def stats() -> dict[str, dict[str, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    actions = rng.normal(5, 2, (500, ACTION))
+    actions[:, 2] = 0.25
+    return {"state": statistics(rng.normal(size=(500, STATE))), "action": statistics(actions)}
+
+
+def build(seed: int = 0, **changes) -> Policy:
+    torch.manual_seed(seed)
+    config = replace(PolicyConfig(MeanHead(), CONFIG, shift=2), **changes)
+    return Policy.build(config, SPEC, stats(), INSTRUCTIONS)
+
+
+def make_batch(rows: int = 3, seed: int = 0) -> Batch:
+    g = torch.Generator().manual_seed(seed)
+    actions = torch.randn(rows, CHUNK, ACTION, generator=g) * 2 + 5
+    actions[..., 2] = 0.25
+    seen = observation([INSTRUCTIONS[i % 3] for i in range(rows)], seed)
+    return Batch(seen, actions, torch.ones(rows, CHUNK, dtype=torch.bool), grounding(rows))
+
+
+def generators(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def loss_of(policy: Policy, batch: Batch, seed: int = 0) -> torch.Tensor:
+    return policy.loss(batch, generators(seed)[0])[0]

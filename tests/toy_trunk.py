@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vlasandbox.policies.head import ActionHead
-from vlasandbox.policies.trunk import Trunk
-from vlasandbox.policies.types import Prefix
+from vlasandbox.policies.language import LanguageConfig
+from vlasandbox.policies.trunk import Trunk, TrunkConfig
+from vlasandbox.policies.types import Observation, Prefix
 
 TOKENS = 5
 """Tokens of a prefix; the third one is padding in every odd row."""
@@ -81,6 +82,23 @@ class ToyTrunk(Trunk):
             tokens = tokens + layer["o"](attention(q, k, v, visible))
             tokens = tokens + layer["down"](F.gelu(layer["up"](F.rms_norm(tokens, (self.dim,)))))
         return F.rms_norm(tokens, (self.dim,)), keys, values
+
+
+def real_prefix(kv_heads: int = 2) -> tuple[Trunk, Prefix, Tensor]:
+    """A small trunk as policies have it, its prefix for two rows with instructions of different length, and
+    the keys of its first layer before rotation [b, g, n, e]."""
+    config = TrunkConfig(
+        language=LanguageConfig(width=32, layers=2, heads=4, kv_heads=kv_heads, mlp=48), film=False
+    )
+    instructions = ["pick up the red cube", "stop"]
+    trunk = config.build(1, 3, instructions)
+    raw: list[Tensor] = []
+    projection = trunk.language.get_submodule("model.layers.0.self_attn.k_proj")
+    hook = projection.register_forward_hook(lambda module, inputs, output: raw.append(output))
+    images = torch.randint(256, (2, 1, trunk.image_size, trunk.image_size, 3), dtype=torch.uint8)
+    prefix = trunk.encode(Observation(images, torch.randn(2, 3), instructions))
+    hook.remove()
+    return trunk, prefix, heads(raw[0], trunk.head_dim)
 
 
 def heads(x: Tensor, head_dim: int) -> Tensor:

@@ -1,7 +1,7 @@
 """VisionEncoder: images -> tokens. Implementations live in encoders/.
 
-Adding one is adding a file to encoders/ that defines `Config`, a frozen dataclass deriving from `EncoderConfig`,
-whose `build` returns a `VisionEncoder`.
+Adding one is adding a file to encoders/ that defines `Config`, a frozen dataclass deriving from
+`EncoderConfig`, whose `build` returns a `VisionEncoder`.
 """
 
 from abc import ABC, abstractmethod

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class FiLM(nn.Module):
-    """Per channel (1 + gamma) x + beta, both given by a condition (arXiv 1709.07871); the identity at first."""
+    """(1 + gamma) x + beta per channel, as a condition says (arXiv 1709.07871); the identity at first."""
 
     def __init__(self, condition_dim: int, channels: int) -> None:
         super().__init__()

@@ -93,7 +93,7 @@ class Flow(ActionHead):
         x = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
         known = self.network.prepare(prefix)
         dt = 1 / self.config.steps
-        for step in range(self.config.steps):
-            t = torch.full((len(x),), step * dt, device=x.device)
-            x = x + dt * self.network(x, t, known).float()
+        times = torch.arange(self.config.steps, device=x.device) * dt
+        for t in times.unsqueeze(1).expand(-1, len(x)):
+            x = x.add(self.network(x, t, known), alpha=dt)
         return x

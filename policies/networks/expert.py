@@ -1,8 +1,7 @@
-"""The action expert of pi0 (arXiv 2410.24164): a narrow transformer beside the trunk, joined by attention
-alone.
+"""The action expert of pi0 (arXiv 2410.24164): a narrow transformer beside the trunk.
 
-It has as many layers as the trunk, and the trunk's heads, but a width of its own. In layer i its k action
-tokens attend to the trunk's cached keys and values of layer i and to each other, in both directions; the
+It has as many layers as the trunk, and the trunk's heads, but a width of its own; attention alone joins the
+two. In layer i its k action tokens attend to the trunk's cached keys and values of layer i and to each other, in both directions; the
 trunk never sees them, so its pass is shared by all denoising steps and noise draws. For a prefix of 4
 tokens, one of them padding, and k = 2:
 
@@ -51,8 +50,7 @@ class Config(NetworkConfig):
 
         Raises:
             ValueError: `width` is not a positive even number (the time embedding is half sines, half
-            cosines), or
-                `mlp` is below 1.
+                cosines), or `mlp` is below 1.
         """
         if self.width < 2 or self.width % 2:
             raise ValueError(f"width must be even and positive, got {self.width}")
@@ -208,4 +206,4 @@ def matrix(outputs: int, inputs: int) -> nn.Parameter:
 
 def norm(tokens: Tensor) -> Tensor:
     """Each token with mean 0 and variance 1."""
-    return F.layer_norm(tokens, tokens.shape[-1:])
+    return torch.layer_norm(tokens, tokens.shape[-1:])

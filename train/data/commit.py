@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from . import schema
 from .files import PARTIAL, DatasetError, read_json, write_json
@@ -97,7 +98,7 @@ def _assemble(
     stats: list[dict[str, Stats]] = []
     listed = list(before.ours.get("episodes", []))
     episode = None
-    for seed in seeds:
+    for seed in tqdm(seeds, desc="writing files", unit="episode", leave=False):
         episode = load_staged(root, seed)
         if episode.spec != before.ours.get("spec", episode.spec):
             raise DatasetError(

@@ -1,0 +1,41 @@
+"""Latency is that of whole answers to single observations."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from small_policies import small_policy
+from vlasandbox.eval.batch import observation_of
+from vlasandbox.eval.latency import WARMUP, measure
+from vlasandbox.eval.worker import Sight
+
+
+def sight(step: int = 0) -> Sight:
+    images = np.full((2, 32, 32, 3), step, np.uint8)
+    return Sight(2_000_000, step, images, np.zeros(17, np.float32), "pick up the red cube")
+
+
+def test_latency_is_of_whole_answers_after_the_warm_up():
+    policy = small_policy("regression")
+    act, seen = policy.act, []
+
+    def slow(observation, generators):
+        seen.append(int(observation.images[0, 0, 0, 0, 0]))
+        time.sleep(0.5 if len(seen) <= WARMUP else 0.02)
+        return act(observation, generators)
+
+    policy.act = slow
+    latency = measure(policy, [observation_of(sight(step)) for step in range(3)], n=6)
+    assert 20 <= latency.p50 <= latency.p95 < 450
+    assert (latency.n, latency.warmup, latency.evaluations) == (6, WARMUP, 1)
+    assert latency.threads == torch.get_num_threads()
+    assert seen == [i % 3 for i in range(WARMUP + 6)]
+
+
+def test_latency_refuses_batches_and_nothing():
+    policy = small_policy("regression")
+    with pytest.raises(ValueError, match="1 row each"):
+        measure(policy, [observation_of(sight(), rows=2)])
+    with pytest.raises(ValueError, match="1 row each"):
+        measure(policy, [])

@@ -1,0 +1,94 @@
+"""The quickstart, tiny: it can be interrupted, it continues, it keeps what it finished, it reports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vlasandbox.train.quickstart import PRESETS, Layout, Quickstart, QuickstartConfig, plan
+
+# Two threads that spin while they wait for each other starve on the cores that other tests keep busy.
+ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+CODE = "import sys; from vlasandbox.train.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def start(out: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", CODE, "quickstart", "--smoke", "--out", str(out)]
+    return subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def stop(quickstart: subprocess.Popen[str], when: Path) -> tuple[int, str]:
+    """Ctrl-C, as a terminal sends it to the whole group, as soon as the file `when` exists."""
+    while not when.exists():
+        assert quickstart.poll() is None, quickstart.communicate()[1]
+        time.sleep(0.05)
+    os.killpg(quickstart.pid, signal.SIGINT)
+    _, errors = quickstart.communicate(timeout=120)
+    return quickstart.returncode, errors
+
+
+@pytest.mark.timeout(900)
+def test_an_interrupted_quickstart_continues_to_its_report(tmp_path):
+    out = tmp_path / "quickstart"
+
+    status, errors = stop(start(out), when=out / PRESETS[0] / "config.json")
+    assert status == 130, errors
+    assert "same command continues" in errors
+    assert "Traceback" not in errors
+    group_is_gone = subprocess.run(["pgrep", "-f", str(out)], capture_output=True).returncode == 1
+    assert group_is_gone
+
+    first = start(out)
+    output, errors = first.communicate()
+    assert first.returncode == 0, errors
+    assert "smoke run" in output
+    assert str(out / "report.html") in output
+    report = json.loads((out / "report.json").read_text())
+    assert set(report["policies"]) == set(PRESETS)
+    for policy in report["policies"].values():
+        for condition in ("test", "swapped_instruction", "blank_image"):
+            assert policy[condition]["episodes"] == 2
+            low, high = policy[condition]["interval"]
+            assert 0 <= low <= high <= 1
+        assert policy["training"]["updates"] == 4
+        assert policy["training"]["demonstrations"] == 4
+        assert policy["training"]["cpu_seconds"] > 0
+        assert policy["chunk_ms"]["p50"] > 0
+    assert report["expert"]["episodes"] == 2
+
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    second = start(out)
+    output, errors = second.communicate()
+    assert second.returncode == 0, errors
+    assert "pick_flow" in output
+    changed = [
+        path for path, written in before.items() if path.name != "lock" and path.stat().st_mtime_ns != written
+    ]
+    assert not changed, f"written again: {changed}"
+
+
+def test_the_plan_names_every_step_and_the_budget(tmp_path):
+    quickstart = Quickstart(QuickstartConfig(), tmp_path, Layout(cores=2, gpu=False))
+    text = plan(quickstart, quickstart.steps())
+    for word in ("300 demonstrations", "3000 updates", "2 at a time", "pick_tokens", "blank image", "report"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("layout", "at_once", "threads"),
+    [
+        (Layout(1, False), 1, 1),
+        (Layout(2, False), 2, 1),
+        (Layout(8, False), 4, 2),
+        (Layout(16, True), 1, 16),
+    ],
+)
+def test_trainings_share_the_cores_and_queue_for_the_gpu(layout, at_once, threads):
+    assert (layout.at_once, layout.threads) == (at_once, threads)

@@ -1,0 +1,313 @@
+"""Closed-loop evaluation: outcomes depend on (policy, task, seed) alone; trouble ends in errors, never in a hang."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_policies import CHUNK, HEADS, small_policy
+from vlasandbox import envs
+from vlasandbox.envs.seeds import TEST
+from vlasandbox.eval.batch import BLANK, LANES, Batch
+from vlasandbox.eval.player import EvaluationError
+from vlasandbox.eval.rollout import evaluate, split
+from vlasandbox.eval.worker import Sight
+
+RIGGED = '''
+"""Pick, but some seeds raise or kill the process; tells what is imported and which processes there are."""
+import os, signal, sys
+from pathlib import Path
+from vlasandbox.envs.tasks.pick import Pick
+
+class Faulty(Pick):
+    def build(self):
+        (Path({folder!r}) / str(os.getpid())).write_text(" ".join(sys.modules))
+        return super().build()
+
+    def reset(self, world, rng):
+        self.seed = rng.bit_generator.seed_seq.entropy
+        if self.seed in {raises!r}:
+            raise RuntimeError("boom")
+        if self.seed in {kills!r}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().reset(world, rng)
+
+    def is_success(self, world, scenario):
+        if self.seed in {raises_later!r} and world.data.time > 0.35:
+            raise RuntimeError("boom later")
+        while self.seed in {hangs!r}:
+            pass
+        return super().is_success(world, scenario)
+'''
+
+
+@pytest.fixture
+def rig(tmp_path, monkeypatch):
+    """Makes the task "rigged.faulty"; returns the folder with a file per environment process."""
+    package = tmp_path / "packages"
+    folder = tmp_path / "processes"
+    (package / "rigged").mkdir(parents=True)
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(package))
+
+    def write(raises=(), kills=(), raises_later=(), hangs=()):
+        text = RIGGED.format(
+            folder=str(folder), raises=raises, kills=kills, raises_later=raises_later, hangs=hangs
+        )
+        (package / "rigged" / "faulty.py").write_text(text)
+        return folder
+
+    return write
+
+
+def sight(seed: int, rng: np.random.Generator, instruction: str) -> Sight:
+    images = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    return Sight(seed, 0, images, rng.normal(size=17).astype(np.float32), instruction)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_row_answers_the_same_bits_whatever_the_other_rows_hold(head):
+    policy = small_policy(head)
+    rng = np.random.default_rng(0)
+    sentences = envs.tasks.load("pick").instructions()
+    row = 5
+    seed = TEST.start + row
+    mine = sight(seed, rng, sentences[0])
+    alone = Batch(policy, False).chunks({row: mine})[row]
+    assert alone.shape == (CHUNK, 5)
+    for neighbours in (range(LANES), range(4, 7), [row, 15]):
+        others = {r: sight(TEST.start + r + LANES * r, rng, sentences[r % len(sentences)]) for r in neighbours}
+        assert np.array_equal(Batch(policy, False).chunks(others | {row: mine})[row], alone)
+
+
+def test_an_episode_draws_its_noise_anew_and_continues_it_from_query_to_query():
+    policy = small_policy("flow")
+    rng = np.random.default_rng(0)
+    a, b = sight(3, rng, "pick up the red cube"), sight(3 + LANES, rng, "pick up the blue can")
+    batch = Batch(policy, False)
+    first, second = batch.chunks({3: a})[3], batch.chunks({3: a})[3]
+    assert not np.array_equal(first, second)
+    batch.chunks({3: b})
+    assert np.array_equal(batch.chunks({3: a})[3], first)
+
+
+def test_a_blank_image_hides_the_images_and_nothing_else():
+    policy = small_policy("regression")
+    seen = []
+    act = policy.act
+    policy.act = lambda observation, generators: seen.append(observation) or act(observation, generators)
+    rng = np.random.default_rng(0)
+    mine = sight(0, rng, "pick up the red cube")
+    Batch(policy, True).chunks({0: mine})
+    assert (seen[0].images == BLANK).all()
+    assert torch.equal(seen[0].state[0], torch.from_numpy(mine.state))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7, 16])
+@pytest.mark.parametrize("seeds", [range(2_000_000, 2_000_050), [7, 23, 39, 8], [5]])
+def test_each_seed_is_played_once_in_its_own_lane(workers, seeds):
+    shares = split(seeds, workers)
+    played = [(lane, seed) for share in shares for lane, mine in share.items() for seed in mine]
+    assert sorted(seed for _, seed in played) == sorted(seeds)
+    assert all(lane == seed % LANES for lane, seed in played)
+    assert len(shares) <= workers
+    sizes = [sum(map(len, share.values())) for share in shares]
+    assert max(sizes) - min(sizes) <= LANES
+
+
+def test_an_episode_is_the_same_with_one_and_two_workers_in_any_order_and_company():
+    policy = small_policy("flow")
+    seeds = [*range(TEST.start, TEST.start + 5), TEST.start + 16, TEST.start + 32]
+    alone = evaluate(policy, "pick", seeds, workers=1, progress=False)
+    subset = seeds[::-1][:4]
+    together = evaluate(policy, "pick", subset, workers=2, progress=False)
+    assert [e.seed for e in alone.episodes] == seeds
+    assert [e.seed for e in together.episodes] == subset
+    by_seed = {e.seed: e for e in alone.episodes}
+    for episode in together.episodes:
+        assert episode == by_seed[episode.seed]  # outcome, steps, and every action and chunk bit for bit
+    episode = alone.episodes[0]
+    assert episode.outcome in ("failure", "timeout", "success")
+    assert episode.actions is not None
+    assert episode.actions.shape == (episode.steps, 5)
+    assert [step for step, _ in episode.chunks] == list(range(0, episode.steps, 4))
+    assert np.array_equal(episode.chunks[1][1][:4], episode.actions[4:8])
+    assert not np.array_equal(alone.episodes[0].actions[:4], alone.episodes[1].actions[:4])
+    assert (alone.lanes, alone.threads, alone.execute, alone.evaluations) == (16, 1, 4, 3)
+    assert alone.env_steps == sum(e.steps for e in alone.episodes)
+    assert 0 < alone.chunk_ms_p50 <= alone.chunk_ms_p95
+    assert alone.spec["action_space"]["name"] == "ee_delta"
+    assert alone.versions["mujoco"] == alone.spec["mujoco"]
+
+
+def test_stored_actions_replay_to_the_same_end():
+    result = evaluate(small_policy("flow"), "pick", [TEST.start], workers=1, progress=False, condition="blank_image")
+    (episode,) = result.episodes
+    env = envs.make("pick")
+    env.reset(seed=episode.seed)
+    assert episode.actions is not None
+    for action in episode.actions:
+        _, _, terminated, truncated, info = env.step(action)
+    assert (terminated or truncated, info["progress"]) == (True, episode.progress)
+    assert np.isnan(result.chunk_ms_p50)
+    env.close()
+
+
+def test_the_expert_succeeds_and_with_swapped_words_still_lifts_the_original():
+    seeds = range(TEST.start, TEST.start + 6)
+    expert = evaluate("expert", "pick", seeds, workers=2, progress=False)
+    swapped = evaluate("expert", "pick", seeds, workers=1, progress=False, condition="swapped_instruction")
+    assert expert.policy == "expert"
+    assert expert.successes == swapped.successes == 6
+    for a, b in zip(expert.episodes, swapped.episodes, strict=True):
+        assert a.instruction != b.instruction
+        assert np.array_equal(a.actions, b.actions)  # pyright: ignore[reportArgumentType]
+        assert a.stage == "lifted"
+
+
+def test_a_policy_is_loaded_from_its_folder_and_left_as_it_was(tmp_path):
+    policy = small_policy("regression")
+    policy.save(tmp_path / "mine")
+    policy.train()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        a = evaluate(policy, "pick", [TEST.start], workers=1, progress=False)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert policy.training
+    b = evaluate(tmp_path / "mine", "pick", [TEST.start], workers=1, progress=False)
+    assert a.episodes == b.episodes
+    assert (b.policy, b.checkpoint) == ("mine", str(tmp_path / "mine"))
+
+
+def test_workers_import_neither_torch_nor_transformers(rig):
+    folder = rig()
+    evaluate(small_policy("regression"), "rigged.faulty", [1, 2], workers=1, progress=False)
+    (modules,) = [set(path.read_text().split()) for path in folder.iterdir()]
+    assert "mujoco" in modules
+    assert not modules & {"torch", "transformers", "diffusers", "vlasandbox.policies"}
+
+
+def test_an_episode_that_raises_is_an_error_and_its_lane_goes_on(rig):
+    rig(raises=(16, 32), raises_later=(1,))
+    seeds = [0, 16, 32, 48, 1, 17]
+    result = evaluate(small_policy("regression"), "rigged.faulty", seeds, workers=1, progress=False)
+    outcome = {e.seed: e.outcome for e in result.episodes}
+    assert [outcome[seed] for seed in (16, 32, 1)] == ["error"] * 3
+    assert "error" not in [outcome[seed] for seed in (0, 48, 17)]
+    assert result.errors == 3
+    raised = result.episodes[1]
+    assert raised.error is not None
+    assert raised.error.startswith("RuntimeError: boom (faulty.py:")
+    later = result.episodes[4]
+    assert later.error is not None
+    assert "boom later" in later.error
+    assert later.instruction.startswith("pick up")
+    clean = evaluate(small_policy("regression"), "pick", [48], workers=1, progress=False)
+    assert result.episodes[3] == clean.episodes[0]
+
+
+def test_actions_that_are_not_finite_make_an_error():
+    policy = small_policy("regression")
+    with torch.no_grad():
+        policy.action_normalizer.center.fill_(torch.nan)
+    result = evaluate(policy, "pick", [TEST.start], workers=1, progress=False)
+    assert result.episodes[0].error is not None
+    assert "not finite" in result.episodes[0].error
+
+
+def test_a_process_that_dies_takes_only_what_it_was_playing_with_it(rig):
+    folder = rig(kills=(1,))
+    result = evaluate("expert", "rigged.faulty", [0, 1, 2, 3], workers=1, progress=False)
+    assert [e.outcome for e in result.episodes] == ["success", "error", "success", "success"]
+    assert result.episodes[1].error is not None
+    assert "killed by SIGKILL" in result.episodes[1].error
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_process_that_dies_at_once_ends_the_evaluation_with_a_message(rig):
+    rig(kills=(1,))
+    with pytest.raises(EvaluationError, match="killed by SIGKILL .* before its first observation"):
+        evaluate(small_policy("regression"), "rigged.faulty", [0, 1], workers=2, progress=False)
+
+
+def test_a_policy_that_raises_ends_the_evaluation_and_its_processes(rig):
+    folder = rig()
+    policy = small_policy("regression")
+
+    def broken(observation, generators):
+        raise RuntimeError("no such kernel")
+
+    policy.act = broken
+    with pytest.raises(RuntimeError, match="no such kernel"):
+        evaluate(policy, "rigged.faulty", range(4), workers=2, progress=False, condition="blank_image")
+    assert not any(alive(int(path.name)) for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("way", ["Ctrl-C", "kill -9"])
+def test_no_process_survives_the_evaluation(rig, tmp_path, way):
+    folder = rig(hangs=(1, 2))  # both processes are busy when the end comes
+    script = tmp_path / "script.py"  # without the usual guard: no worker imports it
+    script.write_text(
+        "from vlasandbox.eval.rollout import evaluate\n"
+        "evaluate('expert', 'rigged.faulty', range(100_000), workers=2, progress=False)\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(tmp_path / "packages")}
+    process = subprocess.Popen([sys.executable, str(script)], env=env, stderr=subprocess.PIPE)
+    try:
+        assert wait_until(lambda: len(list(folder.iterdir())) == 2, 60)
+        process.send_signal(signal.SIGINT if way == "Ctrl-C" else signal.SIGKILL)
+        process.wait(20)
+    finally:
+        process.kill()
+    pids = [int(path.name) for path in folder.iterdir()]
+    assert wait_until(lambda: not any(map(alive, pids)), 10)
+    if way == "Ctrl-C":
+        assert process.stderr is not None
+        assert process.stderr.read().decode().strip().endswith("KeyboardInterrupt")
+
+
+def test_mistakes_are_told_before_anything_runs():
+    policy = small_policy("regression")
+    with pytest.raises(ValueError, match=r"unknown task 'pik'; valid: .*pick"):
+        evaluate("expert", "pik", [0], progress=False)
+    for seeds in ([], [1, 1], [-1]):
+        with pytest.raises(ValueError, match="seeds must be distinct"):
+            evaluate("expert", "pick", seeds, progress=False)
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        evaluate("expert", "pick", [0], workers=0, progress=False)
+    with pytest.raises(ValueError, match=f"at most the policy's chunk length {CHUNK}, got 9"):
+        evaluate(policy, "pick", [0], execute=9, progress=False)
+    with pytest.raises(ValueError, match="unknown camera 'left'"):
+        evaluate(small_policy("regression", cameras=("front", "left")), "pick", [0], progress=False)
+
+
+def test_a_policy_for_another_robot_is_refused():
+    policy = small_policy("regression", state_dim=9)
+    with pytest.raises(ValueError, match="state dimensions: policy 9, environment 17"):
+        evaluate(policy, "pick", [0], workers=1, progress=False)
+
+
