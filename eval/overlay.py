@@ -34,7 +34,7 @@ _FINE = 3
 
 
 def draw_shot(shot: Shot) -> UInt8[np.ndarray, "h w 3"]:
-    """The front view with the wrist view in its lower right corner and the rest of the chunk drawn in."""
+    """The view with the wrist view in its lower right corner and the rest of the chunk drawn in."""
     picture = Image.fromarray(shot.image).convert("RGB")
     if shot.plan is not None:
         _draw_plan(picture, shot.plan)

@@ -18,6 +18,8 @@ from .worker import Broken, Job, Ready, Turn
 
 GRACE = 3.0
 """Time that a process gets to free its OpenGL context before it is killed [s]."""
+DEATHS = 3
+"""Processes in a row that may die without finishing an episode."""
 COMMAND = "from vlasandbox.eval.worker import main; main()"
 
 
@@ -39,13 +41,13 @@ class Player:
     def __init__(self, job: Job) -> None:
         """Starts the process and does not wait for it."""
         self._stopped = False
+        self._deaths = 0
         self._start(job)
 
     def _start(self, job: Job) -> None:
         self._job = job
         self._queues = {lane: deque(seeds) for lane, seeds in job.lanes.items()}
         """Seeds of the episodes that are not finished; the first of each is being played."""
-        self._has_played = False
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -95,7 +97,7 @@ class Player:
 
         Raises:
             Stopped: `stop` was called.
-            EvaluationError: the process died before it had played anything.
+            EvaluationError: one process after the other dies.
         """
         try:
             turns = self._connection.recv()
@@ -103,11 +105,11 @@ class Player:
             if self._stopped:
                 raise Stopped from None
             return self._take_over()
-        self._has_played = True
         for lane, turn in turns.items():
             for episode in turn.finished:
                 seed = self._queues[lane].popleft()
                 assert seed == episode.seed, f"lane {lane} played {episode.seed} instead of {seed}"
+                self._deaths = 0
         return turns
 
     def stop(self) -> None:
@@ -131,8 +133,9 @@ class Player:
     def _take_over(self) -> dict[int, Turn]:
         """The dead process's current episodes as errors, and the first turns of another one that plays the rest."""
         how = self._how_it_died()
-        if not self._has_played:
-            raise EvaluationError(f"an environment process {how} before its first observation")
+        self._deaths += 1
+        if self._deaths > DEATHS:
+            raise EvaluationError(f"environment processes die without finishing an episode; the last one {how}")
         error = f"the environment process {how}"
         turns = {lane: Turn([_lost(seeds.popleft(), error)]) for lane, seeds in self._queues.items() if seeds}
         rest = {lane: list(seeds) for lane, seeds in self._queues.items() if seeds}

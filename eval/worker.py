@@ -102,15 +102,15 @@ class Lane:
             self._seed, self._actions, self._stage, self._info = self._seeds.popleft(), [], 0, {}
             try:
                 options = {"instruction": "swapped"} if self._job.swapped else None
-                observation, info = self.env.reset(seed=self._seed, options=options)
+                self._observation, info = self.env.reset(seed=self._seed, options=options)
                 self._note(info)
-                return Turn(finished, self._sight(observation))
+                return Turn(finished, self._sight())
             except Exception as error:
                 finished.append(self._crash(error))
         return Turn(finished)
 
-    def advance(self, block: Shaped[np.ndarray, "m a"] | None) -> Turn:
-        """Executes `block`, or one action of the expert; goes on to the next episode if this one ends."""
+    def act(self, block: Shaped[np.ndarray, "m a"] | None) -> EpisodeResult | None:
+        """Executes `block`, or one action of the expert; gives the result if the episode ends."""
         try:
             if block is None:
                 assert self._expert is not None
@@ -118,12 +118,17 @@ class Lane:
             observation, _, terminated, truncated, info = self.env.step_block(block)
             self._actions.extend(block[: info["steps"]])
             self._note(info)
-            if not (terminated or truncated):
-                return Turn([], self._sight(observation))
-            won = info["is_success"]
-            return self.begin([self._result("success" if won else "timeout" if truncated else "failure")])
+            self._observation = observation
         except Exception as error:
-            return self.begin([self._crash(error)])
+            return self._crash(error)
+        if terminated or truncated:
+            return self._result("success" if info["is_success"] else "timeout" if truncated else "failure")
+        return None
+
+    def advance(self, block: Shaped[np.ndarray, "m a"]) -> Turn:
+        """Executes `block` and goes on to the next episode if this one ends."""
+        result = self.act(block)
+        return Turn([], self._sight()) if result is None else self.begin([result])
 
     def close(self) -> None:
         """Frees the environment's share of the OpenGL context."""
@@ -133,7 +138,8 @@ class Lane:
         self._info = info
         self._stage = max(self._stage, self.env.definition.stages.index(info["stage"]))
 
-    def _sight(self, observation: dict[str, Any]) -> Sight:
+    def _sight(self) -> Sight:
+        observation = self._observation
         pixels = observation["pixels"]
         images = np.stack([pixels[name] for name in self.env.cameras]) if pixels else np.empty((0, 0, 0, 3), np.uint8)
         return Sight(self._seed, len(self._actions), images, observation["agent_pos"], observation["instruction"])
@@ -200,9 +206,12 @@ def _play_expert(connection: Connection, lanes: dict[int, Lane]) -> None:
     for number, lane in lanes.items():
         turn = lane.begin([])
         while turn.sight is not None:
-            if turn.finished:
-                connection.send({number: Turn(turn.finished)})
-            turn = lane.advance(None)
+            result = None
+            while result is None:
+                result = lane.act(None)
+            # Told at once: should the next episode kill the process, this one is safe.
+            connection.send({number: Turn([*turn.finished, result])})
+            turn = lane.begin([])
         connection.send({number: turn})
 
 

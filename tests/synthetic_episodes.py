@@ -1,10 +1,12 @@
 """Small made-up episodes for tests of the dataset: smooth pictures, random numbers, no simulator."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vlasandbox.envs.episode import Episode
+from vlasandbox.train.data.writer import DatasetWriter
 
 SPEC: dict[str, Any] = {
     "robot": "panda",
@@ -47,3 +49,12 @@ def synthetic_episode(
         success=success,
         control_hz=10.0,
     )
+
+
+def write_dataset(root: Path, seeds: tuple[int, ...] = (0, 1, 2), length: int = 5) -> Path:
+    """A dataset of synthetic episodes; the one of seed s is `length` + s long and perturbed at step 1."""
+    writer = DatasetWriter(root, SETTINGS)
+    for seed in seeds:
+        writer.add_episode(synthetic_episode(seed, length + seed, perturbed=[1]), SPEC)
+    writer.commit()
+    return root

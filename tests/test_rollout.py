@@ -248,10 +248,20 @@ def test_a_process_that_dies_takes_only_what_it_was_playing_with_it(rig):
     assert len(list(folder.iterdir())) == 2
 
 
-def test_a_process_that_dies_at_once_ends_the_evaluation_with_a_message(rig):
-    rig(kills=(1,))
-    with pytest.raises(EvaluationError, match="killed by SIGKILL .* before its first observation"):
-        evaluate(small_policy("regression"), "rigged.faulty", [0, 1], workers=2, progress=False)
+def test_a_dead_process_is_replaced_and_its_lanes_play_on(rig):
+    rig(kills=(1, 16))
+    seeds = [0, 1, 16, 17, 32]
+    result = evaluate(small_policy("regression"), "rigged.faulty", seeds, workers=1, progress=False)
+    # Lane 1 kills the first process, lane 0 the second: each takes the other's episode with it.
+    assert [e.outcome == "error" for e in result.episodes] == [True, True, True, True, False]
+    clean = evaluate(small_policy("regression"), "pick", [32], workers=1, progress=False)
+    assert result.episodes[4] == clean.episodes[0]
+
+
+def test_processes_that_keep_dying_end_the_evaluation_with_a_message(rig):
+    rig(kills=range(10))
+    with pytest.raises(EvaluationError, match="die without finishing an episode.* killed by SIGKILL"):
+        evaluate("expert", "rigged.faulty", range(10), workers=1, progress=False)
 
 
 def test_a_policy_that_raises_ends_the_evaluation_and_its_processes(rig):
