@@ -92,7 +92,7 @@ def real_prefix(kv_heads: int = 2) -> tuple[Trunk, Prefix, Tensor]:
     )
     instructions = ["pick up the red cube", "stop"]
     trunk = config.build(1, 3, instructions)
-    raw: list[Tensor] = []
+    raw = []
     projection = trunk.language.get_submodule("model.layers.0.self_attn.k_proj")
     hook = projection.register_forward_hook(lambda module, inputs, output: raw.append(output))
     images = torch.randint(256, (2, 1, trunk.image_size, trunk.image_size, 3), dtype=torch.uint8)

@@ -1,9 +1,9 @@
 """The action expert of pi0 (arXiv 2410.24164): a narrow transformer beside the trunk.
 
 It has as many layers as the trunk, and the trunk's heads, but a width of its own; attention alone joins the
-two. In layer i its k action tokens attend to the trunk's cached keys and values of layer i and to each other, in both directions; the
-trunk never sees them, so its pass is shared by all denoising steps and noise draws. For a prefix of 4
-tokens, one of them padding, and k = 2:
+two. In layer i its k action tokens attend to the trunk's cached keys and values of layer i and to each other,
+in both directions; the trunk never sees them, so its pass is shared by all denoising steps and noise draws.
+For a prefix of 4 tokens, one of them padding, and k = 2:
 
     token      p p _ p  a a
     position   0 1 1 2  3 4     (padding does not advance positions)
