@@ -44,7 +44,9 @@ def measure(policy: Policy, observations: Sequence[Observation], n: int = REPEAT
     """
     rows = {len(observation.instruction) for observation in observations}
     if rows != {1}:
-        raise ValueError(f"latency is measured on observations of 1 row each, got {len(observations)} of {rows} rows")
+        raise ValueError(
+            f"latency is measured on observations of 1 row each, got {len(observations)} of {rows} rows"
+        )
     generators = [torch.Generator(policy.device).manual_seed(0)]
     times = np.empty(WARMUP + n)
     for i in range(len(times)):

@@ -135,7 +135,9 @@ class Player:
         how = self._how_it_died()
         self._deaths += 1
         if self._deaths > DEATHS:
-            raise EvaluationError(f"environment processes die without finishing an episode; the last one {how}")
+            raise EvaluationError(
+                f"environment processes die without finishing an episode; the last one {how}"
+            )
         error = f"the environment process {how}"
         turns = {lane: Turn([_lost(seeds.popleft(), error)]) for lane, seeds in self._queues.items() if seeds}
         rest = {lane: list(seeds) for lane, seeds in self._queues.items() if seeds}

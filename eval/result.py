@@ -146,7 +146,9 @@ class EvalResult:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document.pop("format") != FORMAT:
-                raise ResultError(f"{path} was written by another version of this program; run the evaluation again")
+                raise ResultError(
+                    f"{path} was written by another version of this program; run the evaluation again"
+                )
             with np.load(path.parent / document.pop("arrays"), allow_pickle=False) as arrays:
                 episodes = _unpack(document.pop("episodes"), dict(arrays))
             for name in ("chunk_ms_p50", "chunk_ms_p95"):

@@ -76,8 +76,14 @@ def evaluate(
     path = list(sys.path)
     if policy == EXPERT:
         # It sees the simulator's state: no images need to be drawn.
-        jobs = [Job(path, task, {"cameras": ()}, swapped, True, {0: list(seeds[w::workers])}) for w in range(workers)]
-        with Tally(name or EXPERT, condition, len(seeds), progress) as tally, players_of(jobs) as (players, spec):
+        jobs = [
+            Job(path, task, {"cameras": ()}, swapped, True, {0: list(seeds[w::workers])})
+            for w in range(workers)
+        ]
+        with (
+            Tally(name or EXPERT, condition, len(seeds), progress) as tally,
+            players_of(jobs) as (players, spec),
+        ):
             in_threads([lambda player=player: _watch(player, tally) for player in players], players)
         return tally.result(task, seeds, spec, execute=1)
 
@@ -85,7 +91,9 @@ def evaluate(
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
     policy = policy if isinstance(policy, Policy) else Policy.load(Path(policy))
     if execute > policy.spec.chunk:
-        raise ValueError(f"execute must be at most the policy's chunk length {policy.spec.chunk}, got {execute}")
+        raise ValueError(
+            f"execute must be at most the policy's chunk length {policy.spec.chunk}, got {execute}"
+        )
     env = {
         "action_space": policy.spec.action_space,
         "control_hz": policy.spec.control_hz,
@@ -132,12 +140,16 @@ def split(seeds: Sequence[int], workers: int) -> list[dict[int, list[int]]]:
     rows: dict[int, list[int]] = {}
     for seed in seeds:
         rows.setdefault(seed % LANES, []).append(seed)
-    shares = [{row: mine[(w + row) % workers :: workers] for row, mine in rows.items()} for w in range(workers)]
+    shares = [
+        {row: mine[(w + row) % workers :: workers] for row, mine in rows.items()} for w in range(workers)
+    ]
     shares = [{row: mine for row, mine in share.items() if mine} for share in shares]
     return [share for share in shares if share]
 
 
-def _play(player: Player, turns: dict[int, Turn], batch: Batch, horizon: RecedingHorizon, tally: Tally) -> None:
+def _play(
+    player: Player, turns: dict[int, Turn], batch: Batch, horizon: RecedingHorizon, tally: Tally
+) -> None:
     """Asks the policy and acts until all episodes of `player` are over."""
     chunks: dict[int, list[tuple[int, np.ndarray]]] = {}
     with fixed_threads():

@@ -109,7 +109,9 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
         )
     excluded = tuple(s for s in sorted(rows_a) if "error" in (rows_a[s].outcome, rows_b[s].outcome))
     pairs = [
-        (rows_a[s].outcome == "success", rows_b[s].outcome == "success") for s in rows_a if s not in set(excluded)
+        (rows_a[s].outcome == "success", rows_b[s].outcome == "success")
+        for s in rows_a
+        if s not in set(excluded)
     ]
     counts = [pairs.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False))]
     return PairedTable(*counts, excluded)
@@ -175,7 +177,9 @@ def resolvable_paired(n: int, discordance: float, level: float = 0.95) -> float:
     return _smallest(needed, n, 1.0)
 
 
-def _hybrid_interval(x_a: int, n_a: int, x_b: int, n_b: int, correlation: float, level: float) -> tuple[float, float]:
+def _hybrid_interval(
+    x_a: int, n_a: int, x_b: int, n_b: int, correlation: float, level: float
+) -> tuple[float, float]:
     """Newcombe's combination of two Wilson intervals, whose rates have the given correlation."""
     if n_a == 0 or n_b == 0:
         return -1.0, 1.0

@@ -141,8 +141,14 @@ class Lane:
     def _sight(self) -> Sight:
         observation = self._observation
         pixels = observation["pixels"]
-        images = np.stack([pixels[name] for name in self.env.cameras]) if pixels else np.empty((0, 0, 0, 3), np.uint8)
-        return Sight(self._seed, len(self._actions), images, observation["agent_pos"], observation["instruction"])
+        images = (
+            np.stack([pixels[name] for name in self.env.cameras])
+            if pixels
+            else np.empty((0, 0, 0, 3), np.uint8)
+        )
+        return Sight(
+            self._seed, len(self._actions), images, observation["agent_pos"], observation["instruction"]
+        )
 
     def _result(self, outcome: Outcome, error: str | None = None) -> EpisodeResult:
         return EpisodeResult(

@@ -39,4 +39,11 @@ def small_policy(head: str, cameras: tuple[str, ...] = ("front", "wrist"), state
 
 
 def _stats(low: np.ndarray, high: np.ndarray) -> dict[str, np.ndarray]:
-    return {"min": low, "max": high, "mean": (low + high) / 2, "std": (high - low) / 4, "q01": low, "q99": high}
+    return {
+        "min": low,
+        "max": high,
+        "mean": (low + high) / 2,
+        "std": (high - low) / 4,
+        "q01": low,
+        "q99": high,
+    }

@@ -20,7 +20,12 @@ CODE = "import sys; from vlasandbox.train.cli import main; sys.exit(main(sys.arg
 def start(out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", CODE, "quickstart", "--smoke", "--out", str(out)]
     return subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 

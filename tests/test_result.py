@@ -20,9 +20,15 @@ def make_result(seed_start: int = 2_000_000, latency: float = 12.5) -> EvalResul
     rows = [
         EpisodeResult(seed_start, "success", 9, 1.0, "lifted", "pick up the red cube", None, *arrays(9)),
         EpisodeResult(seed_start + 1, "error", 0, 0.0, "", "", "ValueError: boom (pick.py:3)"),
-        EpisodeResult(seed_start + 2, "error", 0, 0.0, "start", "", "raised at once", np.zeros((0, 5), np.float32)),
-        EpisodeResult(seed_start + 3, "timeout", 40, 0.25, "grasped", "pick up the blue can", None, *arrays(40)),
-        EpisodeResult(seed_start + 4, "success", 20, 1.0, "lifted", "pick up the red can", None, arrays(20)[0]),
+        EpisodeResult(
+            seed_start + 2, "error", 0, 0.0, "start", "", "raised at once", np.zeros((0, 5), np.float32)
+        ),
+        EpisodeResult(
+            seed_start + 3, "timeout", 40, 0.25, "grasped", "pick up the blue can", None, *arrays(40)
+        ),
+        EpisodeResult(
+            seed_start + 4, "success", 20, 1.0, "lifted", "pick up the red can", None, arrays(20)[0]
+        ),
     ]
     return EvalResult(
         policy="flow",

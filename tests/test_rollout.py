@@ -97,7 +97,9 @@ def test_a_row_answers_the_same_bits_whatever_the_other_rows_hold(head):
     alone = Batch(policy, False).chunks({row: mine})[row]
     assert alone.shape == (CHUNK, 5)
     for neighbours in (range(LANES), range(4, 7), [row, 15]):
-        others = {r: sight(TEST.start + r + LANES * r, rng, sentences[r % len(sentences)]) for r in neighbours}
+        others = {
+            r: sight(TEST.start + r + LANES * r, rng, sentences[r % len(sentences)]) for r in neighbours
+        }
         assert np.array_equal(Batch(policy, False).chunks(others | {row: mine})[row], alone)
 
 
@@ -162,7 +164,9 @@ def test_an_episode_is_the_same_with_one_and_two_workers_in_any_order_and_compan
 
 
 def test_stored_actions_replay_to_the_same_end():
-    result = evaluate(small_policy("flow"), "pick", [TEST.start], workers=1, progress=False, condition="blank_image")
+    result = evaluate(
+        small_policy("flow"), "pick", [TEST.start], workers=1, progress=False, condition="blank_image"
+    )
     (episode,) = result.episodes
     env = envs.make("pick")
     env.reset(seed=episode.seed)
@@ -319,5 +323,3 @@ def test_a_policy_for_another_robot_is_refused():
     policy = small_policy("regression", state_dim=9)
     with pytest.raises(ValueError, match="state dimensions: policy 9, environment 17"):
         evaluate(policy, "pick", [0], workers=1, progress=False)
-
-

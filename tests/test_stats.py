@@ -19,7 +19,9 @@ from vlasandbox.eval.stats import (
 
 
 def result(policy: str, outcomes: dict[int, Outcome], task: str = "pick") -> EvalResult:
-    episodes = [EpisodeResult(seed, outcome, 1, 0.0, "start", "pick up") for seed, outcome in outcomes.items()]
+    episodes = [
+        EpisodeResult(seed, outcome, 1, 0.0, "start", "pick up") for seed, outcome in outcomes.items()
+    ]
     return EvalResult(
         policy, "", task, "test", min(outcomes), episodes, 4, 16, 1, 1, math.nan, math.nan, 0.0, 0, {}, {}
     )
@@ -49,7 +51,9 @@ def test_a_level_of_95_is_not_a_probability():
         wilson(1, 2, 95.0)
 
 
-@pytest.mark.parametrize(("b", "c"), [(0, 0), (0, 5), (0, 6), (12, 6), (6, 12), (5, 5), (40, 17), (900, 1000)])
+@pytest.mark.parametrize(
+    ("b", "c"), [(0, 0), (0, 5), (0, 6), (12, 6), (6, 12), (5, 5), (40, 17), (900, 1000)]
+)
 def test_mcnemar_is_the_two_sided_binomial_test(b, c):
     expected = scipy_stats.binomtest(b, b + c, 0.5).pvalue if b + c else 1.0
     assert mcnemar_exact(b, c) == pytest.approx(expected, rel=1e-9)
