@@ -14,13 +14,14 @@ from .worker import Sight
 LANES = 16
 """Rows of every batch; the episode of seed s sits in row s % LANES."""
 THREADS = 1
-"""torch threads of one inference on a CPU, whatever the machine has."""
+"""torch threads of one inference on a CPU, whatever the machine has. More of them gain less than as many batches
+side by side, and lose much on a machine that does anything else: they wait for each other in a busy loop."""
 BLANK = 128
 """Grey level of a blank image: the middle of the range, which an encoder gets as 0."""
 
 
 class Batch:
-    """LANES rows of observations and one noise generator for each. For one thread; several may share the policy."""
+    """LANES rows of observations and a noise generator for each. Not shared by threads; the policy may be."""
 
     def __init__(self, policy: Policy, blank: bool) -> None:
         """`blank`: whether the policy sees uniform grey instead of the images."""
@@ -31,7 +32,7 @@ class Batch:
         self._observation: Observation | None = None
 
     def chunks(self, sights: dict[int, Sight]) -> dict[int, Float32[np.ndarray, "k a"]]:
-        """A chunk for each lane in `sights`. The other rows repeat something old, whose answer is thrown away."""
+        """A chunk for each lane in `sights`. The other rows hold something old, whose answer is thrown away."""
         if self._observation is None:
             self._observation = observation_of(next(iter(sights.values())), LANES, self._blank)
         observation = self._observation
@@ -55,11 +56,13 @@ def observation_of(sight: Sight, rows: int = 1, blank: bool = False) -> Observat
 
 
 @contextmanager
-def fixed_threads() -> Iterator[None]:
-    """torch on THREADS threads in the calling thread, and in those that it starts; as before afterwards."""
-    before = torch.get_num_threads()
+def inference_mode(policy: Policy) -> Iterator[None]:
+    """The policy in evaluation mode and torch on THREADS threads; both are as before afterwards."""
+    training, threads = policy.training, torch.get_num_threads()
+    policy.eval()
     torch.set_num_threads(THREADS)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        policy.train(training)
+        torch.set_num_threads(threads)

@@ -27,15 +27,15 @@ class EvaluationError(RuntimeError):
     """The evaluation cannot go on, through no fault of the policy."""
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The player was told to stop while somebody waited for it."""
 
 
 class Player:
     """A process that plays the episodes of a job.
 
-    If it dies, the episodes that it was playing are errors, and a new process plays the rest. It ends with this
-    process, however that ends, because its connection ends.
+    If it dies, the episodes that it was playing are errors, and a new process plays the rest. It ends with
+    this process, however that ends.
     """
 
     def __init__(self, job: Job) -> None:
@@ -77,9 +77,9 @@ class Player:
             message = self._connection.recv()
         except (EOFError, ConnectionError):
             if self._stopped:
-                raise Stopped from None
+                raise StoppedError from None
             raise EvaluationError(
-                f"an environment process {self._how_it_died()} while starting; `vla doctor` says what is missing"
+                f"an environment process {self._how_it_died()} while starting; `vla doctor` says what is wrong"
             ) from None
         if isinstance(message, Broken):
             if message.mistake:
@@ -96,14 +96,14 @@ class Player:
         """Waits for what happened next, in some lanes.
 
         Raises:
-            Stopped: `stop` was called.
+            StoppedError: `stop` was called.
             EvaluationError: one process after the other dies.
         """
         try:
             turns = self._connection.recv()
         except (EOFError, ConnectionError):
             if self._stopped:
-                raise Stopped from None
+                raise StoppedError from None
             return self._take_over()
         for lane, turn in turns.items():
             for episode in turn.finished:
@@ -113,7 +113,7 @@ class Player:
         return turns
 
     def stop(self) -> None:
-        """Ends the process; a busy one is killed after GRACE. May be called while another thread waits in `receive`."""
+        """Ends the process, even while another thread waits in `receive`; a busy one is killed after GRACE."""
         self._stopped = True
         try:
             self._socket.shutdown(socket.SHUT_RDWR)  # unlike closing, wakes a thread that reads
@@ -131,7 +131,7 @@ class Player:
         self._socket.close()
 
     def _take_over(self) -> dict[int, Turn]:
-        """The dead process's current episodes as errors, and the first turns of another one that plays the rest."""
+        """The dead process's current episodes as errors, and the first turns of one that plays the rest."""
         how = self._how_it_died()
         self._deaths += 1
         if self._deaths > DEATHS:
@@ -159,7 +159,7 @@ class Player:
         try:
             self._connection.send(message)
         except ConnectionError:
-            pass  # the process is gone; what it said before, or the end of the stream, is waiting to be received
+            pass  # the process is gone; what it said before, or the end of the stream, waits to be received
 
 
 def _lost(seed: int, error: str) -> EpisodeResult:

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
-from .player import Player, Stopped
+from .player import Player, StoppedError
 from .worker import Job
 
 
@@ -18,7 +18,7 @@ def usable_cores() -> int:
 
 @contextmanager
 def players_of(jobs: list[Job]) -> Iterator[tuple[list[Player], dict[str, Any]]]:
-    """Running players, and the specification of their environments; ends them with the block, whatever ends it."""
+    """Running players and the specification of their environments; ends them, however the block ends."""
     players: list[Player] = []
     try:
         for job in jobs:
@@ -32,7 +32,7 @@ def players_of(jobs: list[Job]) -> Iterator[tuple[list[Player], dict[str, Any]]]
 
 
 def in_threads(bodies: Sequence[Callable[[], None]], players: list[Player]) -> None:
-    """Runs all bodies at once. If one fails, or Ctrl-C comes, the players are stopped and with them the others."""
+    """Runs all bodies at once. If one fails, or Ctrl-C comes, stops the players and with them the others."""
     with ThreadPoolExecutor(len(bodies)) as threads:
         futures = [threads.submit(body) for body in bodies]
         try:
@@ -45,5 +45,5 @@ def in_threads(bodies: Sequence[Callable[[], None]], players: list[Player]) -> N
                 for thread in stoppers:
                     thread.join()
     errors = [error for future in futures if (error := future.exception()) is not None]
-    for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
+    for error in sorted(errors, key=lambda error: isinstance(error, StoppedError)):
         raise error

@@ -1,7 +1,7 @@
 """What an evaluation leaves behind: one row per episode, and everything needed to repeat it.
 
-On disk it is a folder: `result.json`, strict JSON that any tool reads, and beside it one npz with the executed
-actions and the predicted chunks.
+On disk it is a folder: `result.json`, strict JSON that any tool reads, and beside it one npz with the
+executed actions and the predicted chunks.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 Outcome = Literal["success", "failure", "timeout", "error"]
-"""`failure`: the episode ended by itself without success; `timeout`: its time ran out; `error`: code raised."""
+"""`failure`: the episode ended by itself without success; `timeout`: time ran out; `error`: code raised."""
 Condition = Literal["test", "swapped_instruction", "blank_image"]
 
 FILE = "result.json"
@@ -39,7 +39,7 @@ class EpisodeResult:
     progress: float
     """The task's own progress at the end, in [0, 1]."""
     stage: str
-    """The furthest named stage that was seen, looking after each block of actions: where a failure happened."""
+    """The furthest named stage, looked at after each block of actions: where a failure happened."""
     instruction: str
     """What the policy was told."""
     error: str | None = None

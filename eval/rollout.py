@@ -1,31 +1,33 @@
 """Closed-loop evaluation: a policy, a task, a list of seeds -> one outcome per seed.
 
-An outcome depends on (checkpoint, task, seed) alone. The environment does so by itself; for the policy it takes
-that nothing but its own row enters an episode's arithmetic, in the same order of operations:
-- Inference always runs on LANES rows, on THREADS torch threads: other shapes and other splits round differently,
-  and contacts amplify the difference. Rows that nobody needs hold some old observation.
+An outcome depends on (checkpoint, task, seed) alone. The environment does so by itself; for the policy it
+takes that nothing but its own row enters an episode's arithmetic, in the same order of operations:
+- Inference always runs on LANES rows, on THREADS torch threads: other shapes and other splits round
+  differently, and contacts amplify the difference. Rows that nobody needs hold some old observation.
 - The episode of seed s always sits in row s % LANES. A vectorised loop may treat its last elements in another
   way than the rest, so a row's arithmetic may depend on where it is, though not on what the others hold.
 - Every episode draws its noise from its own generator, seeded with its seed.
 So the number of workers, which episodes share a batch, and the order of the seeds may be anything.
 
-Each environment process has a thread of ours, and the two take turns: the policy answers all of its lanes, then the
-process steps them. With a process per core every core is busy, and one thread's environments step while another's
-policy thinks. (Two torch threads for one policy gain less, and lose much on a machine that does anything else.)
+Each environment process has a thread of ours, and the two take turns: the policy answers all of its lanes, then
+the process steps them. With a process per core every core is busy: one's environments step while another's
+policy thinks.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import torch
 
 from ..envs.names import check_name
 from ..policies.execution import RecedingHorizon
 from ..policies.policy import Policy
-from .batch import LANES, THREADS, Batch, fixed_threads, observation_of
+from .batch import LANES, THREADS, Batch, inference_mode, observation_of
 from .latency import Latency, measure
 from .player import Player
 from .pool import in_threads, players_of, usable_cores
@@ -54,8 +56,8 @@ def evaluate(
         policy: a policy on any device, the folder of a saved one, or "expert" for the task's scripted expert.
         task: one of `envs.task_names()`, or the dotted name of a module with a task.
         seeds: distinct; see `envs.seeds` for which to use.
-        condition: "test"; "swapped_instruction" names another object of the scene, while success stays about the
-            original; "blank_image" shows the policy uniform grey. The expert sees neither words nor images.
+        condition: "test"; "swapped_instruction" names another object of the scene, while success stays about
+            the original; "blank_image" shows the policy uniform grey. The expert sees neither words nor images.
         workers: environment processes; one per core by default.
         execute: actions executed of each chunk before the policy is asked again.
         image_size: of the environment's images [pixels]; the policy resizes them to its own.
@@ -72,55 +74,47 @@ def evaluate(
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     workers = min(workers or usable_cores(), len(seeds))
-    swapped = condition == "swapped_instruction"
-    path = list(sys.path)
+    job = Job(list(sys.path), task, {}, condition == "swapped_instruction", policy == EXPERT, {})
     if policy == EXPERT:
         # It sees the simulator's state: no images need to be drawn.
-        jobs = [
-            Job(path, task, {"cameras": ()}, swapped, True, {0: list(seeds[w::workers])})
-            for w in range(workers)
-        ]
+        job = replace(job, env={"cameras": ()})
+        jobs = [replace(job, lanes={0: list(seeds[worker::workers])}) for worker in range(workers)]
         with (
             Tally(name or EXPERT, condition, len(seeds), progress) as tally,
             players_of(jobs) as (players, spec),
         ):
-            in_threads([lambda player=player: _watch(player, tally) for player in players], players)
+            in_threads([partial(_watch, player, tally) for player in players], players)
         return tally.result(task, seeds, spec, execute=1)
 
     horizon = RecedingHorizon(execute)
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
-    policy = policy if isinstance(policy, Policy) else Policy.load(Path(policy))
-    if execute > policy.spec.chunk:
+    asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy))
+    if execute > asked.spec.chunk:
         raise ValueError(
-            f"execute must be at most the policy's chunk length {policy.spec.chunk}, got {execute}"
+            f"execute must be at most the policy's chunk length {asked.spec.chunk}, got {execute}"
         )
     env = {
-        "action_space": policy.spec.action_space,
-        "control_hz": policy.spec.control_hz,
-        "cameras": policy.spec.cameras,
+        "action_space": asked.spec.action_space,
+        "control_hz": asked.spec.control_hz,
+        "cameras": asked.spec.cameras,
         "image_size": image_size,
     }
-    jobs = [Job(path, task, env, swapped, False, lanes) for lanes in split(seeds, workers)]
-    blank = condition == "blank_image"
+    jobs = [replace(job, env=env, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
     with (
         Tally(label, condition, len(seeds), progress) as tally,
         players_of(jobs) as (players, spec),
-        _evaluation_mode(policy),
+        inference_mode(asked),
     ):
-        policy.check_env(spec)
+        asked.check_env(spec)
         first = [player.receive() for player in players]
-        latency = None
-        if condition == "test":
-            with tally.paused():
-                latency = _latency(policy, first)
-        in_threads(
-            [
-                lambda player=player, turns=turns: _play(player, turns, Batch(policy, blank), horizon, tally)
-                for player, turns in zip(players, first, strict=True)
-            ],
-            players,
-        )
+        with tally.paused():
+            latency = _latency(asked, first) if condition == "test" else None
+        games = [
+            partial(_play, player, turns, Batch(asked, condition == "blank_image"), horizon, tally)
+            for player, turns in zip(players, first, strict=True)
+        ]
+        in_threads(games, players)
     return tally.result(
         task,
         seeds,
@@ -129,8 +123,8 @@ def evaluate(
         execute=execute,
         lanes=LANES,
         threads=THREADS,
-        evaluations=policy.head.evaluations,
-        device=str(policy.device),
+        evaluations=asked.head.evaluations,
+        device=str(asked.device),
         latency=latency,
     )
 
@@ -152,20 +146,20 @@ def _play(
 ) -> None:
     """Asks the policy and acts until all episodes of `player` are over."""
     chunks: dict[int, list[tuple[int, np.ndarray]]] = {}
-    with fixed_threads():
-        while True:
-            finished = [episode for turn in turns.values() for episode in turn.finished]
-            for episode in finished:
-                episode.chunks = chunks.pop(episode.seed, [])
-            tally.add(finished)
-            waiting = {lane: turn.sight for lane, turn in turns.items() if turn.sight is not None}
-            if not waiting:
-                return
-            answers = batch.chunks(waiting)
-            for lane, sight in waiting.items():
-                chunks.setdefault(sight.seed, []).append((sight.step, answers[lane]))
-            player.send({lane: horizon.block(chunk) for lane, chunk in answers.items()})
-            turns = player.receive()
+    torch.set_num_threads(THREADS)  # each thread of a process has its own number
+    while True:
+        finished = [episode for turn in turns.values() for episode in turn.finished]
+        for episode in finished:
+            episode.chunks = chunks.pop(episode.seed, [])
+        tally.add(finished)
+        waiting = {lane: turn.sight for lane, turn in turns.items() if turn.sight is not None}
+        if not waiting:
+            return
+        answers = batch.chunks(waiting)
+        for lane, sight in waiting.items():
+            chunks.setdefault(sight.seed, []).append((sight.step, answers[lane]))
+        player.send({lane: horizon.block(chunk) for lane, chunk in answers.items()})
+        turns = player.receive()
 
 
 def _watch(player: Player, tally: Tally) -> None:
@@ -180,19 +174,7 @@ def _latency(policy: Policy, first: list[dict[int, Turn]]) -> Latency | None:
     sights = [turn.sight for turns in first for turn in turns.values() if turn.sight is not None]
     if not sights:
         return None
-    with fixed_threads():
-        return measure(policy, [observation_of(sight) for sight in sights])
-
-
-@contextmanager
-def _evaluation_mode(policy: Policy) -> Iterator[None]:
-    """The policy's training mode is as before afterwards."""
-    training = policy.training
-    policy.eval()
-    try:
-        yield
-    finally:
-        policy.train(training)
+    return measure(policy, [observation_of(sight) for sight in sights])
 
 
 def _shortened(seeds: Sequence[int]) -> str:

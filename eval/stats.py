@@ -1,6 +1,6 @@
 """Statistics of success rates: intervals, paired tests, and what a number of episodes can show at all.
 
-Worked example: policies A and B on the same 100 seeds, 90 and 84 successes; on 12 seeds only A succeeds, on 6 only B.
+Worked example: A and B on the same 100 seeds, 90 and 84 successes; on 12 seeds only A succeeds, on 6 only B.
     wilson(90, 100)                  0.826 .. 0.945
     mcnemar_exact(12, 6)             p = 0.238: no evidence of a difference
     paired_interval(78, 12, 6, 4)    0.06, -0.027 .. 0.148
@@ -40,7 +40,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
-    """Two-sided exact p-value that both policies are equally good, given the seeds on which just one succeeds.
+    """Two-sided exact p-value of two equally good policies, from the seeds on which just one succeeds.
 
     Under that hypothesis each such seed falls to either with probability 1/2 (McNemar 1947, binomial form).
     """
@@ -104,7 +104,7 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
     if rows_a.keys() != rows_b.keys():
         odd = sorted(rows_a.keys() ^ rows_b.keys())
         raise ValueError(
-            f"{a.policy} and {b.policy} were not evaluated on the same seeds: {len(odd)} of them belong to one alone, "
+            f"{a.policy} and {b.policy} were not evaluated on the same seeds: {len(odd)} belong to one alone, "
             f"e.g. {odd[0]}; evaluate both on one range"
         )
     excluded = tuple(s for s in sorted(rows_a) if "error" in (rows_a[s].outcome, rows_b[s].outcome))
@@ -113,14 +113,16 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
         for s in rows_a
         if s not in set(excluded)
     ]
-    counts = [pairs.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False))]
-    return PairedTable(*counts, excluded)
+    both, only_a, only_b, neither = (
+        pairs.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False))
+    )
+    return PairedTable(both, only_a, only_b, neither, excluded)
 
 
 def difference_interval(
     successes_a: int, n_a: int, successes_b: int, n_b: int, level: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of rate A minus rate B from independent episodes (Newcombe 1998, Stat. Med. 17:873, method 10)."""
+    """Interval of rate A minus rate B, independent episodes (Newcombe 1998, Stat. Med. 17:873, method 10)."""
     return _hybrid_interval(successes_a, n_a, successes_b, n_b, 0.0, level)
 
 
@@ -140,8 +142,8 @@ def paired_interval(
 def resolvable_unpaired(n: int, rate: float, level: float = 0.95) -> float:
     """Smallest difference that `n` independent episodes each detect with 80 % power, if one rate is `rate`.
 
-    The other rate is taken on the side of 1/2, where more episodes are needed. Normal approximation (Fleiss, Levin
-    and Paik 2003, 4.14 without continuity correction). 1 where n is too small for any difference.
+    The other rate is taken on the side of 1/2, where more episodes are needed. Normal approximation (Fleiss,
+    Levin and Paik 2003, 4.14 without continuity correction). 1 where n is too small for any difference.
 
     Raises:
         ValueError: n < 1, or a rate outside [0, 1].
@@ -193,7 +195,7 @@ def _hybrid_interval(
 
 
 def _smallest(needed: Callable[[float], float], n: int, largest: float) -> float:
-    """The difference, up to `largest`, for which n episodes are needed; fewer suffice for greater differences."""
+    """The difference, up to `largest`, that needs n episodes; greater ones need fewer."""
     if needed(largest) > n:
         return 1.0
     low, high = 0.0, largest

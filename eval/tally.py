@@ -21,7 +21,8 @@ class Tally:
     """Episodes of one evaluation as they come in, with a clock and a progress bar; use as a context."""
 
     def __init__(self, name: str, condition: Condition, total: int, progress: bool) -> None:
-        self._name, self._condition = name, condition
+        self._name = name
+        self._condition: Condition = condition
         self._episodes: dict[int, EpisodeResult] = {}
         interval = 0.2 if sys.stderr.isatty() else 20.0
         label = name if condition == "test" else f"{name}, {condition.replace('_', ' ')}"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+
 from vlasandbox.envs.control import action_space
 from vlasandbox.envs.tasks import load
 from vlasandbox.policies.head import HeadConfig

@@ -27,7 +27,7 @@ import envs
 assert envs.MINE, "our envs hides the folder's own"
 """
 ROLLOUT = """
-import gymnasium
+import gymnasium, vlasandbox.envs
 env = gymnasium.make("vlasandbox/Pick-v0")
 observation, info = env.reset(seed=0)
 assert observation["pixels"]["front"].std() > 1, "the frame is blank"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from small_policies import small_policy
+
 from vlasandbox.eval.batch import observation_of
 from vlasandbox.eval.latency import WARMUP, measure
 from vlasandbox.eval.worker import Sight

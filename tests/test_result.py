@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from vlasandbox.eval.metrics import mean_steps_to_success
 from vlasandbox.eval.result import FILE, EpisodeResult, EvalResult, ResultError
 

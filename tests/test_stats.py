@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+
 from vlasandbox.eval.result import EpisodeResult, EvalResult, Outcome
 from vlasandbox.eval.stats import (
     PairedTable,
