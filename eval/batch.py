@@ -14,8 +14,8 @@ from .worker import Sight
 LANES = 16
 """Rows of every batch; the episode of seed s sits in row s % LANES."""
 THREADS = 1
-"""torch threads of one inference on a CPU, whatever the machine has. More of them gain less than as many batches
-side by side, and lose much on a machine that does anything else: they wait for each other in a busy loop."""
+"""torch threads of one inference on a CPU, whatever the machine has. More of them gain little at these sizes, and
+lose much on a machine that does anything else, since they wait for each other in a busy loop."""
 BLANK = 128
 """Grey level of a blank image: the middle of the range, which an encoder gets as 0."""
 
@@ -32,7 +32,7 @@ class Batch:
         self._observation: Observation | None = None
 
     def chunks(self, sights: dict[int, Sight]) -> dict[int, Float32[np.ndarray, "k a"]]:
-        """A chunk for each lane in `sights`. The other rows hold something old, whose answer is thrown away."""
+        """A chunk for each lane in `sights`. The other rows hold something old; their answers are dropped."""
         if self._observation is None:
             self._observation = observation_of(next(iter(sights.values())), LANES, self._blank)
         observation = self._observation

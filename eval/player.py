@@ -79,7 +79,7 @@ class Player:
             if self._stopped:
                 raise StoppedError from None
             raise EvaluationError(
-                f"an environment process {self._how_it_died()} while starting; `vla doctor` says what is wrong"
+                f"an environment process {self._how_it_died()} while starting; `vla doctor` says why"
             ) from None
         if isinstance(message, Broken):
             if message.mistake:
@@ -113,7 +113,7 @@ class Player:
         return turns
 
     def stop(self) -> None:
-        """Ends the process, even while another thread waits in `receive`; a busy one is killed after GRACE."""
+        """Ends the process, even while another thread waits in `receive`; kills a busy one after GRACE."""
         self._stopped = True
         try:
             self._socket.shutdown(socket.SHUT_RDWR)  # unlike closing, wakes a thread that reads

@@ -9,9 +9,9 @@ takes that nothing but its own row enters an episode's arithmetic, in the same o
 - Every episode draws its noise from its own generator, seeded with its seed.
 So the number of workers, which episodes share a batch, and the order of the seeds may be anything.
 
-Each environment process has a thread of ours, and the two take turns: the policy answers all of its lanes, then
-the process steps them. With a process per core every core is busy: one's environments step while another's
-policy thinks.
+Each environment process has a thread of ours, and the two take turns: the policy answers all of its lanes,
+then the process steps them. With a process per core every core is busy: one's environments step while
+another's policy thinks.
 """
 
 import sys

@@ -104,7 +104,7 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
     if rows_a.keys() != rows_b.keys():
         odd = sorted(rows_a.keys() ^ rows_b.keys())
         raise ValueError(
-            f"{a.policy} and {b.policy} were not evaluated on the same seeds: {len(odd)} belong to one alone, "
+            f"{a.policy} and {b.policy} do not share all seeds: {len(odd)} belong to one of them alone, "
             f"e.g. {odd[0]}; evaluate both on one range"
         )
     excluded = tuple(s for s in sorted(rows_a) if "error" in (rows_a[s].outcome, rows_b[s].outcome))

@@ -104,12 +104,16 @@ class Prefix:
 
     def repeat(self, times: int) -> "Prefix":
         """Each row `times` times in a row, [b * times, ...]: several noise draws share one pass of the trunk."""
+
         def rows(x: Tensor) -> Tensor:
             return x.repeat_interleave(times, dim=0)
 
         return Prefix(
-            rows(self.hidden), rows(self.mask), rows(self.positions),
-            [rows(x) for x in self.keys], [rows(x) for x in self.values],
+            rows(self.hidden),
+            rows(self.mask),
+            rows(self.positions),
+            [rows(x) for x in self.keys],
+            [rows(x) for x in self.values],
             None if self.image_tokens is None else rows(self.image_tokens),
         )
 

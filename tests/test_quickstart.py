@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from vlasandbox.train.cli import main
 from vlasandbox.train.quickstart import PRESETS, Layout, Quickstart, QuickstartConfig, plan
 
 # Two threads that spin while they wait for each other starve on the cores that other tests keep busy.
@@ -77,6 +78,14 @@ def test_an_interrupted_quickstart_continues_to_its_report(tmp_path):
         path for path, written in before.items() if path.name != "lock" and path.stat().st_mtime_ns != written
     ]
     assert not changed, f"written again: {changed}"
+
+
+def test_a_folder_with_another_budget_is_refused(tmp_path, capsys):
+    (tmp_path / "quickstart.json").write_text('{"episodes": 300, "updates": 3000}')
+    assert main(["quickstart", "--out", str(tmp_path), "--updates", "5000"]) == 2
+    message = capsys.readouterr().err
+    assert "5000" in message
+    assert "3000" in message
 
 
 def test_the_plan_names_every_step_and_the_budget(tmp_path):

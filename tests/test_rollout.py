@@ -196,7 +196,12 @@ def test_a_policy_is_loaded_from_its_folder_and_left_as_it_was(tmp_path):
     policy.save(tmp_path / "mine")
     policy.train()
     act, seen = policy.act, []
-    policy.act = lambda *args: seen.append((policy.training, torch.get_num_threads())) or act(*args)
+
+    def watched(observation, generators):
+        seen.append((policy.training, torch.get_num_threads()))
+        return act(observation, generators)
+
+    policy.act = watched
     threads = torch.get_num_threads()
     torch.set_num_threads(3)
     try:

@@ -141,7 +141,7 @@ def test_paired_table_counts_cells_and_leaves_errors_out():
 
 def test_paired_table_refuses_other_seeds_and_other_tasks():
     a = result("a", {1: "success", 2: "success"})
-    with pytest.raises(ValueError, match="not evaluated on the same seeds: 2 of them"):
+    with pytest.raises(ValueError, match="a and b do not share all seeds: 2 belong to one of them"):
         paired_table(a, result("b", {1: "success", 3: "success"}))
     with pytest.raises(ValueError, match="'pick' with b on task 'stack'"):
         paired_table(a, result("b", {1: "success", 2: "success"}, task="stack"))

@@ -1,6 +1,6 @@
 """Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was judged once is not judged again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..envs.names import check_name
@@ -52,10 +52,11 @@ def contestant(run: str, task: str) -> Contestant:
     """
     if run == EXPERT:
         return Contestant(EXPERT, None, Path("runs") / EXPERT / task)
-    folder = Path(run)
+    folder = Path(run).resolve()
+    folder = folder.parent if folder.name == "policy" else folder
     for policy in (folder / "policy", folder):
         if (policy / "config.json").exists() and (policy / "model.safetensors").exists():
-            return Contestant(folder.resolve().name, policy, folder / "eval")
+            return Contestant(folder.name, policy, folder / "eval")
     if (folder / "config.json").exists():
         raise FileNotFoundError(f"the training in {folder} is not finished: run the same `vla train` again")
     raise FileNotFoundError(
@@ -90,15 +91,22 @@ def judge(who: Contestant, exam: Exam, condition: Condition) -> EvalResult:
 
 
 def stored(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | None:
-    """The stored result of exactly this exam on the policy as it is now; None if there is none."""
+    """The stored result of this exam on the policy as it is now; None if there is none.
+
+    A longer exam holds the shorter ones, since an episode depends on its seed alone; only `wall_seconds` then
+    stays that of the longer one.
+    """
     folder = who.results / condition
     try:
         result = EvalResult.load(folder)
     except ResultError:
         return None
-    same = result.task == exam.task and [e.seed for e in result.episodes] == list(exam.seeds)
-    if who.policy is None:
-        return result if same else None
-    weights = who.policy / "model.safetensors"
-    newer = (folder / "result.json").stat().st_mtime_ns >= weights.stat().st_mtime_ns
-    return result if same and newer and result.execute == exam.execute else None
+    episodes = result.episodes[: exam.episodes]
+    if result.task != exam.task or [e.seed for e in episodes] != list(exam.seeds):
+        return None
+    if who.policy is not None:
+        weights = who.policy / "model.safetensors"
+        older = (folder / "result.json").stat().st_mtime_ns < weights.stat().st_mtime_ns
+        if older or result.execute != exam.execute:
+            return None
+    return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))

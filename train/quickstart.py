@@ -16,6 +16,7 @@ from ..eval.report import write_report
 from ..eval.result import Condition
 from ..eval.training import Training
 from . import presets
+from .data.files import read_json, write_json
 from .judge import Contestant, Exam, judge, stored
 from .record import RecordConfig, record
 from .side_by_side import Job, run_side_by_side, sigterm_interrupts
@@ -164,6 +165,7 @@ def quickstart(config: QuickstartConfig, out: Path) -> Path:
     """
     import torch
 
+    _claim(out, config.resolved())
     start = Quickstart(config, out, Layout(usable_cores(), torch.cuda.is_available()))
     with sigterm_interrupts():
         steps = start.steps()
@@ -179,6 +181,17 @@ def quickstart(config: QuickstartConfig, out: Path) -> Path:
         print("\nThis was a smoke run: it shows that everything works; its numbers mean nothing.")
     print(f"\nReport: {start.report.resolve()}")
     return start.report
+
+
+def _claim(out: Path, config: QuickstartConfig) -> None:
+    """Notes the budget in `out`; an exam of another length may follow, another training may not."""
+    budget = {"episodes": config.episodes, "updates": config.updates}
+    path = out / "quickstart.json"
+    if not path.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(path, budget)
+    elif (found := read_json(path)) != budget:
+        raise ValueError(f"{out} holds a quickstart with {found}, not {budget}: choose another --out")
 
 
 def plan(start: Quickstart, steps: list[Step]) -> str:

@@ -22,11 +22,9 @@ def guard(run: Callable[[], int], label: str) -> int:
     """Exit status of `run()`: 2 and a message for a mistake, 130 for Ctrl-C; a bug keeps its traceback."""
     try:
         return run()
-    except KeyboardInterrupt:
-        print(
-            "\nInterrupted. What is on disk is complete: the same command continues from there.",
-            file=sys.stderr,
-        )
+    except KeyboardInterrupt as stop:
+        where = f" ({stop})" if str(stop) else ""
+        print(f"\nInterrupted{where}. Nothing finished is lost: the same command continues.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader went away (`vla list | head`); point stdout elsewhere or the exit flush fails once more.

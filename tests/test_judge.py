@@ -1,0 +1,71 @@
+"""What was judged is kept, found again, and not taken for something else."""
+
+import os
+
+import pytest
+from made_up_results import result
+
+from vlasandbox.train.judge import Contestant, Exam, contestant, stored
+
+
+@pytest.fixture
+def judged(tmp_path) -> Contestant:
+    """A run with four judged test episodes."""
+    policy = tmp_path / "flow" / "policy"
+    policy.mkdir(parents=True)
+    for name in ("model.safetensors", "config.json"):
+        (policy / name).touch()
+    who = contestant(str(tmp_path / "flow"), "pick")
+    result("flow", "sfss").save(who.results / "test")
+    return who
+
+
+def test_a_judged_exam_is_found_again(judged):
+    found = stored(judged, Exam(episodes=4), "test")
+    assert found == result("flow", "sfss")
+
+
+def test_a_longer_exam_holds_the_shorter_ones(judged):
+    assert stored(judged, Exam(episodes=2), "test") == result("flow", "sf")
+
+
+def test_a_longer_exam_is_not_taken_from_a_shorter_one(judged):
+    assert stored(judged, Exam(episodes=5), "test") is None
+
+
+@pytest.mark.parametrize("exam", [Exam(episodes=4, execute=8), Exam(episodes=4, task="stack")])
+def test_another_exam_is_not_taken_for_this_one(judged, exam):
+    assert stored(judged, exam, "test") is None
+
+
+def test_another_condition_is_not_taken_for_this_one(judged):
+    assert stored(judged, Exam(episodes=4), "blank_image") is None
+
+
+def test_a_policy_that_was_trained_on_is_judged_anew(judged):
+    written = (judged.results / "test" / "result.json").stat().st_mtime_ns
+    os.utime(judged.policy / "model.safetensors", ns=(written + 1, written + 1))
+    assert stored(judged, Exam(episodes=4), "test") is None
+
+
+def test_a_damaged_result_is_judged_anew(judged):
+    (judged.results / "test" / "result.json").write_text("{")
+    assert stored(judged, Exam(episodes=4), "test") is None
+
+
+def test_a_run_and_its_policy_folder_are_the_same_contestant(judged):
+    assert contestant(str(judged.policy), "pick") == judged
+
+
+def test_an_unfinished_training_is_told_from_a_missing_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no policy in"):
+        contestant(str(tmp_path), "pick")
+    (tmp_path / "config.json").touch()
+    with pytest.raises(FileNotFoundError, match="not finished"):
+        contestant(str(tmp_path), "pick")
+
+
+@pytest.mark.parametrize("episodes", [0, -1, 10**7])
+def test_an_exam_of_an_impossible_length_is_refused(episodes):
+    with pytest.raises(ValueError, match=str(episodes)):
+        Exam(episodes=episodes)
