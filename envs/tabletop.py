@@ -16,7 +16,7 @@ FRONT_TARGET = (0.485, 0.0, 0.11)
 """Point that the front camera looks at [m]."""
 FRONT_DISTANCE = 1.40
 """[m]"""
-FRONT_FOVY = 17.4
+FRONT_FOVY = 15.5
 """[degrees]; just holds the workspace, so that an object of 5 cm is 7 pixels wide in a 64 pixel image."""
 OVERVIEW_EYE = (1.12, -0.58, 0.74)
 """Where the camera for people stands [m]; it sees the whole arm."""

@@ -14,8 +14,8 @@ from .worker import Sight
 LANES = 16
 """Rows of every batch; the episode of seed s sits in row s % LANES."""
 THREADS = 1
-"""torch threads of one inference on a CPU, whatever the machine has. More of them gain little at these sizes, and
-lose much on a machine that does anything else, since they wait for each other in a busy loop."""
+"""torch threads of one inference on a CPU, whatever the machine has. More of them gain little at these sizes,
+and lose much on a machine that does anything else, since they wait for each other in a busy loop."""
 BLANK = 128
 """Grey level of a blank image: the middle of the range, which an encoder gets as 0."""
 

@@ -57,7 +57,7 @@ def evaluate(
         task: one of `envs.task_names()`, or the dotted name of a module with a task.
         seeds: distinct; see `envs.seeds` for which to use.
         condition: "test"; "swapped_instruction" names another object of the scene, while success stays about
-            the original; "blank_image" shows the policy uniform grey. The expert sees neither words nor images.
+            the original; "blank_image" shows the policy uniform grey. The expert sees no words, no images.
         workers: environment processes; one per core by default.
         execute: actions executed of each chunk before the policy is asked again.
         image_size: of the environment's images [pixels]; the policy resizes them to its own.

@@ -4,7 +4,7 @@ Worked example: A and B on the same 100 seeds, 90 and 84 successes; on 12 seeds 
     wilson(90, 100)                  0.826 .. 0.945
     mcnemar_exact(12, 6)             p = 0.238: no evidence of a difference
     paired_interval(78, 12, 6, 4)    0.06, -0.027 .. 0.148
-    resolvable_paired(100, 0.18)     0.115: only a difference of 12 points was likely to be seen
+    resolvable_paired(100, 0.18)     0.117: only a difference of 12 points was likely to be seen
 """
 
 import math
@@ -104,7 +104,7 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
     if rows_a.keys() != rows_b.keys():
         odd = sorted(rows_a.keys() ^ rows_b.keys())
         raise ValueError(
-            f"{a.policy} and {b.policy} do not share all seeds: {len(odd)} belong to one of them alone, "
+            f"{a.policy} and {b.policy} were not evaluated on the same seeds: {len(odd)} are of one alone, "
             f"e.g. {odd[0]}; evaluate both on one range"
         )
     excluded = tuple(s for s in sorted(rows_a) if "error" in (rows_a[s].outcome, rows_b[s].outcome))

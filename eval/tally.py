@@ -1,5 +1,6 @@
 """Tally: counts finished episodes, shows how it goes, and makes the result of them."""
 
+import json
 import math
 import sys
 import threading
@@ -89,6 +90,6 @@ class Tally:
             chunk_ms_p95=latency.p95 if latency else math.nan,
             wall_seconds=self._wall,
             env_steps=sum(episode.steps for episode in episodes),
-            spec=spec,
+            spec=json.loads(json.dumps(spec)),  # as it will be read back: tuples become lists
             versions=versions | ({"device": device} if device else {}),
         )

@@ -1,10 +1,10 @@
 """Environment process of an evaluation: plays the episodes of some lanes, without torch.
 
-Started by `player.py` as a program of its own and not through multiprocessing, which would import the caller's
-main module into every worker, and with it torch. It talks over its standard input, a socket. First comes a `Job`;
-it answers `Ready` or `Broken`, then with the first observation of every lane. From then on a message
-{lane: block of actions} is answered by {lane: Turn}. The expert needs no actions: its worker plays on and tells
-of every episode. When the other end is closed, the worker ends; when its process is gone, at once.
+Started by `player.py` as a program of its own, not through multiprocessing, which would import the caller's
+main module into every worker, and with it torch. It talks over its standard input, a socket. First comes a
+`Job`; it answers `Ready` or `Broken`, then with the first observation of every lane. From then on a message
+{lane: block of actions} is answered by {lane: Turn}. The expert needs no actions: its worker plays on and
+tells of every episode. When the other end is closed, the worker ends; when its process is gone, at once.
 """
 
 import os

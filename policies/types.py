@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PolicySpec:
-    """The sizes and meanings a policy is built for; stored with every checkpoint and checked against the env."""
+    """What a policy is built for; stored with every checkpoint and checked against the environment."""
 
     cameras: tuple[str, ...]
     """View names, in the order of axis `v`."""
@@ -52,7 +52,7 @@ class Grounding:
     """Privileged labels from the simulator: where the named object is. Used in auxiliary losses only."""
 
     uv: Float[Tensor, "b v 2"]
-    """Image coordinates of the object's centre in [0, 1], (0, 0) top left; outside that range if not in view."""
+    """Image coordinates of its centre in [0, 1], (0, 0) top left; outside that range if not in view."""
     xyz: Float[Tensor, "b 3"]
     """Position of the object in the robot's base frame [m]."""
 
@@ -103,7 +103,7 @@ class Prefix:
     """The image encoder's own tokens, p per view, before the language model."""
 
     def repeat(self, times: int) -> "Prefix":
-        """Each row `times` times in a row, [b * times, ...]: several noise draws share one pass of the trunk."""
+        """Each row `times` times, one after the other: several noise draws share one pass of the trunk."""
 
         def rows(x: Tensor) -> Tensor:
             return x.repeat_interleave(times, dim=0)

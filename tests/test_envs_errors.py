@@ -19,7 +19,7 @@ def env():
     ("settings", "named"),
     [
         ({"task": "pik"}, ["'pik'", "valid: ", "Did you mean 'pick'"]),
-        ({"cameras": ("front", "wirst")}, ["'wirst'", "front, wrist", "Did you mean 'wrist'"]),
+        ({"cameras": ("front", "wirst")}, ["'wirst'", "front, ", "Did you mean 'wrist'"]),
         ({"action_space": "joint"}, ["'joint'", "ee_absolute, ee_delta"]),
         ({"quality": "fastest"}, ["'fastest'", "fast, pretty"]),
         ({"control_hz": 30.0}, ["30.0", "10, 20"]),
@@ -50,7 +50,7 @@ def test_an_action_that_is_not_finite_is_refused(env, bad):
 
 
 def test_other_mistakes_are_named_too(env):
-    with pytest.raises(ValueError, match="unknown camera 'top'; valid: front, wrist"):
+    with pytest.raises(ValueError, match="unknown camera 'top'; valid: front, overview, wrist"):
         env.render_frame("top", 8, 8)
     with pytest.raises(ValueError, match="unknown quality"):
         env.render_frame("front", 8, 8, quality="ugly")

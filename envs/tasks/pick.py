@@ -50,8 +50,8 @@ MASS = 0.1
 """[kg]"""
 INERTIA = 5e-5
 """About every axis, for every shape [kg m^2]: shapes change between episodes without a recompile."""
-AREA_LOW = np.array([0.42, -0.16])
-AREA_HIGH = np.array([0.62, 0.16])
+AREA_LOW = np.array([0.43, -0.14])
+AREA_HIGH = np.array([0.60, 0.14])
 """Object centres are drawn from this rectangle, x and y [m]."""
 LIFT = 0.05
 """Success: this far above the resting height [m]."""
