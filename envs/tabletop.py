@@ -29,7 +29,7 @@ FRONT_ELEVATION = math.radians(50)
 
 
 def tabletop(robot: Robot) -> Any:
-    """A `mujoco.MjSpec`: table, lights, cameras "front", "wrist" and "overview", and `robot` at the origin."""
+    """A `mujoco.MjSpec`: table, lights, cameras "front", "wrist", "overview", and `robot` at the origin."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     option = spec.option

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange, reduce
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -122,7 +123,7 @@ class Trunk(nn.Module):
         words, words_mask = self.language.embed(
             observation.instruction, observation.state.device
         )  # [b, l, d]
-        condition = _masked_mean(words, words_mask) if self.config.film else None
+        condition = _sentence(words, words_mask) if self.config.film else None
         image_tokens = self.encoder(to_float(observation.images), condition)  # [b, v, n, e]
         views = self.connector(image_tokens) + self.view_embedding
         state = self.state_encoder(observation.state).unsqueeze(1)
@@ -183,8 +184,10 @@ class Trunk(nn.Module):
         return self.grounding(images, prefix.hidden[:, -1], grounding)
 
 
-def _masked_mean(words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
+def _sentence(words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
+    """Mean of the word embeddings, at unit scale: at theirs, FiLM takes long to tell sentences apart."""
     weights = mask.unsqueeze(-1).to(words.dtype)
-    return reduce(words * weights, "b l d -> b d", "sum") / reduce(weights, "b l 1 -> b 1", "sum").clamp(
+    mean = reduce(words * weights, "b l d -> b d", "sum") / reduce(weights, "b l 1 -> b 1", "sum").clamp(
         min=1
     )
+    return F.layer_norm(mean, mean.shape[-1:])

@@ -1,5 +1,7 @@
 """Image -> grid of features, at a sixteenth of the resolution, as the first part of a transformer encoder."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -25,26 +27,22 @@ class FiLM(nn.Module):
 
 
 class ConvStem(nn.Module):
-    """Three strided convolutions, each followed by a norm, FiLM (if conditioned) and ReLU; total stride 16.
+    """Four convolutions of stride 2, each followed by a norm, FiLM (if conditioned) and ReLU.
 
     Early convolutions instead of one patch projection: arXiv 2106.14881. The norm runs over the channels of
-    each pixel: without batch statistics, averaged weights (EMA) meet the same function that was trained.
+    each pixel: without batch statistics, averaged weights (EMA) meet the function that was trained.
     """
 
     stride = 16
 
-    def __init__(self, channels: tuple[int, int, int], condition_dim: int | None) -> None:
+    def __init__(self, width: int, condition_dim: int | None) -> None:
         super().__init__()
-        c1, c2, c3 = channels
+        channels = [3, width // 4, width // 2, width * 3 // 4, width]
         self.convs = nn.ModuleList(
-            [
-                nn.Conv2d(3, c1, 4, stride=4),
-                nn.Conv2d(c1, c2, 3, 2, padding=1),
-                nn.Conv2d(c2, c3, 3, 2, padding=1),
-            ]
+            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(channels)
         )
-        self.norms = nn.ModuleList([nn.LayerNorm(c) for c in channels])
-        self.films = nn.ModuleList([FiLM(condition_dim, c) for c in channels] if condition_dim else [])
+        self.norms = nn.ModuleList(nn.LayerNorm(c) for c in channels[1:])
+        self.films = nn.ModuleList(FiLM(condition_dim, c) for c in channels[1:] if condition_dim)
 
     def forward(
         self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None

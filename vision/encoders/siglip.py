@@ -31,7 +31,7 @@ class Config(EncoderConfig):
     mlp: int = 512
     """Width of the hidden layer of each MLP."""
     stem: Literal["conv", "patch"] = "conv"
-    """SigLIP's own patch projection, or three convolutions of total stride 16 in its place, to learn fast."""
+    """SigLIP's own patch projection, or four convolutions of total stride 16 in its place, to learn fast."""
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Siglip":
         """The encoder; see `EncoderConfig.build`.
@@ -92,7 +92,7 @@ class Siglip(VisionEncoder):
         self.stem = (
             PatchStem(embeddings.patch_embedding, condition_dim)
             if stem == "patch"
-            else ConvStem((self.dim * 3 // 8, self.dim * 3 // 4, self.dim), condition_dim)
+            else ConvStem(self.dim, condition_dim)
         )
         self.positions = embeddings.position_embedding
         self.layers, self.norm = model.encoder, model.post_layernorm
