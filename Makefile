@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # The Python that makes the environment: 3.11 or newer.
 PYTHON ?= python3
 VENV ?= .venv
-# Extra package index for torch, e.g. https://download.pytorch.org/whl/cpu (a much smaller download without CUDA).
+# Extra package index for torch: PyTorch serves builds without CUDA, a much smaller download, from one of its own.
 TORCH_INDEX ?=
 # Options of `vla quickstart`, e.g. ARGS=--smoke
 ARGS ?=

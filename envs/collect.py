@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 
 from .episode import Episode
-from .expert import NoiseConfig
+from .expert import Detours, NoiseConfig
 from .gl import mujoco
 from .manipulation_env import ManipulationEnv
 
@@ -15,14 +15,15 @@ from .manipulation_env import ManipulationEnv
 def collect_episode(env: ManipulationEnv, seed: int, noise: NoiseConfig | None = None) -> Episode:
     """The episode of `seed`; with `noise`, a function of (seed, noise) still."""
     expert = env.definition.expert()
-    rng = np.random.default_rng([seed, 1])  # another stream than the one that drew the scene
+    # Another stream than the one that drew the scene.
+    detours = Detours(noise, np.random.default_rng([seed, 1])) if noise else None
     observation, info = env.reset(seed=seed)
     initial_state = env.physics_state()
     rows: list[tuple[Any, ...]] = []
     done = False
     while not done:
         action = expert.act(env)
-        disturbed = noise.disturb(action, rng) if noise else None
+        disturbed = detours.divert(env, action) if detours else None
         rows.append((observation, action, env.reference(), disturbed is not None, *env.grounding()))
         observation, _, terminated, truncated, info = env.step(action if disturbed is None else disturbed)
         done = terminated or truncated
