@@ -38,7 +38,7 @@ def untrained(head: str) -> Policy:
         name: {"min": low, "max": high, "mean": (low + high) / 2, "std": high - low, "q01": low, "q99": high}
         for name, (low, high) in bounds.items()
     }
-    spec = PolicySpec(("front", "wrist"), len(STATE_NAMES), len(space.dims), CHUNK, "ee_delta", 10.0)
+    spec = PolicySpec(("front", "wrist"), len(STATE_NAMES), len(space.dims), CHUNK, "ee_delta", 10.0, 96)
     config = PolicyConfig(default_config("heads", head, HeadConfig))
     torch.manual_seed(0)
     return Policy.build(config, spec, stats, load("pick").instructions())

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """Detours injected while demonstrating: for some steps the arm heads elsewhere. The label stays the expert's.
+    """Detours injected while demonstrating: for some steps the arm heads elsewhere. The label stays the
+    expert's.
 
-    They lead to where a policy's own mistakes lead, such as beside the object with the gripper closed, so that
-    demonstrations show the way back.
+    They lead to where a policy's own mistakes lead, such as beside the object with the gripper closed, so
+    that demonstrations show the way back.
     """
 
     probability: float = 0.1
@@ -31,7 +32,7 @@ class NoiseConfig:
     """Longest detour [control steps]; the length is uniform from 1."""
     position: float = 0.1
     """Farthest goal of a detour from where it starts [m]."""
-    yaw: float = 0.3
+    yaw: float = 0.15
     """Largest turn of a detour [rad]."""
     gripper_flip: float = 0.3
     """Share of the detours with the gripper command reversed."""
@@ -67,7 +68,9 @@ class Detours:
             self._left = int(rng.integers(1, noise.steps + 1))
             direction = rng.normal(size=3)
             self._goal = env.actions.to_target(action.astype(np.float64), reference)
-            self._goal[:3] = reference[:3] + noise.position * rng.random() * direction / np.linalg.norm(direction)
+            self._goal[:3] = reference[:3] + noise.position * rng.random() * direction / np.linalg.norm(
+                direction
+            )
             self._goal[3] = reference[3] + rng.uniform(-noise.yaw, noise.yaw)
             if rng.random() < noise.gripper_flip:
                 self._goal[4] = -self._goal[4]

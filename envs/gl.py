@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 CURE = "Install one with: apt-get install --no-install-recommends libegl1 libgl1"
+BACKENDS = ("egl", "osmesa")
+"""What renders without a display; glfw works too, with one."""
 
 
 class NoRenderingError(ImportError):
@@ -40,6 +42,15 @@ def choose_backend(loads: Callable[[str], bool] = _loads) -> str:
     raise NoRenderingError(f"MuJoCo cannot render: no offscreen OpenGL library was found. {CURE}")
 
 
+def no_rendering(error: Exception) -> NoRenderingError:
+    """What to tell the user when `error` came in the way of rendering."""
+    backend = os.environ.get("MUJOCO_GL")
+    return NoRenderingError(
+        f"MuJoCo cannot render with MUJOCO_GL={backend}: {error}. "
+        f"Unset it (valid without a display: {', '.join(BACKENDS)}), or install its library. {CURE}"
+    )
+
+
 _chosen = platform.system() == "Linux" and not os.environ.get("MUJOCO_GL")
 if _chosen:
     os.environ["MUJOCO_GL"] = choose_backend()
@@ -52,11 +63,9 @@ try:
     if _chosen and _imported_before:
         # Somebody imported mujoco before MUJOCO_GL was set; the choice is all that this module holds.
         importlib.reload(gl_context)
-except (AttributeError, ImportError) as error:  # PyOpenGL raises AttributeError where a library is missing
-    backend = os.environ.get("MUJOCO_GL")
-    raise NoRenderingError(
-        f"MuJoCo cannot render with MUJOCO_GL={backend}: {error}. Unset it, or install the library. {CURE}"
-    ) from error
+# PyOpenGL raises AttributeError where a library is missing, mujoco RuntimeError for an unknown backend.
+except (AttributeError, ImportError, RuntimeError) as error:
+    raise no_rendering(error) from error
 
 
 def make_context(width: int, height: int) -> Any:
@@ -68,8 +77,7 @@ def make_context(width: int, height: int) -> Any:
     try:
         return gl_context.GLContext(width, height)
     except Exception as error:  # each backend raises its own types
-        backend = os.environ.get("MUJOCO_GL")
-        raise NoRenderingError(f"MuJoCo cannot render with MUJOCO_GL={backend}: {error}. {CURE}") from error
+        raise no_rendering(error) from error
 
 
-__all__ = ["NoRenderingError", "choose_backend", "make_context", "mujoco"]
+__all__ = ["NoRenderingError", "choose_backend", "make_context", "mujoco", "no_rendering"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .gl import make_context, mujoco
+from .gl import make_context, mujoco, no_rendering
 from .names import check_name
 
 
@@ -50,6 +50,8 @@ class Renderer:
             vis.quality.shadowsize, vis.quality.offsamples = self._quality.shadow_size, self._quality.samples
             vis.global_.offwidth, vis.global_.offheight = self._quality.width, self._quality.height
             self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        except mujoco.FatalError as error:  # glfw without a display makes a context that is none
+            raise no_rendering(error) from error
         finally:
             vis.quality.shadowsize, vis.quality.offsamples = saved[:2]
             vis.global_.offwidth, vis.global_.offheight = saved[2:]

@@ -41,6 +41,12 @@ class Cell:
         finished = self.episodes - self.result.errors
         return self.result.successes / finished if finished else math.nan
 
+    @property
+    def steps(self) -> float | None:
+        """Mean control steps of the successful episodes; None without any."""
+        steps = [e.steps for e in self.result.episodes if e.outcome == "success"]
+        return sum(steps) / len(steps) if steps else None
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         return {
@@ -48,6 +54,7 @@ class Cell:
             "episodes": self.episodes,
             "interval": list(self.interval),
             "errors": self.result.errors,
+            "mean_steps_to_success": self.steps,
         }
 
     @property

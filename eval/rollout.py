@@ -46,7 +46,6 @@ def evaluate(
     condition: Condition = "test",
     workers: int | None = None,
     execute: int = 4,
-    image_size: int = 96,
     name: str | None = None,
     progress: bool = True,
 ) -> EvalResult:
@@ -60,7 +59,6 @@ def evaluate(
             the original; "blank_image" shows the policy uniform grey. The expert sees no words, no images.
         workers: environment processes; one per core by default.
         execute: actions executed of each chunk before the policy is asked again.
-        image_size: of the environment's images [pixels]; the policy resizes them to its own.
         name: shown to people; by default the folder's name.
         progress: whether to show a bar with the success rate so far.
 
@@ -97,7 +95,7 @@ def evaluate(
         "action_space": asked.spec.action_space,
         "control_hz": asked.spec.control_hz,
         "cameras": asked.spec.cameras,
-        "image_size": image_size,
+        "image_size": asked.spec.image_size,
     }
     jobs = [replace(job, env=env, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"

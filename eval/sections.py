@@ -21,6 +21,7 @@ def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
         "",
         "success",
         "group",
+        "steps",
         "swapped instruction",
         "blank image",
         "ms per chunk",
@@ -30,9 +31,9 @@ def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
     ]
     note = (
         "Successes of episodes with 95 % intervals (Wilson). Policies that share a letter are not "
-        "distinguishable. ms per chunk: median and 95th percentile of one chunk at batch 1. Passes: "
-        "evaluations of the action head per chunk. Training: wall time. Errors: episodes of all conditions "
-        "in which code raised."
+        "distinguishable. Steps: mean control steps of the successes. ms per chunk: median and 95th "
+        "percentile of one chunk at batch 1. Passes: evaluations of the action head per chunk. Training: "
+        "wall time. Errors: episodes of all conditions in which code raised."
     )
     cells = list(comparison.cells.values())
     said = [
@@ -73,6 +74,7 @@ def _row(comparison: Comparison, name: str, trainings: dict[str, Training]) -> l
         name,
         _rate(cells[0]),
         comparison.letters.get(name, "–"),
+        f"{cells[0].steps:.1f}" if cells[0] and cells[0].steps else "–",
         _rate(cells[1]),
         _rate(cells[2]),
         _two_lines(f"{result.chunk_ms_p50:.1f}", f"p95 {result.chunk_ms_p95:.1f}") if timed else "–",

@@ -194,7 +194,9 @@ def serve(connection: Connection, job: Job) -> None:
                 first.render_frame(first.cameras[0], 8, 8, quality=first.quality)
         except Exception as error:
             mistake = isinstance(error, ValueError)
-            connection.send(Broken(str(error) if mistake else traceback.format_exc(), mistake))
+            # Our own errors (no rendering) say what to do; for any other the place matters.
+            ours = type(error).__module__.startswith("vlasandbox.")
+            connection.send(Broken(str(error) if mistake or ours else traceback.format_exc(), mistake))
             return
         connection.send(Ready(first.spec_dict()))
         if job.expert:

@@ -1,6 +1,6 @@
 """Auxiliary losses that tie the instruction to what is seen, on privileged labels from the simulator.
 
-They serve training alone; nothing of them is used when acting. "heat" asks of each image which patch holds
+They serve training alone; nothing of them is used when acting. "heat" asks of each image which cell holds
 the object that the instruction names, "position" asks where that object is. Both are parts of the trunk, so
 every action head gets the same help. With both weights 0 the policy learns from actions only.
 """
@@ -28,13 +28,15 @@ class GroundingConfig:
     """
 
     heat: float = 0.2
-    """Cross-entropy of the patch that holds the named object."""
+    """Cross-entropy of the cell of the image that holds the named object."""
+    cells: int = 4
+    """Cells along a side of each patch: what makes a token tell where in its patch the object is."""
     position: float = 0.5
     """L1 error of the named object's position in the robot's base frame, in units of 10 cm."""
 
 
-def target_patches(uv: Float[Tensor, "b v 2"], grid: int) -> tuple[Int[Tensor, "b v"], Bool[Tensor, "b v"]]:
-    """Which patch of a grid x grid image holds each point, in row order, and whether it is in sight."""
+def target_cells(uv: Float[Tensor, "b v 2"], grid: int) -> tuple[Int[Tensor, "b v"], Bool[Tensor, "b v"]]:
+    """Which cell of a grid x grid image holds each point, in row order, and whether it is in sight."""
     in_sight = ((uv >= 0) & (uv < 1)).all(dim=-1)
     column, row = (uv * grid).long().clamp(0, grid - 1).unbind(-1)
     return row * grid + column, in_sight
@@ -46,7 +48,7 @@ class GroundingLoss(nn.Module):
     def __init__(self, config: GroundingConfig, image_dim: int, dim: int) -> None:
         super().__init__()
         self.config = config
-        self.heat = nn.Linear(image_dim, 1, bias=False) if config.heat else None
+        self.heat = nn.Linear(image_dim, config.cells**2, bias=False) if config.heat else None
         self.position = nn.Linear(dim, 3) if config.position else None
 
     def forward(
@@ -56,12 +58,15 @@ class GroundingLoss(nn.Module):
         total = state_token.new_zeros(len(state_token), dtype=torch.float32)
         metrics: dict[str, Tensor] = {}
         if self.heat is not None:
-            logits = self.heat(image_tokens).squeeze(-1).float()  # [b, v, n]
-            patch, in_sight = target_patches(labels.uv, round(logits.shape[2] ** 0.5))
-            entropy = F.cross_entropy(rearrange(logits, "b v n -> b n v"), patch, reduction="none")  # [b, v]
+            side, cells = round(image_tokens.shape[2] ** 0.5), self.config.cells
+            logits = rearrange(
+                self.heat(image_tokens).float(), "b v (y x) (i j) -> b (y i x j) v", y=side, i=cells
+            )
+            cell, in_sight = target_cells(labels.uv, side * cells)
+            entropy = F.cross_entropy(logits, cell, reduction="none")  # [b, v]
             views = in_sight.sum(dim=1).clamp(min=1)
             total = total + self.config.heat * (entropy * in_sight).sum(dim=1) / views
-            hits = (logits.argmax(dim=-1) == patch) & in_sight
+            hits = (logits.argmax(dim=1) == cell) & in_sight
             metrics["heat_accuracy"] = (hits.sum() / in_sight.sum().clamp(min=1)).detach()
         if self.position is not None:
             miss = (self.position(state_token).float() - labels.xyz / UNIT).abs().mean(dim=-1)

@@ -172,9 +172,13 @@ def load_tokenizer(folder: Path) -> Any:
 def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
     from transformers import LlamaConfig, LlamaModel
 
-    if config.width % config.heads or config.heads % config.kv_heads:
+    for name in ("width", "layers", "heads", "kv_heads", "mlp"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"language: {name} must be at least 1, got {getattr(config, name)}")
+    # Twice the heads: rotary positions turn pairs of a head's numbers.
+    if config.width % (2 * config.heads) or config.heads % config.kv_heads:
         raise ValueError(
-            f"language: width {config.width} must be a multiple of heads {config.heads}, "
+            f"language: width {config.width} must be an even multiple of heads {config.heads}, "
             f"and heads a multiple of kv_heads {config.kv_heads}"
         )
     shape: dict[str, Any] = {

@@ -32,6 +32,10 @@ class PolicyConfig:
     shift: int = 4
     """Random shift of each image in training, up to this far in each direction [pixels]; 0 for none."""
 
+    def __post_init__(self) -> None:
+        if self.shift < 0:
+            raise ValueError(f"shift must not be negative, got {self.shift}")
+
 
 class Policy(nn.Module):
     """What is trained, saved, and asked for actions."""
@@ -166,6 +170,7 @@ class Policy(nn.Module):
             "state dimensions": self.spec.state_dim,
             "cameras": list(self.spec.cameras),
             "control rate [Hz]": float(self.spec.control_hz),
+            "image size [pixels]": self.spec.image_size,
         }
         theirs = {
             "action space": spec_dict["action_space"]["name"],
@@ -173,6 +178,7 @@ class Policy(nn.Module):
             "state dimensions": len(spec_dict["state_names"]),
             "cameras": list(spec_dict["cameras"]),
             "control rate [Hz]": float(spec_dict["control_hz"]),
+            "image size [pixels]": spec_dict["image_size"],
         }
         wrong = [f"{k}: policy {mine[k]!r}, environment {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
         if wrong:

@@ -29,6 +29,8 @@ class PolicySpec:
     """Name of the action space in `vlasandbox.envs.control`, e.g. "ee_delta"."""
     control_hz: float
     """Rate at which actions are executed [Hz]."""
+    image_size: int
+    """Side of the square images that the cameras give, before the policy resizes them to its own [pixels]."""
 
 
 @dataclass

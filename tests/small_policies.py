@@ -24,7 +24,9 @@ HEADS: dict[str, HeadConfig] = {
 }
 
 
-def small_policy(head: str, cameras: tuple[str, ...] = ("front", "wrist"), state_dim: int = 17) -> Policy:
+def small_policy(
+    head: str, cameras: tuple[str, ...] = ("front", "wrist"), state_dim: int = 17, image_size: int = 96
+) -> Policy:
     """The policy with that head; always the same weights."""
     space = action_space("ee_delta")
     state = np.full(state_dim, 2.0)
@@ -33,7 +35,7 @@ def small_policy(head: str, cameras: tuple[str, ...] = ("front", "wrist"), state
         siglip.Config(image_size=32, width=32, layers=1, heads=2, mlp=64),
         LanguageConfig(width=32, layers=2, heads=2, kv_heads=1, mlp=64),
     )
-    spec = PolicySpec(cameras, state_dim, len(space.dims), CHUNK, "ee_delta", 10.0)
+    spec = PolicySpec(cameras, state_dim, len(space.dims), CHUNK, "ee_delta", 10.0, image_size)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return Policy.build(PolicyConfig(HEADS[head], trunk), spec, stats, load("pick").instructions()).eval()

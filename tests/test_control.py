@@ -100,6 +100,20 @@ def test_the_gripper_is_where_it_was_commanded_to_be():
     env.close()
 
 
+@pytest.mark.parametrize("name", ACTION_SPACES)
+def test_plus_one_opens_the_gripper_and_minus_one_closes_it(name: str):
+    env = envs.make(action_space=name, image_size=8)
+    env.reset(seed=0)
+    for command, is_open in ((-1.0, False), (1.0, True)):
+        stay = np.zeros(4) if name == "ee_delta" else env.reference()[:4]
+        observation, *_ = env.step_block(np.tile([*stay, command], (6, 1)))
+        opening = observation["agent_pos"][-1]  # [m]
+        assert (opening > 0.06) == is_open
+        assert (opening < 0.01) != is_open
+        assert env.reference()[4] == command
+    env.close()
+
+
 def test_the_action_space_scales_with_the_control_rate():
     slow, fast = action_space("ee_delta", 10.0), action_space("ee_delta", 20.0)
     assert slow.high[0] == pytest.approx(2 * fast.high[0])

@@ -182,6 +182,11 @@ def test_any_damaged_file_gives_an_intact_dataset_or_a_dataset_error(
     else:
         message = str(root)
         assert len(frames) == len(dataset.action) == dataset.lengths.sum() == 18
+        intact = Dataset.open(pristine)
+        for name in ("fps", "cameras", "image_sizes", "tasks"):
+            assert getattr(dataset, name) == getattr(intact, name), f"{name} was read wrong without a word"
+        for name in ("state", "action", "reference", "perturbed", "target_uv", "target_xyz", "task_index"):
+            np.testing.assert_array_equal(getattr(dataset, name), getattr(intact, name), name)
     assert str(root) in message
 
 

@@ -119,6 +119,9 @@ def test_signal_falls_monotonically_from_nearly_all_to_nearly_none():
     assert (head.abar.diff() < 0).all()
     assert head.abar[0] > 0.999
     assert 0 < head.abar[-1] < 1e-6
+    # beta = 1 - abar_t / abar_{t - 1} is clipped to 0.999 at the noisy end (Nichol and Dhariwal 2021).
+    betas = 1 - head.abar[1:].double() / head.abar[:-1].double()
+    assert betas.max().item() == betas[-1].item() == pytest.approx(0.999, abs=1e-6)
 
 
 def test_sampling_starts_at_pure_noise_and_every_level_is_told_as_a_time_towards_one():

@@ -145,6 +145,10 @@ def test_a_missing_checkpoint_is_named(tmp_path):
         ({"patch": 8}, 'stem "conv" needs patch 16, not 8'),
         ({"stem": "patch", "patch": 12}, "image size 32 must be a multiple of patch 12"),
         ({"heads": 3}, "width 16 must be a multiple of heads 3"),
+        ({"heads": 0}, "heads must be at least 1, got 0"),
+        ({"patch": 0}, "patch must be at least 1, got 0"),
+        ({"image_size": -16}, "image_size must be at least 1, got -16"),
+        ({"width": 2}, "width must be at least 4, got 2"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(changes, message):

@@ -1,5 +1,8 @@
 """AdamW's schedule and parameter groups."""
 
+import math
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -73,8 +76,20 @@ def test_fused_update_equals_the_plain_one():
     torch.testing.assert_close(models[0].bias, models[1].bias)
 
 
-@pytest.mark.parametrize("bad", [{"lr": 0.0}, {"clip": -1.0}, {"warmup": -1}, {"weight_decay": -0.1}])
-def test_impossible_settings_are_refused_by_name(bad: dict[str, float]):
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"lr": 0.0},
+        {"lr": math.nan},
+        {"lr": math.inf},
+        {"clip": -1.0},
+        {"clip": math.nan},
+        {"warmup": -1},
+        {"weight_decay": -0.1},
+        {"betas": (1.5, 0.9)},
+    ],
+)
+def test_impossible_settings_are_refused_by_name(bad: dict[str, Any]):
     (name,) = bad
     with pytest.raises(ValueError, match=name):
         OptimConfig(**bad)  # pyright: ignore[reportArgumentType]

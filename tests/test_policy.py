@@ -16,6 +16,7 @@ ENV = {
     "state_names": list("abcde"),
     "cameras": ["front", "wrist"],
     "control_hz": 10.0,
+    "image_size": 48,
 }
 
 
@@ -185,6 +186,7 @@ def test_an_environment_of_the_right_kind_is_accepted(policy):
         ({"action_space": {"name": "ee_delta", "dims": [1]}}, "action dimensions: policy 3, environment 1"),
         ({"cameras": ["wrist", "front"]}, r"policy \['front', 'wrist'\], environment \['wrist', 'front'\]"),
         ({"control_hz": 5}, "policy 10.0, environment 5.0"),
+        ({"image_size": 96}, r"image size \[pixels\]: policy 48, environment 96"),
         ({"state_names": []}, "state dimensions: policy 5, environment 0"),
     ],
 )

@@ -1,6 +1,7 @@
 """Recording: the same dataset for any number of workers and interruptions, and clear refusals."""
 
 import json
+import math
 import resource
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vlasandbox.envs.expert import NoiseConfig
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import DatasetError
@@ -153,6 +155,10 @@ def test_no_room_for_the_finished_files_keeps_the_episodes(tmp_path: Path) -> No
         ({"action_space": "joint"}, "joint.*ee_absolute"),
         ({"cameras": ("front", "side")}, "side.*wrist"),
         ({"control_hz": 12.5}, r"control_hz 12\.5"),
+        ({"control_hz": float("nan")}, r"control_hz nan"),
+        ({"control_hz": float("inf")}, r"control_hz inf"),
+        ({"workers": 0}, "workers is 0"),
+        ({"task": "no.such.task"}, r"unknown task 'no\.such\.task': no such module; valid: pick"),
     ],
 )
 def test_impossible_settings_are_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -160,6 +166,15 @@ def test_impossible_settings_are_named(changes: dict[str, Any], message: str, tm
     with pytest.raises(ValueError, match=message):
         record(config)
     check_root(tmp_path / "pick", RecordConfig(tmp_path).settings())  # what went wrong is not in the way
+
+
+@pytest.mark.parametrize(
+    "bad", [{"probability": 1.5}, {"position": -0.1}, {"yaw": math.inf}, {"gripper_flip": math.nan}]
+)
+def test_impossible_disturbances_are_named(bad: dict[str, float]) -> None:
+    ((name, value),) = bad.items()
+    with pytest.raises(ValueError, match=rf"noise\.{name} must .*, got {value}"):
+        NoiseConfig(**bad)  # pyright: ignore[reportArgumentType]
 
 
 def test_other_settings_in_the_same_folder_are_refused(recorded: Path) -> None:

@@ -87,8 +87,13 @@ def test_json_holds_the_numbers_of_the_input(tmp_path, comparison):
     ):
         cell = comparison.cell("flow", condition)
         assert cell is not None
-        expected = {"successes": successes, "episodes": 50, "errors": errors, "interval": list(cell.interval)}
-        assert flow[condition] == expected
+        assert flow[condition] == {
+            "successes": successes,
+            "episodes": 50,
+            "errors": errors,
+            "interval": list(cell.interval),
+            "mean_steps_to_success": cell.steps,
+        }
     assert numbers["expert"]["successes"] == 50
     assert flow["training"]["wall_seconds"] == 61.5
     assert flow["training"]["cpu_seconds"] == 60.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vlasandbox.eval.metrics import mean_steps_to_success
+from vlasandbox.eval.cell import Cell
 from vlasandbox.eval.result import FILE, EpisodeResult, EvalResult, ResultError
 
 
@@ -135,7 +135,7 @@ def test_a_missing_damaged_or_foreign_result_is_told_in_one_sentence(tmp_path):
 
 def test_mean_steps_counts_successes_only():
     result = make_result()
-    assert mean_steps_to_success(result) == 14.5
+    assert Cell.of(result).steps == 14.5
     for episode in result.episodes:
         episode.outcome = "timeout"
-    assert math.isnan(mean_steps_to_success(result))
+    assert Cell.of(result).steps is None

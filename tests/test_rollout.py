@@ -328,6 +328,19 @@ def test_mistakes_are_told_before_anything_runs():
         evaluate(small_policy("regression", cameras=("front", "left")), "pick", [0], progress=False)
 
 
+def test_the_environment_renders_images_of_the_size_that_the_policy_was_trained_on():
+    policy = small_policy("regression", image_size=40)
+    act, seen = policy.act, set()
+    policy.act = lambda observation, generators: (
+        seen.add(observation.images.shape[2:4]) or act(observation, generators)
+    )
+    result = evaluate(
+        policy, "pick", [TEST.start], workers=1, progress=False, condition="swapped_instruction"
+    )
+    assert seen == {(40, 40)}
+    assert result.spec["image_size"] == 40
+
+
 def test_a_policy_for_another_robot_is_refused():
     policy = small_policy("regression", state_dim=9)
     with pytest.raises(ValueError, match="state dimensions: policy 9, environment 17"):

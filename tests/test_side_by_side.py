@@ -90,8 +90,11 @@ def test_no_training_outlives_us(tmp_path, sent):
         [sys.executable, str(path), str(Path(__file__).parent), str(tmp_path)], stderr=subprocess.DEVNULL
     )
     folders = [job.folder for job in jobs(tmp_path, "hangs", "hangs")]
-    assert wait_for(lambda: all((f / "metrics.jsonl").exists() for f in folders))
-    parent.send_signal(sent)
-    parent.wait(timeout=120)
+    try:
+        assert wait_for(lambda: all((f / "metrics.jsonl").exists() for f in folders))
+        parent.send_signal(sent)
+        parent.wait(timeout=60)
+    finally:
+        parent.kill()
     assert wait_for(lambda: all((f / "checkpoint").exists() for f in folders))
     assert wait_for(lambda: not any(alive(int((f / "pid").read_text())) for f in folders))

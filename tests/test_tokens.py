@@ -151,3 +151,9 @@ def test_evaluations_count_passes_of_the_trunk():
 def test_negative_options_are_rejected(option: str):
     with pytest.raises(ValueError, match=r"must not be negative, got .*-1"):
         parallel(**{option: -1 if option == "window" else -1.0})
+
+
+@pytest.mark.parametrize("option", ["smoothing", "temperature"])
+def test_options_that_are_no_numbers_are_rejected(option: str):
+    with pytest.raises(ValueError, match=r"must be finite .*got .*nan"):
+        parallel(**{option: float("nan")})

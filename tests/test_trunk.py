@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_trunk import CONFIG, INSTRUCTIONS, STATE, VIEWS, grounding, observation, tiny_trunk
 
-from vlasandbox.policies.grounding import UNIT, GroundingConfig, target_patches
+from vlasandbox.policies.grounding import UNIT, GroundingConfig, target_cells
 from vlasandbox.policies.trunk import Trunk
 from vlasandbox.policies.types import Grounding, Prefix
 
@@ -190,13 +190,13 @@ def test_a_trunk_is_rebuilt_from_its_architecture_and_tokenizer(trunk):
 
 def test_a_point_belongs_to_the_patch_that_it_lies_in():
     uv = torch.tensor([[[0.0, 0.0], [0.99, 0.26]], [[0.5, 0.99], [0.3, 1.0]], [[-0.01, 0.5], [1.2, 0.5]]])
-    patch, in_sight = target_patches(uv, 4)
+    patch, in_sight = target_cells(uv, 4)
     assert patch[in_sight].tolist() == [0, 7, 14]
     assert in_sight.tolist() == [[True, True], [True, False], [False, False]]
 
 
 @pytest.mark.parametrize("film", [True, False])
-def test_grounding_loss_is_cross_entropy_of_the_patch_plus_distance(film):
+def test_grounding_loss_is_cross_entropy_of_the_cell_plus_distance(film):
     trunk = tiny_trunk(film=film)
     prefix = trunk.encode(observation(INSTRUCTIONS))
     labels = Grounding(torch.tensor([[[0.1, 0.1], [0.9, 0.1]]] * 3), torch.rand(3, 3))
@@ -204,9 +204,9 @@ def test_grounding_loss_is_cross_entropy_of_the_patch_plus_distance(film):
     images = prefix.image_tokens if film else prefix.hidden[:, :IMAGE_TOKENS].unflatten(1, (VIEWS, 4))
     assert trunk.grounding.heat is not None
     assert trunk.grounding.position is not None
-    heat = trunk.grounding.heat(images).squeeze(-1).log_softmax(-1)
+    heat = trunk.grounding.heat(images).flatten(2).log_softmax(-1).unflatten(2, (4, 4, 4))  # b v n i j
     miss = (trunk.grounding.position(prefix.hidden[:, -1]) - labels.xyz / UNIT).abs().mean(1)
-    torch.testing.assert_close(loss, -0.2 * (heat[:, 0, 0] + heat[:, 1, 1]) / 2 + 0.5 * miss)
+    torch.testing.assert_close(loss, -0.2 * (heat[:, 0, 0, 0, 0] + heat[:, 1, 1, 0, 3]) / 2 + 0.5 * miss)
     torch.testing.assert_close(metrics["position_error"], miss.mean() * UNIT)
     assert not any(x.requires_grad for x in metrics.values())
 

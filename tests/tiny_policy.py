@@ -14,7 +14,7 @@ from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.types import Batch, PolicySpec
 
 ACTION, CHUNK = 3, 4
-SPEC = PolicySpec(("front", "wrist"), STATE, ACTION, CHUNK, "ee_delta", 10.0)
+SPEC = PolicySpec(("front", "wrist"), STATE, ACTION, CHUNK, "ee_delta", 10.0, 48)
 
 
 @dataclass(frozen=True)

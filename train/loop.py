@@ -163,6 +163,7 @@ def policy_spec(dataset: Dataset, config: DataConfig) -> PolicySpec:
         chunk=config.chunk,
         action_space=config.action_space or dataset.action_space or "unknown",
         control_hz=float(dataset.fps),
+        image_size=max(max(size) for size in dataset.image_sizes),
     )
 
 

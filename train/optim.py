@@ -26,15 +26,17 @@ class OptimConfig:
     """Largest norm of the whole gradient; larger ones are scaled down to it."""
 
     def __post_init__(self) -> None:
-        if self.lr <= 0 or self.clip <= 0:
+        if not (0 < self.lr < math.inf and self.clip > 0):
             raise ValueError(
                 f"optim.lr and optim.clip must be above 0, got lr {self.lr} and clip {self.clip}"
             )
-        if self.warmup < 0 or self.weight_decay < 0:
+        if not (self.warmup >= 0 and 0 <= self.weight_decay < math.inf):
             raise ValueError(
                 f"optim.warmup and optim.weight_decay must not be negative, "
                 f"got warmup {self.warmup} and weight_decay {self.weight_decay}"
             )
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"optim.betas must be in [0, 1), got {self.betas}")
 
     def multiplier(self, step: int, updates: int) -> float:
         """Factor on the peak learning rate for update `step` (0 is the first) of `updates`.

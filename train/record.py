@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ..envs.expert import NoiseConfig
 from ..envs.seeds import DEMONSTRATIONS
+from ..eval.pool import usable_cores
 from .data.files import exclusive
 from .data.schema import frames_per_second
 from .data.staging import FOLDER
@@ -76,6 +77,8 @@ def record(config: RecordConfig) -> Path:
     """
     if config.episodes < 1:
         raise ValueError(f"episodes is {config.episodes}, but must be at least 1")
+    if config.workers is not None and config.workers < 1:
+        raise ValueError(f"workers is {config.workers}, but must be at least 1")
     if config.first_seed not in DEMONSTRATIONS:
         raise ValueError(
             f"first_seed {config.first_seed} is not a seed for demonstrations "
@@ -160,14 +163,9 @@ class SeedPlan:
             self._cursor += 1
 
 
-def usable_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _run_workers(config: RecordConfig, plan: SeedPlan) -> None:
     count = config.workers or usable_cores()
-    workers = [_Worker(config) for _ in range(max(1, min(count, config.episodes - plan.already)))]
+    workers = [_Worker(config) for _ in range(min(count, config.episodes - plan.already))]
     bar = tqdm(total=config.episodes, initial=plan.already, desc=f"recording {config.task}", unit="episode")
     pool = ThreadPoolExecutor(len(workers))
     try:

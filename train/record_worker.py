@@ -25,6 +25,8 @@ def main() -> None:
         os._exit(1)  # the parent is gone: nobody is left to read even an error message
     except OSError as error:
         _reply(replies, {"error": error.strerror or str(error), "kind": "disk"})
+    except ImportError as error:  # no rendering, or a module that a task needs
+        _reply(replies, {"error": str(error), "kind": "system"})
     except Exception as error:
         _reply(replies, {"error": f"{type(error).__name__}: {error}", "kind": "bug"})
         raise
@@ -42,8 +44,6 @@ def _record(settings: dict[str, Any], replies: TextIO) -> None:
         env = make(settings["task"], **settings["env"])
     except ValueError as error:
         return _reply(replies, {"error": str(error), "kind": "settings"})
-    except ImportError as error:
-        return _reply(replies, {"error": str(error), "kind": "system"})
     try:
         for line in sys.stdin:
             seed = int(line)

@@ -1,6 +1,7 @@
 """The tasks: one module each, named as the task, holding a `Task` subclass of the same name in CamelCase."""
 
 import importlib
+import importlib.util
 import pkgutil
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,25 @@ def load(name: str) -> "Task":
     Raises:
         ValueError: no such task.
     """
-    if "." in name:
+    if "." not in name:
+        module = importlib.import_module(f".{check_name('task', name, names())}", __package__)
+    elif _exists(name):
         module = importlib.import_module(name)
     else:
-        module = importlib.import_module(f".{check_name('task', name, names())}", __package__)
-    return getattr(module, camel_case(name.rpartition(".")[2]))()
+        raise ValueError(
+            f"unknown task {name!r}: no such module; valid: {', '.join(names())}, or a module's dotted name"
+        )
+    task = camel_case(name.rpartition(".")[2])
+    if not hasattr(module, task):
+        raise ValueError(f"task {name!r}: the module has no class {task}")
+    return getattr(module, task)()
+
+
+def _exists(dotted: str) -> bool:
+    try:
+        return importlib.util.find_spec(dotted) is not None
+    except ModuleNotFoundError:  # of a package above it
+        return False
 
 
 def camel_case(name: str) -> str:

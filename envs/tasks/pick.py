@@ -41,9 +41,9 @@ class Shape:
 
 
 SHAPES = {
-    "cube": Shape((0.025, 0.025, 0.025), 0.025, 0.036, math.radians(30), math.pi / 2, 0.0),
-    "can": Shape((0.023, 0.035, 0.0), 0.035, 0.023, 0.0, 0.0, 0.008),
-    "brick": Shape((0.046, 0.0175, 0.0175), 0.0175, 0.050, math.radians(60), math.pi, 0.0),
+    "cube": Shape((0.025, 0.025, 0.025), 0.025, 0.036, math.radians(15), math.pi / 2, 0.0),
+    "can": Shape((0.020, 0.040, 0.0), 0.040, 0.020, 0.0, 0.0, 0.012),
+    "brick": Shape((0.052, 0.016, 0.016), 0.016, 0.055, math.radians(35), math.pi, 0.0),
 }
 SLOTS = 3
 MASS = 0.1

@@ -5,6 +5,7 @@ to the left edge, each half a bin too low on average. Here `centre(i) = low + (i
 action within the range comes back within half a bin (1/256 for 256 bins over [-1, 1]), without bias.
 """
 
+import math
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int
@@ -31,8 +32,8 @@ class Config(CodecConfig):
         """
         if self.bins < 2:
             raise ValueError(f"bins must be at least 2, got {self.bins}")
-        if not self.low < self.high:
-            raise ValueError(f"low must be below high, got [{self.low}, {self.high}]")
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ValueError(f"low must be below high, both finite, got [{self.low}, {self.high}]")
         return Bins(self)
 
 

@@ -52,7 +52,7 @@ class Config(HeadConfig):
             raise ValueError(f"train_steps must be at least 2, got {self.train_steps}")
         if self.draws < 1:
             raise ValueError(f"draws must be at least 1, got {self.draws}")
-        if self.clip is not None and self.clip <= 0:
+        if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be positive or None, got {self.clip}")
         return Diffusion(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 

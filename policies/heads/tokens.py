@@ -13,6 +13,7 @@ and are read out in one pass, a dimensions each. The values are then independent
 where demonstrations disagree a chunk can mix two of their ways; an autoregressive one cannot.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -52,11 +53,11 @@ class Config(HeadConfig):
         """The head, sized for `trunk`, which it keeps a reference to and extends.
 
         Raises:
-            ValueError: a negative smoothing, window or temperature.
+            ValueError: a smoothing, window or temperature that is negative or not finite.
         """
-        if min(self.smoothing, self.window, self.temperature) < 0:
+        if not all(0 <= x < math.inf for x in (self.smoothing, self.window, self.temperature)):
             raise ValueError(
-                "smoothing, window and temperature must not be negative, got "
+                "smoothing, window and temperature must be finite and must not be negative, got "
                 f"{self.smoothing}, {self.window} and {self.temperature}"
             )
         kinds = {"autoregressive": Autoregressive, "parallel": Parallel}

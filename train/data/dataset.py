@@ -17,6 +17,7 @@ from .reading import (
     VideoRun,
     check_counts,
     check_info,
+    check_spec,
     find_runs,
     frame_matrix,
     read_episodes,
@@ -83,6 +84,9 @@ class Dataset:
             raise DatasetError(f"{root}: adding episodes was interrupted, run the same `vla record` again")
         info = read_json(root / schema.INFO)
         check_info(root, info)
+        recording = read_recording(root)
+        if recording is not None:
+            check_spec(root, info, recording["spec"])
         table = info["features"]
         keys = schema.video_keys(table)
         episodes = read_episodes(root, keys)
@@ -102,7 +106,7 @@ class Dataset:
             root=root,
             fps=int(info["fps"]),
             cameras=tuple(key.removeprefix(schema.IMAGES) for key in keys),
-            image_sizes=tuple((int(table[key]["shape"][0]), int(table[key]["shape"][1])) for key in keys),
+            image_sizes=tuple(schema.image_size(table[key]) for key in keys),
             state=state,
             action=action,
             reference=frame_matrix(root, frames, schema.REFERENCE),
@@ -114,7 +118,7 @@ class Dataset:
             tasks=tasks,
             task_index=task_index,
             video_runs=find_runs(root, info, keys, episodes),
-            recording=read_recording(root),
+            recording=recording,
         )
 
     def __len__(self) -> int:

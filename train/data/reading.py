@@ -15,7 +15,8 @@ from .video import DECODE_ERRORS, check_mp4
 _INFO_KEYS = ("codebase_version", "fps", "features", "total_episodes", "total_frames", "total_tasks")
 _OUR_KEYS = ("settings", "spec", "versions", "failed_seeds", "episodes")
 _VECTORS = (schema.STATE, schema.ACTION, schema.REFERENCE, schema.TARGET_UV, schema.TARGET_XYZ)
-_PARQUET_ERRORS = (pa.ArrowException, OSError)
+# pyarrow decodes the names of columns itself.
+_PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,27 @@ def read_recording(root: Path) -> dict[str, Any] | None:
     if not isinstance(space, dict) or not isinstance(space.get("name"), str):
         raise DatasetError(f"{path} is damaged: it does not name the action space")
     return ours
+
+
+def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any]) -> None:
+    """Refuses a dataset of ours whose info.json contradicts the environment that it says it comes from."""
+    table = info["features"]
+    cameras = [key.removeprefix(schema.IMAGES) for key in schema.video_keys(table)]
+    pairs = {
+        "fps": (info["fps"], spec.get("control_hz")),
+        "cameras": (cameras, spec.get("cameras")),
+        "state dimensions": (table[schema.STATE]["shape"][0], _length(spec.get("state_names"))),
+        "action dimensions": (table[schema.ACTION]["shape"][0], _length(spec["action_space"].get("dims"))),
+    }
+    for name, (here, there) in pairs.items():
+        if here != there:
+            raise DatasetError(
+                f"{root} is inconsistent: {name} {here!r} in {schema.INFO}, {there!r} in {schema.OURS}"
+            )
+
+
+def _length(names: Any) -> int | None:
+    return len(names) if isinstance(names, list) else None
 
 
 def read_episodes(root: Path, video_keys: list[str]) -> dict[str, np.ndarray]:
@@ -188,6 +210,7 @@ def find_runs(
     template = info.get("video_path") or schema.VIDEO_PATH
     runs: list[VideoRun] = []
     needed: dict[Path, int] = {}
+    sizes: dict[Path, tuple[int, int]] = {}
     for camera, key in enumerate(keys):
         column = {x: episodes[f"videos/{key}/{x}"] for x in ("chunk_index", "file_index", "from_timestamp")}
         for i, (start, length) in enumerate(
@@ -203,11 +226,12 @@ def find_runs(
             first = round(float(column["from_timestamp"][i]) * info["fps"])
             runs.append(VideoRun(camera, path, first, int(start), int(length)))
             needed[path] = max(needed.get(path, 0), first + int(length))
+            sizes[path] = schema.image_size(info["features"][key])
     for path, count in needed.items():
         if not path.exists():
             raise DatasetError(f"{path} does not exist")
         try:
-            frames = check_mp4(path)
+            frames = check_mp4(path, *sizes[path])
         except DECODE_ERRORS as error:
             raise DatasetError(f"{path} is damaged: {error}") from None
         if frames < count:
@@ -225,7 +249,8 @@ def _read(root: Path, folder: str, names: list[str]) -> pa.Table:
 
 def _read_one(path: Path, names: list[str]) -> pa.Table:
     try:
-        with pq.ParquetFile(path) as file:
+        # Checksums are there in what we wrote; another program's files are read without.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             missing = [name for name in names if name not in file.schema_arrow.names]
             if missing:
                 raise DatasetError(f"{path} has no column {', '.join(map(repr, missing))}")

@@ -54,7 +54,7 @@ def frames_per_second(control_hz: float) -> int:
     Raises:
         ValueError: `control_hz` is not a whole number.
     """
-    if control_hz <= 0 or control_hz != int(control_hz):
+    if control_hz <= 0 or not float(control_hz).is_integer():
         raise ValueError(f"control_hz {control_hz} cannot be stored: LeRobotDataset needs a whole number > 0")
     return int(control_hz)
 
@@ -98,6 +98,14 @@ def features(episode: Episode, spec: dict[str, Any]) -> dict[str, dict[str, Any]
 def video_keys(table: dict[str, dict[str, Any]]) -> list[str]:
     """The features stored as mp4, in their order."""
     return [key for key, feature in table.items() if feature["dtype"] == "video"]
+
+
+def image_size(feature: dict[str, Any]) -> tuple[int, int]:
+    """(height, width) of a video feature, whose shape some programs list channels first [px]."""
+    names, shape = feature.get("names"), feature["shape"]
+    if isinstance(names, list) and len(names) == 3 and {"height", "width"} <= set(map(str, names)):
+        return shape[names.index("height")], shape[names.index("width")]
+    return shape[0], shape[1]
 
 
 def info(

@@ -113,7 +113,9 @@ class FrameWriter:
         self.frames = 0
         """Rows written so far."""
         self._sink = pa.OSFile(str(path), "wb")
-        self._writer = pq.ParquetWriter(self._sink, schema, compression="snappy", use_dictionary=True)
+        self._writer = pq.ParquetWriter(
+            self._sink, schema, compression="snappy", use_dictionary=True, write_page_checksum=True
+        )
 
     @property
     def bytes(self) -> int:

@@ -131,12 +131,12 @@ def _time_base(stream: av.VideoStream) -> Fraction:
     return stream.time_base
 
 
-def check_mp4(path: Path) -> int:
-    """The number of frames of an mp4 from its index alone, without decoding.
+def check_mp4(path: Path, height: int, width: int) -> int:
+    """The number of frames of an mp4 of that size from its index alone, without decoding.
 
     Raises:
-        ValueError: the file is shorter than its boxes say, has no index or no video (FFmpeg's own errors
-        too).
+        ValueError: the file is shorter than its boxes say, has no index, no video, or one of another size
+        (FFmpeg's own errors too).
     """
     size, position = path.stat().st_size, 0
     with path.open("rb") as file:
@@ -152,4 +152,10 @@ def check_mp4(path: Path) -> int:
     with av.open(str(path)) as container:
         if not container.streams.video:
             raise ValueError("there is no video stream")
-        return container.streams.video[0].frames
+        stream = container.streams.video[0]
+        codec = stream.codec_context
+        if codec is None:
+            raise ValueError("its codec is not known")
+        if (codec.height, codec.width) != (height, width):
+            raise ValueError(f"its pictures are {codec.height} x {codec.width}, not {height} x {width}")
+        return stream.frames

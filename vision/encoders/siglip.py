@@ -53,6 +53,11 @@ class Config(EncoderConfig):
     def _shape(self) -> Any:
         from transformers import SiglipVisionConfig
 
+        for name in ("image_size", "patch", "layers", "heads", "mlp"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"encoder: {name} must be at least 1, got {getattr(self, name)}")
+        if self.width < 4:  # the first convolution of the stem has a quarter as many channels
+            raise ValueError(f"encoder: width must be at least 4, got {self.width}")
         if self.width % self.heads:
             raise ValueError(f"encoder: width {self.width} must be a multiple of heads {self.heads}")
         return SiglipVisionConfig(
