@@ -91,7 +91,7 @@ def test_objects_are_wide_enough_to_be_told_apart_at_64_pixels(env):
 
 def test_the_whole_workspace_and_the_gripper_are_in_the_front_image(env):
     env.reset(seed=0)
-    corners = np.array([[x, y, z] for x in (0.40, 0.64) for y in (-0.18, 0.18) for z in (0.0, 0.15)])
+    corners = np.array([[x, y, z] for x in (0.41, 0.62) for y in (-0.16, 0.16) for z in (0.0, 0.15)])
     pixels = env.project(corners, "front", 64, 64)
     assert (pixels > 0).all()
     assert (pixels < 64).all()

@@ -135,7 +135,7 @@ def test_the_expert_succeeds(env):
 
 
 def test_the_expert_recovers_from_disturbances(env):
-    noise = NoiseConfig(probability=0.3)
+    noise = NoiseConfig(probability=0.2)
     episodes = [collect_episode(env, seed, noise) for seed in range(15)]
     assert any(episode.perturbed.any() for episode in episodes)
     assert sum(episode.success for episode in episodes) >= 12

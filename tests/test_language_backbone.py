@@ -138,7 +138,7 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 @pytest.mark.parametrize("changes", [{"heads": 3}, {"kv_heads": 3}, {"heads": 16}])
 def test_heads_that_do_not_fit_are_named(changes):
-    with pytest.raises(ValueError, match="must be a multiple of"):
+    with pytest.raises(ValueError, match="must be an even multiple of"):
         replace(TINY, **changes).build(INSTRUCTIONS)
 
 

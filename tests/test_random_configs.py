@@ -42,7 +42,7 @@ TRUNKS = st.builds(
     ),
     st.builds(LanguageConfig, st.none() | st.text(), width=counts),
     st.booleans(),
-    st.builds(GroundingConfig, shares, shares),
+    st.builds(GroundingConfig, heat=shares, position=shares),
 )
 NORMS = st.sampled_from(["quantile", "min_max", "z_score", "none"])
 POLICIES = st.builds(PolicyConfig, HEADS, TRUNKS, NORMS, NORMS, st.integers(0, 9))

@@ -38,11 +38,13 @@ class Shape:
     """Turning by this angle [rad] gives the same grasp; 0: by any angle."""
     grasp: float
     """Height of the grasp above the centre [m]."""
+    ballast: float = 0.0
+    """Depth of the centre of mass below the centre [m]: a bumped can rights itself."""
 
 
 SHAPES = {
     "cube": Shape((0.025, 0.025, 0.025), 0.025, 0.036, math.radians(15), math.pi / 2, 0.0),
-    "can": Shape((0.020, 0.040, 0.0), 0.040, 0.020, 0.0, 0.0, 0.012),
+    "can": Shape((0.020, 0.040, 0.0), 0.040, 0.020, 0.0, 0.0, 0.012, ballast=0.032),
     "brick": Shape((0.052, 0.016, 0.016), 0.016, 0.055, math.radians(35), math.pi, 0.0),
 }
 SLOTS = 3
@@ -188,7 +190,9 @@ def _distance(world: World, scenario: Scenario) -> float:
 
 
 def _become(model: Any, slot: int, kind: str, rgba: tuple[float, ...]) -> None:
-    """Switches one geom of a slot on, the others off: no contacts, not drawn."""
+    """Switches one geom of a slot on, the others off: no contacts, not drawn. Moves the centre of mass."""
+    body = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, f"object_{slot}")
+    model.body_ipos[body] = [0.0, 0.0, -SHAPES[kind].ballast]
     for name in SHAPES:
         geom = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, f"object_{slot}_{name}")
         on = name == kind
