@@ -90,7 +90,14 @@ def test_a_folder_with_another_budget_is_refused(tmp_path, capsys):
 def test_the_plan_names_every_step_and_the_budget(tmp_path):
     quickstart = Quickstart(QuickstartConfig(), tmp_path, Layout(cores=2, gpu=False))
     text = plan(quickstart, quickstart.steps())
-    for word in ("1000 demonstrations", "3000 updates", "2 at a time", "pick_tokens", "blank image", "report"):
+    for word in (
+        "1000 demonstrations",
+        "3500 updates",
+        "2 at a time",
+        "pick_tokens",
+        "blank image",
+        "report",
+    ):
         assert word in text
 
 

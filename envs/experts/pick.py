@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HOVER = 0.10
 """Height above the grasp from which the gripper descends [m]."""
-FUNNEL = 1.5
+FUNNEL = 3.0
 """Height to keep for each metre (or YAW_ARM radians) of misalignment: the way down narrows to the object."""
 YAW_ARM = 0.04
 """Misalignment [m] that one radian counts for."""
@@ -25,6 +25,8 @@ IN_PLACE = 0.012
 """Close the gripper when this near to the grasp, sideways and in height [m]."""
 STILL = 0.03
 """Fingers slower than this [m/s] have finished closing."""
+LYING = 0.5
+"""A can has fallen over when the cosine of its tilt is below this."""
 RAISED = 0.14
 """Height of the gripper above the table at which a lift ends [m]."""
 
@@ -54,12 +56,15 @@ class PickExpert(Expert):
     def _grasp(self, env: "ManipulationEnv") -> Float[np.ndarray, " 4"]:
         """Gripper pose around the target, fingers across its narrow side."""
         shape = env.scenario.shape
-        rotation = env.data.xmat[env.scenario.target]
-        yaw = math.atan2(rotation[3], rotation[0]) if shape.symmetry else 0.0
-        if shape.symmetry:
-            yaw = (yaw + shape.symmetry / 2) % shape.symmetry - shape.symmetry / 2
+        rotation = env.data.xmat[env.scenario.target].reshape(3, 3)
+        lying = not shape.symmetry and abs(rotation[2, 2]) < LYING
+        along = rotation[:2, 2] if lying else rotation[:2, 0]
+        symmetry = math.pi if lying else shape.symmetry
+        yaw = 0.0
+        if symmetry:
+            yaw = (math.atan2(along[1], along[0]) + symmetry / 2) % symmetry - symmetry / 2
         pose = np.append(env.data.xpos[env.scenario.target], yaw)
-        pose[2] += shape.grasp
+        pose[2] += 0.0 if lying else shape.grasp
         return pose
 
     def _fingers_still(self, env: "ManipulationEnv") -> bool:
