@@ -34,6 +34,13 @@ class GroundingConfig:
     position: float = 0.5
     """L1 error of the named object's position in the robot's base frame, in units of 10 cm."""
 
+    def __post_init__(self) -> None:
+        if min(self.heat, self.position) < 0 or self.cells < 1:
+            raise ValueError(
+                "grounding: weights must not be negative and cells at least 1, got "
+                f"heat {self.heat}, position {self.position}, cells {self.cells}"
+            )
+
 
 def target_cells(uv: Float[Tensor, "b v 2"], grid: int) -> tuple[Int[Tensor, "b v"], Bool[Tensor, "b v"]]:
     """Which cell of a grid x grid image holds each point, in row order, and whether it is in sight."""

@@ -239,3 +239,10 @@ def test_bf16_autocast_stays_close_to_fp32(trunk):
     with torch.autocast("cpu", torch.bfloat16):
         rounded = trunk.extend(trunk.encode(seen), new, "causal")[0]
     assert (exact - rounded.float()).abs().max() < 0.15
+
+
+@pytest.mark.parametrize("wrong", [{"heat": -0.1}, {"position": -1.0}, {"cells": 0}])
+def test_impossible_grounding_is_refused_by_value(wrong):
+    (name, value) = next(iter(wrong.items()))
+    with pytest.raises(ValueError, match=f"{name} {value}"):
+        GroundingConfig(**wrong)
