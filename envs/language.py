@@ -1,7 +1,7 @@
 """Instruction grammar: the words and sentences that tasks use, and thus all a tokenizer must know."""
 
 COLOURS = ("red", "green", "blue", "yellow")
-OBJECTS = ("cube", "can", "brick")
+OBJECTS = ("cube", "carton", "brick")
 TEMPLATES = {"pick": "pick up the {colour} {object}"}
 """Sentence of each task."""
 

@@ -25,8 +25,6 @@ IN_PLACE = 0.012
 """Close the gripper when this near to the grasp, sideways and in height [m]."""
 STILL = 0.03
 """Fingers slower than this [m/s] have finished closing."""
-LYING = 0.5
-"""A can has fallen over when the cosine of its tilt is below this."""
 RAISED = 0.14
 """Height of the gripper above the table at which a lift ends [m]."""
 
@@ -54,17 +52,17 @@ class PickExpert(Expert):
         return np.append(grasp, 1.0)
 
     def _grasp(self, env: "ManipulationEnv") -> Float[np.ndarray, " 4"]:
-        """Gripper pose around the target, fingers across its narrow side."""
-        shape = env.scenario.shape
-        rotation = env.data.xmat[env.scenario.target].reshape(3, 3)
-        lying = not shape.symmetry and abs(rotation[2, 2]) < LYING
-        along = rotation[:2, 2] if lying else rotation[:2, 0]
-        symmetry = math.pi if lying else shape.symmetry
-        yaw = 0.0
-        if symmetry:
-            yaw = (math.atan2(along[1], along[0]) + symmetry / 2) % symmetry - symmetry / 2
-        pose = np.append(env.data.xpos[env.scenario.target], yaw)
-        pose[2] += 0.0 if lying else shape.grasp
+        """Gripper pose around the target, whichever side it stands on, fingers across its narrow side."""
+        shape, body = env.scenario.shape, env.scenario.target
+        rotation = env.data.xmat[body].reshape(3, 3)
+        up = int(np.argmax(np.abs(rotation[2])))
+        one, other = (axis for axis in range(3) if axis != up)
+        along = rotation[:2, one if shape.size[one] >= shape.size[other] else other]
+        # A square looks the same after a quarter turn, a rectangle after half a turn.
+        period = math.pi / 2 if shape.size[one] == shape.size[other] else math.pi
+        yaw = (math.atan2(along[1], along[0]) + period / 2) % period - period / 2
+        pose = np.append(env.data.xpos[body], yaw)
+        pose[2] += shape.grasp if up == 2 else 0.0
         return pose
 
     def _fingers_still(self, env: "ManipulationEnv") -> bool:

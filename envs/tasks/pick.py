@@ -24,28 +24,32 @@ RGBA = {
 
 @dataclass(frozen=True)
 class Shape:
-    """Geometry of one kind of object, standing on the table."""
+    """A box, standing on the table."""
 
     size: tuple[float, float, float]
-    """Half sizes of a box along x, y, z, or radius and half height of a cylinder [m]."""
-    height: float
-    """Of the centre above the table when at rest [m]."""
-    radius: float
-    """Of the upright cylinder that contains it [m]."""
+    """Half sizes along x, y, z [m]."""
     yaw: float
     """Yaws are drawn from +- this [rad]."""
-    symmetry: float
-    """Turning by this angle [rad] gives the same grasp; 0: by any angle."""
-    grasp: float
-    """Height of the grasp above the centre [m]."""
+    grasp: float = 0.0
+    """Height of the grasp above the centre of an upright box [m]."""
     ballast: float = 0.0
-    """Depth of the centre of mass below the centre [m]: a bumped can rights itself."""
+    """Depth of the centre of mass below the centre [m]: a bumped carton rights itself."""
+
+    @property
+    def height(self) -> float:
+        """Of the centre above the table when at rest [m]."""
+        return self.size[2]
+
+    @property
+    def radius(self) -> float:
+        """Of the upright cylinder that contains it [m]."""
+        return math.hypot(self.size[0], self.size[1])
 
 
 SHAPES = {
-    "cube": Shape((0.025, 0.025, 0.025), 0.025, 0.036, math.radians(15), math.pi / 2, 0.0),
-    "can": Shape((0.020, 0.040, 0.0), 0.040, 0.020, 0.0, 0.0, 0.012, ballast=0.032),
-    "brick": Shape((0.052, 0.016, 0.016), 0.016, 0.055, math.radians(35), math.pi, 0.0),
+    "cube": Shape((0.025, 0.025, 0.025), yaw=math.radians(15)),
+    "carton": Shape((0.018, 0.018, 0.045), yaw=math.radians(15), grasp=0.016, ballast=0.037),
+    "brick": Shape((0.052, 0.016, 0.016), yaw=math.radians(35)),
 }
 SLOTS = 3
 MASS = 0.1
@@ -93,10 +97,9 @@ class Pick(Task):
             body.explicitinertial = True
             body.mass, body.ipos, body.inertia = MASS, [0, 0, 0], [INERTIA] * 3
             for kind, shape in SHAPES.items():
-                cylinder = shape.symmetry == 0.0
                 body.add_geom(
                     name=f"object_{slot}_{kind}",
-                    type=mujoco.mjtGeom.mjGEOM_CYLINDER if cylinder else mujoco.mjtGeom.mjGEOM_BOX,
+                    type=mujoco.mjtGeom.mjGEOM_BOX,
                     size=shape.size, condim=4, friction=[1.0, 0.01, 0.001], contype=1, conaffinity=1,
                 )  # fmt: skip
         return spec
