@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HOVER = 0.10
 """Height above the grasp from which the gripper descends [m]."""
-FUNNEL = 3.0
+FUNNEL = 1.5
 """Height to keep for each metre (or YAW_ARM radians) of misalignment: the way down narrows to the object."""
 YAW_ARM = 0.04
 """Misalignment [m] that one radian counts for."""

@@ -112,7 +112,7 @@ class Franka(Robot):
                 # Stiffer than the default, in which the pads sink millimetres into what they hold.
                 priority=1, solref=[0.01, 1], solimp=[0.95, 0.99, 0.001, 0.5, 2],
             )  # fmt: skip
-            _servo(spec, finger, 300.0, 10.0, (0.0, self.finger_travel), 20.0)
+            _servo(spec, finger, 600.0, 12.0, (0.0, self.finger_travel), 40.0)
 
 
 def _servo(
