@@ -5,6 +5,7 @@ or how its chunk is executed. Adding one is adding a file to heads/ that defines
 dataclass deriving from `HeadConfig`) whose `build` returns an `ActionHead`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,3 +67,13 @@ def stratified_uniform(b: int, m: int, generator: torch.Generator) -> Float[Tens
     observation is trained are spread out, and their mean loss varies less than that of independent ones."""
     u = torch.rand(b, m, generator=generator, device=generator.device)
     return (u + torch.arange(m, device=u.device)) / m
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuses a scale of sampling noise that means nothing.
+
+    Raises:
+        ValueError: it is negative or not finite.
+    """
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature must be finite and not negative, got {temperature}")

@@ -134,3 +134,16 @@ def test_both_of_two_modes_are_recovered_for_the_whole_chunk():
 def test_impossible_counts_are_rejected(options: dict[str, int]):
     with pytest.raises(ValueError, match="must be at least 1, got"):
         dataclasses.replace(flow.Config(), **options).build(ToyTrunk(), K, A)
+
+
+def test_temperature_scales_the_noise_that_sampling_starts_from():
+    seen: list[Tensor] = []
+    for temperature in (0.0, 0.5, 1.0):
+        head, prefix, _ = oracle_head()
+        head.config = dataclasses.replace(head.config, temperature=temperature)
+        start: list[Tensor] = []
+        head.network.forward = lambda x, t, prefix, start=start: start.append(x) or torch.zeros_like(x)
+        head.sample(prefix, generators())
+        seen.append(start[0])
+    noise = draw_noise(generators(), K, A)
+    torch.testing.assert_close(torch.stack(seen), torch.stack([0 * noise, 0.5 * noise, noise]))

@@ -15,7 +15,7 @@ from einops import reduce, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..head import ActionHead, HeadConfig, draw_noise, masked_mean, stratified_uniform
+from ..head import ActionHead, HeadConfig, check_temperature, draw_noise, masked_mean, stratified_uniform
 from ..network import ActionNetwork, NetworkConfig
 from ..networks import expert
 from ..trunk import Trunk
@@ -40,11 +40,16 @@ class Config(HeadConfig):
     """Predicted actions are clipped to [-clip, clip] at every step. Right only for actions normalised to
     about [-1, 1]: above 1 for quantiles, which leave outliers; None for z-scores."""
 
+    temperature: float = 1.0
+    """Scale of the noise that sampling starts from: 1 samples what was learned, 0 starts in its middle,
+    which is steadier where there is one way of doing the task and may be none where there are several."""
+
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Diffusion":
         """The head, sized for `trunk`.
 
         Raises:
-            ValueError: `steps` outside 1 .. train_steps, no draws, or a clip that is not positive.
+            ValueError: `steps` outside 1 .. train_steps, no draws, a clip that is not positive, or a
+                temperature that is negative or not finite.
         """
         if not 1 <= self.steps <= self.train_steps:
             raise ValueError(f"steps must be in 1..{self.train_steps} (train_steps), got {self.steps}")
@@ -54,6 +59,7 @@ class Config(HeadConfig):
             raise ValueError(f"draws must be at least 1, got {self.draws}")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be positive or None, got {self.clip}")
+        check_temperature(self.temperature)
         return Diffusion(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 
@@ -120,6 +126,7 @@ class Diffusion(ActionHead):
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
         """DDIM with eta = 0: all randomness is in the initial noise."""
         x = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
+        x = self.config.temperature * x
         known = self.network.prepare(prefix)
         nexts = [*self.abar[self.timesteps[1:]], torch.ones_like(self.abar[0])]
         for timestep, following in zip(self.timesteps, nexts, strict=True):

@@ -14,7 +14,7 @@ from einops import reduce, repeat
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..head import ActionHead, HeadConfig, draw_noise, masked_mean, stratified_uniform
+from ..head import ActionHead, HeadConfig, check_temperature, draw_noise, masked_mean, stratified_uniform
 from ..network import ActionNetwork, NetworkConfig
 from ..networks import expert
 from ..trunk import Trunk
@@ -32,15 +32,19 @@ class Config(HeadConfig):
     """Noise draws per observation in training; they share one pass of the trunk."""
     time: Literal["beta", "uniform"] = "beta"
     """Distribution of training times: "beta" is pi0's and favours noise."""
+    temperature: float = 1.0
+    """Scale of the noise that sampling starts from: 1 samples what was learned, 0 starts in its middle,
+    which is steadier where there is one way of doing the task and may be none where there are several."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Flow":
         """The head, sized for `trunk`.
 
         Raises:
-            ValueError: fewer than one step or draw.
+            ValueError: fewer than one step or draw, or a temperature that is negative or not finite.
         """
         if min(self.steps, self.draws) < 1:
             raise ValueError(f"steps and draws must be at least 1, got {self.steps} and {self.draws}")
+        check_temperature(self.temperature)
         return Flow(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 
@@ -91,6 +95,7 @@ class Flow(ActionHead):
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
         """Euler's method from noise at t = 0 to actions at t = 1."""
         x = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
+        x = self.config.temperature * x
         known = self.network.prepare(prefix)
         dt = 1 / self.config.steps
         times = torch.arange(self.config.steps, device=x.device) * dt

@@ -8,5 +8,8 @@ from ._pick import pick
 
 
 def config(data: Path, *, updates: int = 3500, seed: int = 0) -> TrainConfig:
-    """Pick by instruction with flow matching: an action expert on the trunk's keys and values."""
-    return pick(flow.Config(), data, updates, seed)
+    """Pick by instruction with flow matching: an action expert on the trunk's keys and values.
+
+    Sampling starts without noise, as tokens are read out without: the demonstrations show one way.
+    """
+    return pick(flow.Config(temperature=0.0), data, updates, seed)
