@@ -11,7 +11,8 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0) -> TrainConfig:
     """Pick by instruction with discrete action tokens: 256 bins per dimension, predicted by the trunk.
 
     All values of a chunk are predicted in parallel, with targets smoothed over two bins: plain cross-entropy
-    finds the neighbouring bin as wrong as the farthest.
+    finds the neighbouring bin as wrong as the farthest. An action is the mean of its whole distribution: the
+    demonstrations show one way.
     """
-    head = tokens.Config(decoding="parallel", smoothing=2.0, decode="expectation")
+    head = tokens.Config(decoding="parallel", smoothing=2.0, decode="expectation", window=255)
     return pick(head, data, updates, seed)
