@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from vlasandbox.envs.control import action_space
-from vlasandbox.envs.robot import STATE_NAMES
+from vlasandbox.envs import robots
+from vlasandbox.envs.control import ActionSpace
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.envs.tasks import load
 from vlasandbox.eval.rollout import evaluate
@@ -31,14 +31,16 @@ CHUNK = 8
 
 def untrained(head: str) -> Policy:
     """A policy of the default size with random weights."""
-    space = action_space("ee_delta")
-    bounds = {"action": (np.array(space.low), np.array(space.high))}
-    bounds["state"] = (np.full(len(STATE_NAMES), -2.0), np.full(len(STATE_NAMES), 2.0))
+    arms = robots.load("franka")
+    space = ActionSpace("ee_delta", tuple(arm.spec for arm in arms), 10.0)
+    states = len(arms[0].state_names)
+    bounds = {"action": space.bounds()}
+    bounds["state"] = (np.full(states, -2.0), np.full(states, 2.0))
     stats = {
         name: {"min": low, "max": high, "mean": (low + high) / 2, "std": high - low, "q01": low, "q99": high}
         for name, (low, high) in bounds.items()
     }
-    spec = PolicySpec(("front", "wrist"), len(STATE_NAMES), len(space.dims), CHUNK, "ee_delta", 10.0, 96)
+    spec = PolicySpec(("front", "wrist"), states, len(space.dims), CHUNK, "ee_delta", 10.0, 96)
     config = PolicyConfig(default_config("heads", head, HeadConfig))
     torch.manual_seed(0)
     return Policy.build(config, spec, stats, load("pick").instructions())

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def make(task: str = "pick", **kwargs: Any) -> "ManipulationEnv":
     """The environment of `task`.
 
-    Keywords: action_space="ee_delta", control_hz=10.0 [Hz], image_size=96 [pixels],
-    cameras=("front", "wrist"), quality="fast", render_mode=None.
+    Keywords: see `ManipulationEnv`; among them robot, action_space="ee_delta", control_hz=10.0 [Hz],
+    image_size=96 [pixels], cameras, quality="fast", wording="plain".
 
     Raises:
         ValueError: an unknown or impossible setting; the message lists the valid ones.

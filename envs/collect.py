@@ -16,23 +16,29 @@ def collect_episode(env: ManipulationEnv, seed: int, noise: NoiseConfig | None =
     """The episode of `seed`; with `noise`, a function of (seed, noise) still."""
     expert = env.definition.expert()
     # Another stream than the one that drew the scene.
-    detours = Detours(noise, np.random.default_rng([seed, 1])) if noise else None
+    detours = Detours(noise, env.control_hz, np.random.default_rng([seed, 1])) if noise else None
     observation, info = env.reset(seed=seed)
     initial_state = env.physics_state()
     rows: list[tuple[Any, ...]] = []
     done = False
     while not done:
-        action = expert.act(env)
-        disturbed = detours.divert(env, action) if detours else None
-        rows.append((observation, action, env.reference(), disturbed is not None, *env.grounding()))
-        observation, _, terminated, truncated, info = env.step(action if disturbed is None else disturbed)
+        wanted = expert.wanted(env)
+        command, reference = env.command_towards(wanted), env.reference()
+        detour = detours.divert(env, command, wanted) if detours else None
+        action, executed = (
+            env.actions.encode(asked, reference.astype(np.float64)).astype(np.float32)
+            for asked in (command, command if detour is None else detour)
+        )
+        rows.append((observation, action, reference, command, detour is not None, *env.grounding()))
+        observation, _, terminated, truncated, info = env.step(executed)
         done = terminated or truncated
-    observations, actions, references, perturbed, uv, xyz = zip(*rows, strict=True)
+    observations, actions, references, commands, perturbed, uv, xyz = zip(*rows, strict=True)
     return Episode(
         images={name: np.stack([o["pixels"][name] for o in observations]) for name in env.cameras},
         state=np.stack([o["agent_pos"] for o in observations]),
         action=np.stack(actions),
         reference=np.stack(references),
+        command=np.stack(commands).astype(np.float32),
         perturbed=np.array(perturbed),
         target_uv=np.stack(uv),
         target_xyz=np.stack(xyz),

@@ -1,132 +1,284 @@
 """Action spaces: what the numbers of an action mean, and exact conversion between them. numpy only.
 
-Every space describes the same thing, the next *commanded target* of the gripper:
-`target = [x, y, z (m, robot base frame), yaw (rad), gripper (+1 open, -1 closed)]`, fingers pointing down.
-`ee_delta` gives its change from the target commanded before (not from the measured pose), `ee_absolute`
-the target itself. With the target before in hand (the *reference*), either can be turned into the other.
+The controller keeps one *command* for each arm, which says where it has been told to be:
+`[x, y, z (m, world), 6-D rotation of the gripper, gripper (+1 open, -1 closed), joint targets (rad)]`.
+An action asks for the next command. Its space is named `<kind>_<mode>`:
 
-Example: reference [0.50, 0.00, 0.20, 0.0, 1] and ee_delta [0.01, 0, -0.05, 0.1, -1] mean the same target as
-ee_absolute [0.51, 0.00, 0.15, 0.1, -1].
+    kind   ee     x, y, z, yaw, gripper; fingers pointing straight down
+           ee6d   x, y, z, 6-D rotation, gripper
+           joint  joint targets, gripper
+    mode   absolute   the next command itself
+           delta      its change from the command before (not from what is measured)
+           relative   its change from the command when the chunk of actions began
+
+The gripper is absolute in all of them. With the commands before (the *reference*) and after an action in
+hand, which every demonstration stores, the action in any space is exact arithmetic (`ActionSpace.encode`).
+
+Example: reference [0.50, 0.00, 0.20] at yaw 0, open, and the ee_delta action [0.01, 0, -0.05, 0.1, -1] ask
+for the same command as the ee_absolute action [0.51, 0.00, 0.15, 0.1, -1].
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
+from . import rotations
 from .names import check_name
 
-TARGET_NAMES = ("x", "y", "z", "yaw", "gripper")
-POSE_DIMS = 4
-"""The first four numbers of a target are a pose, the last is the gripper."""
+KINDS = ("ee", "ee6d", "joint")
+MODES = ("delta", "absolute", "relative")
+ACTION_SPACES = tuple(f"{kind}_{mode}" for kind in KINDS for mode in MODES)
+ROTATION, GRIPPER, JOINTS = slice(3, 9), 9, 10
+"""Where the parts of one arm's command are; the position comes first, joints to the end."""
+RELATIVE_TO = {"absolute": "none", "delta": "last_commanded", "relative": "commanded_at_chunk_start"}
+ROTATIONS = {
+    "ee": "yaw about the world's z axis, fingers pointing down",
+    "ee6d": "first two columns of the rotation matrix; delta and relative: of R_target R_reference^T",
+    "joint": "none",
+}
 
 
 @dataclass(frozen=True)
 class ControlLimits:
-    """Bounds that hold in every action space alike, so that replay in another space commands the same."""
+    """Bounds on what an arm is told, the same in every action space."""
 
-    low: tuple[float, ...] = (0.34, -0.24, 0.012, -1.35)
-    """Lowest commanded x, y, z [m] and yaw [rad]."""
-    high: tuple[float, ...] = (0.68, 0.24, 0.32, 1.35)
-    """Highest commanded x, y, z [m] and yaw [rad]."""
+    low: tuple[float, float, float] = (0.34, -0.24, 0.012)
+    """Lowest commanded x, y, z [m]."""
+    high: tuple[float, float, float] = (0.68, 0.24, 0.32)
+    """Highest commanded x, y, z [m]."""
+    yaw: tuple[float, float] = (-1.35, 1.35)
+    """Range of the commanded yaw [rad]."""
+    max_tilt: float = 0.6
+    """Largest commanded angle between the gripper and straight down [rad]."""
     speed: float = 0.5
     """Fastest commanded motion [m/s]."""
-    yaw_rate: float = 3.0
-    """Fastest commanded turn [rad/s]."""
+    turn_rate: float = 3.0
+    """Fastest commanded turn, in yaw and in tilt [rad/s]."""
+    joint_rate: float = 6.0
+    """Fastest commanded joint motion [rad/s]."""
 
-    def next_target(
-        self, reference: Float[np.ndarray, " 5"], wanted: Float[np.ndarray, " 5"], control_hz: float
-    ) -> Float[np.ndarray, " 5"]:
-        """What is commanded when `wanted` is asked for: within a step's reach, inside the workspace."""
-        step = wanted[:POSE_DIMS] - reference[:POSE_DIMS]
-        length = float(np.sqrt(step[:3] @ step[:3]))
-        reach = self.speed / control_hz
-        if length > reach:
-            step[:3] *= reach / length
-        turn = self.yaw_rate / control_hz
-        step[3] = min(max(step[3], -turn), turn)
-        target = np.empty(POSE_DIMS + 1)
-        target[:POSE_DIMS] = np.clip(reference[:POSE_DIMS] + step, self.low, self.high)
-        target[POSE_DIMS] = 1.0 if wanted[POSE_DIMS] > 0 else -1.0
-        return target
+    def next_pose(
+        self, reference: Float[np.ndarray, " 9"], wanted: Float[np.ndarray, " 9"], control_hz: float
+    ) -> Float[np.ndarray, " 9"]:
+        """The commanded pose when `wanted` is asked for: within a step's reach, inside the workspace."""
+        step = wanted[:3] - reference[:3]
+        length = float(np.sqrt(step @ step))
+        if length > self.speed / control_hz:
+            step *= self.speed / control_hz / length
+        pose = np.empty(9)
+        pose[:3] = np.clip(reference[:3] + step, self.low, self.high)
+        pose[ROTATION] = rotations.towards(
+            reference[ROTATION], wanted[ROTATION], self.turn_rate / control_hz, self.yaw, self.max_tilt
+        )
+        return pose
+
+
+@dataclass(frozen=True)
+class ArmSpec:
+    """What an action space must know of one arm."""
+
+    prefix: str
+    """Before the names of its numbers, e.g. "left_"."""
+    joints: int
+    limits: ControlLimits
+    joint_low: tuple[float, ...]
+    """[rad]"""
+    joint_high: tuple[float, ...]
+    """[rad]"""
+
+    @property
+    def command_names(self) -> list[str]:
+        """Names of the numbers of its command."""
+        names = ["x", "y", "z", *(f"rot6d_{i}" for i in range(6)), "gripper"]
+        names += [f"joint_{i}" for i in range(1, self.joints + 1)]
+        return [self.prefix + name for name in names]
 
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """The meaning of an action vector, in a form that is stored with every dataset and checkpoint."""
+    """The meaning of an action vector for one robot, stored with every dataset and checkpoint."""
 
     name: str
-    dims: tuple[str, ...]
-    units: tuple[str, ...]
-    relative_to: str
-    """"last_commanded_target" or "none"."""
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    """Useful range; values outside are clipped by the controller."""
+    arms: tuple[ArmSpec, ...]
     control_hz: float
     """Rate of the actions [Hz]."""
-    frame: str = "robot_base"
-    rotation: str = "yaw about the base z axis, fingers pointing down"
-    gripper: str = "+1 open, -1 closed, threshold 0"
 
-    def to_target(
-        self, actions: Float[np.ndarray, "*t a"], reference: Float[np.ndarray, "*t 5"]
-    ) -> Float[np.ndarray, "*t 5"]:
-        """The targets that `actions` ask for, given the targets commanded before each of them."""
-        if self.relative_to == "none":
-            return np.array(actions, dtype=np.float64)
-        target = np.array(actions, dtype=np.float64)
-        target[..., :POSE_DIMS] += reference[..., :POSE_DIMS]
-        return target
+    def __post_init__(self) -> None:
+        check_name("action space", self.name, ACTION_SPACES)
 
-    def from_target(
-        self, targets: Float[np.ndarray, "*t 5"], reference: Float[np.ndarray, "*t 5"]
+    @property
+    def kind(self) -> str:
+        """What is commanded: one of KINDS."""
+        return self.name.partition("_")[0]
+
+    @property
+    def mode(self) -> str:
+        """What it is counted from: one of MODES."""
+        return self.name.partition("_")[2]
+
+    @property
+    def command_dim(self) -> int:
+        """Length of a command, all arms in one."""
+        return sum(JOINTS + arm.joints for arm in self.arms)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of an action's numbers."""
+        mark = "" if self.mode == "absolute" else "d"
+        names = []
+        for arm in self.arms:
+            part = {
+                "ee": ["x", "y", "z", "yaw"],
+                "ee6d": ["x", "y", "z", *(f"rot6d_{i}" for i in range(6))],
+                "joint": [f"joint_{i}" for i in range(1, arm.joints + 1)],
+            }[self.kind]
+            names += [arm.prefix + mark + name for name in part] + [arm.prefix + "gripper"]
+        return tuple(names)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Of an action's numbers."""
+        units = []
+        for arm in self.arms:
+            part = {"ee": ["m"] * 3 + ["rad"], "ee6d": ["m"] * 3 + ["1"] * 6, "joint": ["rad"] * arm.joints}
+            units += [*part[self.kind], "1"]
+        return tuple(units)
+
+    def encode(
+        self, command: Float[np.ndarray, "*t r"], reference: Float[np.ndarray, "*#t r"]
     ) -> Float[np.ndarray, "*t a"]:
-        """The actions that ask for `targets`, given the targets commanded before each of them."""
-        actions = np.array(targets, dtype=np.float64)
-        if self.relative_to != "none":
-            actions[..., :POSE_DIMS] -= reference[..., :POSE_DIMS]
-        return actions
+        """The actions that ask for `command`, counted from `reference`."""
+        parts = []
+        for _, slot in self._slots():
+            after, before = command[..., slot], reference[..., slot]
+            parts += [self._encode(after, before), after[..., GRIPPER, None]]
+        return np.concatenate(parts, axis=-1)
+
+    def decode(
+        self, actions: Float[np.ndarray, "*t a"], reference: Float[np.ndarray, "*#t r"]
+    ) -> Float[np.ndarray, "*t r"]:
+        """The commands that `actions` ask for. Numbers that this kind of action says nothing about are the
+        reference's: joint targets of "ee" and "ee6d", poses of "joint"."""
+        command = np.array(np.broadcast_to(reference, (*actions.shape[:-1], reference.shape[-1])), np.float64)
+        start = 0
+        for arm, slot in self._slots():
+            width = {"ee": 4, "ee6d": 9, "joint": arm.joints}[self.kind]
+            part = actions[..., start : start + width]
+            self._decode(part, command[..., slot])
+            command[..., slot.start + GRIPPER] = np.where(actions[..., start + width] > 0, 1.0, -1.0)
+            start += width + 1
+        return command
+
+    def _slots(self) -> Iterator[tuple[ArmSpec, slice]]:
+        start = 0
+        for arm in self.arms:
+            yield arm, slice(start, start := start + JOINTS + arm.joints)
+
+    def _encode(self, after: np.ndarray, before: np.ndarray) -> np.ndarray:
+        absolute = self.mode == "absolute"
+        if self.kind == "joint":
+            return after[..., JOINTS:] - (0.0 if absolute else before[..., JOINTS:])
+        position = after[..., :3] - (0.0 if absolute else before[..., :3])
+        if self.kind == "ee":
+            yaw = rotations.to_yaw(after[..., ROTATION])
+            if not absolute:
+                turn = yaw - rotations.to_yaw(before[..., ROTATION])
+                yaw = np.arctan2(np.sin(turn), np.cos(turn))
+            return np.concatenate([position, yaw[..., None]], axis=-1)
+        rotation = after[..., ROTATION]
+        if not absolute:
+            matrices = rotations.to_matrix(rotation), rotations.to_matrix(before[..., ROTATION])
+            rotation = rotations.from_matrix(matrices[0] @ matrices[1].swapaxes(-1, -2))
+        return np.concatenate([position, rotation], axis=-1)
+
+    def _decode(self, part: np.ndarray, command: np.ndarray) -> None:
+        """Writes what `part` asks for into `command`, which holds the reference."""
+        absolute = self.mode == "absolute"
+        if self.kind == "joint":
+            command[..., JOINTS:] = part + (0.0 if absolute else command[..., JOINTS:])
+            return
+        command[..., :3] = part[..., :3] + (0.0 if absolute else command[..., :3])
+        if self.kind == "ee":
+            yaw = part[..., 3] + (0.0 if absolute else rotations.to_yaw(command[..., ROTATION]))
+            command[..., ROTATION] = rotations.from_yaw(yaw)
+        else:
+            matrix = rotations.to_matrix(part[..., 3:])
+            if not absolute:
+                matrix = matrix @ rotations.to_matrix(command[..., ROTATION])
+            command[..., ROTATION] = rotations.from_matrix(matrix)
+
+    def bounds(self) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, " a"]]:
+        """Useful range of an action's numbers, low and high; values outside are clipped by the controller."""
+        low, high = [], []
+        for arm in self.arms:
+            limits = arm.limits
+            if self.kind == "joint":
+                bottom, top = np.array(arm.joint_low), np.array(arm.joint_high)
+                reach = np.full(arm.joints, limits.joint_rate / self.control_hz)
+            else:
+                bottom = np.array([*limits.low, limits.yaw[0]])
+                top = np.array([*limits.high, limits.yaw[1]])
+                reach = np.array([limits.speed] * 3 + [limits.turn_rate]) / self.control_hz
+            if self.mode == "delta":
+                bottom, top = -reach, reach
+            elif self.mode == "relative":
+                bottom, top = bottom - top, top - bottom
+            if self.kind == "ee6d":
+                bottom, top = np.append(bottom[:3], [-1.0] * 6), np.append(top[:3], [1.0] * 6)
+            low += [*bottom, -1.0]
+            high += [*top, 1.0]
+        return np.array(low), np.array(high)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able description."""
-        return asdict(self)
+        """JSON-able description, complete enough for a program that knows nothing of vlasandbox."""
+        low, high = self.bounds()
+        return {
+            "name": self.name,
+            "dims": list(self.dims),
+            "units": list(self.units),
+            "low": low.tolist(),
+            "high": high.tolist(),
+            "control_hz": self.control_hz,
+            "frame": "world: x forward, y left, z up from the table top",
+            "relative_to": RELATIVE_TO[self.mode],
+            "rotation": ROTATIONS[self.kind],
+            "gripper": "+1 open, -1 closed, threshold 0",
+        }
 
 
-ACTION_SPACES = ("ee_delta", "ee_absolute")
+def command_names(arms: tuple[ArmSpec, ...]) -> list[str]:
+    """Names of the numbers of a command, all arms in one."""
+    return [name for arm in arms for name in arm.command_names]
 
 
-def action_space(name: str, control_hz: float = 10.0, limits: ControlLimits | None = None) -> ActionSpace:
-    """The action space called `name` at `control_hz` [Hz].
-
-    Raises:
-        ValueError: no such action space.
-    """
-    check_name("action space", name, ACTION_SPACES)
-    limits = limits or ControlLimits()
-    units = ("m", "m", "m", "rad", "1")
-    if name == "ee_absolute":
-        return ActionSpace(
-            name, TARGET_NAMES, units, "none", (*limits.low, -1.0), (*limits.high, 1.0), control_hz
-        )
-    reach, turn = limits.speed / control_hz, limits.yaw_rate / control_hz
-    high = (reach, reach, reach, turn, 1.0)
-    low = tuple(-x for x in high)
-    dims = ("dx", "dy", "dz", "dyaw", "gripper")
-    return ActionSpace(name, dims, units, "last_commanded_target", low, high, control_hz)
-
-
-def convert(
-    actions: Shaped[np.ndarray, "t a"], reference: Shaped[np.ndarray, "r 5"], source: str, to: str
-) -> Float[np.ndarray, "t a"]:
-    """`actions` of the space `source` as actions of the space `to`, both relative to the rows of `reference`.
+def layout(names: list[str]) -> tuple[ArmSpec, ...]:
+    """The arms behind `command_names`, as stored with a dataset; enough to encode and decode, not to clip.
 
     Raises:
-        ValueError: an unknown action space, or rows that do not pair up.
+        ValueError: these are not the names of commands.
     """
-    if len(actions) != len(reference):
-        raise ValueError(f"{len(actions)} actions cannot be paired with {len(reference)} references")
-    reference = reference.astype(np.float64)
-    targets = action_space(source).to_target(actions.astype(np.float64), reference)
-    return action_space(to).from_target(targets, reference)
+    arms: dict[str, int] = {}
+    for name in names:
+        prefix, marker, _ = name.partition("joint_")
+        if name.endswith("rot6d_0"):
+            arms[name.removesuffix("rot6d_0")] = 0
+        elif marker and prefix in arms:
+            arms[prefix] += 1
+    specs = tuple(ArmSpec(prefix, joints, ControlLimits(), (), ()) for prefix, joints in arms.items())
+    if not arms or command_names(specs) != list(names):
+        raise ValueError(f"not the names of an arm's commands: {', '.join(names)}")
+    return specs
+
+
+def stored_space(spec_dict: Mapping[str, Any], name: str | None = None) -> ActionSpace:
+    """The action space of a dataset's or checkpoint's `spec_dict`, or another one for the same robot.
+
+    Raises:
+        ValueError: no such action space, or not a description of ours.
+    """
+    stored = spec_dict["action_space"]
+    arms = layout(spec_dict["command_names"])
+    return ActionSpace(name or stored["name"], arms, float(stored["control_hz"]))

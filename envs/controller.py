@@ -1,11 +1,13 @@
-"""Controller: from a wanted gripper target to joint servo setpoints, the same for every action space."""
+"""Controller: from what an action asks for to joint servo setpoints, the same for every action space."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from .control import POSE_DIMS, ControlLimits
+from . import rotations
+from .control import GRIPPER, JOINTS, ROTATION
 from .gl import mujoco
 from .kinematics import Kinematics, pose_of
 from .robot import Robot, RobotIndex
@@ -14,55 +16,114 @@ SUBSTEPS_PER_SETPOINT = 4
 """Physics steps between two setpoints of the ramp."""
 
 
-class Controller:
-    """Holds the last commanded target and moves the arm to the next one within a control step.
+class _Arm:
+    """One arm's share."""
 
-    Setpoints ramp from one target to the next, ahead by the servos' lag, so that the arm is where it was told
+    def __init__(self, robot: Robot, model: Any) -> None:
+        self.kinematics = Kinematics(robot)
+        self.index = RobotIndex.of(robot, model)
+        self.home, self.travel = np.array(robot.home), robot.finger_travel
+        self.joint_low, self.joint_high = np.array(robot.joint_low), np.array(robot.joint_high)
+        self.limits = robot.limits
+
+    def command(self, reference: np.ndarray, wanted: np.ndarray, kind: str, control_hz: float) -> np.ndarray:
+        command = np.empty(len(reference))
+        command[GRIPPER] = 1.0 if wanted[GRIPPER] > 0 else -1.0
+        if kind == "joint":
+            reach = self.limits.joint_rate / control_hz
+            step = np.clip(wanted[JOINTS:] - reference[JOINTS:], -reach, reach)
+            command[JOINTS:] = np.clip(reference[JOINTS:] + step, self.joint_low, self.joint_high)
+            command[:GRIPPER] = self.kinematics.forward(command[JOINTS:])
+        else:
+            command[:GRIPPER] = self.limits.next_pose(reference[:GRIPPER], wanted[:GRIPPER], control_hz)
+            command[JOINTS:] = self.kinematics.solve(reference[JOINTS:], command[:GRIPPER])
+        return command
+
+
+class Controller:
+    """Holds the last command and moves the arms to the next one within a control step.
+
+    Setpoints ramp from one command to the next, ahead by the servos' lag, so that an arm is where it was told
     to be when the control step ends, and a policy that sees the measured pose nearly knows the commanded one.
     """
 
-    def __init__(self, robot: Robot, model: Any, control_hz: float, limits: ControlLimits) -> None:
-        self._kinematics = Kinematics(robot)
-        self._index = RobotIndex.of(robot, model)
-        self._home = np.array(robot.home)
-        self._travel = robot.finger_travel
-        self._limits = limits
+    def __init__(self, robots: Sequence[Robot], model: Any, control_hz: float) -> None:
+        self._arms = [_Arm(robot, model) for robot in robots]
+        ends = np.cumsum([JOINTS + len(robot.joint_names) for robot in robots]).tolist()
+        self._slots = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
         self._control_hz = control_hz
         self._substeps = substeps(control_hz, model.opt.timestep)
-        self._joints = self._home
-        self.reference: Float[np.ndarray, " 5"] = np.zeros(POSE_DIMS + 1)
-        """The commanded target [x, y, z, yaw, gripper]."""
+        self.reference: Float[np.ndarray, " r"] = np.zeros(ends[-1])
+        """The command in force (see control.py)."""
 
-    def place(self, data: Any, target: Float[np.ndarray, " 5"]) -> None:
-        """Puts the arm at rest at `target`, without time passing."""
-        data.qpos[self._index.arm] = self._kinematics.solve(self._home, target[:POSE_DIMS], passes=50)
-        data.qpos[self._index.fingers] = self._travel if target[POSE_DIMS] > 0 else 0.0
+    def place(self, data: Any, start: Float[np.ndarray, "n 5"]) -> None:
+        """Puts the arms at rest at [x, y, z, yaw, gripper], without time passing."""
+        for arm, (x, y, z, yaw, gripper) in zip(self._arms, start.tolist(), strict=True):
+            pose = np.array([x, y, z, *rotations.from_yaw(yaw)])
+            data.qpos[arm.index.arm] = arm.kinematics.solve(arm.home, pose, passes=50)
+            data.qpos[arm.index.fingers] = arm.travel if gripper > 0 else 0.0
 
     def hold(self, data: Any) -> None:
-        """Takes the measured pose as the commanded target. Needs up-to-date kinematics in `data`."""
-        self._joints = data.qpos[self._index.arm].copy()
-        open_ = self._index.opening(data) > self._travel
-        self.reference = np.append(pose_of(data, self._index.site), 1.0 if open_ else -1.0)
-        data.ctrl[self._index.ctrl] = [*self._joints, *(2 * [self._travel if open_ else 0.0])]
+        """Takes the measured poses as the command. Needs up-to-date kinematics in `data`."""
+        for arm, slot in zip(self._arms, self._slots, strict=True):
+            joints = data.qpos[arm.index.arm]
+            open_ = arm.index.opening(data) > arm.travel
+            pose = pose_of(data, arm.index.site)
+            self.reference[slot] = np.concatenate([pose, [1.0 if open_ else -1.0], joints])
+            data.ctrl[arm.index.ctrl] = [*joints, *(2 * [arm.travel if open_ else 0.0])]
 
-    def step(self, model: Any, data: Any, wanted: Float[np.ndarray, " 5"]) -> None:
-        """One control step towards `wanted`, as far as the limits allow."""
-        self.reference = self._limits.next_target(self.reference, wanted, self._control_hz)
-        joints = self._kinematics.solve(self._joints, self.reference[:POSE_DIMS])
-        change = joints - self._joints
-        # A servo trails a moving setpoint by lag * velocity; asking for that much more cancels it.
-        ahead = self._index.lag * change * self._control_hz
-        ctrl = np.empty(len(self._index.ctrl))
-        ctrl[len(joints) :] = self._travel if self.reference[POSE_DIMS] > 0 else 0.0
+    def command(self, wanted: Float[np.ndarray, " r"], kind: str) -> Float[np.ndarray, " r"]:
+        """The next command if `wanted` is asked for: as far as the limits allow in one control step.
+
+        Args:
+            wanted: a command whose poses ("ee", "ee6d") or joint targets ("joint") are wanted.
+            kind: which (see control.py).
+        """
+        return self.follow(self.reference, wanted, kind)
+
+    def follow(
+        self, reference: Float[np.ndarray, " r"], wanted: Float[np.ndarray, " r"], kind: str
+    ) -> Float[np.ndarray, " r"]:
+        """The same from another command than the one in force."""
+        return np.concatenate(
+            [
+                arm.command(reference[slot], wanted[slot], kind, self._control_hz)
+                for arm, slot in zip(self._arms, self._slots, strict=True)
+            ]
+        )
+
+    def step(self, model: Any, data: Any, command: Float[np.ndarray, " r"]) -> None:
+        """Goes from the command in force to `command` in one control step."""
+        start, ahead, change, fingers = [], [], [], []
+        for arm, slot in zip(self._arms, self._slots, strict=True):
+            before, after = self.reference[slot], command[slot]
+            start.append(before[JOINTS:])
+            change.append(after[JOINTS:] - before[JOINTS:])
+            # A servo trails a moving setpoint by lag * velocity; asking for that much more cancels it.
+            ahead.append(arm.index.lag * change[-1] * self._control_hz)
+            fingers.append(arm.travel if after[GRIPPER] > 0 else 0.0)
         done = 0
         while done < self._substeps:
             count = min(SUBSTEPS_PER_SETPOINT, self._substeps - done)
             done += count
             middle = (done - count / 2) / self._substeps  # where the ramp is while this setpoint holds
-            ctrl[: len(joints)] = self._joints + change * middle + ahead
-            data.ctrl[self._index.ctrl] = ctrl
+            for i, arm in enumerate(self._arms):
+                data.ctrl[arm.index.ctrl[:-2]] = start[i] + change[i] * middle + ahead[i]
+                data.ctrl[arm.index.ctrl[-2:]] = fingers[i]
             mujoco.mj_step(model, data, nstep=count)
-        self._joints = joints
+        self.reference = command
+
+    def goals(self) -> Float[np.ndarray, "n 5"]:
+        """[x, y, z, yaw, gripper] of the command in force, arm by arm."""
+        parts = [self.reference[slot] for slot in self._slots]
+        return np.array([[*c[:3], rotations.to_yaw(c[ROTATION]), c[GRIPPER]] for c in parts])
+
+    def with_goals(self, goals: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, " r"]:
+        """The command in force with other poses and grippers: what [x, y, z, yaw, gripper] asks for."""
+        wanted = self.reference.copy()
+        for slot, (x, y, z, yaw, gripper) in zip(self._slots, goals.tolist(), strict=True):
+            wanted[slot][:JOINTS] = [x, y, z, *rotations.from_yaw(yaw), gripper]
+        return wanted
 
 
 def substeps(control_hz: float, timestep: float) -> int:

@@ -14,17 +14,19 @@ class Episode:
     images: dict[str, UInt8[np.ndarray, "t h w 3"]]
     """Upright RGB per camera."""
     state: Float32[np.ndarray, "t s"]
-    """Proprioception (names: `vlasandbox.envs.robot.STATE_NAMES`)."""
+    """Proprioception (names: `state_names` of the environment)."""
     action: Float32[np.ndarray, "t a"]
     """The expert's action for row i's state, in the environment's action space."""
     reference: Float32[np.ndarray, "t r"]
-    """The target commanded before the action, from which relative actions count (see control.py)."""
+    """The command in force before the action, from which delta actions count (see control.py)."""
+    command: Float32[np.ndarray, "t r"]
+    """The command that `action` asks for; with `reference`, it gives the action in any other space."""
     perturbed: Bool[np.ndarray, " t"]
     """True where something else than `action` was executed (an injected disturbance)."""
     target_uv: Float32[np.ndarray, "t v 2"]
-    """Privileged: image coordinates of the named object per camera, [0, 1] in view, (0, 0) top left."""
+    """Privileged: image coordinates of the task's focus per camera, [0, 1] in view, (0, 0) top left."""
     target_xyz: Float32[np.ndarray, "t 3"]
-    """Privileged: the named object's position in the robot's base frame [m]."""
+    """Privileged: the task's focus, what to reach for next [m, world]."""
     initial_state: Float64[np.ndarray, " q"]
     """Settled MuJoCo state (mjSTATE_FULLPHYSICS) from which the episode starts."""
     instruction: str

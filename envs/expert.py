@@ -26,10 +26,10 @@ class NoiseConfig:
     that demonstrations show the way back.
     """
 
-    probability: float = 0.1
-    """Of a detour starting in a control step."""
-    steps: int = 4
-    """Longest detour [control steps]; the length is uniform from 1."""
+    rate: float = 1.0
+    """Of detours starting, on average [1/s]."""
+    seconds: float = 0.4
+    """Longest detour [s]; the length is uniform from one control step."""
     position: float = 0.1
     """Farthest goal of a detour from where it starts [m]."""
     yaw: float = 0.15
@@ -38,59 +38,54 @@ class NoiseConfig:
     """Share of the detours with the gripper command reversed."""
 
     def __post_init__(self) -> None:
-        for name in ("probability", "gripper_flip"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"noise.{name} must be in [0, 1], got {getattr(self, name)}")
-        for name in ("position", "yaw"):
+        if not 0 <= self.gripper_flip <= 1:
+            raise ValueError(f"noise.gripper_flip must be in [0, 1], got {self.gripper_flip}")
+        for name in ("rate", "seconds", "position", "yaw"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"noise.{name} must not be negative, got {getattr(self, name)}")
-        if self.steps < 1:
-            raise ValueError(f"noise.steps must be at least 1, got {self.steps}")
 
 
 class Detours:
     """The disturbances of one episode, drawn from `rng`."""
 
-    def __init__(self, noise: NoiseConfig, rng: np.random.Generator) -> None:
+    def __init__(self, noise: NoiseConfig, control_hz: float, rng: np.random.Generator) -> None:
         self._noise, self._rng = noise, rng
+        self._probability = noise.rate / control_hz
+        self._longest = max(1, round(noise.seconds * control_hz))
         self._left = 0
-        self._goal = np.zeros(0)
+        self._goals = np.zeros(0)
 
     def divert(
-        self, env: "ManipulationEnv", action: Float32[np.ndarray, " a"]
-    ) -> Float32[np.ndarray, " a"] | None:
-        """What to execute instead of the expert's `action`, or None to leave it."""
+        self, env: "ManipulationEnv", command: Float[np.ndarray, " r"], wanted: Float[np.ndarray, "n 5"]
+    ) -> Float[np.ndarray, " r"] | None:
+        """What to command instead of the expert's `command` towards `wanted`, or None to leave it."""
         noise, rng = self._noise, self._rng
-        reference = env.reference().astype(np.float64)
         if self._left == 0:
-            if rng.random() >= noise.probability:
+            if rng.random() >= self._probability:
                 return None
-            self._left = int(rng.integers(1, noise.steps + 1))
+            self._left = int(rng.integers(1, self._longest + 1))
+            here = env.goals()
+            arm = int(rng.integers(len(here))) if len(here) > 1 else 0
             direction = rng.normal(size=3)
-            self._goal = env.actions.to_target(action.astype(np.float64), reference)
-            self._goal[:3] = reference[:3] + noise.position * rng.random() * direction / np.linalg.norm(
+            self._goals = wanted.copy()
+            self._goals[arm, :3] = here[arm, :3] + noise.position * rng.random() * direction / np.linalg.norm(
                 direction
             )
-            self._goal[3] = reference[3] + rng.uniform(-noise.yaw, noise.yaw)
+            self._goals[arm, 3] = here[arm, 3] + rng.uniform(-noise.yaw, noise.yaw)
             if rng.random() < noise.gripper_flip:
-                self._goal[4] = -self._goal[4]
+                self._goals[arm, 4] = -self._goals[arm, 4]
         self._left -= 1
-        return _towards(env, self._goal)
+        return env.command_towards(self._goals)
 
 
 class Expert(ABC):
-    """Maps the environment's present state to an action."""
+    """Maps the environment's present state to a command."""
 
     @abstractmethod
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
-        """The target [x, y, z, yaw, gripper] to head for, however far away."""
+    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+        """Where each arm should head: [x, y, z (m, world), yaw (rad), gripper], however far away."""
 
     def act(self, env: "ManipulationEnv") -> Float32[np.ndarray, " a"]:
-        """The action, in the environment's action space, that goes as far towards it as one step can."""
-        return _towards(env, self.wanted(env))
-
-
-def _towards(env: "ManipulationEnv", wanted: Float[np.ndarray, " 5"]) -> Float32[np.ndarray, " a"]:
-    reference = env.reference().astype(np.float64)
-    target = env.limits.next_target(reference, wanted, env.control_hz)
-    return env.actions.from_target(target, reference).astype(np.float32)
+        """The action, in the environment's action space, that goes as far there as one step can."""
+        command = env.command_towards(self.wanted(env))
+        return env.actions.encode(command, env.reference().astype(np.float64)).astype(np.float32)

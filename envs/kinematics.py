@@ -1,10 +1,12 @@
-"""Inverse kinematics of one robot by damped least squares, on a model of the bare arm (a few µs a pass)."""
+"""Inverse kinematics of one arm by damped least squares, on a model of the bare arm (a few µs a pass)."""
 
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from . import rotations
+from .control import ROTATION
 from .gl import mujoco
 from .robot import Robot, RobotIndex
 
@@ -17,7 +19,7 @@ TOLERANCE = 1e-4
 
 
 class Kinematics:
-    """Poses from joint angles and back, for grippers that point down."""
+    """Gripper poses [x, y, z (m, world), 6-D rotation] from joint angles, and back."""
 
     def __init__(self, robot: Robot) -> None:
         spec = mujoco.MjSpec()
@@ -27,26 +29,23 @@ class Kinematics:
         self._data: Any = mujoco.MjData(self._model)
         self._index = RobotIndex.of(robot, self._model)
         self._home = np.array(robot.home)
-        self._down = robot.gripper_down
-        joints = [mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_JOINT, name) for name in robot.joints]
-        self._low, self._high = self._model.jnt_range[joints].T
+        self._low, self._high = np.array(robot.joint_low), np.array(robot.joint_high)
         self._jacobian = np.zeros((6, self._model.nv))
 
-    def forward(self, joints: Float[np.ndarray, " j"]) -> Float[np.ndarray, " 4"]:
-        """Gripper pose [x, y, z, yaw] at joint angles [rad]."""
+    def forward(self, joints: Float[np.ndarray, " j"]) -> Float[np.ndarray, " 9"]:
+        """Gripper pose at joint angles [rad]."""
         self._place(joints)
         return pose_of(self._data, self._index.site)
 
     def solve(
-        self, start: Float[np.ndarray, " j"], pose: Float[np.ndarray, " 4"], passes: int = 6
+        self, start: Float[np.ndarray, " j"], pose: Float[np.ndarray, " 9"], passes: int = 6
     ) -> Float[np.ndarray, " j"]:
         """Joint angles [rad] near `start` that bring the gripper to `pose`, or as close as `passes` get.
 
         Each pass adds J^T (J J^T + damping I)^-1 e (Buss, "Introduction to inverse kinematics", 2004); the
         first one also the null-space share of a pull towards home (Liegeois 1977).
         """
-        cos, sin = np.cos(pose[3]), np.sin(pose[3])
-        wanted = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]) @ self._down
+        wanted = rotations.to_matrix(pose[ROTATION])
         joints = start.copy()
         error = np.empty(6)
         pull = POSTURE_GAIN * (self._home - joints)
@@ -79,7 +78,13 @@ class Kinematics:
         mujoco.mj_comPos(self._model, self._data)  # mj_jacSite measures from the subtree's centre of mass
 
 
-def pose_of(data: Any, site: int) -> Float[np.ndarray, " 4"]:
-    """[x, y, z (m), yaw (rad)] of a site whose z axis points down."""
+def pose_of(data: Any, site: int) -> Float[np.ndarray, " 9"]:
+    """[x, y, z (m), 6-D rotation] of a site."""
     rotation = data.site_xmat[site]
-    return np.array([*data.site_xpos[site], np.arctan2(rotation[3], rotation[0])])
+    return np.concatenate([data.site_xpos[site], rotation[0::3], rotation[1::3]])
+
+
+def goal_of(data: Any, site: int) -> Float[np.ndarray, " 4"]:
+    """[x, y, z (m), yaw (rad)] of a gripper's site."""
+    pose = pose_of(data, site)
+    return np.append(pose[:3], rotations.to_yaw(pose[ROTATION]))

@@ -1,23 +1,103 @@
-"""Instruction grammar: the words and sentences that tasks use, and thus all a tokenizer must know."""
+"""Instruction grammar: what is asked, and the ways of saying it, some of which are kept from training.
 
-COLOURS = ("red", "green", "blue", "yellow")
-OBJECTS = ("cube", "carton", "brick")
-TEMPLATES = {"pick": "pick up the {colour} {object}"}
-"""Sentence of each task."""
+A task asks for a `Meaning`; each of its `Form`s lists templates that express one kind of meaning. There are
+three wordings: "plain" is the first template and the words themselves; "train" draws among the templates and
+synonyms for training, the plain ones included; "held_out" draws among templates that no training episode has
+and, where there are any, synonyms that none has. Besides, some combinations of attributes are listed as held
+out, whatever the words.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .names import check_name
+
+WORDINGS = ("plain", "train", "held_out")
+COMBINATIONS = ("all", "train", "held_out")
+
+SYNONYMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "cube": (("block",), ("dice",)),
+    "carton": (("box",), ("milk pack",)),
+    "brick": (("bar",), ("ingot",)),
+    "red": (("scarlet",), ("crimson",)),
+    "green": (("emerald",), ("lime",)),
+    "blue": (("navy",), ("azure",)),
+    "yellow": (("golden",), ("lemon",)),
+}
+"""Word in a slot -> (for training, held out)."""
+
+HELD_OUT = frozenset({"yellow cube", "red carton", "green brick"})
+"""Objects that combinations="train" never asks for, though it asks for each colour and each shape."""
 
 
-def instruction(task: str, colour: str, object_: str) -> str:
-    """The sentence that asks `task` for one object, e.g. "pick up the red cube"."""
-    return TEMPLATES[task].format(colour=colour, object=object_)
+@dataclass(frozen=True)
+class Meaning:
+    """What is asked, apart from the wording."""
+
+    form: str
+    """Key into the task's forms."""
+    slots: tuple[tuple[str, str], ...]
+    """(slot, words) pairs that fill the templates."""
+
+    @staticmethod
+    def of(form: str, **slots: str) -> "Meaning":
+        """E.g. `Meaning.of("name", object="red cube")`."""
+        return Meaning(form, tuple(slots.items()))
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether it names a combination of attributes that is kept from training."""
+        return any(words in HELD_OUT for _, words in self.slots)
 
 
-def all_instructions() -> list[str]:
-    """Every sentence of the grammar, sorted."""
-    return sorted(
-        instruction(task, colour, object_) for task in TEMPLATES for colour in COLOURS for object_ in OBJECTS
-    )
+@dataclass(frozen=True)
+class Form:
+    """Templates with {slot}s, all of the same meaning."""
+
+    plain: str
+    train: tuple[str, ...]
+    """Further ones for training."""
+    held_out: tuple[str, ...]
+
+    def templates(self, wording: str) -> tuple[str, ...]:
+        """Those that `wording` draws from.
+
+        Raises:
+            ValueError: no such wording.
+        """
+        check_name("wording", wording, WORDINGS)
+        return {"plain": (self.plain,), "train": (self.plain, *self.train), "held_out": self.held_out}[
+            wording
+        ]
+
+    def say(self, meaning: Meaning, wording: str, rng: np.random.Generator) -> str:
+        """One sentence, drawn from `rng`."""
+        template = _draw(self.templates(wording), rng)
+        slots = {
+            slot: " ".join(_draw(_synonyms(word, wording), rng) for word in words.split())
+            for slot, words in meaning.slots
+        }
+        return template.format(**slots)
+
+    def sentences(self, meaning: Meaning, wording: str) -> Iterator[str]:
+        """Every sentence that `say` can give."""
+        names = [slot for slot, _ in meaning.slots]
+        choices = [
+            [" ".join(words) for words in itertools.product(*(_synonyms(w, wording) for w in words_.split()))]
+            for _, words_ in meaning.slots
+        ]
+        for template in self.templates(wording):
+            for chosen in itertools.product(*choices):
+                yield template.format(**dict(zip(names, chosen, strict=True)))
 
 
-def vocabulary() -> list[str]:
-    """Every word of the grammar, sorted."""
-    return sorted({word for sentence in all_instructions() for word in sentence.split()})
+def _synonyms(word: str, wording: str) -> tuple[str, ...]:
+    train, held_out = SYNONYMS.get(word, ((), ()))
+    return {"plain": (word,), "train": (word, *train), "held_out": held_out or (word,)}[wording]
+
+
+def _draw(options: tuple[str, ...], rng: np.random.Generator) -> str:
+    return options[int(rng.integers(len(options)))]

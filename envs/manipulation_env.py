@@ -1,5 +1,6 @@
 """ManipulationEnv: any Task as a gymnasium environment with pixels, proprioception and an instruction."""
 
+import math
 import string
 from typing import Any
 
@@ -9,18 +10,19 @@ from gymnasium import spaces
 from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 
 from . import rendering, tasks
-from .control import ControlLimits, action_space
+from .control import ActionSpace, command_names
 from .controller import Controller
 from .gl import mujoco
+from .language import COMBINATIONS, WORDINGS
 from .names import check_name
-from .robot import STATE_NAMES, RobotIndex
+from .robot import RobotIndex
 from .task import World
 
-HOLD_STEPS = 3
-"""Control steps for which success must last."""
+HOLD_SECONDS = 0.3
+"""For which success must last [s], rounded up to control steps."""
 SETTLE_SECONDS = 0.25
 """Simulated before an episode starts, so that it starts at rest [s]."""
-MAX_INSTRUCTION = 128
+MAX_INSTRUCTION = 200
 """Longest instruction [characters]."""
 STATE_KIND = mujoco.mjtState.mjSTATE_FULLPHYSICS
 
@@ -31,12 +33,22 @@ class ManipulationEnv(gymnasium.Env):
     """One robot, one task. An episode is a function of its seed and the actions, and of nothing else.
 
     Observation: {"pixels": {camera: uint8 [h, w, 3]}, "agent_pos": float32 [s], "instruction": str}.
-    Reward: the increase of the task's progress. Terminated when success has lasted HOLD_STEPS control steps
-    or the task is lost, truncated at the task's time limit. `info` holds instruction, is_success, progress,
-    stage and seed.
+    Reward: the increase of the task's progress. Terminated when success has lasted HOLD_SECONDS or the task
+    is lost, truncated at the task's time limit. `info` holds instruction, is_success, progress, stage, seed.
+
+    Args:
+        task: name in `tasks/` or dotted module name, with parameters or without ("stack:count=3").
+        robot: name in `robots/`; the task's own default if not given.
+        action_space: one of `control.ACTION_SPACES`.
+        control_hz: rate of the actions [Hz].
+        image_size: side of the square images [pixels].
+        cameras: views to observe; all but the one for people if not given.
+        quality: one of `rendering.QUALITIES`.
+        wording: how instructions are put, one of `language.WORDINGS`.
+        combinations: which attribute combinations are asked for, one of `language.COMBINATIONS`.
 
     Raises:
-        ValueError: an unknown task, camera, action space or quality, an impossible control rate or size.
+        ValueError: an unknown name of any of these, an impossible control rate or size.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
@@ -45,16 +57,23 @@ class ManipulationEnv(gymnasium.Env):
         self,
         task: str = "pick",
         *,
+        robot: str | None = None,
         action_space: str = "ee_delta",
         control_hz: float = 10.0,
         image_size: int = 96,
-        cameras: tuple[str, ...] = ("front", "wrist"),
+        cameras: tuple[str, ...] | None = None,
         quality: str = "fast",
+        wording: str = "plain",
+        combinations: str = "all",
         render_mode: str | None = None,
     ) -> None:
-        self.definition = tasks.load(task)
+        self.definition = tasks.load(task, robot)
+        self.robot_name = robot or self.definition.default_robot
         self.task = self.task_name = task
-        self.cameras = tuple(check_name("camera", name, self.definition.cameras) for name in cameras)
+        views = self.definition.cameras
+        self.cameras = tuple(check_name("camera", name, views) for name in cameras or views[:-1])
+        self.wording = check_name("wording", wording, WORDINGS)
+        self.combinations = check_name("combinations", combinations, COMBINATIONS)
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
@@ -65,31 +84,30 @@ class ManipulationEnv(gymnasium.Env):
             raise ValueError(f"image_size {image_size!r} is not a whole number of pixels from 8 to {largest}")
         self.image_size = image_size
         self.control_hz = control_hz
-        self.limits = ControlLimits()
 
         self.model: Any = self.definition.build().compile()
         self.data: Any = mujoco.MjData(self.model)
-        self.world = World(self.model, self.data, RobotIndex.of(self.definition.robot, self.model))
-        self._controller = Controller(self.definition.robot, self.model, control_hz, self.limits)
-        self.actions = _action_space(action_space, control_hz, self.limits)
-        self.action_space_name = action_space
+        robots = self.definition.robots
+        self.world = World(self.model, self.data, tuple(RobotIndex.of(arm, self.model) for arm in robots))
+        self._controller = Controller(robots, self.model, control_hz)
+        self.actions = ActionSpace(action_space, tuple(arm.spec for arm in robots), control_hz)
+        self.state_names = [name for arm in robots for name in arm.state_names]
         self._camera_ids = {
             name: mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_CAMERA, name)
             for name in self.definition.cameras
         }
         self._renderers: dict[str, rendering.Renderer] = {}
         self._max_episode_steps = round(self.definition.time_limit * control_hz)
+        self._hold_steps = math.ceil(HOLD_SECONDS * control_hz - 1e-9)
         self.task_description = ""
         self._seed = 0
 
-        self.action_space = spaces.Box(
-            np.array(self.actions.low, np.float32), np.array(self.actions.high, np.float32)
-        )
+        self.action_space = spaces.Box(*(bound.astype(np.float32) for bound in self.actions.bounds()))
         image = spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
         self.observation_space = spaces.Dict(
             {
                 "pixels": spaces.Dict({name: image for name in self.cameras}),
-                "agent_pos": spaces.Box(-4.0, 4.0, (len(STATE_NAMES),), np.float32),
+                "agent_pos": spaces.Box(-4.0, 4.0, (len(self.state_names),), np.float32),
                 "instruction": spaces.Text(
                     MAX_INSTRUCTION, charset=string.ascii_letters + string.digits + " ,.'-"
                 ),
@@ -110,14 +128,19 @@ class ManipulationEnv(gymnasium.Env):
         options = options or {}
         for key in options:
             check_name("reset option", key, ["instruction"])
-        wording = check_name("instruction", options.get("instruction", "original"), ["original", "swapped"])
+        asked = check_name("instruction", options.get("instruction", "original"), ["original", "swapped"])
         super().reset(seed=seed)
         self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         mujoco.mj_resetData(self.model, self.data)
         rng = np.random.default_rng(self._seed)
         self.scenario: Any = self.definition.reset(self.world, rng)
-        swapped = wording == "swapped"
-        self.task_description = self.scenario.swapped_instruction if swapped else self.scenario.instruction
+        while not self._allowed():
+            self.scenario = self.definition.reset(self.world, rng)
+        meaning = self.scenario.swapped if asked == "swapped" else self.scenario.asked
+        # Another stream than the scene's, which must not depend on how the instruction is put.
+        self.task_description = self.definition.say(
+            meaning, self.wording, np.random.default_rng([self._seed, 2])
+        )
         self._controller.place(self.data, self.scenario.start)
         mujoco.mj_forward(self.model, self.data)
         self._controller.hold(self.data)
@@ -138,33 +161,53 @@ class ManipulationEnv(gymnasium.Env):
     def step_block(self, actions: np.ndarray) -> Step:
         """Up to m control steps of actions [m, a], fewer if the episode ends; renders once, at the end.
 
-        `info` adds "steps", the number done.
+        Actions of a "relative" space are counted from the command at the start of the block. `info` adds
+        "steps", the number done.
 
         Raises:
             ValueError: `actions` has the wrong shape or is not finite.
         """
         actions = self._checked(actions)
+        begin = self._controller.reference
         reward, steps, terminated, truncated = 0.0, 0, False, False
         for action in actions:
-            wanted = self.actions.to_target(action, self._controller.reference)
-            self._controller.step(self.model, self.data, wanted)
+            reference = begin if self.actions.mode == "relative" else self._controller.reference
+            command = self._controller.command(self.actions.decode(action, reference), self.actions.kind)
+            self._controller.step(self.model, self.data, command)
             self._refresh()
             steps += 1
             self._steps += 1
             reward += self._measure()
-            terminated = self._held >= HOLD_STEPS or self._lost
+            terminated = self._held >= self._hold_steps or self._lost
             truncated = not terminated and self._steps >= self._max_episode_steps
             if terminated or truncated:
                 break
         return self._observation(), reward, terminated, truncated, self._info() | {"steps": steps}
 
-    def reference(self) -> Float32[np.ndarray, " 5"]:
-        """The commanded target [x, y, z (m), yaw (rad), gripper] from which relative actions count."""
+    def reference(self) -> Float32[np.ndarray, " r"]:
+        """The command in force (see control.py), from which delta actions count."""
         return self._controller.reference.astype(np.float32)
 
+    def goals(self) -> Float[np.ndarray, "n 5"]:
+        """[x, y, z (m), yaw (rad), gripper] of the command in force, arm by arm."""
+        return self._controller.goals()
+
+    def command_towards(self, goals: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, " r"]:
+        """The command that goes as far towards each arm's [x, y, z, yaw, gripper] as one step can."""
+        return self._controller.command(self._controller.with_goals(goals), "ee")
+
+    def plan(self, actions: Float[np.ndarray, "m a"]) -> Float[np.ndarray, "m r"]:
+        """The commands that `actions` would give, one after the other, from now on. Nothing moves."""
+        commands = [self._controller.reference]
+        for action in actions.astype(np.float64):
+            reference = commands[0] if self.actions.mode == "relative" else commands[-1]
+            wanted = self.actions.decode(action, reference)
+            commands.append(self._controller.follow(commands[-1], wanted, self.actions.kind))
+        return np.array(commands[1:])
+
     def grounding(self) -> tuple[Float32[np.ndarray, "v 2"], Float32[np.ndarray, " 3"]]:
-        """Where the original target is: uv per camera, (0, 0) top left to (1, 1), and xyz [m, base frame]."""
-        xyz = self.data.xpos[self.scenario.target]
+        """Where the task's focus is: uv per camera, (0, 0) top left to (1, 1), and xyz [m, world]."""
+        xyz = np.array(self.definition.focus(self.world, self.scenario))
         uv = [
             rendering.project(self.model, self.data, self._camera_ids[name], xyz[None], 1, 1)[0]
             for name in self.cameras
@@ -218,13 +261,16 @@ class ManipulationEnv(gymnasium.Env):
         """What the numbers of observations and actions mean; JSON-able, stored with data and checkpoints."""
         return {
             "task": self.task_name,
-            "robot": self.definition.robot.name,
+            "robot": self.robot_name,
             "action_space": self.actions.to_dict(),
-            "state_names": list(STATE_NAMES),
+            "command_names": command_names(self.actions.arms),
+            "state_names": self.state_names,
             "cameras": list(self.cameras),
             "control_hz": self.control_hz,
             "image_size": self.image_size,
             "quality": self.quality,
+            "wording": self.wording,
+            "combinations": self.combinations,
             "mujoco": mujoco.__version__,
         }
 
@@ -241,11 +287,17 @@ class ManipulationEnv(gymnasium.Env):
         if array.ndim != 2 or array.shape[1] != len(dims) or len(array) == 0:
             raise ValueError(
                 f"action of shape {array.shape[1:]} in a block of {array.shape[:1]}; "
-                f"{self.action_space_name} actions have shape ({len(dims)},): {', '.join(dims)}"
+                f"{self.actions.name} actions have shape ({len(dims)},): {', '.join(dims)}"
             )
         if not np.isfinite(array).all():
             raise ValueError(f"action {array[~np.isfinite(array).all(axis=1)][0].tolist()} is not finite")
         return array
+
+    def _allowed(self) -> bool:
+        """Whether what is asked is among the combinations to ask for."""
+        return (
+            self.combinations == "all" or (self.combinations == "held_out") == self.scenario.asked.is_held_out
+        )
 
     def _refresh(self) -> None:
         """Brings positions up to the present state; mj_step leaves them one physics step behind."""
@@ -269,14 +321,14 @@ class ManipulationEnv(gymnasium.Env):
         }
         return {
             "pixels": pixels,
-            "agent_pos": self.world.robot.state(self.data),
+            "agent_pos": np.concatenate([robot.state(self.data) for robot in self.world.robots]),
             "instruction": self.task_description,
         }
 
     def _info(self) -> dict[str, Any]:
         return {
             "instruction": self.task_description,
-            "is_success": self._held >= HOLD_STEPS,
+            "is_success": self._held >= self._hold_steps,
             "progress": self._progress,
             "stage": self.definition.stage(self.world, self.scenario),
             "seed": self._seed,
@@ -289,6 +341,3 @@ class ManipulationEnv(gymnasium.Env):
         if quality not in self._renderers:
             self._renderers[quality] = rendering.acquire(self.model, quality)
         return self._renderers[quality]
-
-
-_action_space = action_space

@@ -1,7 +1,8 @@
 """Rendering: upright uint8 images of a model; one OpenGL context per process, model structure, quality.
 
-Two qualities. "fast" is what policies see: no shadow map, no reflections, no multisampling (each would cost
-more than the rest of the frame in software rendering). "pretty" is for people.
+Three qualities. "fast" is what policies see by default: no shadow map, no reflections, no multisampling (each
+would cost more than the rest of the frame in software rendering). "shadow" adds a small shadow map, which
+shows heights, at several times the cost. "pretty" is for people.
 """
 
 import atexit
@@ -30,6 +31,7 @@ class Quality:
 
 QUALITIES = {
     "fast": Quality(shadow_size=0, samples=0, width=512, height=512),
+    "shadow": Quality(shadow_size=512, samples=0, width=512, height=512),
     "pretty": Quality(shadow_size=2048, samples=4, width=1280, height=1280),
 }
 _renderers: dict[tuple[int, str], "Renderer"] = {}

@@ -1,5 +1,6 @@
 """Robot: what a task and the controller need to know of an arm, and where its numbers sit in a model."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,49 +9,82 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from .control import ArmSpec, ControlLimits
 from .gl import mujoco
-
-STATE_NAMES = (
-    *(f"joint_{i}" for i in range(1, 8)),
-    "ee_x", "ee_y", "ee_z",
-    *(f"ee_rot6d_{i}" for i in range(6)),
-    "gripper_opening",
-)  # fmt: skip
-"""Proprioception: joint angles [rad], gripper position [m, base frame], the first two columns of its rotation
-matrix (the continuous 6-D representation of Zhou et al. 2019), distance between the finger pads [m]."""
 
 
 class Robot(ABC):
-    """An arm with a parallel gripper, standing at the origin of the world. Names are unique in the model."""
+    """An arm with a parallel gripper, standing on the table. Its names begin with `prefix` in the model.
 
-    name: str
-    joints: tuple[str, ...]
-    """Arm joints, base to tip."""
-    fingers: tuple[str, str]
-    """Slide joints of the two fingers; 0 is closed."""
-    actuators: tuple[str, ...]
-    """Position servos: one for each arm joint, then one for each finger."""
-    pads: tuple[str, str]
-    """Geoms that touch what is grasped, one on each finger."""
-    ee_site: str
-    """Site between the finger pads: z points out of the gripper, the fingers close along y."""
-    hand: str
-    """Body that carries the gripper."""
+    Args:
+        prefix: tells several arms of one scene apart, e.g. "left_".
+        base: x, y [m] and yaw [rad] of its base in the world.
+        limits: bounds on what it is told; `default_limits` if not given.
+    """
+
+    joint_names: tuple[str, ...]
+    """Arm joints, base to tip, without prefix. The other names are fixed: "finger_left", "finger_right"
+    (slide joints, 0 is closed), "pad_left", "pad_right" (geoms that touch what is grasped), "ee" (site
+    between the pads: z out of the gripper, fingers closing along y) and "hand" (body that carries them).
+    Actuators are called as the joints that they move."""
     home: tuple[float, ...]
     """Arm joint angles [rad] that keep the elbow in a sensible place; IK is drawn towards them."""
+    joint_low: tuple[float, ...]
+    """[rad]"""
+    joint_high: tuple[float, ...]
+    """[rad]"""
     finger_travel: float
     """Farthest position of one finger from the closed one [m]."""
-    gripper_down: Float[np.ndarray, "3 3"]
-    """Rotation of `ee_site` in the base frame that counts as yaw 0, fingers pointing down."""
+    pads_outer: float
+    """From the middle of the open gripper to the outside of a pad [m]."""
+    default_limits: ControlLimits = ControlLimits()
+
+    def __init__(
+        self,
+        prefix: str = "",
+        base: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        limits: ControlLimits | None = None,
+    ) -> None:
+        self.prefix, self.base = prefix, base
+        self.limits = limits or self.default_limits
 
     @abstractmethod
     def add_to(self, spec: Any) -> None:
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
 
+    def name(self, part: str) -> str:
+        """The name of one of its parts in a model."""
+        return self.prefix + part
+
+    @property
+    def fingers(self) -> tuple[str, str]:
+        """Slide joints of the fingers, without prefix."""
+        return "finger_left", "finger_right"
+
+    @property
+    def spec(self) -> ArmSpec:
+        """What an action space must know of it."""
+        return ArmSpec(self.prefix, len(self.joint_names), self.limits, self.joint_low, self.joint_high)
+
+    @property
+    def state_names(self) -> list[str]:
+        """Proprioception: joint angles [rad], gripper position [m, world], 6-D rotation of the gripper (see
+        rotations.py), distance between the finger pads [m]."""
+        names = [f"joint_{i}" for i in range(1, len(self.joint_names) + 1)]
+        names += ["ee_x", "ee_y", "ee_z", *(f"ee_rot6d_{i}" for i in range(6)), "gripper_opening"]
+        return [self.prefix + name for name in names]
+
+    def mount(self, spec: Any) -> Any:
+        """A body at its base, named "base", to build the arm on."""
+        x, y, yaw = self.base
+        return spec.worldbody.add_body(
+            name=self.name("base"), pos=[x, y, 0], quat=[math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]
+        )
+
 
 @dataclass(frozen=True)
 class RobotIndex:
-    """Addresses of one robot's numbers in one compiled model."""
+    """Addresses of one arm's numbers in one compiled model."""
 
     arm: Int[np.ndarray, " j"]
     """qpos addresses of the arm joints."""
@@ -65,6 +99,7 @@ class RobotIndex:
     pads: tuple[int, int]
     """Geoms of the two pads."""
     site: int
+    """The gripper's."""
     lag: Float[np.ndarray, " j"]
     """Damping over stiffness of each arm servo [s]: by how much it trails a moving setpoint."""
 
@@ -73,13 +108,13 @@ class RobotIndex:
         """Looks the names of `robot` up in `model`."""
 
         def ids(kind: Any, names: Sequence[str]) -> np.ndarray:
-            found = [mujoco.mj_name2id(model, kind, name) for name in names]
+            found = [mujoco.mj_name2id(model, kind, robot.name(name)) for name in names]
             assert min(found) >= 0, f"model lacks some of {names}"
             return np.array(found)
 
-        joints = ids(mujoco.mjtObj.mjOBJ_JOINT, robot.joints)
+        joints = ids(mujoco.mjtObj.mjOBJ_JOINT, robot.joint_names)
         fingers = ids(mujoco.mjtObj.mjOBJ_JOINT, robot.fingers)
-        ctrl = ids(mujoco.mjtObj.mjOBJ_ACTUATOR, robot.actuators)
+        ctrl = ids(mujoco.mjtObj.mjOBJ_ACTUATOR, [*robot.joint_names, *robot.fingers])
         arm_ctrl = ctrl[: len(joints)]
         return cls(
             arm=model.jnt_qposadr[joints],
@@ -87,14 +122,18 @@ class RobotIndex:
             fingers=model.jnt_qposadr[fingers],
             finger_dofs=model.jnt_dofadr[fingers],
             ctrl=ctrl,
-            pads=tuple(ids(mujoco.mjtObj.mjOBJ_GEOM, robot.pads).tolist()),
-            site=int(ids(mujoco.mjtObj.mjOBJ_SITE, [robot.ee_site])[0]),
+            pads=tuple(ids(mujoco.mjtObj.mjOBJ_GEOM, ["pad_left", "pad_right"]).tolist()),
+            site=int(ids(mujoco.mjtObj.mjOBJ_SITE, ["ee"])[0]),
             lag=-model.actuator_biasprm[arm_ctrl, 2] / model.actuator_gainprm[arm_ctrl, 0],
         )
 
     def opening(self, data: Any) -> float:
         """Distance between the finger pads [m]."""
         return float(data.qpos[self.fingers].sum())
+
+    def fingers_speed(self, data: Any) -> float:
+        """Of the faster finger [m/s]."""
+        return float(np.abs(data.qvel[self.finger_dofs]).max())
 
     def held(self, model: Any, data: Any) -> set[int]:
         """Bodies that both pads touch."""
@@ -107,13 +146,16 @@ class RobotIndex:
                 touched[b].add(int(model.geom_bodyid[a]))
         return touched[first] & touched[second]
 
-    def state(self, data: Any) -> Float32[np.ndarray, " 17"]:
-        """Proprioception in the order of STATE_NAMES."""
-        state = np.empty(len(STATE_NAMES), dtype=np.float32)
-        state[:7] = data.qpos[self.arm]
-        state[7:10] = data.site_xpos[self.site]
+    def state(self, data: Any) -> Float32[np.ndarray, " s"]:
+        """Proprioception in the order of `Robot.state_names`."""
         rotation = data.site_xmat[self.site]
-        state[10:13] = rotation[0::3]
-        state[13:16] = rotation[1::3]
-        state[16] = self.opening(data)
-        return state
+        return np.concatenate(
+            [
+                data.qpos[self.arm],
+                data.site_xpos[self.site],
+                rotation[0::3],
+                rotation[1::3],
+                [self.opening(data)],
+            ],
+            dtype=np.float32,
+        )

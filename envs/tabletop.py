@@ -1,6 +1,7 @@
 """Tabletop: the empty scene that tasks build on: physics settings, table, light, cameras and the robot."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ FRONT_ELEVATION = math.radians(50)
 """Above the table; steep enough that the gripper hides nothing that it has not reached."""
 
 
-def tabletop(robot: Robot) -> Any:
-    """A `mujoco.MjSpec`: table, lights, cameras "front", "wrist", "overview", and `robot` at the origin."""
+def tabletop(robots: Sequence[Robot]) -> Any:
+    """A `mujoco.MjSpec`: table, lights, cameras "front" and "overview", `robots`, a "wrist" camera each."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     option = spec.option
@@ -64,10 +65,12 @@ def tabletop(robot: Robot) -> Any:
         name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
         rgb1=[0.93, 0.94, 0.96], rgb2=[0.70, 0.75, 0.82], width=128, height=768,
     )  # fmt: skip
-    robot.add_to(spec)
-    wrist = spec.body(robot.hand).add_camera(name="wrist", pos=[0.09, 0, 0.0], fovy=75.0)
-    tilt = math.radians(18)
-    _aim(wrist, [0.0, 1.0, 0.0, math.cos(tilt), 0.0, math.sin(tilt)])
+    for robot in robots:
+        robot.add_to(spec)
+        hand = spec.body(robot.name("hand"))
+        wrist = hand.add_camera(name=robot.name("wrist"), pos=[0.09, 0, 0.0], fovy=75.0)
+        tilt = math.radians(18)
+        _aim(wrist, [0.0, 1.0, 0.0, math.cos(tilt), 0.0, math.sin(tilt)])
     return spec
 
 

@@ -1,12 +1,14 @@
 """Task: what is on the table, what is asked for, and when it is done. A task keeps no state of its own."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
+from .language import Form, Meaning
 from .robot import Robot, RobotIndex
 
 if TYPE_CHECKING:
@@ -21,36 +23,56 @@ class World:
     """`mujoco.MjModel`"""
     data: Any
     """`mujoco.MjData`, positions up to date."""
-    robot: RobotIndex
+    robots: tuple[RobotIndex, ...]
+    """Arm by arm."""
+    spread: float = 1.0
+    """Factor on the size of the areas from which `Task.reset` draws places for objects."""
+
+    @property
+    def robot(self) -> RobotIndex:
+        """The first arm, for tasks that need only one."""
+        return self.robots[0]
+
+    def held(self) -> set[int]:
+        """Bodies in the grip of any arm."""
+        return set().union(*(robot.held(self.model, self.data) for robot in self.robots))
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One episode's question, drawn by `Task.reset`."""
+    """One episode's question, drawn by `Task.reset`. Tasks derive their own, with what their predicates and
+    expert need."""
 
-    instruction: str
-    swapped_instruction: str
-    """Names another object of the same scene."""
-    target: int
-    """Body that `instruction` is about."""
-    others: tuple[int, ...]
-    """Bodies that could be confused with it."""
-    start: Float[np.ndarray, " 5"]
-    """Commanded target [x, y, z, yaw, gripper] at which the robot waits when the episode starts."""
+    asked: Meaning
+    swapped: Meaning
+    """Asks for something else that is possible in the same scene."""
+    start: Float[np.ndarray, "n 5"]
+    """[x, y, z, yaw, gripper] at which each arm waits when the episode starts."""
 
 
 class Task(ABC):
-    """A scene, its instruction and its predicates."""
+    """A scene, its instruction and its predicates, for whichever arms it is built with.
 
-    name: str
-    """Module name in `tasks/`."""
-    robot: Robot
-    stages: tuple[str, ...]
+    Parameters of a task are keyword arguments of its `__init__`, with defaults; `tasks.load` sets them from a
+    name such as "insert_peg:clearance=0.001".
+    """
+
+    forms: ClassVar[Mapping[str, Form]]
+    """Ways of asking, by the `form` of a `Meaning`."""
+    stages: ClassVar[tuple[str, ...]]
     """Names of what can have been reached, worst first; the last one is success."""
-    time_limit: float
+    time_limit: ClassVar[float]
     """Longest episode [s]."""
-    cameras: tuple[str, ...] = ("front", "wrist", "overview")
-    """Cameras of the scene; the last one is for people, it sees the whole arm."""
+    num_arms: ClassVar[int] = 1
+    default_robot: ClassVar[str] = "franka"
+
+    def __init__(self, robots: tuple[Robot, ...]) -> None:
+        self.robots = robots
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Cameras of the scene; the last one is for people, it sees the whole robot."""
+        return ("front", *(robot.name("wrist") for robot in self.robots), "overview")
 
     @abstractmethod
     def build(self) -> Any:
@@ -65,25 +87,39 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def is_success(self, world: World, scenario: Scenario) -> bool:
+    def is_success(self, world: World, scenario: Any) -> bool:
         """Whether the instruction is fulfilled in this state (the environment asks for it to last)."""
 
     @abstractmethod
-    def has_failed(self, world: World, scenario: Scenario) -> bool:
+    def has_failed(self, world: World, scenario: Any) -> bool:
         """Whether success has become impossible, e.g. the object fell off the table."""
 
     @abstractmethod
-    def progress(self, world: World, scenario: Scenario) -> float:
+    def progress(self, world: World, scenario: Any) -> float:
         """How far the task has come, in [0, 1]; 1 where `is_success`."""
 
     @abstractmethod
-    def stage(self, world: World, scenario: Scenario) -> str:
+    def stage(self, world: World, scenario: Any) -> str:
         """The one of `stages` that describes this state."""
+
+    @abstractmethod
+    def focus(self, world: World, scenario: Any) -> Float[np.ndarray, " 3"]:
+        """The point [m, world] that the instruction is about in this state: what to reach for next. It labels
+        training images (privileged)."""
 
     @abstractmethod
     def expert(self) -> "Expert":
         """A scripted expert for this task."""
 
     @abstractmethod
-    def instructions(self) -> list[str]:
-        """Every sentence this task can ask."""
+    def meanings(self) -> list[Meaning]:
+        """Everything this task can ask for."""
+
+    def say(self, meaning: Meaning, wording: str, rng: np.random.Generator) -> str:
+        """One sentence that asks for `meaning` (see language.py)."""
+        return self.forms[meaning.form].say(meaning, wording, rng)
+
+    def instructions(self, wording: str = "plain") -> list[str]:
+        """Every sentence this task can use in one wording, sorted."""
+        sentences = (self.forms[m.form].sentences(m, wording) for m in self.meanings())
+        return sorted(set().union(*sentences))

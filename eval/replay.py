@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from .. import envs
-from ..envs.control import POSE_DIMS
+from ..envs.control import GRIPPER
 from ..envs.manipulation_env import ManipulationEnv
 from .result import Condition, EpisodeResult, EvalResult, Outcome
 
@@ -65,6 +65,9 @@ def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Fo
         )
     env = envs.make(
         result.task,
+        robot=result.spec["robot"],
+        wording=result.spec["wording"],
+        combinations=result.spec["combinations"],
         action_space=result.spec["action_space"]["name"],
         control_hz=result.spec["control_hz"],
         image_size=8,  # these images are thrown away
@@ -90,7 +93,7 @@ def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Fo
 def _run(env: ManipulationEnv, episode: EpisodeResult, size: int) -> tuple[list[Shot], Outcome]:
     assert episode.actions is not None
     chunks = dict(episode.chunks)
-    view, wrist = env.definition.cameras[-1], "wrist"
+    view, wrist = env.definition.cameras[-1], env.definition.cameras[1]
     targets, closes, queried = np.empty((0, 3)), np.empty(0, bool), 0
     shots: list[Shot] = []
 
@@ -121,14 +124,8 @@ def planned(
 ) -> tuple[Float[np.ndarray, "k 3"], Bool[np.ndarray, " k"]]:
     """Where `chunk` would command the gripper from now on: positions [m, world], and which steps close it.
 
-    The controller's bounds are applied, since they decide what the robot is told.
+    The controller's bounds are applied, since they decide what the robot is told. Of several arms, the first.
     """
-    reference = env.reference().astype(np.float64)
-    targets, closes = [], []
-    for action in chunk.astype(np.float64):
-        wanted = env.actions.to_target(action, reference)
-        target = env.limits.next_target(reference, wanted, env.control_hz)
-        targets.append(target[:3])  # the robot stands at the origin of the world
-        closes.append(target[POSE_DIMS] < 0 <= reference[POSE_DIMS])
-        reference = target
-    return np.array(targets), np.array(closes)
+    commands = env.plan(chunk)
+    grippers = np.concatenate([[env.reference()[GRIPPER]], commands[:, GRIPPER]])
+    return commands[:, :3], (grippers[1:] < 0) & (grippers[:-1] > 0)

@@ -92,6 +92,7 @@ def evaluate(
             f"execute must be at most the policy's chunk length {asked.spec.chunk}, got {execute}"
         )
     env = {
+        "robot": asked.spec.robot,
         "action_space": asked.spec.action_space,
         "control_hz": asked.spec.control_hz,
         "cameras": asked.spec.cameras,

@@ -31,6 +31,8 @@ class PolicySpec:
     """Rate at which actions are executed [Hz]."""
     image_size: int
     """Side of the square images that the cameras give, before the policy resizes them to its own [pixels]."""
+    robot: str | None = None
+    """Name in `vlasandbox.envs.robots` of the robot it moves; None: each task's default one."""
 
 
 @dataclass

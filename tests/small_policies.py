@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from vlasandbox.envs.control import action_space
+from vlasandbox.envs import robots
+from vlasandbox.envs.control import ActionSpace
 from vlasandbox.envs.tasks import load
 from vlasandbox.policies.head import HeadConfig
 from vlasandbox.policies.heads import diffusion, flow, regression, tokens
@@ -28,9 +29,9 @@ def small_policy(
     head: str, cameras: tuple[str, ...] = ("front", "wrist"), state_dim: int = 17, image_size: int = 96
 ) -> Policy:
     """The policy with that head; always the same weights."""
-    space = action_space("ee_delta")
+    space = ActionSpace("ee_delta", tuple(arm.spec for arm in robots.load("franka")), 10.0)
     state = np.full(state_dim, 2.0)
-    stats = {"action": _stats(np.array(space.low), np.array(space.high)), "state": _stats(-state, state)}
+    stats = {"action": _stats(*space.bounds()), "state": _stats(-state, state)}
     trunk = TrunkConfig(
         siglip.Config(image_size=32, width=32, layers=1, heads=2, mlp=64),
         LanguageConfig(width=32, layers=2, heads=2, kv_heads=1, mlp=64),

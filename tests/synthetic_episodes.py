@@ -5,17 +5,20 @@ from typing import Any
 
 import numpy as np
 
+from vlasandbox.envs.control import ActionSpace, layout
 from vlasandbox.envs.episode import Episode
 from vlasandbox.train.data.writer import DatasetWriter
 
+COMMANDS = ["x", "y", "z", *(f"rot6d_{i}" for i in range(6)), "gripper", "joint_1", "joint_2"]
 SPEC: dict[str, Any] = {
-    "robot": "panda",
-    "action_space": {"name": "ee_delta", "dims": ["dx", "dy", "dz", "dyaw", "gripper"]},
+    "robot": "franka",
+    "action_space": {"name": "ee_delta", "dims": ["dx", "dy", "dz", "dyaw", "gripper"], "control_hz": 10.0},
+    "command_names": COMMANDS,
     "state_names": ["a", "b", "c"],
     "cameras": ["front", "wrist"],
     "control_hz": 10.0,
 }
-SETTINGS: dict[str, Any] = {"task": "pick", "noise": {"probability": 0.1}}
+SETTINGS: dict[str, Any] = {"task": "pick", "noise": {"rate": 1.0}}
 
 
 def synthetic_episode(
@@ -34,11 +37,14 @@ def synthetic_episode(
         images[camera] = frames.round().astype(np.uint8)
     flags = np.zeros(length, bool)
     flags[perturbed or []] = True
+    reference, command = rng.normal(size=(2, length, len(COMMANDS)))
+    action = ActionSpace("ee_delta", layout(COMMANDS), 10.0).encode(command, reference)
     return Episode(
         images=images,
         state=rng.normal(size=(length, 3)).astype(np.float32),
-        action=rng.normal(size=(length, 5)).astype(np.float32),
-        reference=rng.normal(size=(length, 5)).astype(np.float32),
+        action=action.astype(np.float32),
+        reference=reference.astype(np.float32),
+        command=command.astype(np.float32),
         perturbed=flags,
         target_uv=rng.uniform(size=(length, 2, 2)).astype(np.float32),
         target_xyz=rng.normal(size=(length, 3)).astype(np.float32),

@@ -1,4 +1,4 @@
-"""Action spaces: exact conversion, equal limits, and replay of one demonstration in either."""
+"""Action spaces: exact conversion, equal limits, and replay of one demonstration in any of them."""
 
 import numpy as np
 import pytest
@@ -7,68 +7,109 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vlasandbox import envs
+from vlasandbox.envs import robots, rotations
 from vlasandbox.envs.collect import collect_episode
-from vlasandbox.envs.control import ACTION_SPACES, ControlLimits, action_space, convert
+from vlasandbox.envs.control import (
+    ACTION_SPACES,
+    GRIPPER,
+    ROTATION,
+    ActionSpace,
+    ControlLimits,
+    command_names,
+    layout,
+    stored_space,
+)
 
-ROWS = hnp.arrays(np.float64, (7, 5), elements=st.floats(-2, 2, allow_subnormal=False))
+ARMS = tuple(arm.spec for arm in robots.load("franka"))
+NUMBERS = st.floats(-2, 2, allow_subnormal=False)
 
 
-@given(actions=ROWS, reference=ROWS, source=st.sampled_from(ACTION_SPACES), to=st.sampled_from(ACTION_SPACES))
-def test_converting_there_and_back_gives_the_actions_again(actions, reference, source, to):
-    there = convert(actions, reference, source, to)
-    assert np.allclose(convert(there, reference, to, source), actions, atol=1e-12)
+def _space(name: str, control_hz: float = 10.0) -> ActionSpace:
+    return ActionSpace(name, ARMS, control_hz)
+
+
+def _command(position=(0.5, 0.0, 0.2), yaw=0.0, gripper=1.0, joints=(0.0,) * 7) -> np.ndarray:
+    return np.array([*position, *rotations.from_yaw(yaw), gripper, *joints])
+
+
+@st.composite
+def commands(draw, kind: str):
+    """Rows of commands; where only a yaw is said, the gripper points straight down."""
+    rows = draw(hnp.arrays(np.float64, (4, 17), elements=NUMBERS))
+    rows[:, GRIPPER] = np.where(rows[:, GRIPPER] > 0, 1.0, -1.0)
+    generator = np.random.default_rng(draw(st.integers(0, 100)))
+    rows[:, ROTATION] = (
+        rotations.from_yaw(rows[:, 3])
+        if kind == "ee"
+        else rotations.from_matrix(rotations.to_matrix(generator.normal(size=(4, 6))))
+    )
+    return rows
+
+
+@pytest.mark.parametrize("name", ACTION_SPACES)
+@given(data=st.data())
+def test_decoding_an_encoded_command_gives_what_was_asked_for(name, data):
+    space = _space(name)
+    command, reference = data.draw(commands(space.kind)), data.draw(commands(space.kind))
+    decoded = space.decode(space.encode(command, reference), reference)
+    asked = slice(10, None) if space.kind == "joint" else slice(0, 9)
+    assert np.allclose(decoded[:, asked], command[:, asked], atol=1e-9)
+    assert np.array_equal(decoded[:, GRIPPER], command[:, GRIPPER])
+    rest = slice(0, 9) if space.kind == "joint" else slice(10, None)
+    assert np.array_equal(decoded[:, rest], reference[:, rest])
 
 
 def test_the_worked_example_of_the_docstring():
-    reference = np.array([[0.50, 0.00, 0.20, 0.0, 1.0]])
-    delta = np.array([[0.01, 0.00, -0.05, 0.1, -1.0]])
-    absolute = convert(delta, reference, "ee_delta", "ee_absolute")
-    assert np.allclose(absolute, [[0.51, 0.00, 0.15, 0.1, -1.0]])
+    reference = _command()
+    delta = np.array([0.01, 0.00, -0.05, 0.1, -1.0])
+    asked = _space("ee_delta").decode(delta, reference)
+    assert np.allclose(_space("ee_absolute").encode(asked, reference), [0.51, 0.00, 0.15, 0.1, -1.0])
 
 
-def test_converting_to_the_same_space_changes_nothing():
-    actions = np.random.default_rng(0).normal(size=(4, 5))
-    for name in ACTION_SPACES:
-        assert np.allclose(convert(actions, actions[::-1].copy(), name, name), actions)
+def test_a_turn_is_counted_the_short_way_round():
+    action = _space("ee_delta").encode(_command(yaw=-3.1), _command(yaw=3.1))
+    assert action[3] == pytest.approx(2 * np.pi - 6.2)
 
 
-def test_unpaired_rows_are_refused():
-    with pytest.raises(ValueError, match="3 actions cannot be paired with 2"):
-        convert(np.zeros((3, 5)), np.zeros((2, 5)), "ee_delta", "ee_absolute")
+@given(turn=st.floats(-1, 1), tilt=st.floats(-0.5, 0.5), about=st.floats(0, 6))
+def test_a_6d_rotation_survives_the_way_through_yaw_and_tilt(turn, tilt, about):
+    rotation = rotations._compose(turn, tilt * np.array([np.cos(about), np.sin(about)]))
+    matrix = rotations.to_matrix(rotation)
+    assert np.allclose(matrix.T @ matrix, np.eye(3), atol=1e-12)
+    assert -matrix[2, 2] == pytest.approx(np.cos(tilt))
+    reached = rotations.towards(rotation, rotation, 0.1, (-2.0, 2.0), 1.0)
+    assert np.allclose(reached, rotation, atol=1e-9)
 
 
-@given(wanted=ROWS, hz=st.sampled_from([5.0, 10.0, 20.0]))
-def test_a_commanded_target_is_within_reach_and_inside_the_workspace(wanted, hz):
+@given(wanted=hnp.arrays(np.float64, (7, 9), elements=NUMBERS), hz=st.sampled_from([5.0, 10.0, 20.0]))
+def test_a_commanded_pose_is_within_reach_and_inside_the_workspace(wanted, hz):
     limits = ControlLimits()
-    target = np.array([0.5, 0.0, 0.2, 0.0, 1.0])
+    pose = _command()[:9]
     for row in wanted:
-        following = limits.next_target(target, row, hz)
-        assert np.linalg.norm(following[:3] - target[:3]) <= limits.speed / hz + 1e-9
-        assert abs(following[3] - target[3]) <= limits.yaw_rate / hz + 1e-9
-        assert (following[:4] >= limits.low).all()
-        assert (following[:4] <= limits.high).all()
-        assert following[4] in (-1.0, 1.0)
-        target = following
+        row[3:] += [3, 0, 0, 0, -3, 0]  # so that the columns span a plane
+        following = limits.next_pose(pose, row, hz)
+        assert np.linalg.norm(following[:3] - pose[:3]) <= limits.speed / hz + 1e-9
+        turn = rotations.to_yaw(following[ROTATION]) - rotations.to_yaw(pose[ROTATION])
+        assert abs(turn) <= limits.turn_rate / hz + 1e-9
+        assert limits.yaw[0] - 1e-9 <= rotations.to_yaw(following[ROTATION]) <= limits.yaw[1] + 1e-9
+        tilt = np.arccos(np.clip(-rotations.to_matrix(following[ROTATION])[2, 2], -1, 1))
+        assert tilt <= limits.max_tilt + 1e-6
+        assert (following[:3] >= limits.low).all()
+        assert (following[:3] <= limits.high).all()
+        pose = following
 
 
-def test_limits_do_not_write_into_their_arguments():
-    reference, wanted = np.array([0.5, 0, 0.2, 0, 1.0]), np.array([9.0, 9, 9, 9, -1])
-    ControlLimits().next_target(reference, wanted, 10.0)
-    assert reference.tolist() == [0.5, 0, 0.2, 0, 1]
-    assert wanted.tolist() == [9, 9, 9, 9, -1]
-
-
-@pytest.mark.parametrize("recorded_in", ACTION_SPACES)
+@pytest.mark.parametrize("recorded_in", ["ee_delta", "joint_absolute"])
 @pytest.mark.parametrize("replayed_in", ACTION_SPACES)
-def test_replaying_a_demonstration_in_either_space_succeeds(recorded_in, replayed_in):
+def test_replaying_a_demonstration_in_any_space_succeeds(recorded_in, replayed_in):
     recorder = envs.make(action_space=recorded_in, image_size=8)
     player = envs.make(action_space=replayed_in, image_size=8)
-    for seed in range(5):
+    for seed in range(4):
         episode = collect_episode(recorder, seed)
         assert episode.success
-        actions = convert(episode.action, episode.reference, recorded_in, replayed_in)
+        start = episode.reference[:1] if player.actions.mode == "relative" else episode.reference
         player.reset(seed=seed)
-        *_, terminated, _, info = player.step_block(actions)
+        *_, terminated, _, info = player.step_block(player.actions.encode(episode.command, start))
         assert terminated
         assert info["is_success"]
         assert np.allclose(player.data.qpos, recorder.data.qpos, atol=1e-3)
@@ -76,19 +117,32 @@ def test_replaying_a_demonstration_in_either_space_succeeds(recorded_in, replaye
     player.close()
 
 
-def test_actions_beyond_the_limits_are_clipped_alike_in_both_spaces():
+@pytest.mark.parametrize("pair", [("ee_delta", "ee_absolute"), ("ee6d_delta", "ee6d_absolute")])
+def test_actions_beyond_the_limits_are_clipped_alike_in_both_spaces(pair):
     rng = np.random.default_rng(3)
-    delta, absolute = (envs.make(action_space=name, image_size=8) for name in ACTION_SPACES)
+    delta, absolute = (envs.make(action_space=name, image_size=8) for name in pair)
     delta.reset(seed=0)
     absolute.reset(seed=0)
     for _ in range(12):
-        action = rng.normal(scale=0.3, size=(1, 5))
-        reference = delta._controller.reference[None]
-        delta.step(action[0])
-        absolute.step(convert(action, reference, "ee_delta", "ee_absolute")[0])
+        action = rng.normal(scale=0.3, size=len(delta.actions.dims))
+        reference = delta._controller.reference
+        delta.step(action)
+        absolute.step(absolute.actions.encode(delta.actions.decode(action, reference), reference))
         assert np.allclose(delta.reference(), absolute.reference(), atol=1e-6)
     delta.close()
     absolute.close()
+
+
+def test_a_tilted_gripper_is_where_it_was_commanded_to_be():
+    env = envs.make(action_space="ee6d_absolute", image_size=8)
+    env.reset(seed=0)
+    matrix = rotations.to_matrix(rotations._compose(0.4, np.array([0.3, -0.2])))
+    for _ in range(8):
+        observation, *_ = env.step(np.array([0.5, 0.05, 0.2, *rotations.from_matrix(matrix), 1.0]))
+    assert np.allclose(observation["agent_pos"][7:10], [0.5, 0.05, 0.2], atol=0.004)
+    reached = rotations.to_matrix(observation["agent_pos"][10:16])
+    assert np.arccos(np.clip((np.trace(reached.T @ matrix) - 1) / 2, -1, 1)) < 0.02
+    env.close()
 
 
 def test_the_gripper_is_where_it_was_commanded_to_be():
@@ -105,22 +159,50 @@ def test_plus_one_opens_the_gripper_and_minus_one_closes_it(name: str):
     env = envs.make(action_space=name, image_size=8)
     env.reset(seed=0)
     for command, is_open in ((-1.0, False), (1.0, True)):
-        stay = np.zeros(4) if name == "ee_delta" else env.reference()[:4]
+        stay = env.actions.encode(env.reference(), env.reference())[:-1]
         observation, *_ = env.step_block(np.tile([*stay, command], (6, 1)))
         opening = observation["agent_pos"][-1]  # [m]
         assert (opening > 0.06) == is_open
         assert (opening < 0.01) != is_open
-        assert env.reference()[4] == command
+        assert env.reference()[GRIPPER] == command
+    env.close()
+
+
+@pytest.mark.parametrize("name", ACTION_SPACES)
+def test_relative_actions_count_from_the_start_of_the_block_and_others_do_not(name):
+    env = envs.make(action_space=name, image_size=8)
+    env.reset(seed=0)
+    goal = env.goals() + np.array([0.02, 0.01, -0.02, 0.1, 0.0])
+    action = env.actions.encode(env.command_towards(goal), env.reference())
+    planned = env.plan(np.tile(action, (3, 1)))
+    env.step_block(np.tile(action, (3, 1)))
+    assert np.allclose(env.reference(), planned[-1], atol=1e-6)
+    moved = np.linalg.norm(planned[-1][:3] - planned[0][:3])
+    assert (moved > 0.03) == name.endswith("_delta")
     env.close()
 
 
 def test_the_action_space_scales_with_the_control_rate():
-    slow, fast = action_space("ee_delta", 10.0), action_space("ee_delta", 20.0)
-    assert slow.high[0] == pytest.approx(2 * fast.high[0])
+    slow, fast = _space("ee_delta", 10.0), _space("ee_delta", 20.0)
+    assert slow.bounds()[1][0] == pytest.approx(2 * fast.bounds()[1][0])
 
 
-@pytest.mark.parametrize("hz", [5.0, 20.0])
-def test_the_expert_works_at_other_control_rates(hz):
-    env = envs.make(control_hz=hz, image_size=8)
-    assert all(collect_episode(env, seed).success for seed in range(5))
+@pytest.mark.parametrize("name", ACTION_SPACES)
+def test_what_is_stored_with_data_is_enough_to_convert(name):
+    env = envs.make(action_space=name, image_size=8)
+    stored = env.spec_dict()
+    space = stored_space(stored)
+    assert space.dims == env.actions.dims
+    assert len(space.dims) == len(space.units) == len(stored["action_space"]["low"])
+    env.reset(seed=0)
+    command = env.command_towards(env.goals() + 0.01)
+    assert np.array_equal(
+        space.encode(command, env.reference()), env.actions.encode(command, env.reference())
+    )
     env.close()
+
+
+def test_names_that_are_not_of_commands_are_refused():
+    assert [arm.joints for arm in layout(command_names(ARMS))] == [7]
+    with pytest.raises(ValueError, match="not the names of an arm's commands: x, y"):
+        layout(["x", "y"])

@@ -35,7 +35,7 @@ def _only_target(env, seed: int) -> str:
     env.reset(seed=seed)
     for body in env.scenario.others:
         _move(env, body, (0.0, 5.0, 0.0))
-    return env.scenario.instruction.split()[3]
+    return env.task_description.split()[3]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs import language
+from vlasandbox.envs.objects import RGBA
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +16,6 @@ def env():
 
 def _objects(env) -> dict[int, tuple[str, str]]:
     """Body -> (colour, shape), read from the model rather than from the task's bookkeeping."""
-    from vlasandbox.envs.tasks.pick import RGBA
-
     found = {}
     for geom in np.flatnonzero(env.model.geom_contype == 1):
         rgba = tuple(np.round(env.model.geom_rgba[geom].astype(float), 3))
@@ -32,7 +30,7 @@ def test_distractors_share_either_the_colour_or_the_shape_of_the_target(env):
         objects = _objects(env)
         assert len(objects) == 3
         colour, shape = objects.pop(env.scenario.target)
-        assert env.scenario.instruction == language.instruction("pick", colour, shape)
+        assert env.task_description == f"pick up the {colour} {shape}"
         assert sorted((c == colour, s == shape) for c, s in objects.values()) == [
             (False, True),
             (True, False),
@@ -43,8 +41,8 @@ def test_the_swapped_instruction_names_a_distractor_in_the_scene(env):
     for seed in range(30):
         env.reset(seed=seed)
         objects = _objects(env)
-        named = {language.instruction("pick", *objects[body]) for body in env.scenario.others}
-        assert env.scenario.swapped_instruction in named
+        named = {" ".join(objects[body]) for body in env.scenario.others}
+        assert dict(env.scenario.swapped.slots)["object"] in named
 
 
 def test_every_object_is_asked_for_about_equally_often(env):
@@ -52,21 +50,21 @@ def test_every_object_is_asked_for_about_equally_often(env):
     for seed in range(360):
         env.world.data.qpos[:] = env.model.qpos0
         scenario = env.definition.reset(env.world, np.random.default_rng(seed))
-        instructions.append(scenario.instruction)
+        instructions.append(scenario.asked.slots[0][1])
     names, counts = np.unique(instructions, return_counts=True)
-    assert list(names) == language.all_instructions()
+    assert list(names) == sorted(m.slots[0][1] for m in env.definition.meanings())
     assert counts.min() >= 15
 
 
 def test_objects_start_apart_and_inside_the_workspace(env):
-    from vlasandbox.envs.tasks.pick import AREA_HIGH, AREA_LOW
+    from vlasandbox.envs.tasks.pick import AREA
 
     for seed in range(30):
         env.reset(seed=seed)
         bodies = [env.scenario.target, *env.scenario.others]
         centres = env.data.xpos[bodies, :2]
-        assert (centres > AREA_LOW - 0.002).all()
-        assert (centres < AREA_HIGH + 0.002).all()
+        assert (centres > AREA[0] - 0.002).all()
+        assert (centres < AREA[1] + 0.002).all()
         between = np.linalg.norm(centres[:, None] - centres, axis=-1)[~np.eye(3, dtype=bool)]
         assert between.min() > 0.05
 

@@ -69,7 +69,7 @@ def edit(path: Path, *keys: str, value: object) -> None:
         ),
         (
             "train debug --data data --out new --data.action-space joint",
-            "unknown action space 'joint'; valid: ee_absolute, ee_delta",
+            "unknown action space 'joint'; valid: ee6d_absolute, ee6d_delta, ee6d_relative, ee_absolute",
         ),
         (
             "train debug --data data --out new --policy.head.network.width 7",
@@ -85,7 +85,7 @@ def edit(path: Path, *keys: str, value: object) -> None:
         ("train debug --data data --out new --policy.action-norm max", "invalid choice 'max'"),
         ("train debug --data data --out new --precision fp64", "invalid choice 'fp64'"),
         ("train debug --data data --out run --optim.lr 2e-3", "optim.lr is 0.001 there and 0.002 here"),
-        ("record pick --out new --noise.probability 7", "noise.probability must be in [0, 1], got 7.0"),
+        ("record pick --out new --noise.gripper-flip 7", "noise.gripper_flip must be in [0, 1], got 7.0"),
         ("record pick --out new --control-hz nan", "control_hz nan cannot be stored"),
         ("record pick --out new --workers 0", "workers is 0, but must be at least 1"),
         ("record no.such.task --out new", "unknown task 'no.such.task': no such module; valid: pick"),
@@ -120,7 +120,11 @@ def test_a_truncated_dataset_is_named(here: Path, fails: Callable[..., str]):
     ("keys", "value", "said"),
     [
         (("spec", "chunk"), 5, "model.safetensors does not fit config.json"),
-        (("spec", "action_space"), "joint", "unknown action space 'joint'; valid: ee_absolute, ee_delta"),
+        (
+            ("spec", "action_space"),
+            "joint",
+            "unknown action space 'joint'; valid: ee6d_absolute, ee6d_delta, ee6d_relative, ee_absolute",
+        ),
         (("spec", "cameras"), ["front", "side"], "unknown camera 'side'; valid: front, overview, wrist"),
         (("spec", "control_hz"), 30.0, "control_hz 30.0 is not a whole number of 5 ms physics steps"),
         (("spec", "image_size"), 4000, "image_size 4000 is not a whole number of pixels from 8 to 512"),

@@ -51,7 +51,7 @@ def test_a_recording_is_a_dataset_of_the_expert(recorded: Path) -> None:
     assert dataset.action_space == "ee_delta"
     assert dataset.recording is not None
     assert dataset.recording["settings"]["task"] == "pick"
-    assert dataset.recording["settings"]["noise"]["probability"] == 0.1
+    assert dataset.recording["settings"]["noise"]["rate"] == 1.0
     assert all(episode["success"] for episode in dataset.recording["episodes"])
     assert not (recorded / ".recording").exists()
 
@@ -169,7 +169,14 @@ def test_impossible_settings_are_named(changes: dict[str, Any], message: str, tm
 
 
 @pytest.mark.parametrize(
-    "bad", [{"probability": 1.5}, {"position": -0.1}, {"yaw": math.inf}, {"gripper_flip": math.nan}]
+    "bad",
+    [
+        {"rate": -1.0},
+        {"gripper_flip": 1.5},
+        {"position": -0.1},
+        {"yaw": math.inf},
+        {"gripper_flip": math.nan},
+    ],
 )
 def test_impossible_disturbances_are_named(bad: dict[str, float]) -> None:
     ((name, value),) = bad.items()

@@ -8,6 +8,7 @@ from made_up_results import result
 from PIL import Image
 
 import vlasandbox.envs as envs
+from vlasandbox.envs.control import GRIPPER
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.compare import compare
 from vlasandbox.eval.film import choose, film
@@ -93,7 +94,7 @@ def test_an_episode_without_actions_cannot_be_replayed(good):
         replay(good, episode)
 
 
-@pytest.mark.parametrize("space", ["ee_delta", "ee_absolute"])
+@pytest.mark.parametrize("space", ["ee_delta", "ee6d_absolute", "joint_absolute"])
 def test_the_plan_of_the_actions_that_follow_is_where_the_robot_is_sent(space):
     actions = play(TEST.start + 1, space=space).episodes[0].actions
     assert actions is not None
@@ -108,7 +109,7 @@ def test_the_plan_of_the_actions_that_follow_is_where_the_robot_is_sent(space):
     finally:
         env.close()
     np.testing.assert_allclose(points, np.array(references)[:, :3], atol=1e-6)
-    grippers = np.concatenate([[1.0], np.array(references)[:, 4]])
+    grippers = np.concatenate([[1.0], np.array(references)[:, GRIPPER]])
     np.testing.assert_array_equal(closes, (grippers[1:] < 0) & (grippers[:-1] >= 0))
     assert closes.any()
 

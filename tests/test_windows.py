@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
 
-from vlasandbox.envs.control import convert
+from vlasandbox.envs.control import stored_space
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import DatasetError
 from vlasandbox.train.data.windows import WindowSampler, horizons
@@ -108,8 +108,10 @@ def test_every_epoch_visits_every_frame_once(
 
 def test_statistics_are_those_of_the_converted_actions(dataset: Dataset, cache: np.ndarray) -> None:
     windows = sampler(dataset, cache, action_space="ee_absolute")
+    assert dataset.spec_dict is not None
+    assert dataset.command is not None
     assert dataset.reference is not None
-    absolute = convert(dataset.action, dataset.reference, "ee_delta", "ee_absolute")
+    absolute = stored_space(dataset.spec_dict, "ee_absolute").encode(dataset.command, dataset.reference)
     stats = windows.stats()
     np.testing.assert_allclose(stats["action"]["mean"], absolute.mean(0), rtol=1e-5)
     np.testing.assert_allclose(stats["action"]["std"], absolute.std(0), rtol=1e-5)
@@ -118,6 +120,22 @@ def test_statistics_are_those_of_the_converted_actions(dataset: Dataset, cache: 
     first = windows.batch(0).actions[:, 0].numpy()
     np.testing.assert_allclose(first, absolute[windows.frames(0)], rtol=1e-6)
     assert first.dtype == np.float32
+    windows.close()
+
+
+def test_relative_actions_count_from_the_command_at_the_start_of_the_window(
+    dataset: Dataset, cache: np.ndarray
+) -> None:
+    windows = sampler(dataset, cache, action_space="ee_relative")
+    assert dataset.command is not None
+    assert dataset.reference is not None
+    batch, frames = windows.batch(0), windows.frames(0)
+    for actions, mask, frame in zip(batch.actions.numpy(), batch.mask.numpy(), frames, strict=True):
+        rows = frame + np.arange(mask.sum())
+        moved = dataset.command[rows, :3] - dataset.reference[frame, :3]
+        np.testing.assert_allclose(actions[mask][:, :3], moved, atol=1e-6)
+    spread = windows.stats()["action"]["std"]
+    assert (spread[:3] != sampler(dataset, cache).stats()["action"]["std"][:3]).all()
     windows.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..envs.control import stored_space
 from ..policies.policy import Policy
 from ..policies.types import Batch, Grounding, Observation, PolicySpec
 from . import checkpoint
@@ -156,14 +157,18 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
 
 def policy_spec(dataset: Dataset, config: DataConfig) -> PolicySpec:
     """The sizes and meanings that a policy trained on `dataset` has."""
+    stored, width = dataset.spec_dict, dataset.action.shape[1]
+    if stored is not None and config.action_space is not None:
+        width = len(stored_space(stored, config.action_space).dims)
     return PolicySpec(
         cameras=dataset.cameras,
         state_dim=dataset.state.shape[1],
-        action_dim=dataset.action.shape[1],
+        action_dim=width,
         chunk=config.chunk,
         action_space=config.action_space or dataset.action_space or "unknown",
         control_hz=float(dataset.fps),
         image_size=max(max(size) for size in dataset.image_sizes),
+        robot=None if stored is None else stored["robot"],
     )
 
 

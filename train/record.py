@@ -25,7 +25,9 @@ from .data.schema import frames_per_second
 from .data.staging import FOLDER
 from .data.writer import DatasetWriter, check_root
 
-_ENV_FIELDS = ("action_space", "control_hz", "image_size", "cameras", "quality")
+_ENV_FIELDS = (
+    "robot", "action_space", "control_hz", "image_size", "cameras", "quality", "wording", "combinations",
+)  # fmt: skip
 
 
 class RecordError(RuntimeError):
@@ -42,16 +44,22 @@ class RecordConfig:
     """Successful episodes the dataset shall have."""
     task: str = "pick"
     """Task of `vlasandbox.envs`."""
+    robot: str | None = None
+    """Robot of `vlasandbox.envs.robots`; the task's default one if not given."""
     action_space: str = "ee_delta"
     """Action space of `vlasandbox.envs.control`; each converts exactly into the others."""
     control_hz: float = 10.0
     """Control rate, a whole number [Hz]."""
     image_size: int = 96
     """Height and width of the pictures [px]."""
-    cameras: tuple[str, ...] = ("front", "wrist")
-    """Views to record."""
+    cameras: tuple[str, ...] | None = None
+    """Views to record; all but the one for people if not given."""
     quality: str = "fast"
     """Rendering quality."""
+    wording: str = "plain"
+    """How instructions are put (see `vlasandbox.envs.language`)."""
+    combinations: str = "all"
+    """Which attribute combinations are asked for (see `vlasandbox.envs.language`)."""
     noise: NoiseConfig | None = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     first_seed: int = DEMONSTRATIONS.start
@@ -85,6 +93,11 @@ def record(config: RecordConfig) -> Path:
             f"({DEMONSTRATIONS.start} to {DEMONSTRATIONS.stop - 1}); the others are for judging policies"
         )
     frames_per_second(config.control_hz)
+    if config.action_space.endswith("_relative"):
+        raise ValueError(
+            f"action_space {config.action_space!r} counts from the start of a chunk, which a recording has "
+            "not: record in the _delta or _absolute space, training converts it exactly"
+        )
     root = config.root
     check_root(root, config.settings())
     try:

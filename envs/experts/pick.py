@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
-from ..kinematics import pose_of
-from ..robot import Robot
+from ..kinematics import goal_of
+from ..objects import Shape
 
 if TYPE_CHECKING:
     from ..manipulation_env import ManipulationEnv
@@ -32,38 +32,32 @@ RAISED = 0.14
 class PickExpert(Expert):
     """Needs `scenario.target` and `scenario.shape`."""
 
-    def __init__(self, robot: Robot) -> None:
-        self._robot = robot
-
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
-        """The target to head for."""
+    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+        """Where to head for."""
         data, index = env.data, env.world.robot
-        reference = env.reference().astype(np.float64)
-        if env.scenario.target in index.held(env.model, data) and self._fingers_still(env):
-            return np.array([*reference[:2], RAISED, reference[3], -1.0])
-        grasp = self._grasp(env)
-        error = pose_of(data, index.site) - grasp
+        reference = env.goals()[0]
+        if env.scenario.target in env.world.held() and index.fingers_speed(data) < STILL:
+            return np.array([[*reference[:2], RAISED, reference[3], -1.0]])
+        grasp = grasp_of(env, env.scenario.target, env.scenario.shape)
+        error = goal_of(data, index.site) - grasp
         misaligned = math.hypot(error[0], error[1]) + YAW_ARM * abs(error[3])
         if misaligned < IN_PLACE and abs(error[2]) < IN_PLACE:
-            return np.append(grasp, -1.0)
+            return np.append(grasp, -1.0)[None]
         commanded = reference[:4] - grasp
         misaligned = math.hypot(commanded[0], commanded[1]) + YAW_ARM * abs(commanded[3])
         grasp[2] += min(max(FUNNEL * (misaligned - ALIGNED), 0.0), HOVER)
-        return np.append(grasp, 1.0)
+        return np.append(grasp, 1.0)[None]
 
-    def _grasp(self, env: "ManipulationEnv") -> Float[np.ndarray, " 4"]:
-        """Gripper pose around the target, whichever side it stands on, fingers across its narrow side."""
-        shape, body = env.scenario.shape, env.scenario.target
-        rotation = env.data.xmat[body].reshape(3, 3)
-        up = int(np.argmax(np.abs(rotation[2])))
-        one, other = (axis for axis in range(3) if axis != up)
-        along = rotation[:2, one if shape.size[one] >= shape.size[other] else other]
-        # A square looks the same after a quarter turn, a rectangle after half a turn.
-        period = math.pi / 2 if shape.size[one] == shape.size[other] else math.pi
-        yaw = (math.atan2(along[1], along[0]) + period / 2) % period - period / 2
-        pose = np.append(env.data.xpos[body], yaw)
-        pose[2] += shape.grasp if up == 2 else 0.0
-        return pose
 
-    def _fingers_still(self, env: "ManipulationEnv") -> bool:
-        return bool(np.abs(env.data.qvel[env.world.robot.finger_dofs]).max() < STILL)
+def grasp_of(env: "ManipulationEnv", body: int, shape: Shape) -> Float[np.ndarray, " 4"]:
+    """Gripper [x, y, z, yaw] around a box, whichever side it stands on, fingers across its narrow side."""
+    rotation = env.data.xmat[body].reshape(3, 3)
+    up = int(np.argmax(np.abs(rotation[2])))
+    one, other = (axis for axis in range(3) if axis != up)
+    along = rotation[:2, one if shape.size[one] >= shape.size[other] else other]
+    # A square looks the same after a quarter turn, a rectangle after half a turn.
+    period = math.pi / 2 if shape.size[one] == shape.size[other] else math.pi
+    yaw = (math.atan2(along[1], along[0]) + period / 2) % period - period / 2
+    pose = np.append(env.data.xpos[body], yaw)
+    pose[2] += shape.grasp if up == 2 else 0.0
+    return pose

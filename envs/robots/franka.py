@@ -46,36 +46,30 @@ FINGER_MOUNT = 0.0584
 """From the hand to the fingers' mount [m]."""
 TCP = 0.1034
 """From the hand to the middle of the finger pads [m]."""
-PADS_OUTER = 0.052
-"""From the middle of the open gripper to the outside of a pad [m]."""
 
 
 class Franka(Robot):
     """Panda arm and hand."""
 
-    name = "franka"
-    joints = tuple(f"joint_{i}" for i in range(1, 8))
-    fingers = ("finger_left", "finger_right")
-    actuators = (*joints, *fingers)
-    pads = ("pad_left", "pad_right")
-    ee_site = "ee"
-    hand = "hand"
+    joint_names = tuple(f"joint_{i}" for i in range(1, 8))
     home = (0.0, 0.05, 0.0, -2.45, 0.0, 2.50, 0.785)
+    joint_low = tuple(row[3] for row in JOINTS)
+    joint_high = tuple(row[4] for row in JOINTS)
     finger_travel = 0.04
-    gripper_down = np.diag([1.0, -1.0, -1.0])
+    pads_outer = 0.052
 
     def add_to(self, spec: Any) -> None:
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
-        body = spec.worldbody.add_body(name="base")
+        body = self.mount(spec)
         _capsule(body, (0, 0, 0.02), (0, 0, 0.11), 0.07, WHITE)
         for number, (a, d, alpha, lower, upper, mass, stiffness) in enumerate(JOINTS, start=1):
             body = body.add_body(
-                name=f"link_{number}",
+                name=self.name(f"link_{number}"),
                 pos=[a, -math.sin(alpha) * d, math.cos(alpha) * d],
                 quat=[math.cos(alpha / 2), math.sin(alpha / 2), 0, 0],
                 gravcomp=1,
             )
-            joint = self.joints[number - 1]
+            joint = self.name(self.joint_names[number - 1])
             body.add_joint(name=joint, axis=[0, 0, 1], range=[lower, upper], limited=True, armature=0.1)
             for start, end, radius in LINKS[number]:
                 _capsule(body, start, end, radius, WHITE)
@@ -87,7 +81,7 @@ class Franka(Robot):
     def _add_hand(self, spec: Any, link: Any) -> None:
         # The hand is mounted at -45 degrees about the flange.
         hand = link.add_body(
-            name=self.hand,
+            name=self.name("hand"),
             pos=[0, 0, FLANGE],
             quat=[math.cos(math.pi / 8), 0, 0, -math.sin(math.pi / 8)],
             gravcomp=1,
@@ -95,8 +89,9 @@ class Franka(Robot):
         hand.explicitinertial = True
         hand.mass, hand.ipos, hand.inertia = 0.73, [0, 0, 0.03], [0.0025, 0.001, 0.002]
         _box(hand, (0, 0, 0.036), (0.022, 0.095, 0.026), DARK)
-        hand.add_site(name=self.ee_site, pos=[0, 0, TCP], size=[0.005], group=4)
-        for finger, pad, sign in zip(self.fingers, self.pads, (1, -1), strict=True):
+        hand.add_site(name=self.name("ee"), pos=[0, 0, TCP], size=[0.005], group=4)
+        for side, sign in zip(("left", "right"), (1, -1), strict=True):
+            finger = self.name(f"finger_{side}")
             body = hand.add_body(name=finger, pos=[0, 0, FINGER_MOUNT], gravcomp=1)
             body.add_joint(
                 name=finger, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, sign, 0],
@@ -106,7 +101,8 @@ class Franka(Robot):
             body.mass, body.ipos, body.inertia = 0.015, [0, 0, 0.025], [5e-6, 5e-6, 2e-6]
             _box(body, (0, sign * 0.013, 0.016), (0.009, 0.011, 0.016), DARK)
             body.add_geom(
-                name=pad, type=mujoco.mjtGeom.mjGEOM_BOX, mass=0, rgba=(0.95, 0.95, 0.95, 1.0),
+                name=self.name(f"pad_{side}"), type=mujoco.mjtGeom.mjGEOM_BOX, mass=0,
+                rgba=(0.95, 0.95, 0.95, 1.0),
                 pos=[0, sign * 0.006, 0.034], size=[0.010, 0.006, 0.019], contype=2, conaffinity=1,
                 condim=4, friction=[1.5, 0.02, 0.001],
                 # Stiffer than the default, in which the pads sink millimetres into what they hold.
@@ -145,3 +141,8 @@ def _set_mass(body: Any, mass: float, capsules: tuple) -> None:
     ends = np.array([point for start, end, _ in capsules for point in (start, end)])
     body.explicitinertial = True
     body.mass, body.ipos, body.inertia = mass, ends.mean(axis=0), [0.4 * mass * 0.08**2] * 3
+
+
+def arms() -> tuple[Robot, ...]:
+    """One arm at the origin."""
+    return (Franka(),)

@@ -1,9 +1,13 @@
-"""The tasks: one module each, named as the task, holding a `Task` subclass of the same name in CamelCase."""
+"""The tasks: one module each, named as the task, holding a `Task` subclass of the same name in CamelCase.
+
+A task with parameters is called with them: "insert_peg:clearance=0.001"; several are separated by commas.
+"""
 
 import importlib
 import importlib.util
+import inspect
 import pkgutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..names import check_name
 
@@ -16,24 +20,48 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def load(name: str) -> "Task":
-    """The task called `name`; a dotted name, `my_package.stack`, loads anyone's module.
+def check(name: str) -> str:
+    """`name`, if there is such a task; parameters are not looked at.
 
     Raises:
-        ValueError: no such task.
+        ValueError: there is none.
     """
-    if "." not in name:
-        module = importlib.import_module(f".{check_name('task', name, names())}", __package__)
-    elif _exists(name):
-        module = importlib.import_module(name)
-    else:
+    module = name.partition(":")[0]
+    if "." not in module:
+        check_name("task", module, names())
+    elif not _exists(module):
         raise ValueError(
-            f"unknown task {name!r}: no such module; valid: {', '.join(names())}, or a module's dotted name"
+            f"unknown task {module!r}: no such module; valid: {', '.join(names())}, or a module's dotted name"
         )
-    task = camel_case(name.rpartition(".")[2])
-    if not hasattr(module, task):
-        raise ValueError(f"task {name!r}: the module has no class {task}")
-    return getattr(module, task)()
+    return name
+
+
+def load(name: str, robot: str | None = None) -> "Task":
+    """The task called `name` for `robot` (its own default one if not given).
+
+    A dotted name, `my_package.stack`, loads anyone's module.
+
+    Raises:
+        ValueError: no such task, parameter or robot, or a robot with another number of arms than it needs.
+    """
+    from .. import robots
+
+    name, _, parameters = check(name).partition(":")
+    module = importlib.import_module(name if "." in name else f".{name}", __package__)
+    class_name = camel_case(name.rpartition(".")[2])
+    if not hasattr(module, class_name):
+        raise ValueError(f"task {name!r}: the module has no class {class_name}")
+    task = getattr(module, class_name)
+    robot = robot or task.default_robot
+    arms = robots.load(robot)
+    if len(arms) != task.num_arms:
+        raise ValueError(f"task {name!r} needs {task.num_arms} arms, but robot {robot!r} has {len(arms)}")
+    return task(arms, **_parsed(name, task, parameters))
+
+
+def camel_case(name: str) -> str:
+    """`stack_cubes` -> `StackCubes`."""
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def _exists(dotted: str) -> bool:
@@ -43,6 +71,19 @@ def _exists(dotted: str) -> bool:
         return False
 
 
-def camel_case(name: str) -> str:
-    """`stack_cubes` -> `StackCubes`."""
-    return "".join(part.capitalize() for part in name.split("_"))
+def _parsed(name: str, task: type["Task"], text: str) -> dict[str, Any]:
+    defaults = {
+        key: parameter.default
+        for key, parameter in inspect.signature(task).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+    values: dict[str, Any] = {}
+    for item in filter(None, text.split(",")):
+        key, _, value = item.partition("=")
+        check_name(f"parameter of task {name!r}", key, defaults)
+        try:
+            values[key] = type(defaults[key])(value)
+        except ValueError:
+            kind = type(defaults[key]).__name__
+            raise ValueError(f"task {name!r}: {key}={value!r} is not of type {kind}") from None
+    return values

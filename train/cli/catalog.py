@@ -8,6 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 FOLDERS = {
     "tasks": "envs/tasks",
+    "robots": "envs/robots",
     "heads": "policies/heads",
     "networks": "policies/networks",
     "codecs": "policies/codecs",

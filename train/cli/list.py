@@ -1,12 +1,12 @@
-"""Show what exists: tasks, heads, networks, codecs, encoders, presets, action spaces."""
+"""Show what exists: tasks, robots, heads, networks, codecs, encoders, presets, action spaces."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
-from ...envs import language
-from ...envs.control import ACTION_SPACES, action_space
+from ...envs import robots, tasks
+from ...envs.control import ACTION_SPACES, ActionSpace
 from ...envs.names import check_name
 from . import catalog
 
@@ -18,7 +18,7 @@ class List:
     """Show what exists. Adding a file to a folder adds a name here."""
 
     kind: Annotated[str, tyro.conf.Positional] = "all"
-    """tasks, heads, networks, codecs, encoders, presets or action-spaces; all of them by default."""
+    """tasks, robots, heads, networks, codecs, encoders, presets or action-spaces; all of them by default."""
 
 
 def main(argv: list[str]) -> int:
@@ -33,14 +33,18 @@ def main(argv: list[str]) -> int:
 
 def _rows(kind: str) -> dict[str, str]:
     if kind == "action-spaces":
-        spaces = {name: action_space(name) for name in ACTION_SPACES}
+        arms = tuple(arm.spec for arm in robots.load("franka"))
+        spaces = {name: ActionSpace(name, arms, control_hz=10.0) for name in ACTION_SPACES}
         return {
             name: ", ".join(f"{dim} [{unit}]" for dim, unit in zip(space.dims, space.units, strict=True))
             for name, space in spaces.items()
         }
     rows = catalog.describe(kind)
     if kind == "tasks":
-        for name, template in language.TEMPLATES.items():
-            example = template.format(colour=language.COLOURS[0], object=language.OBJECTS[0])
-            rows[name] += f' E.g. "{example}".'
+        for name in rows:
+            sentences = tasks.load(name).instructions()
+            examples = "; ".join(
+                f'"{sentence}"' for sentence in sentences[:: max(1, len(sentences) // 3)][:3]
+            )
+            rows[name] += f" E.g. {examples}."
     return rows

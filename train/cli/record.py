@@ -6,9 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from ... import envs
+from ...envs import tasks
 from ...envs.expert import NoiseConfig
-from ...envs.names import check_name
 from ..record import RecordConfig, record
 
 
@@ -22,12 +21,18 @@ class Record:
     """Folder of the dataset; one that holds episodes with the same settings is continued."""
     episodes: int = RecordConfig.episodes
     """Successful episodes the dataset shall have."""
+    robot: str | None = None
+    """Robot (`vla list robots`); the task's default one if not given."""
     action_space: str = RecordConfig.action_space
     """What an action means (`vla list action-spaces`)."""
     control_hz: float = RecordConfig.control_hz
     """Control rate, a whole number [Hz]."""
     image_size: int = RecordConfig.image_size
     """Height and width of the pictures, even [px]."""
+    wording: str = RecordConfig.wording
+    """How instructions are put: plain, train (many ways) or held_out (ways that train has not)."""
+    combinations: str = RecordConfig.combinations
+    """Attribute combinations to ask for: all, train or held_out."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     clean: bool = False
@@ -39,14 +44,16 @@ class Record:
 def main(argv: list[str]) -> int:
     """`vla record TASK --out FOLDER`."""
     args = tyro.cli(Record, args=argv, prog="vla record", config=(tyro.conf.FlagCreatePairsOff,))
-    if "." not in args.task:
-        check_name("task", args.task, envs.task_names())
+    tasks.check(args.task)
     record(
         RecordConfig(
             root=args.out,
             episodes=args.episodes,
             task=args.task,
+            robot=args.robot,
             action_space=args.action_space,
+            wording=args.wording,
+            combinations=args.combinations,
             control_hz=args.control_hz,
             image_size=args.image_size,
             noise=None if args.clean else args.noise,

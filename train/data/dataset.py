@@ -42,7 +42,9 @@ class Dataset:
     state: Float32[np.ndarray, "n s"]
     action: Float32[np.ndarray, "n a"]
     reference: Float32[np.ndarray, "n r"] | None
-    """Commanded target before each action; None if the dataset is not ours."""
+    """Command in force before each action; None if the dataset is not ours."""
+    command: Float32[np.ndarray, "n r"] | None
+    """Command that each action asks for; None if the dataset is not ours."""
     perturbed: Bool[np.ndarray, " n"]
     """True where something else than `action` was executed; all False if the dataset is not ours."""
     target_uv: Float32[np.ndarray, "n v 2"] | None
@@ -110,6 +112,7 @@ class Dataset:
             state=state,
             action=action,
             reference=frame_matrix(root, frames, schema.REFERENCE),
+            command=frame_matrix(root, frames, schema.COMMAND),
             perturbed=frames.get(schema.PERTURBED, np.zeros(count, bool)).astype(bool),
             target_uv=None if uv is None else uv.reshape(count, len(keys), 2),
             target_xyz=frame_matrix(root, frames, schema.TARGET_XYZ),

@@ -14,7 +14,9 @@ from .video import DECODE_ERRORS, check_mp4
 
 _INFO_KEYS = ("codebase_version", "fps", "features", "total_episodes", "total_frames", "total_tasks")
 _OUR_KEYS = ("settings", "spec", "versions", "failed_seeds", "episodes")
-_VECTORS = (schema.STATE, schema.ACTION, schema.REFERENCE, schema.TARGET_UV, schema.TARGET_XYZ)
+_VECTORS = (
+    schema.STATE, schema.ACTION, schema.REFERENCE, schema.COMMAND, schema.TARGET_UV, schema.TARGET_XYZ,
+)  # fmt: skip
 # pyarrow decodes the names of columns itself.
 _PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ...envs.control import TARGET_NAMES
 from ...envs.episode import Episode
 from .video import VIDEO_INFO
 
@@ -30,6 +29,7 @@ STATE = "observation.state"
 ACTION = "action"
 IMAGES = "observation.images."
 REFERENCE = "expert.reference"
+COMMAND = "expert.command"
 PERTURBED = "expert.perturbed"
 TARGET_UV = "privileged.target_uv"
 TARGET_XYZ = "privileged.target_xyz"
@@ -83,7 +83,8 @@ def features(episode: Episode, spec: dict[str, Any]) -> dict[str, dict[str, Any]
 
     add(STATE, "float32", episode.state.shape[1], list(spec["state_names"]))
     add(ACTION, "float32", episode.action.shape[1], list(spec["action_space"]["dims"]))
-    add(REFERENCE, "float32", episode.reference.shape[1], list(TARGET_NAMES))
+    for key in (REFERENCE, COMMAND):
+        add(key, "float32", episode.reference.shape[1], list(spec["command_names"]))
     add(PERTURBED, "bool", 1, None)
     add(TARGET_UV, "float32", len(views), views)
     add(TARGET_XYZ, "float32", 3, ["x", "y", "z"])

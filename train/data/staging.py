@@ -16,6 +16,7 @@ from ...envs.episode import Episode
 from .files import DatasetError, whole_file
 from .schema import (
     ACTION,
+    COMMAND,
     DONE,
     IMAGES,
     PERTURBED,
@@ -73,6 +74,7 @@ def stage(root: Path, episode: Episode, spec: dict[str, Any]) -> None:
         STATE: episode.state,
         ACTION: episode.action,
         REFERENCE: episode.reference,
+        COMMAND: episode.command,
         PERTURBED: episode.perturbed,
         TARGET_UV: episode.target_uv.reshape(len(episode), -1),
         TARGET_XYZ: episode.target_xyz,

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int
 
-from ...envs.control import convert
+from ...envs.control import ActionSpace, stored_space
 from ...policies.types import Batch, Grounding, Observation
 from .dataset import Dataset
 from .files import DatasetError
@@ -68,7 +68,7 @@ class WindowSampler:
         self.wait_seconds = 0.0
         """Time for which `batch` kept its caller waiting, in all [s]."""
         self._dataset, self._cache = dataset, cache
-        self._actions = _in_action_space(dataset, action_space)
+        self._space = _space(dataset, action_space)
         self._horizon = horizons(dataset.starts, dataset.lengths, dataset.perturbed)
         self._permutation = lru_cache(maxsize=4)(self._make_permutation)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="windows")
@@ -98,11 +98,31 @@ class WindowSampler:
 
     def stats(self) -> dict[str, dict[str, Float32[np.ndarray, " d"]]]:
         """Per dimension min, max, mean, std, q01 and q99 of "action" (after conversion) and "state"."""
-        return {"action": _statistics(self._actions), "state": _statistics(self._dataset.state)}
+        actions = self._actions(np.arange(len(self._dataset))[:, None] + np.arange(1))
+        if self._space is not None and self._space.mode == "relative":
+            # Farther from the start of the chunk the numbers are larger.
+            frames = np.arange(len(self._dataset))
+            ahead = np.minimum(np.arange(self.chunk), self._horizon[:, None] - 1)
+            valid = np.arange(self.chunk) < self._horizon[:, None]
+            actions = self._actions(frames[:, None] + ahead)[valid]
+        return {
+            "action": _statistics(actions.reshape(-1, actions.shape[-1])),
+            "state": _statistics(self._dataset.state),
+        }
 
     def close(self) -> None:
         """Ends the background thread."""
         self._thread.shutdown(cancel_futures=True)
+
+    def _actions(self, rows: Int[np.ndarray, "b k"]) -> Float32[np.ndarray, "b k a"]:
+        """The actions at frames `rows`, each row of them a chunk."""
+        if self._space is None:
+            return self._dataset.action[rows]
+        command, reference = self._dataset.command, self._dataset.reference
+        assert command is not None
+        assert reference is not None
+        start = reference[rows[:, :1]] if self._space.mode == "relative" else reference[rows]
+        return self._space.encode(command[rows], start).astype(np.float32)
 
     def _make_permutation(self, epoch: int) -> Int[np.ndarray, " n"]:
         return np.random.default_rng([self.seed, epoch]).permutation(len(self._dataset))
@@ -123,19 +143,22 @@ class WindowSampler:
                 torch.from_numpy(data.target_uv[frames]), torch.from_numpy(data.target_xyz[frames])
             )
         mask = torch.from_numpy(ahead < horizon)
-        return Batch(observation, torch.from_numpy(self._actions[rows]), mask, grounding)
+        return Batch(observation, torch.from_numpy(self._actions(rows)), mask, grounding)
 
 
-def _in_action_space(dataset: Dataset, to: str | None) -> Float32[np.ndarray, "n a"]:
+def _space(dataset: Dataset, to: str | None) -> ActionSpace | None:
+    """The space to convert actions to; None to leave them as they are."""
     source = dataset.action_space
-    if to is None or to == source:
-        return dataset.action
-    if source is None or dataset.reference is None:
+    # A "relative" action counts from the start of its chunk, which no single frame knows.
+    if to is None or (to == source and not to.endswith("_relative")):
+        return None
+    if source is None or dataset.reference is None or dataset.command is None:
         raise DatasetError(
             f"{dataset.root} does not say what its actions mean, so they cannot be converted to {to!r}: "
             "leave the action space out to train on them as they are"
         )
-    return convert(dataset.action, dataset.reference, source, to).astype(np.float32)
+    assert dataset.spec_dict is not None
+    return stored_space(dataset.spec_dict, to)
 
 
 def _statistics(values: Float32[np.ndarray, "n d"]) -> dict[str, Float32[np.ndarray, " d"]]:

@@ -1,0 +1,100 @@
+"""Objects to manipulate: boxes of three shapes in four colours. No recompile makes one of another."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from .gl import mujoco
+from .task import World
+
+RGBA = {
+    "red": (0.82, 0.10, 0.10, 1.0),
+    "green": (0.10, 0.62, 0.16, 1.0),
+    "blue": (0.12, 0.25, 0.85, 1.0),
+    "yellow": (0.95, 0.80, 0.08, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A box, standing on the table."""
+
+    size: tuple[float, float, float]
+    """Half sizes along x, y, z [m]."""
+    yaw: float
+    """Yaws are drawn from +- this [rad]."""
+    grasp: float = 0.0
+    """Height of the grasp above the centre of an upright box [m]."""
+    ballast: float = 0.0
+    """Depth of the centre of mass below the centre [m]: a bumped carton rights itself."""
+
+    @property
+    def height(self) -> float:
+        """Of the centre above the table when at rest [m]."""
+        return self.size[2]
+
+    @property
+    def radius(self) -> float:
+        """Of the upright cylinder that contains it [m]."""
+        return math.hypot(self.size[0], self.size[1])
+
+
+SHAPES = {
+    "cube": Shape((0.025, 0.025, 0.025), yaw=math.radians(15)),
+    "carton": Shape((0.018, 0.018, 0.045), yaw=math.radians(15), grasp=0.016, ballast=0.037),
+    "brick": Shape((0.052, 0.016, 0.016), yaw=math.radians(35)),
+}
+MASS = 0.1
+"""[kg]"""
+INERTIA = 5e-5
+"""About every axis, for every shape [kg m^2]."""
+
+
+def add_object(spec: Any, name: str) -> None:
+    """A free body called `name` that `dress` can turn into any shape."""
+    body = spec.worldbody.add_body(name=name, pos=[0.5, 0.0, 0.05])
+    body.add_freejoint(name=name)
+    body.explicitinertial = True
+    body.mass, body.ipos, body.inertia = MASS, [0, 0, 0], [INERTIA] * 3
+    for kind, shape in SHAPES.items():
+        body.add_geom(
+            name=f"{name}_{kind}",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=shape.size, condim=4, friction=[1.0, 0.01, 0.001], contype=1, conaffinity=1,
+        )  # fmt: skip
+
+
+def dress(model: Any, name: str, kind: str, colour: str) -> int:
+    """Makes the body called `name` a `colour` `kind` (one geom on, the others off); returns its number."""
+    body = body_id(model, name)
+    model.body_ipos[body] = [0.0, 0.0, -SHAPES[kind].ballast]
+    for other in SHAPES:
+        geom = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, f"{name}_{other}")
+        on = other == kind
+        model.geom_contype[geom] = model.geom_conaffinity[geom] = int(on)
+        model.geom_rgba[geom] = RGBA[colour] if on else (0.0, 0.0, 0.0, 0.0)
+    return body
+
+
+def put(world: World, body: int, position: Float[np.ndarray, " 3"], yaw: float = 0.0) -> None:
+    """Places a free body's frame at `position` [m], turned about the vertical by `yaw` [rad]."""
+    address = world.model.jnt_qposadr[world.model.body_jntadr[body]]
+    world.data.qpos[address : address + 3] = position
+    world.data.qpos[address + 3 : address + 7] = [math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]
+
+
+def body_id(model: Any, name: str) -> int:
+    """Number of the body called `name`."""
+    return mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name)
+
+
+def fell_off(world: World, body: int) -> bool:
+    """Whether a body has left the table top."""
+    from .tabletop import TABLE
+
+    x, y, half_x, half_y = TABLE
+    position = world.data.xpos[body]
+    return bool(abs(position[0] - x) > half_x or abs(position[1] - y) > half_y or position[2] < -0.05)

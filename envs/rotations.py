@@ -1,0 +1,81 @@
+"""Orientations of a gripper, as the first two columns of its rotation matrix, one after the other (the
+continuous 6-D representation of Zhou et al. 2019).
+
+A gripper that points straight down is described by its yaw alone: at yaw 0 its x axis is the world's, its y
+axis the world's turned round, and z points down. Any other orientation is that one, first tilted about a
+horizontal axis, then turned by its yaw about the vertical one (swing and twist).
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+
+def from_yaw(yaw: Float[np.ndarray, "*t"] | float) -> Float[np.ndarray, "*t 6"]:
+    """Gripper pointing straight down, at `yaw` [rad]."""
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    zero = np.zeros_like(cos)
+    return np.stack([cos, sin, zero, sin, -cos, zero], axis=-1)
+
+
+def to_yaw(rotation: Float[np.ndarray, "*t 6"]) -> Float[np.ndarray, "*t"]:
+    """Yaw [rad] in [-pi, pi], also of a tilted gripper."""
+    r = rotation
+    return np.asarray(np.arctan2(r[..., 1] + r[..., 3], r[..., 0] - r[..., 4]))
+
+
+def to_matrix(rotation: Float[np.ndarray, "*t 6"]) -> Float[np.ndarray, "*t 3 3"]:
+    """Rotation matrices; the six numbers need not be orthonormal (Gram-Schmidt)."""
+    first = rotation[..., :3] / np.linalg.norm(rotation[..., :3], axis=-1, keepdims=True)
+    second = rotation[..., 3:] - (first * rotation[..., 3:]).sum(axis=-1, keepdims=True) * first
+    second = second / np.linalg.norm(second, axis=-1, keepdims=True)
+    return np.stack([first, second, np.cross(first, second)], axis=-1)
+
+
+def from_matrix(matrix: Float[np.ndarray, "*t 3 3"]) -> Float[np.ndarray, "*t 6"]:
+    """Inverse of `to_matrix`."""
+    return np.concatenate([matrix[..., 0], matrix[..., 1]], axis=-1)
+
+
+def towards(
+    start: Float[np.ndarray, " 6"],
+    wanted: Float[np.ndarray, " 6"],
+    step: float,
+    yaw_range: tuple[float, float],
+    max_tilt: float,
+) -> Float[np.ndarray, " 6"]:
+    """The orientation on the way from `start` to `wanted` that is at most `step` [rad] on, in yaw and in tilt
+    each, with the yaw in `yaw_range` [rad] and the tilt at most `max_tilt` [rad]."""
+    wanted = from_matrix(to_matrix(wanted))
+    yaw = float(to_yaw(start))
+    turn = math.remainder(float(to_yaw(wanted)) - yaw, 2 * math.pi)
+    yaw = min(max(yaw + min(max(turn, -step), step), yaw_range[0]), yaw_range[1])
+    here = np.array(_swing(start))
+    change = _swing(wanted) - here
+    tilt = here + change * min(1.0, step / max(float(np.hypot(*change)), 1e-12))
+    tilt *= min(1.0, max_tilt / max(float(np.hypot(*tilt)), 1e-12))
+    return _compose(yaw, tilt)
+
+
+def _swing(rotation: Float[np.ndarray, " 6"]) -> Float[np.ndarray, " 2"]:
+    """Rotation vector of the tilt [rad], about a horizontal axis of the gripper's unturned frame."""
+    up = -np.cross(rotation[:3], rotation[3:])  # opposite to where the gripper points
+    yaw = to_yaw(rotation)
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    x, y = cos * up[0] + sin * up[1], cos * up[1] - sin * up[0]
+    sine = math.hypot(x, y)
+    return np.array([-y, x]) * (math.atan2(sine, up[2]) / sine if sine > 1e-9 else 1.0)
+
+
+def _compose(yaw: float, tilt: Float[np.ndarray, " 2"]) -> Float[np.ndarray, " 6"]:
+    angle = float(np.hypot(*tilt))
+    if angle < 1e-9:
+        return from_yaw(yaw)
+    x, y = tilt / angle
+    cos, sin = math.cos(angle), math.sin(angle)
+    # Rodrigues' formula for a horizontal axis; the second column with the sign of a gripper that points down.
+    first = np.array([cos + x * x * (1 - cos), x * y * (1 - cos), -y * sin])
+    second = -np.array([x * y * (1 - cos), cos + y * y * (1 - cos), x * sin])
+    turn = np.array([[math.cos(yaw), -math.sin(yaw), 0], [math.sin(yaw), math.cos(yaw), 0], [0, 0, 1]])
+    return np.concatenate([turn @ first, turn @ second])
