@@ -137,8 +137,8 @@ def test_a_tilted_gripper_is_where_it_was_commanded_to_be():
     env = envs.make(action_space="ee6d_absolute", image_size=8)
     env.reset(seed=0)
     matrix = rotations.to_matrix(rotations._compose(0.4, np.array([0.3, -0.2])))
-    for _ in range(8):
-        observation, *_ = env.step(np.array([0.5, 0.05, 0.2, *rotations.from_matrix(matrix), 1.0]))
+    action = [0.5, 0.05, 0.2, *rotations.from_matrix(matrix), 1.0]
+    observation, *_ = env.step_block(np.tile(action, (8, 1)))
     assert np.allclose(observation["agent_pos"][7:10], [0.5, 0.05, 0.2], atol=0.004)
     reached = rotations.to_matrix(observation["agent_pos"][10:16])
     assert np.arccos(np.clip((np.trace(reached.T @ matrix) - 1) / 2, -1, 1)) < 0.02

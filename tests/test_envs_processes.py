@@ -70,7 +70,7 @@ def test_gymnasium_finds_the_id_by_module_name():
         "import gymnasium\n"
         "name = 'vlasandbox.envs:vlasandbox/Pick-v0'\n"
         "env = gymnasium.make(name, image_size=8, action_space='ee_absolute')\n"
-        "assert env.unwrapped.action_space_name == 'ee_absolute'\n"
+        "assert env.unwrapped.actions.name == 'ee_absolute'\n"
         "env.reset(seed=0); env.close()\n"
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -52,10 +52,10 @@ def load(name: str, robot: str | None = None) -> "Task":
     if not hasattr(module, class_name):
         raise ValueError(f"task {name!r}: the module has no class {class_name}")
     task = getattr(module, class_name)
-    robot = robot or task.default_robot
-    arms = robots.load(robot)
+    robot_name: str = robot or task.default_robot
+    arms = robots.load(robot_name)
     if len(arms) != task.num_arms:
-        raise ValueError(f"task {name!r} needs {task.num_arms} arms, but robot {robot!r} has {len(arms)}")
+        raise ValueError(f"task {name!r} needs {task.num_arms} arms, but robot {robot_name!r} has {len(arms)}")
     return task(arms, **_parsed(name, task, parameters))
 
 
