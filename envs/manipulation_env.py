@@ -102,7 +102,8 @@ class ManipulationEnv(gymnasium.Env):
         self.task_description = ""
         self._seed = 0
 
-        self.action_space = spaces.Box(*(bound.astype(np.float32) for bound in self.actions.bounds()))
+        low, high = self.actions.bounds()
+        self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32))
         image = spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
         self.observation_space = spaces.Dict(
             {
