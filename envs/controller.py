@@ -1,5 +1,6 @@
 """Controller: from what an action asks for to joint servo setpoints, the same for every action space."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +55,9 @@ class Controller:
         self._control_hz = control_hz
         self._substeps = substeps(control_hz, model.opt.timestep)
         self.reference: Float[np.ndarray, " r"] = np.zeros(ends[-1])
-        """The command in force (see control.py)."""
+        """The newest command (see control.py)."""
+        self._executed = self.reference
+        self._waiting: deque[np.ndarray] = deque()
 
     def place(self, data: Any, start: Float[np.ndarray, "n 5"]) -> None:
         """Puts the arms at rest at [x, y, z, yaw, gripper], without time passing."""
@@ -63,14 +66,20 @@ class Controller:
             data.qpos[arm.index.arm] = arm.kinematics.solve(arm.home, pose, passes=50)
             data.qpos[arm.index.fingers] = arm.travel if gripper > 0 else 0.0
 
-    def hold(self, data: Any) -> None:
-        """Takes the measured poses as the command. Needs up-to-date kinematics in `data`."""
+    def hold(self, data: Any, delay: int = 0) -> None:
+        """Takes the measured poses as the command. Needs up-to-date kinematics in `data`.
+
+        Args:
+            delay: control steps from `step` being called with a command to its execution.
+        """
         for arm, slot in zip(self._arms, self._slots, strict=True):
             joints = data.qpos[arm.index.arm]
             open_ = arm.index.opening(data) > arm.travel
             pose = pose_of(data, arm.index.site)
             self.reference[slot] = np.concatenate([pose, [1.0 if open_ else -1.0], joints])
             data.ctrl[arm.index.ctrl] = [*joints, *(2 * [arm.travel if open_ else 0.0])]
+        self.reference = self._executed = self.reference.copy()
+        self._waiting = deque([self.reference] * delay)
 
     def command(self, wanted: Float[np.ndarray, " r"], kind: str) -> Float[np.ndarray, " r"]:
         """The next command if `wanted` is asked for: as far as the limits allow in one control step.
@@ -84,7 +93,7 @@ class Controller:
     def follow(
         self, reference: Float[np.ndarray, " r"], wanted: Float[np.ndarray, " r"], kind: str
     ) -> Float[np.ndarray, " r"]:
-        """The same from another command than the one in force."""
+        """The same from another command than the newest one."""
         return np.concatenate(
             [
                 arm.command(reference[slot], wanted[slot], kind, self._control_hz)
@@ -93,10 +102,12 @@ class Controller:
         )
 
     def step(self, model: Any, data: Any, command: Float[np.ndarray, " r"]) -> None:
-        """Goes from the command in force to `command` in one control step."""
+        """One control step with `command` as the newest one; without a delay it is the one executed."""
+        self._waiting.append(command)
+        self.reference, command = command, self._waiting.popleft()
         start, ahead, change, fingers = [], [], [], []
         for arm, slot in zip(self._arms, self._slots, strict=True):
-            before, after = self.reference[slot], command[slot]
+            before, after = self._executed[slot], command[slot]
             start.append(before[JOINTS:])
             change.append(after[JOINTS:] - before[JOINTS:])
             # A servo trails a moving setpoint by lag * velocity; asking for that much more cancels it.
@@ -111,15 +122,15 @@ class Controller:
                 data.ctrl[arm.index.ctrl[:-2]] = start[i] + change[i] * middle + ahead[i]
                 data.ctrl[arm.index.ctrl[-2:]] = fingers[i]
             mujoco.mj_step(model, data, nstep=count)
-        self.reference = command
+        self._executed = command
 
     def goals(self) -> Float[np.ndarray, "n 5"]:
-        """[x, y, z, yaw, gripper] of the command in force, arm by arm."""
+        """[x, y, z, yaw, gripper] of the newest command, arm by arm."""
         parts = [self.reference[slot] for slot in self._slots]
         return np.array([[*c[:3], rotations.to_yaw(c[ROTATION]), c[GRIPPER]] for c in parts])
 
     def with_goals(self, goals: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, " r"]:
-        """The command in force with other poses and grippers: what [x, y, z, yaw, gripper] asks for."""
+        """The newest command with other poses and grippers: what [x, y, z, yaw, gripper] asks for."""
         wanted = self.reference.copy()
         for slot, (x, y, z, yaw, gripper) in zip(self._slots, goals.tolist(), strict=True):
             wanted[slot][:JOINTS] = [x, y, z, *rotations.from_yaw(yaw), gripper]

@@ -54,6 +54,24 @@ class Meaning:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """Where sentences and words are drawn from, each one of WORDINGS."""
+
+    sentences: str
+    words: str
+
+    @staticmethod
+    def of(name: str) -> "Wording":
+        """The same source for both.
+
+        Raises:
+            ValueError: no such wording.
+        """
+        check_name("wording", name, WORDINGS)
+        return Wording(name, name)
+
+
+@dataclass(frozen=True)
 class Form:
     """Templates with {slot}s, all of the same meaning."""
 
@@ -63,21 +81,16 @@ class Form:
     held_out: tuple[str, ...]
 
     def templates(self, wording: str) -> tuple[str, ...]:
-        """Those that `wording` draws from.
-
-        Raises:
-            ValueError: no such wording.
-        """
-        check_name("wording", wording, WORDINGS)
+        """Those that `wording`, one of WORDINGS, draws from."""
         return {"plain": (self.plain,), "train": (self.plain, *self.train), "held_out": self.held_out}[
             wording
         ]
 
-    def say(self, meaning: Meaning, wording: str, rng: np.random.Generator) -> str:
+    def say(self, meaning: Meaning, wording: Wording, rng: np.random.Generator) -> str:
         """One sentence, drawn from `rng`."""
-        template = _draw(self.templates(wording), rng)
+        template = _draw(self.templates(wording.sentences), rng)
         slots = {
-            slot: " ".join(_draw(_synonyms(word, wording), rng) for word in words.split())
+            slot: " ".join(_draw(_synonyms(word, wording.words), rng) for word in words.split())
             for slot, words in meaning.slots
         }
         return template.format(**slots)

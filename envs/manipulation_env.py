@@ -2,6 +2,8 @@
 
 import math
 import string
+from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -13,10 +15,11 @@ from . import rendering, tasks
 from .control import ActionSpace, command_names
 from .controller import Controller
 from .gl import mujoco
-from .language import COMBINATIONS, WORDINGS
+from .language import COMBINATIONS, Wording
 from .names import check_name
+from .perturbation import Perturbation
 from .robot import RobotIndex
-from .task import World
+from .task import Scenario, World
 
 HOLD_SECONDS = 0.3
 """For which success must last [s], rounded up to control steps."""
@@ -46,6 +49,7 @@ class ManipulationEnv(gymnasium.Env):
         quality: one of `rendering.QUALITIES`.
         wording: how instructions are put, one of `language.WORDINGS`.
         combinations: which attribute combinations are asked for, one of `language.COMBINATIONS`.
+        perturb: axes in which episodes differ from the nominal ones, e.g. "camera=3" (see perturbation.py).
 
     Raises:
         ValueError: an unknown name of any of these, an impossible control rate or size.
@@ -65,6 +69,7 @@ class ManipulationEnv(gymnasium.Env):
         quality: str = "fast",
         wording: str = "plain",
         combinations: str = "all",
+        perturb: str = "",
         render_mode: str | None = None,
     ) -> None:
         self.definition = tasks.load(task, robot)
@@ -72,7 +77,7 @@ class ManipulationEnv(gymnasium.Env):
         self.task = self.task_name = task
         views = self.definition.cameras
         self.cameras = tuple(check_name("camera", name, views) for name in cameras or views[:-1])
-        self.wording = check_name("wording", wording, WORDINGS)
+        self.wording, self._wording = wording, Wording.of(wording)
         self.combinations = check_name("combinations", combinations, COMBINATIONS)
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
@@ -85,7 +90,10 @@ class ManipulationEnv(gymnasium.Env):
         self.image_size = image_size
         self.control_hz = control_hz
 
-        self.model: Any = self.definition.build().compile()
+        self.perturbation = Perturbation(perturb)
+        spec = self.definition.build()
+        self.perturbation.edit(spec)
+        self.model: Any = spec.compile()
         self.data: Any = mujoco.MjData(self.model)
         robots = self.definition.robots
         self.world = World(self.model, self.data, tuple(RobotIndex.of(arm, self.model) for arm in robots))
@@ -133,15 +141,17 @@ class ManipulationEnv(gymnasium.Env):
         super().reset(seed=seed)
         self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         mujoco.mj_resetData(self.model, self.data)
-        rng = np.random.default_rng(self._seed)
-        self.scenario: Any = self.definition.reset(self.world, rng)
-        while not self._allowed():
-            self.scenario = self.definition.reset(self.world, rng)
+        self.perturbation.begin(self.model, self._seed)
+        self.scenario: Any = self._draw()
+        if (spread := self.perturbation.spread) != 1.0:
+            # Other places take another number of tries, and so what is drawn after them would differ too.
+            start = self.scenario.start
+            self.scenario = replace(self._draw(spread), start=start)
+        self.scenario = self.perturbation.scene(self.definition, self.world, self.scenario)
         meaning = self.scenario.swapped if asked == "swapped" else self.scenario.asked
         # Another stream than the scene's, which must not depend on how the instruction is put.
-        self.task_description = self.definition.say(
-            meaning, self.wording, np.random.default_rng([self._seed, 2])
-        )
+        wording = self.perturbation.wording(self._wording)
+        self.task_description = self.definition.say(meaning, wording, np.random.default_rng([self._seed, 2]))
         self._controller.place(self.data, self.scenario.start)
         mujoco.mj_forward(self.model, self.data)
         self._controller.hold(self.data)
@@ -176,6 +186,7 @@ class ManipulationEnv(gymnasium.Env):
             command = self._controller.command(self.actions.decode(action, reference), self.actions.kind)
             self._controller.step(self.model, self.data, command)
             self._refresh()
+            self._keep()
             steps += 1
             self._steps += 1
             reward += self._measure()
@@ -186,11 +197,11 @@ class ManipulationEnv(gymnasium.Env):
         return self._observation(), reward, terminated, truncated, self._info() | {"steps": steps}
 
     def reference(self) -> Float32[np.ndarray, " r"]:
-        """The command in force (see control.py), from which delta actions count."""
+        """The newest command (see control.py), from which delta actions count."""
         return self._controller.reference.astype(np.float32)
 
     def goals(self) -> Float[np.ndarray, "n 5"]:
-        """[x, y, z (m), yaw (rad), gripper] of the command in force, arm by arm."""
+        """[x, y, z (m), yaw (rad), gripper] of the newest command, arm by arm."""
         return self._controller.goals()
 
     def command_towards(self, goals: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, " r"]:
@@ -252,7 +263,10 @@ class ManipulationEnv(gymnasium.Env):
         mujoco.mj_resetData(self.model, self.data)
         mujoco.mj_setState(self.model, self.data, state, STATE_KIND.value)
         mujoco.mj_forward(self.model, self.data)
-        self._controller.hold(self.data)
+        self._observation_delay, action_delay = self.perturbation.delays(self.control_hz)
+        self._controller.hold(self.data, action_delay)
+        self._past: deque[np.ndarray] = deque(maxlen=self._observation_delay + 1)
+        self._keep()
         self._steps = self._held = 0
         self._lost = False
         self._progress = 0.0
@@ -272,6 +286,7 @@ class ManipulationEnv(gymnasium.Env):
             "quality": self.quality,
             "wording": self.wording,
             "combinations": self.combinations,
+            "perturb": self.perturbation.text,
             "mujoco": mujoco.__version__,
         }
 
@@ -294,11 +309,14 @@ class ManipulationEnv(gymnasium.Env):
             raise ValueError(f"action {array[~np.isfinite(array).all(axis=1)][0].tolist()} is not finite")
         return array
 
-    def _allowed(self) -> bool:
-        """Whether what is asked is among the combinations to ask for."""
-        return (
-            self.combinations == "all" or (self.combinations == "held_out") == self.scenario.asked.is_held_out
-        )
+    def _draw(self, spread: float = 1.0) -> Scenario:
+        """The first scene of the seed that asks for an allowed combination."""
+        rng = np.random.default_rng(self._seed)
+        self.world = replace(self.world, spread=spread)
+        while True:
+            scenario = self.definition.reset(self.world, rng)
+            if self.combinations in ("all", "held_out" if scenario.asked.is_held_out else "train"):
+                return scenario
 
     def _refresh(self) -> None:
         """Brings positions up to the present state; mj_step leaves them one physics step behind."""
@@ -313,18 +331,34 @@ class ManipulationEnv(gymnasium.Env):
         before, self._progress = self._progress, self.definition.progress(self.world, self.scenario)
         return self._progress - before
 
+    def _keep(self) -> None:
+        """Remembers the present state if observations are delayed."""
+        if self._observation_delay:
+            self._past.append(self.physics_state())
+
+    def _observed(self) -> Any:
+        """The `MjData` to observe: the present one, or an old one where observations are delayed."""
+        if not self._observation_delay:
+            return self.data
+        old = mujoco.MjData(self.model)
+        mujoco.mj_setState(self.model, old, self._past[0], STATE_KIND.value)
+        mujoco.mj_kinematics(self.model, old)
+        mujoco.mj_camlight(self.model, old)
+        return old
+
     def _observation(self) -> dict[str, Any]:
-        renderer = self._renderer(self.quality)
+        renderer, data = self._renderer(self.quality), self._observed()
         size = self.image_size
         pixels = {
-            name: renderer.render(self.model, self.data, self._camera_ids[name], size, size)
+            name: renderer.render(self.model, data, self._camera_ids[name], size, size)
             for name in self.cameras
         }
-        return {
+        observation = {
             "pixels": pixels,
-            "agent_pos": np.concatenate([robot.state(self.data) for robot in self.world.robots]),
+            "agent_pos": np.concatenate([robot.state(data) for robot in self.world.robots]),
             "instruction": self.task_description,
         }
+        return self.perturbation.observe(observation, self._steps)
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from .language import Form, Meaning
+from .language import Form, Meaning, Wording
 from .robot import Robot, RobotIndex
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Task(ABC):
     def meanings(self) -> list[Meaning]:
         """Everything this task can ask for."""
 
-    def say(self, meaning: Meaning, wording: str, rng: np.random.Generator) -> str:
+    def say(self, meaning: Meaning, wording: Wording, rng: np.random.Generator) -> str:
         """One sentence that asks for `meaning` (see language.py)."""
         return self.forms[meaning.form].say(meaning, wording, rng)
 

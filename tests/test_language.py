@@ -5,13 +5,13 @@ import pytest
 
 from vlasandbox import envs
 from vlasandbox.envs import tasks
-from vlasandbox.envs.language import HELD_OUT, SYNONYMS, WORDINGS, Form, Meaning
+from vlasandbox.envs.language import HELD_OUT, SYNONYMS, WORDINGS, Form, Meaning, Wording
 
 FORM = Form("pick up the {object}", ("grab the {object}",), ("fetch me the {object}",))
 
 
 def test_the_plain_wording_is_the_first_template_and_the_words_themselves():
-    said = FORM.say(Meaning.of("name", object="red cube"), "plain", np.random.default_rng(0))
+    said = FORM.say(Meaning.of("name", object="red cube"), Wording.of("plain"), np.random.default_rng(0))
     assert said == "pick up the red cube"
 
 
@@ -19,7 +19,7 @@ def test_the_plain_wording_is_the_first_template_and_the_words_themselves():
 def test_everything_that_is_said_is_listed_and_everything_listed_is_said(wording):
     meaning = Meaning.of("name", object="red cube")
     rng = np.random.default_rng(0)
-    said = {FORM.say(meaning, wording, rng) for _ in range(300)}
+    said = {FORM.say(meaning, Wording.of(wording), rng) for _ in range(300)}
     assert said == set(FORM.sentences(meaning, wording))
 
 

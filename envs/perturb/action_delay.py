@@ -1,0 +1,13 @@
+"""Actions are executed late."""
+
+from ..axis import Axis
+
+
+class ActionDelay(Axis):
+    """0.1 s for each level, at least one control step; until then the robot holds still."""
+
+    affects = frozenset[str]()
+
+    def action_delay(self, level: int) -> float:
+        """Time from an action to its execution [s]."""
+        return 0.1 * level

@@ -1,0 +1,39 @@
+"""Cameras stand elsewhere and see a wider or narrower view; they still look at the same point."""
+
+import numpy as np
+
+from ..axis import Axis, factor
+from ..gl import mujoco
+from ..task import Scenario, Task, World
+
+
+class Camera(Axis):
+    """Up to 3 cm to each side, 0.01 rad of roll and 3 % of the field of view for each level; a tenth of the
+    shift on the wrist."""
+
+    fields = ("cam_pos", "cam_quat", "cam_fovy")
+    affects = frozenset({"images"})
+
+    def scene(
+        self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
+    ) -> Scenario:
+        """Moves the cameras that policies see through; the one for people stays."""
+        model = world.model
+        for name in task.cameras[:-1]:
+            camera = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name)
+            on_world = model.cam_bodyid[camera] == 0
+            rotation = np.empty(9)
+            mujoco.mju_quat2Mat(rotation, model.cam_quat[camera])
+            axes = rotation.reshape(3, 3)
+            distance = 1.4 if on_world else 0.15  # to what it looks at [m]
+            target = model.cam_pos[camera] - distance * axes[:, 2]
+            model.cam_pos[camera] += rng.uniform(-1, 1, size=3) * level * (0.03 if on_world else 0.003)
+            back = model.cam_pos[camera] - target
+            back /= np.linalg.norm(back)
+            roll = rng.uniform(-1, 1) * 0.01 * level
+            right = np.cross(axes[:, 1] + roll * axes[:, 0], back)
+            right /= np.linalg.norm(right)
+            looks = np.stack([right, np.cross(back, right), back], axis=1)
+            mujoco.mju_mat2Quat(model.cam_quat[camera], looks.ravel())
+            model.cam_fovy[camera] *= factor(level, 0.03, rng)
+        return scenario

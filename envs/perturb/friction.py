@@ -1,0 +1,20 @@
+"""Everything is more slippery, or less."""
+
+import numpy as np
+
+from ..axis import Axis, factor
+from ..task import Scenario, Task, World
+
+
+class Friction(Axis):
+    """10 % of all friction coefficients for each level."""
+
+    fields = ("geom_friction",)
+    affects = frozenset({"physics"})  # things settle a little differently
+
+    def scene(
+        self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
+    ) -> Scenario:
+        """Scales the friction of every geom: in a contact one side's alone may count."""
+        world.model.geom_friction[:] *= factor(level, 0.1, rng)
+        return scenario

@@ -1,0 +1,24 @@
+"""The servos of the arm are stiffer or weaker."""
+
+import numpy as np
+
+from ..axis import Axis, factor
+from ..task import Scenario, Task, World
+
+
+class Gains(Axis):
+    """10 % of stiffness for each level, with the damping as it was."""
+
+    fields = ("actuator_gainprm", "actuator_biasprm")
+    affects = frozenset[str]()
+
+    def scene(
+        self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
+    ) -> Scenario:
+        """Scales the stiffness of every arm joint's servo."""
+        scale = factor(level, 0.1, rng)
+        for robot in world.robots:
+            servos = robot.ctrl[:-2]
+            world.model.actuator_gainprm[servos, 0] *= scale
+            world.model.actuator_biasprm[servos, 1] *= scale
+        return scenario

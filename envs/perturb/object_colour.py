@@ -1,0 +1,22 @@
+"""Objects have other shades of their colours."""
+
+import numpy as np
+
+from ..axis import Axis, object_geoms
+from ..task import Scenario, Task, World
+
+
+class ObjectColour(Axis):
+    """Up to 6 % of brightness in each colour channel for each level, for each object on its own."""
+
+    fields = ("geom_rgba",)
+    affects = frozenset({"images"})
+
+    def scene(
+        self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
+    ) -> Scenario:
+        """Repaints every movable object."""
+        geoms = object_geoms(world.model)
+        shift = rng.uniform(-1, 1, size=(len(geoms), 3)) * 0.06 * level
+        world.model.geom_rgba[geoms, :3] = np.clip(world.model.geom_rgba[geoms, :3] + shift, 0, 1)
+        return scenario

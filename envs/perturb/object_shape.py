@@ -1,0 +1,22 @@
+"""Objects are longer and narrower than in training, or shorter and wider."""
+
+import numpy as np
+
+from ..axis import Axis, factor
+from ..task import Scenario, Task, World
+from .object_size import ObjectSize, scale_geoms
+
+
+class ObjectShape(Axis):
+    """5 % along the object's x axis for each level and as much less along y; heights stay."""
+
+    fields = ObjectSize.fields
+    affects = frozenset({"images", "physics"})
+
+    def scene(
+        self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
+    ) -> Scenario:
+        """Stretches every movable object."""
+        stretch = factor(level, 0.05, rng)
+        scale_geoms(world, np.array([stretch, 1 / stretch, 1.0]))
+        return scenario

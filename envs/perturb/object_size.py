@@ -1,0 +1,29 @@
+"""Objects are larger or smaller."""
+
+import numpy as np
+
+from ..axis import Axis, factor, object_geoms
+from ..task import Scenario, Task, World
+
+
+class ObjectSize(Axis):
+    """5 % for each level, one factor for all objects of a scene."""
+
+    fields = ("geom_size", "geom_rbound", "geom_aabb")
+    affects = frozenset({"images", "physics"})
+
+    def scene(
+        self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
+    ) -> Scenario:
+        """Scales every movable object; it settles onto the table from there."""
+        scale_geoms(world, np.full(3, factor(level, 0.05, rng)))
+        return scenario
+
+
+def scale_geoms(world: World, scale: np.ndarray) -> None:
+    """Scales the boxes of all movable objects along their axes."""
+    model = world.model
+    geoms = object_geoms(model)
+    model.geom_size[geoms] *= scale
+    model.geom_aabb[geoms, 3:] *= scale
+    model.geom_rbound[geoms] = np.linalg.norm(model.geom_size[geoms], axis=1)

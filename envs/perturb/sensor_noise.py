@@ -1,0 +1,23 @@
+"""Images and proprioception are noisy."""
+
+from typing import Any
+
+import numpy as np
+
+from ..axis import Axis
+
+
+class SensorNoise(Axis):
+    """Standard deviation for each level: 4 grey values in images, 0.002 [m, rad] in the state."""
+
+    affects = frozenset({"images", "state"})
+
+    def observe(self, observation: dict[str, Any], level: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Adds normal noise."""
+        pixels = {
+            name: np.clip(image + rng.normal(scale=4.0 * level, size=image.shape), 0, 255).astype(np.uint8)
+            for name, image in observation["pixels"].items()
+        }
+        state = observation["agent_pos"]
+        noisy = state + rng.normal(scale=0.002 * level, size=state.shape).astype(np.float32)
+        return observation | {"pixels": pixels, "agent_pos": noisy}

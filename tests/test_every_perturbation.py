@@ -1,0 +1,163 @@
+"""What every perturbation axis must satisfy: exactly one factor changes, by as much as its level says."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlasandbox import envs
+from vlasandbox.envs import perturbation
+from vlasandbox.envs.axis import LEVELS
+from vlasandbox.envs.gl import mujoco
+
+AXES = perturbation.names()
+SEEDS = range(6)
+
+
+@pytest.fixture(scope="module")
+def nominal():
+    env = envs.make("pick", image_size=32)
+    yield env
+    env.close()
+
+
+@pytest.fixture(scope="module", params=AXES)
+def perturbed(request):
+    env = envs.make("pick", image_size=32, perturb=f"{request.param}=5")
+    yield env
+    env.close()
+
+
+def _axis(env) -> Any:
+    ((_, axis),) = env.perturbation._axes.items()
+    return axis
+
+
+def _first(env, seed: int) -> dict[str, Any]:
+    observation, _ = env.reset(seed=seed)
+    pixels = np.stack(list(observation["pixels"].values()))
+    parts = {"images": pixels, "state": observation["agent_pos"], "physics": env.physics_state()}
+    return parts | {"instruction": observation["instruction"]}
+
+
+def test_exactly_what_the_axis_says_differs_in_the_first_observation(nominal, perturbed):
+    changed: set[str] = set()
+    for seed in SEEDS:
+        before, after = _first(nominal, seed), _first(perturbed, seed)
+        changed |= {
+            name for name in before if np.shape(before[name]) != np.shape(after[name])
+            or not np.array_equal(before[name], after[name])
+        }  # fmt: skip
+    assert changed == _axis(perturbed).affects
+
+
+def test_no_other_number_of_the_model_changes(nominal, perturbed):
+    if perturbed.model.nbody != nominal.model.nbody:
+        pytest.skip("the model has bodies of its own; the observation test covers it")
+    fields = set(_axis(perturbed).fields)
+    for seed in SEEDS:
+        nominal.reset(seed=seed)
+        perturbed.reset(seed=seed)
+        for name in dir(nominal.model):
+            before, after = getattr(nominal.model, name), getattr(perturbed.model, name)
+            if name.startswith("_") or not isinstance(before, np.ndarray) or before.shape != after.shape:
+                continue
+            if name not in fields:
+                assert np.array_equal(before, after), name
+
+
+def test_a_perturbed_episode_depends_on_its_seed_alone(perturbed):
+    alone = _first(perturbed, 3)
+    _first(perturbed, 4)
+    again = _first(perturbed, 3)
+    assert all(np.array_equal(alone[name], again[name]) for name in alone)
+
+
+def test_the_task_asked_for_is_the_same(nominal, perturbed):
+    for seed in SEEDS:
+        nominal.reset(seed=seed)
+        perturbed.reset(seed=seed)
+        assert nominal.scenario.asked == perturbed.scenario.asked
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_levels_are_checked_and_off_is_off(axis, nominal):
+    for level in (LEVELS.stop, -1, "high"):
+        with pytest.raises(ValueError, match="has no valid level"):
+            envs.make("pick", image_size=8, perturb=f"{axis}={level}")
+    with pytest.raises(ValueError, match="given twice"):
+        envs.make("pick", image_size=8, perturb=f"{axis}=1,{axis}=2")
+
+
+@pytest.mark.parametrize("axis", [axis for axis in AXES if axis != "distractors"])
+def test_a_range_of_levels_contains_nominal_episodes(axis, nominal):
+    env = envs.make("pick", image_size=32, perturb=f"{axis}=0-1")
+    same = 0
+    for seed in range(8):
+        env.reset(seed=seed)
+        if not env.perturbation._active:
+            same += 1
+            before, after = _first(nominal, seed), _first(env, seed)
+            assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert 0 < same < 8
+    env.close()
+
+
+def test_an_unknown_axis_is_named():
+    with pytest.raises(ValueError, match="unknown perturbation 'fog'; valid: action_delay"):
+        envs.make("pick", image_size=8, perturb="fog=1")
+
+
+def test_a_delayed_observation_is_the_one_of_so_many_steps_ago(nominal):
+    env = envs.make("pick", image_size=32, perturb="observation_delay=2")
+    seen, late = [], []
+    for environment, into in ((nominal, seen), (env, late)):
+        observation, _ = environment.reset(seed=1)
+        into.append(observation)
+        for _ in range(5):
+            into.append(environment.step(np.array([0.02, 0.01, -0.01, 0.05, 1.0]))[0])
+    for now, old in zip(late[2:], seen, strict=False):
+        assert np.array_equal(now["agent_pos"], old["agent_pos"])
+        assert np.array_equal(now["pixels"]["front"], old["pixels"]["front"])
+    assert np.array_equal(late[1]["agent_pos"], seen[0]["agent_pos"])
+    env.close()
+
+
+def test_a_delayed_action_is_executed_so_many_steps_later(nominal):
+    env = envs.make("pick", image_size=8, perturb="action_delay=3")
+    actions = np.random.default_rng(0).uniform(-0.02, 0.02, size=(8, 5))
+    moved = []
+    for environment in (nominal, env):
+        environment.reset(seed=1)
+        moved.append([environment.step(action)[0]["agent_pos"] for action in actions])
+    assert np.abs(moved[1][2] - env.reset(seed=1)[0]["agent_pos"]).max() < 1e-3
+    assert np.allclose(moved[1][3:], moved[0][:5], atol=2e-3)
+    env.close()
+
+
+def test_the_expert_copes_with_mild_perturbations():
+    for axis in ("object_size", "mass", "friction", "gains", "robot_start", "object_range", "distractors"):
+        env = envs.make("pick", image_size=8, perturb=f"{axis}=1")
+        expert, successes = env.definition.expert(), 0
+        for seed in range(4):
+            env.reset(seed=seed)
+            done, info = False, {}
+            while not done:
+                *_, terminated, truncated, info = env.step(expert.act(env))
+                done = terminated or truncated
+            successes += info["is_success"]
+        env.close()
+        assert successes >= 3, axis
+
+
+def test_distractors_stand_on_the_table_apart_from_everything(nominal):
+    env = envs.make("pick", image_size=8, perturb="distractors=5")
+    for seed in SEEDS:
+        env.reset(seed=seed)
+        bodies = [mujoco.mj_name2id(env.model, mujoco.mjtObj.mjOBJ_BODY, f"distractor_{i}") for i in range(5)]
+        shown = [body for body in bodies if env.data.xpos[body, 2] > 0]
+        assert len(shown) >= 3
+        for body in shown:
+            others = [env.scenario.target, *env.scenario.others, *(b for b in shown if b != body)]
+            assert np.linalg.norm(env.data.xpos[others, :2] - env.data.xpos[body, :2], axis=1).min() > 0.06
+    env.close()
