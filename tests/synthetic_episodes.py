@@ -11,6 +11,7 @@ from vlasandbox.train.data.writer import DatasetWriter
 
 COMMANDS = ["x", "y", "z", *(f"rot6d_{i}" for i in range(6)), "gripper", "joint_1", "joint_2"]
 SPEC: dict[str, Any] = {
+    "task": "pick",
     "robot": "franka",
     "action_space": {"name": "ee_delta", "dims": ["dx", "dy", "dz", "dyaw", "gripper"], "control_hz": 10.0},
     "command_names": COMMANDS,

@@ -1,0 +1,60 @@
+"""A folder of datasets is trained on as one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic_episodes import SETTINGS, SPEC, synthetic_episode, write_dataset
+
+from vlasandbox.train.data.cache import frame_cache
+from vlasandbox.train.data.dataset import Dataset
+from vlasandbox.train.data.files import DatasetError
+from vlasandbox.train.data.merge import open_data
+from vlasandbox.train.data.writer import DatasetWriter
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("suite")
+    write_dataset(root / "a", seeds=(0, 1))
+    write_dataset(root / "b", seeds=(4, 3, 2))
+    return root
+
+
+def test_the_whole_has_the_frames_of_its_parts_with_their_own_sentences(folder: Path):
+    whole, parts = open_data(folder), [Dataset.open(folder / name) for name in "ab"]
+    assert len(whole) == sum(map(len, parts))
+    assert np.array_equal(whole.action, np.concatenate([part.action for part in parts]))
+    said = [whole.tasks[i] for i in whole.task_index]
+    assert said == [part.tasks[i] for part in parts for i in part.task_index]
+    assert len(set(whole.tasks)) == len(whole.tasks)
+    ends = whole.starts + whole.lengths
+    assert np.array_equal(whole.starts[1:], ends[:-1])
+    assert ends[-1] == len(whole)
+
+
+def test_its_frames_are_those_of_its_parts(folder: Path, tmp_path: Path):
+    whole = frame_cache(open_data(folder), 16, tmp_path / "whole")
+    parts = [frame_cache(Dataset.open(folder / name), 16, tmp_path / name) for name in "ab"]
+    assert np.array_equal(whole, np.concatenate(parts))
+
+
+def test_a_change_in_any_part_changes_the_fingerprint(folder: Path, tmp_path: Path):
+    before = open_data(folder).fingerprint
+    assert before == open_data(folder).fingerprint
+    write_dataset(tmp_path / "a", seeds=(0, 1))
+    write_dataset(tmp_path / "b", seeds=(4, 3))
+    assert open_data(tmp_path).fingerprint != before
+
+
+def test_a_single_dataset_is_itself(folder: Path):
+    assert open_data(folder / "a").fingerprint == Dataset.open(folder / "a").fingerprint
+
+
+def test_datasets_of_different_robots_are_not_mixed(tmp_path: Path):
+    write_dataset(tmp_path / "a", seeds=(0,))
+    writer = DatasetWriter(tmp_path / "b", SETTINGS)
+    writer.add_episode(synthetic_episode(1), SPEC | {"robot": "other"})
+    writer.commit()
+    with pytest.raises(DatasetError, match="do not fit together: robot 'franka' and 'other'"):
+        open_data(tmp_path)

@@ -1,0 +1,105 @@
+"""Several datasets as one: a folder of LeRobotDatasets, e.g. one a task, is trained on like a single one.
+
+Frames count alike, whichever dataset they are of: long demonstrations weigh more than short ones.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import schema
+from .dataset import Dataset
+from .files import DatasetError
+
+SHARED = ("robot", "action_space", "command_names", "state_names", "cameras", "control_hz", "image_size")
+"""What the environments of all parts must agree in."""
+
+
+@dataclass(frozen=True)
+class Merged(Dataset):
+    """The parts' episodes, one part after the other."""
+
+    parts: tuple[Dataset, ...]
+
+    @property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """SHA-256 over those of the parts, in hexadecimal."""
+        return hashlib.sha256(" ".join(part.fingerprint for part in self.parts).encode()).hexdigest()
+
+
+def open_data(root: Path | str) -> Dataset:
+    """The dataset at `root`, or all of those in its sub-folders as one.
+
+    Raises:
+        DatasetError: see `Dataset.open`; or the datasets do not fit together.
+    """
+    root = Path(root)
+    folders = sorted(path.parent.parent for path in root.glob(f"*/{schema.INFO}"))
+    if (root / schema.INFO).exists() or not folders:
+        return Dataset.open(root)
+    return _merge(root, [Dataset.open(folder) for folder in folders])
+
+
+def _merge(root: Path, parts: list[Dataset]) -> Merged:
+    for part in parts[1:]:
+        _check(parts[0], part)
+    first = parts[0]
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    tasks = list(dict.fromkeys(task for part in parts for task in part.tasks))
+    numbers = {task: number for number, task in enumerate(tasks)}
+
+    def joined(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        return None if any(array is None for array in arrays) else np.concatenate(arrays)
+
+    recording = first.recording
+    if recording is not None:
+        names = "+".join(part.spec_dict["task"] for part in parts if part.spec_dict)
+        recording = {"spec": recording["spec"] | {"task": names}}
+    return Merged(
+        root=root,
+        fps=first.fps,
+        cameras=first.cameras,
+        image_sizes=first.image_sizes,
+        state=joined("state"),
+        action=joined("action"),
+        reference=joined("reference"),
+        command=joined("command"),
+        perturbed=joined("perturbed"),
+        target_uv=joined("target_uv"),
+        target_xyz=joined("target_xyz"),
+        starts=np.concatenate([part.starts + start for part, start in zip(parts, starts, strict=False)]),
+        lengths=joined("lengths"),
+        tasks=tasks,
+        task_index=np.concatenate([[numbers[part.tasks[i]] for i in part.task_index] for part in parts]),
+        video_runs=[
+            replace(run, start=run.start + int(start))
+            for part, start in zip(parts, starts, strict=False)
+            for run in part.video_runs
+        ],
+        recording=recording,
+        parts=tuple(parts),
+    )
+
+
+def _check(first: Dataset, other: Dataset) -> None:
+    """Whether two datasets can be trained on together."""
+    shapes = [
+        {"fps": d.fps, "cameras": d.cameras, "image sizes": d.image_sizes, "state": d.state.shape[1],
+         "action": d.action.shape[1]}
+        for d in (first, other)
+    ]  # fmt: skip
+    specs = [d.spec_dict or {} for d in (first, other)]
+    values = [
+        shape | {name: spec.get(name) for name in SHARED} for shape, spec in zip(shapes, specs, strict=True)
+    ]
+    wrong = [
+        f"{name} {values[0][name]!r} and {values[1][name]!r}"
+        for name in values[0]
+        if values[0][name] != values[1][name]
+    ]
+    if wrong:
+        raise DatasetError(f"{first.root} and {other.root} do not fit together: {'; '.join(wrong)}")
