@@ -1,8 +1,6 @@
 """ManipulationEnv: any Task as a gymnasium environment with pixels, proprioception and an instruction."""
 
 import math
-import string
-from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 
-from . import rendering, tasks
+from . import tasks
 from .control import ActionSpace, command_names
 from .controller import Controller
 from .gl import mujoco
@@ -19,15 +17,13 @@ from .language import COMBINATIONS, Wording
 from .names import check_name
 from .perturbation import Perturbation
 from .robot import RobotIndex
+from .sensing import STATE_KIND, Sensors, physics_state, refresh
 from .task import Scenario, World
 
 HOLD_SECONDS = 0.3
 """For which success must last [s], rounded up to control steps."""
 SETTLE_SECONDS = 0.25
 """Simulated before an episode starts, so that it starts at rest [s]."""
-MAX_INSTRUCTION = 200
-"""Longest instruction [characters]."""
-STATE_KIND = mujoco.mjtState.mjSTATE_FULLPHYSICS
 
 Step = tuple[dict[str, Any], float, bool, bool, dict[str, Any]]
 
@@ -75,19 +71,12 @@ class ManipulationEnv(gymnasium.Env):
         self.definition = tasks.load(task, robot)
         self.robot_name = robot or self.definition.default_robot
         self.task = self.task_name = task
-        views = self.definition.cameras
-        self.cameras = tuple(check_name("camera", name, views) for name in cameras or views[:-1])
         self.wording, self._wording = wording, Wording.of(wording)
         self.combinations = check_name("combinations", combinations, COMBINATIONS)
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "render_fps": control_hz}
-        self.quality = check_name("quality", quality, rendering.QUALITIES)
-        largest = rendering.QUALITIES[quality].width
-        if not (isinstance(image_size, int) and 8 <= image_size <= largest):
-            raise ValueError(f"image_size {image_size!r} is not a whole number of pixels from 8 to {largest}")
-        self.image_size = image_size
         self.control_hz = control_hz
 
         self.perturbation = Perturbation(perturb)
@@ -100,11 +89,10 @@ class ManipulationEnv(gymnasium.Env):
         self._controller = Controller(robots, self.model, control_hz)
         self.actions = ActionSpace(action_space, tuple(arm.spec for arm in robots), control_hz)
         self.state_names = [name for arm in robots for name in arm.state_names]
-        self._camera_ids = {
-            name: mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_CAMERA, name)
-            for name in self.definition.cameras
-        }
-        self._renderers: dict[str, rendering.Renderer] = {}
+        views = self.definition.cameras
+        seen = views[:-1] if cameras is None else cameras
+        self._sensors = Sensors(self.model, self.world.robots, views, seen, image_size, quality)
+        self.cameras, self.image_size, self.quality = self._sensors.cameras, image_size, quality
         self._max_episode_steps = round(self.definition.time_limit * control_hz)
         self._hold_steps = math.ceil(HOLD_SECONDS * control_hz - 1e-9)
         self.task_description = ""
@@ -112,16 +100,7 @@ class ManipulationEnv(gymnasium.Env):
 
         low, high = self.actions.bounds()
         self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32))
-        image = spaces.Box(0, 255, (image_size, image_size, 3), np.uint8)
-        self.observation_space = spaces.Dict(
-            {
-                "pixels": spaces.Dict({name: image for name in self.cameras}),
-                "agent_pos": spaces.Box(-4.0, 4.0, (len(self.state_names),), np.float32),
-                "instruction": spaces.Text(
-                    MAX_INSTRUCTION, charset=string.ascii_letters + string.digits + " ,.'-"
-                ),
-            }
-        )
+        self.observation_space = self._sensors.space(len(self.state_names))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -185,8 +164,8 @@ class ManipulationEnv(gymnasium.Env):
             reference = begin if self.actions.mode == "relative" else self._controller.reference
             command = self._controller.command(self.actions.decode(action, reference), self.actions.kind)
             self._controller.step(self.model, self.data, command)
-            self._refresh()
-            self._keep()
+            refresh(self.model, self.data)
+            self._sensors.note(self.data)
             steps += 1
             self._steps += 1
             reward += self._measure()
@@ -220,24 +199,20 @@ class ManipulationEnv(gymnasium.Env):
     def grounding(self) -> tuple[Float32[np.ndarray, "v 2"], Float32[np.ndarray, " 3"]]:
         """Where the task's focus is: uv per camera, (0, 0) top left to (1, 1), and xyz [m, world]."""
         xyz = np.array(self.definition.focus(self.world, self.scenario))
-        uv = [
-            rendering.project(self.model, self.data, self._camera_ids[name], xyz[None], 1, 1)[0]
-            for name in self.cameras
-        ]
+        uv = [self._sensors.project(self.data, xyz[None], name, 1, 1)[0] for name in self.cameras]
         return np.array(uv, np.float32).reshape(-1, 2), xyz.astype(np.float32)
 
     def project(
         self, points_w: Shaped[np.ndarray, "n 3"], camera: str, width: int, height: int
     ) -> Float[np.ndarray, "n 2"]:
         """Pixels (x, y) of world points [m] in an image of that size from `render_frame`."""
-        return rendering.project(self.model, self.data, self._camera_id(camera), points_w, width, height)
+        return self._sensors.project(self.data, points_w, camera, width, height)
 
     def render_frame(
         self, camera: str, width: int, height: int, quality: str = "pretty"
     ) -> UInt8[np.ndarray, "h w 3"]:
         """One image of the present state, for people."""
-        renderer = self._renderer(check_name("quality", quality, rendering.QUALITIES))
-        return renderer.render(self.model, self.data, self._camera_id(camera), width, height)
+        return self._sensors.frame(self.data, camera, width, height, quality)
 
     def render(self) -> UInt8[np.ndarray, "h w 3"] | None:  # type: ignore[override]
         """The whole arm at work, if render_mode is "rgb_array"."""
@@ -245,9 +220,7 @@ class ManipulationEnv(gymnasium.Env):
 
     def physics_state(self) -> Float64[np.ndarray, " q"]:
         """MuJoCo's mjSTATE_FULLPHYSICS."""
-        state = np.empty(mujoco.mj_stateSize(self.model, STATE_KIND.value))
-        mujoco.mj_getState(self.model, self.data, state, STATE_KIND.value)
-        return state
+        return physics_state(self.model, self.data)
 
     def set_physics_state(self, state: Float64[np.ndarray, " q"]) -> None:
         """Continues from `state` of the same episode, with the arm's pose there as commanded target.
@@ -263,10 +236,9 @@ class ManipulationEnv(gymnasium.Env):
         mujoco.mj_resetData(self.model, self.data)
         mujoco.mj_setState(self.model, self.data, state, STATE_KIND.value)
         mujoco.mj_forward(self.model, self.data)
-        self._observation_delay, action_delay = self.perturbation.delays(self.control_hz)
+        observation_delay, action_delay = self.perturbation.delays(self.control_hz)
         self._controller.hold(self.data, action_delay)
-        self._past: deque[np.ndarray] = deque(maxlen=self._observation_delay + 1)
-        self._keep()
+        self._sensors.begin(self.data, observation_delay)
         self._steps = self._held = 0
         self._lost = False
         self._progress = 0.0
@@ -292,9 +264,7 @@ class ManipulationEnv(gymnasium.Env):
 
     def close(self) -> None:
         """Frees the OpenGL contexts that no other environment of this process uses."""
-        for renderer in self._renderers.values():
-            rendering.release(renderer)
-        self._renderers.clear()
+        self._sensors.close()
         super().close()
 
     def _checked(self, actions: np.ndarray) -> Float64[np.ndarray, "m a"]:
@@ -318,11 +288,6 @@ class ManipulationEnv(gymnasium.Env):
             if self.combinations in ("all", "held_out" if scenario.asked.is_held_out else "train"):
                 return scenario
 
-    def _refresh(self) -> None:
-        """Brings positions up to the present state; mj_step leaves them one physics step behind."""
-        mujoco.mj_kinematics(self.model, self.data)
-        mujoco.mj_camlight(self.model, self.data)
-
     def _measure(self) -> float:
         """Updates success, loss and progress; returns the increase of progress."""
         success = self.definition.is_success(self.world, self.scenario)
@@ -331,33 +296,8 @@ class ManipulationEnv(gymnasium.Env):
         before, self._progress = self._progress, self.definition.progress(self.world, self.scenario)
         return self._progress - before
 
-    def _keep(self) -> None:
-        """Remembers the present state if observations are delayed."""
-        if self._observation_delay:
-            self._past.append(self.physics_state())
-
-    def _observed(self) -> Any:
-        """The `MjData` to observe: the present one, or an old one where observations are delayed."""
-        if not self._observation_delay:
-            return self.data
-        old = mujoco.MjData(self.model)
-        mujoco.mj_setState(self.model, old, self._past[0], STATE_KIND.value)
-        mujoco.mj_kinematics(self.model, old)
-        mujoco.mj_camlight(self.model, old)
-        return old
-
     def _observation(self) -> dict[str, Any]:
-        renderer, data = self._renderer(self.quality), self._observed()
-        size = self.image_size
-        pixels = {
-            name: renderer.render(self.model, data, self._camera_ids[name], size, size)
-            for name in self.cameras
-        }
-        observation = {
-            "pixels": pixels,
-            "agent_pos": np.concatenate([robot.state(data) for robot in self.world.robots]),
-            "instruction": self.task_description,
-        }
+        observation = self._sensors.observe(self.data) | {"instruction": self.task_description}
         return self.perturbation.observe(observation, self._steps)
 
     def _info(self) -> dict[str, Any]:
@@ -368,11 +308,3 @@ class ManipulationEnv(gymnasium.Env):
             "stage": self.definition.stage(self.world, self.scenario),
             "seed": self._seed,
         }
-
-    def _camera_id(self, camera: str) -> int:
-        return self._camera_ids[check_name("camera", camera, self._camera_ids)]
-
-    def _renderer(self, quality: str) -> rendering.Renderer:
-        if quality not in self._renderers:
-            self._renderers[quality] = rendering.acquire(self.model, quality)
-        return self._renderers[quality]

@@ -68,6 +68,7 @@ def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Fo
         robot=result.spec["robot"],
         wording=result.spec["wording"],
         combinations=result.spec["combinations"],
+        perturb=result.spec["perturb"],
         action_space=result.spec["action_space"]["name"],
         control_hz=result.spec["control_hz"],
         image_size=8,  # these images are thrown away

@@ -15,7 +15,7 @@ another's policy thinks.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,7 @@ def evaluate(
     workers: int | None = None,
     execute: int = 4,
     name: str | None = None,
+    variation: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> EvalResult:
     """Plays one episode per seed and returns them in the order of `seeds`.
@@ -60,6 +61,8 @@ def evaluate(
         workers: environment processes; one per core by default.
         execute: actions executed of each chunk before the policy is asked again.
         name: shown to people; by default the folder's name.
+        variation: how episodes differ from the task's plain ones: keywords of the environment such as
+            {"perturb": "camera=3"}.
         progress: whether to show a bar with the success rate so far.
 
     Raises:
@@ -75,7 +78,7 @@ def evaluate(
     job = Job(list(sys.path), task, {}, condition == "swapped_instruction", policy == EXPERT, {})
     if policy == EXPERT:
         # It sees the simulator's state: no images need to be drawn.
-        job = replace(job, env={"cameras": ()})
+        job = replace(job, env={"cameras": (), **(variation or {})})
         jobs = [replace(job, lanes={0: list(seeds[worker::workers])}) for worker in range(workers)]
         with (
             Tally(name or EXPERT, condition, len(seeds), progress) as tally,
@@ -97,8 +100,10 @@ def evaluate(
         "control_hz": asked.spec.control_hz,
         "cameras": asked.spec.cameras,
         "image_size": asked.spec.image_size,
+        **(variation or {}),
     }
-    jobs = [replace(job, env=env, lanes=lanes) for lanes in split(seeds, workers)]
+    job = replace(job, env=env, history=asked.spec.history)
+    jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
     with (
         Tally(label, condition, len(seeds), progress) as tally,

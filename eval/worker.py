@@ -42,6 +42,8 @@ class Job:
     """Whether the scripted expert acts instead of the parent."""
     lanes: dict[int, list[int]]
     """Seeds of each lane's episodes, in order."""
+    history: int = 1
+    """Control steps of which a sight shows the images and the state, up to the present one."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ class Broken:
 
 @dataclass(frozen=True)
 class Sight:
-    """What a lane sees while it waits for actions."""
+    """What a lane sees while it waits for actions.
+
+    With a history, axis `v` is (t v) and axis `s` is (t s), as in `policies.types.Observation`.
+    """
 
     seed: int
     step: int
@@ -88,6 +93,7 @@ class Lane:
     def __init__(self, job: Job, seeds: Sequence[int]) -> None:
         self._job = job
         self._seeds = deque(seeds)
+        self._seen: deque[dict[str, Any]] = deque(maxlen=job.history)
         self.env = self._make()
         self._expert = self.env.definition.expert() if job.expert else None
 
@@ -102,7 +108,8 @@ class Lane:
             self._seed, self._actions, self._stage, self._info = self._seeds.popleft(), [], 0, {}
             try:
                 options = {"instruction": "swapped"} if self._job.swapped else None
-                self._observation, info = self.env.reset(seed=self._seed, options=options)
+                observation, info = self.env.reset(seed=self._seed, options=options)
+                self._seen.extend([observation] * self._job.history)
                 self._note(info)
                 return Turn(finished, self._sight())
             except Exception as error:
@@ -115,14 +122,21 @@ class Lane:
             if block is None:
                 assert self._expert is not None
                 block = self._expert.act(self.env)[None]
-            observation, _, terminated, truncated, info = self.env.step_block(block)
-            self._actions.extend(block[: info["steps"]])
-            self._note(info)
-            self._observation = observation
+            # An image costs more than a step: only those are made that the history will hold.
+            first = max(len(block) - self._job.history + 1, 1)
+            terminated = truncated = False
+            for piece in (block[:first], *block[first:, None]):
+                observation, _, terminated, truncated, info = self.env.step_block(piece)
+                self._actions.extend(piece[: info["steps"]])
+                self._note(info)
+                self._seen.append(observation)
+                if terminated or truncated:
+                    break
         except Exception as error:
             return self._crash(error)
         if terminated or truncated:
-            return self._result("success" if info["is_success"] else "timeout" if truncated else "failure")
+            success = self._info["is_success"]
+            return self._result("success" if success else "timeout" if truncated else "failure")
         return None
 
     def advance(self, block: Shaped[np.ndarray, "m a"]) -> Turn:
@@ -139,16 +153,10 @@ class Lane:
         self._stage = max(self._stage, self.env.definition.stages.index(info["stage"]))
 
     def _sight(self) -> Sight:
-        observation = self._observation
-        pixels = observation["pixels"]
-        images = (
-            np.stack([pixels[name] for name in self.env.cameras])
-            if pixels
-            else np.empty((0, 0, 0, 3), np.uint8)
-        )
-        return Sight(
-            self._seed, len(self._actions), images, observation["agent_pos"], observation["instruction"]
-        )
+        frames = [seen["pixels"][name] for seen in self._seen for name in self.env.cameras]
+        images = np.stack(frames) if frames else np.empty((0, 0, 0, 3), np.uint8)
+        state = np.concatenate([seen["agent_pos"] for seen in self._seen])
+        return Sight(self._seed, len(self._actions), images, state, self._seen[-1]["instruction"])
 
     def _result(self, outcome: Outcome, error: str | None = None) -> EpisodeResult:
         return EpisodeResult(

@@ -3,6 +3,7 @@
 transformers is imported when something is built: it takes seconds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,23 +29,35 @@ class LanguageConfig:
     """Width of the hidden layer of each gated MLP."""
     instruction_tokens: int = 8
     """Every instruction is padded to this many: a row's arithmetic must not depend on the other rows."""
+    first_layers: int | None = None
+    """Keep only so many layers of a checkpoint, from the input on (SmolVLA: 16); all by default."""
 
     def build(
-        self, instructions: list[str], tokenizer: Any = None, architecture: dict[str, Any] | None = None
+        self,
+        instructions: list[str],
+        tokenizer: Any = None,
+        architecture: dict[str, Any] | None = None,
+        vocabulary: Sequence[str] = (),
     ) -> "LanguageBackbone":
-        """The backbone; see `TrunkConfig.build` for the arguments.
+        """The backbone; see `TrunkConfig.build` for the other arguments.
+
+        Args:
+            vocabulary: further text that a tokenizer trained here must know.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded, or one of the instructions is too long.
+            ValueError: the checkpoint cannot be loaded or has too few layers, or one of the instructions is
+                too long.
         """
         if tokenizer is None:
             tokenizer = (
-                _checkpoint_tokenizer(self.checkpoint) if self.checkpoint else train_tokenizer(instructions)
+                _checkpoint_tokenizer(self.checkpoint)
+                if self.checkpoint
+                else train_tokenizer([*instructions, *vocabulary])
             )
         if architecture is not None:
             model = _model_of_shape(architecture)
         elif self.checkpoint:
-            model = _checkpoint_model(self.checkpoint)
+            model = _checkpoint_model(self.checkpoint, self.first_layers)
         else:
             model = _tiny_llama(self, len(tokenizer), tokenizer.pad_token_id)
         backbone = LanguageBackbone(model, tokenizer, self.instruction_tokens)
@@ -175,6 +188,8 @@ def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
     for name in ("width", "layers", "heads", "kv_heads", "mlp"):
         if getattr(config, name) < 1:
             raise ValueError(f"language: {name} must be at least 1, got {getattr(config, name)}")
+    if config.first_layers is not None:
+        raise ValueError("language: first_layers is for a checkpoint; without one, set layers")
     # Twice the heads: rotary positions turn pairs of a head's numbers.
     if config.width % (2 * config.heads) or config.heads % config.kv_heads:
         raise ValueError(
@@ -205,13 +220,23 @@ def _model_of_shape(architecture: dict[str, Any]) -> nn.Module:
     return AutoModel.from_config(config, attn_implementation="eager")
 
 
-def _checkpoint_model(checkpoint: str) -> nn.Module:
+def _checkpoint_model(checkpoint: str, first_layers: int | None) -> nn.Module:
     from transformers import AutoModel
 
     try:
-        model = AutoModel.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32)
+        model: Any = AutoModel.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise ValueError(f"language checkpoint {checkpoint!r} cannot be loaded: {error}") from error
+    if first_layers is not None:
+        if not 1 <= first_layers <= len(model.layers):
+            raise ValueError(
+                f"language: first_layers must be between 1 and the {len(model.layers)} of {checkpoint!r}, "
+                f"got {first_layers}"
+            )
+        model.layers = model.layers[:first_layers]
+        model.config.num_hidden_layers = first_layers
+        if getattr(model.config, "layer_types", None):  # Qwen lists them one by one
+            model.config.layer_types = model.config.layer_types[:first_layers]
     return model.train()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from einops import reduce
+from einops import rearrange, reduce
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
@@ -72,7 +72,7 @@ class Policy(nn.Module):
             stats: "state" and "action": statistics of the training data (see `Normalizer`).
             instructions: the sentences of the training data, in any order.
         """
-        trunk = config.trunk.build(len(spec.cameras), spec.state_dim, instructions)
+        trunk = config.trunk.build(spec.num_views, spec.observed_state_dim, instructions)
         return Policy(config, spec, trunk, stats)
 
     @property
@@ -97,7 +97,10 @@ class Policy(nn.Module):
         """
         images, grounding = batch.observation.images, batch.grounding
         if self.training and self.config.shift:
-            images, offset = random_shift(images, generator, self.config.shift)
+            # A camera's whole history is shifted alike: nothing in it may seem to move.
+            together = rearrange(images, "b (t v) h w c -> b v h w (t c)", t=self.spec.history)
+            together, offset = random_shift(together, generator, self.config.shift)
+            images = rearrange(together, "b v h w (t c) -> b (t v) h w c", t=self.spec.history)
             if grounding is not None:
                 grounding = Grounding(grounding.uv + offset, grounding.xyz)
         prefix = self.trunk.encode(self._trunk_input(images, batch.observation))
@@ -152,7 +155,7 @@ class Policy(nn.Module):
         saved = read_policy(folder, PolicyConfig)
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
             trunk = saved.config.trunk.build(
-                len(saved.spec.cameras), saved.spec.state_dim, [], saved.tokenizer, saved.architecture
+                saved.spec.num_views, saved.spec.observed_state_dim, [], saved.tokenizer, saved.architecture
             )
             policy = Policy(saved.config, saved.spec, trunk, saved.blank_stats())
         saved.load_weights(policy)
@@ -188,7 +191,8 @@ class Policy(nn.Module):
             )
 
     def _trunk_input(self, images: UInt8[Tensor, "b v h w c"], observation: Observation) -> Observation:
-        state = self.state_normalizer.normalize(observation.state)
+        states = rearrange(observation.state, "b (t s) -> b t s", t=self.spec.history)
+        state = rearrange(self.state_normalizer.normalize(states), "b t s -> b (t s)")
         return Observation(images, state, observation.instruction)
 
     def _resized(self, images: UInt8[Tensor, "b v h w c"]) -> UInt8[Tensor, "b v size size c"]:

@@ -1,8 +1,9 @@
 """Trunk: Observation -> Prefix, and the one way to go on from there, extend(Prefix, tokens).
 
 The sequence is [image tokens, view by view | instruction | one token of proprioception]. Within it every
-token sees every real one (a prefix-LM, as in arXiv 2407.07726); what extends it sees the prefix and is never
-seen by it, so the prefix is computed once per observation, however many steps a head takes.
+token sees every real one (a prefix-LM, as in arXiv 2407.07726) or, as an option, those up to itself; what
+extends it sees the prefix and is never seen by it, so the prefix is computed once per observation, however
+many steps a head takes. Past frames, for a policy with a history, are further views and further state.
 
     instruction "pick up cube" padded to 5, 2 views of 1 token:
     token      i i  p u c _ _  s      extension  x y
@@ -21,11 +22,15 @@ from einops import rearrange, reduce
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ..vision.connector import ConnectorConfig
+from ..vision.connectors import linear
 from ..vision.encoder import EncoderConfig
 from ..vision.encoders import siglip
+from ..vision.linear import scaled_linear
 from ..vision.tensors import to_float
 from .grounding import GroundingConfig, GroundingLoss
 from .language import LanguageConfig
+from .state_text import VOCABULARY, StateText
 from .types import Grounding, Observation, Prefix
 
 
@@ -38,6 +43,14 @@ class TrunkConfig:
     film: bool = True
     """Condition the image encoder on the instruction (mean of its word embeddings)."""
     grounding: GroundingConfig = field(default_factory=GroundingConfig)
+    connector: ConnectorConfig = field(default_factory=linear.Config)
+    state: Literal["token", "text", "none"] = "token"
+    """Proprioception as one token of its own, as 256 integers in words behind the instruction (pi0-FAST,
+    pi0.5), or not at all (RT-2, OpenVLA)."""
+    words: bool = True
+    """Whether the instruction is part of the sequence; if not, FiLM alone brings it (RT-1)."""
+    attention: Literal["prefix", "causal"] = "prefix"
+    """Within the prefix: every token sees all, or those up to itself (RT-2, OpenVLA)."""
 
     def build(
         self,
@@ -50,11 +63,14 @@ class TrunkConfig:
         """The trunk.
 
         Args:
-            num_views: cameras per observation (v).
-            state_dim: length of the proprioceptive state (s).
+            num_views: images per observation (v), the past ones too.
+            state_dim: length of the proprioceptive state (s), the past one too.
             instructions: the sentences to expect; the tokenizer is trained on them if none is given.
             tokenizer: a transformers tokenizer, as saved with a policy.
             architecture: `Trunk.architecture` of a saved policy; its shape is built without any checkpoint.
+
+        Raises:
+            ValueError: a part cannot be built, or the options contradict each other.
         """
         return Trunk(self, num_views, state_dim, instructions, tokenizer, architecture or {})
 
@@ -87,26 +103,36 @@ class Trunk(nn.Module):
         architecture: dict[str, dict[str, Any]],
     ) -> None:
         super().__init__()
+        if not (config.film or config.words):
+            raise ValueError("trunk: words false needs film: nothing else would bring the instruction")
         self.config = config
-        self.language = config.language.build(instructions, tokenizer, architecture.get("language"))
+        vocabulary = [VOCABULARY] if config.state == "text" else []
+        self.language = config.language.build(
+            instructions, tokenizer, architecture.get("language"), vocabulary
+        )
         self.dim, self.num_layers = self.language.dim, self.language.num_layers
         self.num_heads, self.num_kv_heads = self.language.num_heads, self.language.num_kv_heads
         self.head_dim, self.rope_theta = self.language.head_dim, self.language.rope_theta
         self.embedding_scale = self.language.embedding_scale
 
         self.encoder = config.encoder.build(self.dim if config.film else None, architecture.get("encoder"))
-        self.connector = self._entry(self.encoder.dim)
+        self.connector = config.connector.build(
+            self.encoder.dim, self.encoder.tokens_per_image, self.dim, self.embedding_scale
+        )
         self.view_embedding = nn.Parameter(torch.randn(num_views, 1, self.dim) * self.embedding_scale)
-        self.state_encoder = self._entry(state_dim)
+        self.state_encoder = self.state_text = None
+        if config.state == "token":
+            self.state_encoder = scaled_linear(state_dim, self.dim, self.embedding_scale)
+        elif config.state == "text":
+            self.state_text = StateText(self.language.tokenizer)
+        blind = config.attention == "causal" or not self.connector.keeps_grid
+        if config.grounding.heat and not config.film and blind:
+            raise ValueError(
+                "trunk: grounding.heat needs film, or image tokens that stand for patches (connector linear "
+                'or mlp) and see the words after them (attention "prefix")'
+            )
         image_dim = self.encoder.dim if config.film else self.dim
         self.grounding = GroundingLoss(config.grounding, image_dim, self.dim)
-
-    def _entry(self, width: int) -> nn.Linear:
-        """A linear map under which inputs of unit scale arrive at the scale of word embeddings."""
-        layer = nn.Linear(width, self.dim)
-        nn.init.normal_(layer.weight, std=self.embedding_scale / width**0.5)
-        nn.init.zeros_(layer.bias)
-        return layer
 
     @property
     def architecture(self) -> dict[str, dict[str, Any]]:
@@ -126,14 +152,23 @@ class Trunk(nn.Module):
         condition = _sentence(words, words_mask) if self.config.film else None
         image_tokens = self.encoder(to_float(observation.images), condition)  # [b, v, n, e]
         views = self.connector(image_tokens) + self.view_embedding
-        state = self.state_encoder(observation.state).unsqueeze(1)
-        images = rearrange(views, "b v n d -> b (v n) d")
-        tokens = torch.cat([images.to(words.dtype), words, state.to(words.dtype)], dim=1)
+        images = rearrange(views, "b v m d -> b (v m) d")
         seen = words_mask.new_ones(len(words), 1)
-        mask = torch.cat([seen.expand(-1, images.shape[1]), words_mask, seen], dim=1)  # [b, n]
+        parts = [(images, seen.expand(-1, images.shape[1]))]
+        if self.config.words:
+            parts.append((words, words_mask))
+        if self.state_encoder is not None:
+            parts.append((self.state_encoder(observation.state).unsqueeze(1), seen))
+        if self.state_text is not None:
+            ids, real = self.state_text(observation.state)
+            parts.append((self.language.words(ids), real))
+        tokens = torch.cat([part.to(words.dtype) for part, _ in parts], dim=1)
+        mask = torch.cat([real for _, real in parts], dim=1)  # [b, n]
 
         positions = mask.long().cumsum(dim=1) - 1
         visible = mask.unsqueeze(1).expand(-1, mask.shape[1], -1)
+        if self.config.attention == "causal":
+            visible = visible.tril()
         hidden, keys, values = self.language(tokens, visible, positions)
         return Prefix(hidden, mask, positions, keys, values, image_tokens)
 
@@ -174,14 +209,18 @@ class Trunk(nn.Module):
         """Auxiliary losses (see grounding.py), weighted and per row, and detached scalars worth logging.
 
         `prefix` comes from `encode`, not from `extend`. The heat map is read off the earliest tokens that
-        know the instruction: the encoder's if it is conditioned, else the language model's at the images.
+        know the instruction: the encoder's if it is conditioned, else the language model's at the images; the
+        position off the last real token. Of a history, the newest views count, which come last.
         """
         images = prefix.image_tokens
         assert images is not None
         v, n = images.shape[1:3]
         if not self.config.film:
             images = rearrange(prefix.hidden[:, : v * n], "b (v n) d -> b v n d", v=v)
-        return self.grounding(images, prefix.hidden[:, -1], grounding)
+        index = torch.arange(prefix.mask.shape[1], device=prefix.mask.device)
+        last = (index * prefix.mask).argmax(dim=1)
+        rows = torch.arange(len(last), device=last.device)
+        return self.grounding(images[:, -grounding.uv.shape[1] :], prefix.hidden[rows, last], grounding)
 
 
 def _sentence(words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:

@@ -33,11 +33,27 @@ class PolicySpec:
     """Side of the square images that the cameras give, before the policy resizes them to its own [pixels]."""
     robot: str | None = None
     """Name in `vlasandbox.envs.robots` of the robot it moves; None: each task's default one."""
+    history: int = 1
+    """Control steps of which the policy sees the images and the state: the present one and those before."""
+
+    @property
+    def num_views(self) -> int:
+        """Images of one observation, the past ones too: axis `v` of `Observation.images`."""
+        return self.history * len(self.cameras)
+
+    @property
+    def observed_state_dim(self) -> int:
+        """Numbers of state in one observation, the past ones too: axis `s` of `Observation.state`."""
+        return self.history * self.state_dim
 
 
 @dataclass
 class Observation:
-    """One observation per batch row, as the environment gives it (no scaling, no tokens yet)."""
+    """One observation per batch row, as the environment gives it (no scaling, no tokens yet).
+
+    A policy with a history of t control steps sees the views and states of all of them, oldest first: its
+    axis `v` is (t v) and its axis `s` is (t s). Before an episode's first step stands that step, repeated.
+    """
 
     images: UInt8[Tensor, "b v h w c"]
     """Upright RGB, 0..255."""

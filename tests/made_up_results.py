@@ -8,6 +8,11 @@ from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.result import Condition, EpisodeResult, EvalResult, Outcome
 
 SPEC = {
+    "task": "pick",
+    "robot": "franka",
+    "wording": "plain",
+    "combinations": "all",
+    "perturb": "",
     "action_space": {"name": "ee_delta"},
     "control_hz": 10.0,
     "cameras": ["front", "wrist"],

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
+from vlasandbox.envs.sensing import refresh
 from vlasandbox.envs.tasks.pick import RGBA
 
 CHANNELS = {"red": np.array([1, 0, 0]), "green": np.array([0, 1, 0]), "blue": np.array([0, 0, 1])}
@@ -19,7 +20,7 @@ def env():
 def _move(env, body: int, shift: tuple[float, float, float]) -> None:
     address = env.model.jnt_qposadr[env.model.body_jntadr[body]]
     env.data.qpos[address : address + 3] += shift
-    env._refresh()
+    refresh(env.model, env.data)
 
 
 def _centroid(env, colour: str, before: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from einops import reduce
 
 from vlasandbox.vision import encoders
 from vlasandbox.vision.encoder import EncoderConfig, VisionEncoder
@@ -46,6 +47,23 @@ def test_an_encoder_gives_the_tokens_it_promises(config):
     assert tokens.shape == (2, 2, encoder.tokens_per_image, encoder.dim)
     assert round(encoder.tokens_per_image**0.5) ** 2 == encoder.tokens_per_image
     gradients_reach_everything(encoder, tokens)
+
+
+def test_tokens_start_at_about_unit_scale(config):
+    encoder = seeded(config, None)
+    assert 0.3 < encoder(pixels(encoder)).square().mean().sqrt() < 3
+
+
+def test_the_grid_is_in_row_order(config):
+    # A convolutional network sees all of a small image from everywhere, but not as well.
+    encoder = seeded(replace(config, image_size=256) if hasattr(config, "image_size") else config, None)
+    images, half = pixels(encoder, 1, 1), encoder.image_size // 2
+    marked = images.clone()
+    marked[..., :half, half:] *= -1
+    change = (encoder(images) - encoder(marked)).square().sum(dim=-1)[0, 0]
+    side = round(encoder.tokens_per_image**0.5)
+    quarters = reduce(change, "(two y cut x) -> (two cut)", "sum", two=2, cut=2, y=side // 2)
+    assert quarters.argmax() == 1, "top right"
 
 
 def test_views_and_rows_are_encoded_on_their_own(config):

@@ -15,8 +15,8 @@ def judged(tmp_path) -> Contestant:
     policy.mkdir(parents=True)
     for name in ("model.safetensors", "config.json"):
         (policy / name).touch()
-    who = contestant(str(tmp_path / "flow"), "pick")
-    result("flow", "sfss").save(who.results / "test")
+    who = contestant(str(tmp_path / "flow"))
+    result("flow", "sfss").save(who.results / "pick" / "test")
     return who
 
 
@@ -33,7 +33,10 @@ def test_a_longer_exam_is_not_taken_from_a_shorter_one(judged):
     assert stored(judged, Exam(episodes=5), "test") is None
 
 
-@pytest.mark.parametrize("exam", [Exam(episodes=4, execute=8), Exam(episodes=4, task="stack")])
+@pytest.mark.parametrize(
+    "exam",
+    [Exam(episodes=4, execute=8), Exam(episodes=4, task="stack"), Exam(episodes=4, perturb="camera=3")],
+)
 def test_another_exam_is_not_taken_for_this_one(judged, exam):
     assert stored(judged, exam, "test") is None
 
@@ -43,26 +46,26 @@ def test_another_condition_is_not_taken_for_this_one(judged):
 
 
 def test_a_policy_that_was_trained_on_is_judged_anew(judged):
-    written = (judged.results / "test" / "result.json").stat().st_mtime_ns
+    written = (judged.results / "pick" / "test" / "result.json").stat().st_mtime_ns
     os.utime(judged.policy / "model.safetensors", ns=(written + 1, written + 1))
     assert stored(judged, Exam(episodes=4), "test") is None
 
 
 def test_a_damaged_result_is_judged_anew(judged):
-    (judged.results / "test" / "result.json").write_text("{")
+    (judged.results / "pick" / "test" / "result.json").write_text("{")
     assert stored(judged, Exam(episodes=4), "test") is None
 
 
 def test_a_run_and_its_policy_folder_are_the_same_contestant(judged):
-    assert contestant(str(judged.policy), "pick") == judged
+    assert contestant(str(judged.policy)) == judged
 
 
 def test_an_unfinished_training_is_told_from_a_missing_one(tmp_path):
     with pytest.raises(FileNotFoundError, match="no policy in"):
-        contestant(str(tmp_path), "pick")
+        contestant(str(tmp_path))
     (tmp_path / "config.json").touch()
     with pytest.raises(FileNotFoundError, match="not finished"):
-        contestant(str(tmp_path), "pick")
+        contestant(str(tmp_path))
 
 
 @pytest.mark.parametrize("episodes", [0, -1, 10**7])

@@ -102,6 +102,32 @@ def test_a_saved_shape_needs_no_checkpoint(checkpoint):
     assert torch.equal(*run)
 
 
+def test_the_first_layers_of_a_checkpoint_are_a_checkpoint_of_fewer_layers(checkpoint):
+    model, folder, tokenizer = checkpoint
+    config = LanguageConfig(checkpoint=folder, first_layers=1)
+    backbone = config.build(INSTRUCTIONS, tokenizer)
+    assert backbone.num_layers == 1
+    ids = torch.tensor(backbone.tokenize(INSTRUCTIONS[:1]))
+    layers = []
+    model.layers[0].register_forward_hook(lambda module, inputs, output: layers.append(output))
+    model.eval()(input_ids=ids)
+    run = backbone(backbone.words(ids), causal(5, 5), torch.arange(5)[None])
+    torch.testing.assert_close(run[0], model.norm(layers[0]))
+    assert len(run[1]) == 1
+    again = replace(config, checkpoint="/nowhere").build(INSTRUCTIONS, tokenizer, backbone.architecture)
+    again.load_state_dict(backbone.state_dict())
+    assert torch.equal(again(backbone.words(ids), causal(5, 5), torch.arange(5)[None])[0], run[0])
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_more_layers_than_there_are_cannot_be_kept(checkpoint, count):
+    _, folder, tokenizer = checkpoint
+    with pytest.raises(ValueError, match=f"first_layers must be between 1 and the 2 of .*, got {count}"):
+        LanguageConfig(checkpoint=folder, first_layers=count).build(INSTRUCTIONS, tokenizer)
+    with pytest.raises(ValueError, match="first_layers is for a checkpoint"):
+        replace(TINY, first_layers=1).build(INSTRUCTIONS)
+
+
 def test_a_checkpoint_brings_its_own_tokenizer(tmp_path):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast

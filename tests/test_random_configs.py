@@ -19,7 +19,8 @@ from vlasandbox.policies.trunk import TrunkConfig
 from vlasandbox.train import config as train_config
 from vlasandbox.train.config import DataConfig, TrainConfig, differences
 from vlasandbox.train.optim import OptimConfig
-from vlasandbox.vision.encoders import siglip
+from vlasandbox.vision.connectors import linear, mlp
+from vlasandbox.vision.encoders import dinov2, dual, resnet, siglip
 
 counts = st.integers(1, 10_000)
 shares = st.floats(0, 1, exclude_max=True)
@@ -35,21 +36,26 @@ HEADS = st.one_of(
     ),
     st.builds(tokens.Config, st.builds(bins.Config, counts), smoothing=shares, temperature=shares),
 )
+SIGLIPS = st.builds(
+    siglip.Config, st.none() | st.text(), image_size=counts, stem=st.sampled_from(["conv", "patch"])
+)
 TRUNKS = st.builds(
     TrunkConfig,
-    st.builds(
-        siglip.Config, st.none() | st.text(), image_size=counts, stem=st.sampled_from(["conv", "patch"])
-    ),
-    st.builds(LanguageConfig, st.none() | st.text(), width=counts),
+    SIGLIPS | st.builds(resnet.Config, counts) | st.builds(dual.Config, st.builds(dinov2.Config), SIGLIPS),
+    st.builds(LanguageConfig, st.none() | st.text(), width=counts, first_layers=st.none() | counts),
     st.booleans(),
     st.builds(GroundingConfig, heat=shares, position=shares),
+    st.builds(linear.Config) | st.builds(mlp.Config, st.sampled_from([2, 3])),
+    st.sampled_from(["token", "text", "none"]),
+    st.booleans(),
+    st.sampled_from(["prefix", "causal"]),
 )
 NORMS = st.sampled_from(["quantile", "min_max", "z_score", "none"])
 POLICIES = st.builds(PolicyConfig, HEADS, TRUNKS, NORMS, NORMS, st.integers(0, 9))
 PATHS = st.text("ab/", min_size=1).map(Path)
 RUNS = st.builds(
     TrainConfig,
-    st.builds(DataConfig, PATHS, st.none() | PATHS, st.none() | st.text(), counts),
+    st.builds(DataConfig, PATHS, st.none() | PATHS, st.none() | st.text(), counts, counts),
     POLICIES,
     st.builds(OptimConfig, lr=st.floats(1e-6, 1), betas=st.tuples(shares, shares)),
     updates=counts,

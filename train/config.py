@@ -21,17 +21,20 @@ class DataConfig:
     """Which demonstrations, and how windows are cut from them."""
 
     root: Path
-    """Folder of the dataset (LeRobotDataset v3.0)."""
+    """Folder of the dataset (LeRobotDataset v3.0), or of several that are then trained on together."""
     cache: Path | None = None
     """Folder for the decoded frames; inside the dataset's folder by default."""
     action_space: str | None = None
     """Space of the actions to learn; the dataset's own by default, others are converted exactly."""
     chunk: int = 8
     """Actions predicted at once."""
+    history: int = 1
+    """Frames seen at once: the present one and those before it."""
 
     def __post_init__(self) -> None:
-        if self.chunk < 1:
-            raise ValueError(f"data.chunk must be at least 1, got {self.chunk}")
+        for name in ("chunk", "history"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"data.{name} must be at least 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

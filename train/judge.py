@@ -18,7 +18,7 @@ class Contestant:
     policy: Path | None
     """Folder of the policy; None for the expert."""
     results: Path
-    """Folder of its evaluations, one sub-folder a condition."""
+    """Folder of its evaluations: TASK/CONDITION, where TASK says how the episodes are varied too."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,17 @@ class Exam:
     """What all contestants of a comparison are put through."""
 
     task: str = "pick"
-    """Task of `vlasandbox.envs`."""
+    """Task (`vla list tasks`); several as pick+stack, or suite for all single-arm ones."""
     episodes: int = 100
     """Test episodes; the seeds are the first ones of `envs.seeds.TEST`."""
     execute: int = 4
     """Actions executed of each chunk before the policy is asked again."""
+    wording: str = "plain"
+    """How instructions are put: plain, train or held_out."""
+    combinations: str = "all"
+    """Attribute combinations to ask for: all, train or held_out."""
+    perturb: str = ""
+    """Axes in which episodes differ from the nominal ones, e.g. camera=3 (`vla list perturbations`)."""
     workers: int | None = None
     """Simulation processes; one per core by default. No result depends on it."""
 
@@ -39,19 +45,31 @@ class Exam:
             raise ValueError(f"episodes must be between 1 and {len(TEST)}, got {self.episodes}")
 
     @property
+    def variation(self) -> dict[str, str]:
+        """How the episodes differ from the task's plain ones: keywords of the environment."""
+        return {name: getattr(self, name) for name in ("wording", "combinations", "perturb")}
+
+    @property
+    def folder(self) -> str:
+        """Of these episodes' results, e.g. "stack,wording=held_out,camera=3"."""
+        nominal = {"wording": "plain", "combinations": "all"}
+        parts = [f"{k}={v}" for k, v in self.variation.items() if k in nominal and v != nominal[k]]
+        return ",".join([self.task.replace(":", ","), *parts, *filter(None, [self.perturb])])
+
+    @property
     def seeds(self) -> range:
         """The test seeds."""
         return TEST[: self.episodes]
 
 
-def contestant(run: str, task: str) -> Contestant:
+def contestant(run: str) -> Contestant:
     """The contestant that a user calls `run`: "expert", the folder of a run, or the folder of a policy.
 
     Raises:
         FileNotFoundError: there is no policy in that folder.
     """
     if run == EXPERT:
-        return Contestant(EXPERT, None, Path("runs") / EXPERT / task)
+        return Contestant(EXPERT, None, Path("runs") / EXPERT)
     folder = Path(run).resolve()
     folder = folder.parent if folder.name == "policy" else folder
     for policy in (folder / "policy", folder):
@@ -71,7 +89,7 @@ def judge(who: Contestant, exam: Exam, condition: Condition) -> EvalResult:
         ValueError: an unknown task, or a policy made for another environment.
     """
     check_name("condition", condition, CONDITIONS)
-    folder = who.results / condition
+    folder = who.results / exam.folder / condition
     found = stored(who, exam, condition)
     if found is not None:
         return found
@@ -85,6 +103,7 @@ def judge(who: Contestant, exam: Exam, condition: Condition) -> EvalResult:
         workers=exam.workers,
         execute=exam.execute,
         name=who.name,
+        variation=exam.variation,
     )
     result.save(folder)
     return result
@@ -96,13 +115,16 @@ def stored(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | No
     A longer exam holds the shorter ones, since an episode depends on its seed alone; only `wall_seconds` then
     stays that of the longer one.
     """
-    folder = who.results / condition
+    folder = who.results / exam.folder / condition
     try:
         result = EvalResult.load(folder)
     except ResultError:
         return None
     episodes = result.episodes[: exam.episodes]
-    if result.task != exam.task or [e.seed for e in episodes] != list(exam.seeds):
+    asked = {"task": exam.task, **exam.variation}
+    if {name: result.spec.get(name) for name in asked} != asked or [e.seed for e in episodes] != list(
+        exam.seeds
+    ):
         return None
     if who.policy is not None:
         weights = who.policy / "model.safetensors"

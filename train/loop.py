@@ -18,6 +18,7 @@ from .config import DataConfig, TrainConfig, choose_device, choose_threads, diff
 from .data.cache import frame_cache
 from .data.dataset import Dataset
 from .data.files import exclusive, read_json, write_json
+from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
 from .interrupt import stop_request
@@ -71,7 +72,7 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
 
 def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     # What is learned from.
-    dataset = Dataset.open(config.data.root)
+    dataset = open_data(config.data.root)
     state = out / STATE
     progress = checkpoint.read_progress(state)
     if progress is not None and progress.dataset != dataset.fingerprint:
@@ -89,10 +90,16 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     # What learns. The trunk is drawn before the head: with one seed, all heads start from the same trunk.
     torch.manual_seed(config.seed)
     spec = policy_spec(dataset, config.data)
-    trunk = config.policy.trunk.build(len(spec.cameras), spec.state_dim, dataset.tasks)
+    trunk = config.policy.trunk.build(spec.num_views, spec.observed_state_dim, dataset.tasks)
     cache = frame_cache(dataset, trunk.image_size, config.data.cache)
     sampler = WindowSampler(
-        dataset, cache, config.data.chunk, config.batch_size, config.seed, config.data.action_space
+        dataset,
+        cache,
+        config.data.chunk,
+        config.batch_size,
+        config.seed,
+        config.data.action_space,
+        config.data.history,
     )
     policy = Policy(config.policy, spec, trunk, sampler.stats()).to(device).train()
     optimizer = config.optim.build(policy)
@@ -169,6 +176,7 @@ def policy_spec(dataset: Dataset, config: DataConfig) -> PolicySpec:
         control_hz=float(dataset.fps),
         image_size=max(max(size) for size in dataset.image_sizes),
         robot=None if stored is None else stored["robot"],
+        history=config.history,
     )
 
 

@@ -150,7 +150,11 @@ class Quickstart:
 
     def _reported(self) -> bool:
         """Whether the report is there and newer than every result."""
-        results = [who.results / c / "result.json" for who, conditions in self._exams() for c in conditions]
+        results = [
+            who.results / self.exam.folder / c / "result.json"
+            for who, conditions in self._exams()
+            for c in conditions
+        ]
         if not all(path.exists() for path in [self.report, *results]):
             return False
         return self.report.stat().st_mtime_ns >= max(path.stat().st_mtime_ns for path in results)

@@ -27,6 +27,7 @@ from .data.writer import DatasetWriter, check_root
 
 _ENV_FIELDS = (
     "robot", "action_space", "control_hz", "image_size", "cameras", "quality", "wording", "combinations",
+    "perturb",
 )  # fmt: skip
 
 
@@ -60,6 +61,8 @@ class RecordConfig:
     """How instructions are put (see `vlasandbox.envs.language`)."""
     combinations: str = "all"
     """Which attribute combinations are asked for (see `vlasandbox.envs.language`)."""
+    perturb: str = ""
+    """Axes in which episodes differ from the nominal ones (see `vlasandbox.envs.perturbation`)."""
     noise: NoiseConfig | None = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     first_seed: int = DEMONSTRATIONS.start

@@ -26,6 +26,15 @@ class FiLM(nn.Module):
         return x * (1 + gamma) + beta
 
 
+def modulate(
+    film: FiLM | None, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
+) -> Float[Tensor, "b c h w"]:
+    """`film` on channels that come first; `x` itself where there is nothing to condition on."""
+    if film is None or condition is None:
+        return x
+    return rearrange(film(rearrange(x, "b c h w -> b h w c"), condition), "b h w c -> b c h w")
+
+
 class ConvStem(nn.Module):
     """Four convolutions of stride 2, each followed by a norm, FiLM (if conditioned) and ReLU.
 
@@ -58,7 +67,7 @@ class ConvStem(nn.Module):
 
 
 class PatchStem(nn.Module):
-    """SigLIP's own patch projection, with FiLM (if conditioned) after it."""
+    """The patch projection of a vision transformer, with FiLM (if conditioned) after it."""
 
     def __init__(self, projection: nn.Conv2d, condition_dim: int | None) -> None:
         super().__init__()

@@ -36,6 +36,31 @@ def check(name: str) -> str:
     return name
 
 
+def expand(text: str) -> list[str]:
+    """The tasks in "pick+stack"; "suite" is all of this folder for one arm.
+
+    Raises:
+        ValueError: no such task.
+    """
+    if text == "suite":
+        return [name for name in names() if task_class(name).num_arms == 1]
+    return [check(name) for name in text.split("+")]
+
+
+def task_class(name: str) -> "type[Task]":
+    """The class of a task; parameters are not looked at.
+
+    Raises:
+        ValueError: no such task.
+    """
+    name = check(name).partition(":")[0]
+    module = importlib.import_module(name if "." in name else f".{name}", __package__)
+    class_name = camel_case(name.rpartition(".")[2])
+    if not hasattr(module, class_name):
+        raise ValueError(f"task {name!r}: the module has no class {class_name}")
+    return getattr(module, class_name)
+
+
 def load(name: str, robot: str | None = None) -> "Task":
     """The task called `name` for `robot` (its own default one if not given).
 
@@ -46,16 +71,14 @@ def load(name: str, robot: str | None = None) -> "Task":
     """
     from .. import robots
 
-    name, _, parameters = check(name).partition(":")
-    module = importlib.import_module(name if "." in name else f".{name}", __package__)
-    class_name = camel_case(name.rpartition(".")[2])
-    if not hasattr(module, class_name):
-        raise ValueError(f"task {name!r}: the module has no class {class_name}")
-    task = getattr(module, class_name)
+    task = task_class(name)
+    name, _, parameters = name.partition(":")
     robot_name: str = robot or task.default_robot
     arms = robots.load(robot_name)
     if len(arms) != task.num_arms:
-        raise ValueError(f"task {name!r} needs {task.num_arms} arms, but robot {robot_name!r} has {len(arms)}")
+        raise ValueError(
+            f"task {name!r} needs {task.num_arms} arms, but robot {robot_name!r} has {len(arms)}"
+        )
     return task(arms, **_parsed(name, task, parameters))
 
 

@@ -9,10 +9,12 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = {
     "tasks": "envs/tasks",
     "robots": "envs/robots",
+    "perturbations": "envs/perturb",
     "heads": "policies/heads",
     "networks": "policies/networks",
     "codecs": "policies/codecs",
     "encoders": "vision/encoders",
+    "connectors": "vision/connectors",
     "presets": "train/presets",
 }
 

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Compare, args=argv, prog="vla compare")
     if len(args.runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")
-    contestants = [contestant(run, args.exam.task) for run in args.runs]
+    contestants = [contestant(run) for run in args.runs]
     comparison = compare([judge(who, args.exam, c) for who in contestants for c in args.condition])
     print(comparison.table())
     print()

@@ -1,13 +1,15 @@
 """Judge policies on held-out seeds: success with its interval, controls, latency."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import tyro
 
+from ...envs import tasks
 from ...eval.cell import CONDITIONS
 from ...eval.compare import compare
 from ...eval.result import Condition
+from ...eval.suite import suite_table
 from ..judge import Exam, contestant, judge
 
 
@@ -28,9 +30,15 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Eval, args=argv, prog="vla eval")
     if not args.runs:
         raise ValueError("name at least one run, or 'expert'")
-    contestants = [contestant(run, args.exam.task) for run in args.runs]
-    results = [judge(who, args.exam, c) for who in contestants for c in CONDITIONS if c in args.condition]
-    print(compare(results).table())
+    contestants = [contestant(run) for run in args.runs]
+    comparisons = []
+    for task in tasks.expand(args.exam.task):
+        exam = replace(args.exam, task=task)
+        results = [judge(who, exam, c) for who in contestants for c in CONDITIONS if c in args.condition]
+        comparisons.append(compare(results))
+        print(f"{task}\n{comparisons[-1].table()}\n", flush=True)
+    if len(comparisons) > 1:
+        print(f"{suite_table(comparisons)}\n")
     for who in contestants:
         print(f"{who.name}: {who.results}")
     return 0

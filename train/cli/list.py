@@ -1,4 +1,4 @@
-"""Show what exists: tasks, robots, heads, networks, codecs, encoders, presets, action spaces."""
+"""Show what exists: tasks, robots, heads, networks, codecs, encoders, connectors, presets, action spaces."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,7 +18,7 @@ class List:
     """Show what exists. Adding a file to a folder adds a name here."""
 
     kind: Annotated[str, tyro.conf.Positional] = "all"
-    """tasks, robots, heads, networks, codecs, encoders, presets or action-spaces; all of them by default."""
+    """tasks, robots, heads, networks, codecs, encoders, connectors, presets, action-spaces; default: all."""
 
 
 def main(argv: list[str]) -> int:

@@ -16,11 +16,12 @@ class Record:
     """Record demonstrations. Interrupted at any time it keeps all finished episodes and can be run again."""
 
     task: Annotated[str, tyro.conf.Positional]
-    """Task to record (`vla list tasks`)."""
+    """Task to record (`vla list tasks`); several as pick+stack, or suite for all single-arm ones: each gets a
+    dataset of its own inside OUT, and training on OUT takes them all."""
     out: Path
     """Folder of the dataset; one that holds episodes with the same settings is continued."""
     episodes: int = RecordConfig.episodes
-    """Successful episodes the dataset shall have."""
+    """Successful episodes that each dataset shall have."""
     robot: str | None = None
     """Robot (`vla list robots`); the task's default one if not given."""
     action_space: str = RecordConfig.action_space
@@ -33,6 +34,8 @@ class Record:
     """How instructions are put: plain, train (many ways) or held_out (ways that train has not)."""
     combinations: str = RecordConfig.combinations
     """Attribute combinations to ask for: all, train or held_out."""
+    perturb: str = ""
+    """Axes in which episodes differ from the nominal ones: camera=0-3,light=0-3 is domain randomisation."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     clean: bool = False
@@ -44,21 +47,24 @@ class Record:
 def main(argv: list[str]) -> int:
     """`vla record TASK --out FOLDER`."""
     args = tyro.cli(Record, args=argv, prog="vla record", config=(tyro.conf.FlagCreatePairsOff,))
-    tasks.check(args.task)
-    record(
-        RecordConfig(
-            root=args.out,
-            episodes=args.episodes,
-            task=args.task,
-            robot=args.robot,
-            action_space=args.action_space,
-            wording=args.wording,
-            combinations=args.combinations,
-            control_hz=args.control_hz,
-            image_size=args.image_size,
-            noise=None if args.clean else args.noise,
-            workers=args.workers,
+    names = tasks.expand(args.task)
+    for name in names:
+        root = args.out / name.replace(":", ",") if len(names) > 1 else args.out
+        record(
+            RecordConfig(
+                root=root,
+                episodes=args.episodes,
+                task=name,
+                robot=args.robot,
+                action_space=args.action_space,
+                control_hz=args.control_hz,
+                image_size=args.image_size,
+                wording=args.wording,
+                combinations=args.combinations,
+                perturb=args.perturb,
+                noise=None if args.clean else args.noise,
+                workers=args.workers,
+            )
         )
-    )
-    print(f"{args.episodes} demonstrations of {args.task} in {args.out}")
+        print(f"{args.episodes} demonstrations of {name} in {root}")
     return 0

@@ -1,15 +1,17 @@
 """Write a self-contained HTML report of judged policies, with videos; Markdown and JSON beside it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from ...envs import tasks
 from ...eval.cell import CONDITIONS
 from ...eval.compare import compare
 from ...eval.film import film
 from ...eval.report import write_report
+from ...eval.suite import suite_table, write_suite
 from ...eval.training import Training
 from ..judge import Exam, contestant, judge
 
@@ -30,12 +32,18 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Report, args=argv, prog="vla report")
     if not args.runs:
         raise ValueError("name at least one run")
-    contestants = [contestant(run, args.exam.task) for run in args.runs]
-    results = [judge(who, args.exam, condition) for who in contestants for condition in CONDITIONS]
-    results.append(judge(contestant("expert", args.exam.task), args.exam, "test"))
-    comparison = compare(results)
+    contestants = [contestant(run) for run in args.runs]
     folders = {who.name: who.results.parent for who in contestants}
     trainings = {name: Training.load(run) for name, run in folders.items() if (run / "summary.json").exists()}
-    clips = film(comparison, args.out / "videos")
-    print(f"Report: {write_report(args.out, comparison, trainings, clips).resolve()}")
+    comparisons, names = [], tasks.expand(args.exam.task)
+    for task in names:
+        exam = replace(args.exam, task=task)
+        results = [judge(who, exam, condition) for who in contestants for condition in CONDITIONS]
+        comparison = compare([*results, judge(contestant("expert"), exam, "test")])
+        comparisons.append(comparison)
+        out = args.out / exam.folder if len(names) > 1 else args.out
+        clips = film(comparison, out / "videos")
+        print(f"Report: {write_report(out, comparison, trainings, clips).resolve()}")
+    if len(names) > 1:
+        print(f"{suite_table(comparisons)}\n{write_suite(args.out, comparisons).resolve()}")
     return 0

@@ -8,6 +8,8 @@ An action of the chunk counts (mask True) if the policy could have known it at t
 
 Example, T = 6, frame 3 perturbed, k = 4:  t = 0 -> 1 1 1 1,  t = 2 -> 1 1 0 0,  t = 3 -> 1 0 0 0,
 t = 4 -> 1 1 0 0. Where the mask is False the last valid action is repeated.
+
+With a history of 3, frame 1 is seen as frames 0 0 1: before the episode lies its first frame, repeated.
 """
 
 import threading
@@ -17,6 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Bool, Float32, Int
 
 from ...envs.control import ActionSpace, stored_space
@@ -53,23 +56,26 @@ class WindowSampler:
         batch_size: int,
         seed: int,
         action_space: str | None = None,
+        history: int = 1,
     ) -> None:
         """
         Args:
             cache: frames uint8 [n, v, h, w, 3] (see `frame_cache`).
             chunk: actions per window (k).
             action_space: space of `envs.control` to convert the actions to; the dataset's own by default.
+            history: frames seen, the present one and those before (see `Observation`).
 
         Raises:
             DatasetError: the dataset does not say what its actions mean, so they cannot be converted.
         """
         assert len(cache) == len(dataset), f"{len(cache)} cached frames for {len(dataset)} frames"
-        self.chunk, self.batch_size, self.seed = chunk, batch_size, seed
+        self.chunk, self.batch_size, self.seed, self.history = chunk, batch_size, seed, history
         self.wait_seconds = 0.0
         """Time for which `batch` kept its caller waiting, in all [s]."""
         self._dataset, self._cache = dataset, cache
         self._space = _space(dataset, action_space)
         self._horizon = horizons(dataset.starts, dataset.lengths, dataset.perturbed)
+        self._first = np.repeat(dataset.starts, dataset.lengths)  # of each frame's episode
         self._permutation = lru_cache(maxsize=4)(self._make_permutation)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="windows")
         self._lock = threading.Lock()
@@ -132,9 +138,11 @@ class WindowSampler:
         ahead = np.arange(self.chunk)
         horizon = self._horizon[frames][:, None]
         rows = frames[:, None] + np.minimum(ahead, horizon - 1)  # [b, k]
+        past = np.arange(1 - self.history, 1)
+        seen = np.maximum(frames[:, None] + past, self._first[frames, None])  # [b, t]
         observation = Observation(
-            images=torch.from_numpy(self._cache[frames]),
-            state=torch.from_numpy(data.state[frames]),
+            images=rearrange(torch.from_numpy(self._cache[seen]), "b t v h w c -> b (t v) h w c"),
+            state=rearrange(torch.from_numpy(data.state[seen]), "b t s -> b (t s)"),
             instruction=[data.tasks[i] for i in data.task_index[frames]],
         )
         grounding = None

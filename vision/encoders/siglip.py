@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..encoder import EncoderConfig, VisionEncoder
+from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
 from ..stem import ConvStem, PatchStem
 
 EAGER: dict[str, Any] = {"attn_implementation": "eager"}
@@ -53,9 +53,7 @@ class Config(EncoderConfig):
     def _shape(self) -> Any:
         from transformers import SiglipVisionConfig
 
-        for name in ("image_size", "patch", "layers", "heads", "mlp"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"encoder: {name} must be at least 1, got {getattr(self, name)}")
+        check_sizes(self, "image_size", "patch", "layers", "heads", "mlp")
         if self.width < 4:  # the first convolution of the stem has a quarter as many channels
             raise ValueError(f"encoder: width must be at least 4, got {self.width}")
         if self.width % self.heads:
@@ -84,14 +82,13 @@ class Siglip(VisionEncoder):
         super().__init__()
         config = model.config
         size, patch = config.image_size, config.patch_size
-        if size % patch:
-            raise ValueError(f"encoder: image size {size} must be a multiple of patch {patch}")
+        side = grid_side(size, patch, "patch")
         if stem == "conv" and patch != ConvStem.stride:
             raise ValueError(
                 f'encoder: stem "conv" needs patch {ConvStem.stride}, not {patch}; use stem "patch"'
             )
         self.dim, self.image_size = config.hidden_size, size
-        self.tokens_per_image = (size // patch) ** 2
+        self.tokens_per_image = side**2
         self._config = config
         embeddings = model.embeddings
         self.stem = (
@@ -107,26 +104,46 @@ class Siglip(VisionEncoder):
         """JSON-able shape of the transformer."""
         return self._config.to_dict()
 
-    def forward(
-        self, images: Float[Tensor, "b v c h w"], condition: Float[Tensor, "b e"] | None = None
-    ) -> Float[Tensor, "b v n d"]:
+    def encode(
+        self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
+    ) -> Float[Tensor, "b n d"]:
         """Tokens of every patch in row order; see `VisionEncoder.forward`."""
-        b, v = images.shape[:2]
-        if condition is not None:
-            condition = repeat(condition, "b e -> (b v) e", v=v)
-        grid = self.stem(rearrange(images, "b v c h w -> (b v) c h w"), condition)
-        x = rearrange(grid, "bv y x d -> bv (y x) d") + self.positions.weight
-        x = self.norm(self.layers(inputs_embeds=x).last_hidden_state)
-        return rearrange(x, "(b v) n d -> b v n d", b=b)
+        grid = self.stem(images, condition)
+        x = rearrange(grid, "b y x d -> b (y x) d") + self.positions.weight
+        return self.norm(self.layers(inputs_embeds=x).last_hidden_state)
 
 
 def _checkpoint(name: str) -> nn.Module:
-    from transformers import SiglipVisionModel
+    from transformers import AutoConfig, SiglipVisionModel
 
+    options: dict[str, Any] = {"vision_use_head": False, "dtype": torch.float32, **EAGER}
     try:
-        model = SiglipVisionModel.from_pretrained(
-            name, vision_use_head=False, attn_implementation="eager", dtype=torch.float32
-        )
+        kind = AutoConfig.from_pretrained(name).model_type
+        if kind.startswith("siglip2"):
+            return _of_naflex(name, options).train()
+        model = SiglipVisionModel.from_pretrained(name, **options)
     except (OSError, ValueError) as error:
         raise ValueError(f"encoder checkpoint {name!r} cannot be loaded: {error}") from error
     return model.train()
+
+
+def _of_naflex(name: str, options: dict[str, Any]) -> nn.Module:
+    """SigLIP 2 for images of any shape (NaFlex), at the square shape of its own positions.
+
+    It cuts the patches itself and projects them flattened (row, column, channel), which a convolution does
+    with the same numbers in another order. SigLIP 2 of a fixed shape is a SigLIP to transformers.
+    """
+    from transformers import Siglip2VisionModel, SiglipVisionConfig, SiglipVisionModel
+
+    source: Any = Siglip2VisionModel.from_pretrained(name, **options)
+    shape = source.config.to_dict()
+    shape["image_size"] = round(shape.pop("num_patches") ** 0.5) * shape["patch_size"]
+    del shape["model_type"]
+    weights = source.state_dict()
+    projection = "embeddings.patch_embedding.weight"
+    weights[projection] = rearrange(
+        weights[projection], "d (y x c) -> d c y x", y=shape["patch_size"], x=shape["patch_size"]
+    )
+    model = SiglipVisionModel(SiglipVisionConfig(**shape, **EAGER))
+    model.load_state_dict(weights)
+    return model

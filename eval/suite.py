@@ -1,0 +1,46 @@
+"""Several comparisons, one a task, in one table: how the same policies do from task to task."""
+
+import json
+from pathlib import Path
+
+from .cell import EXPERT
+from .compare import Comparison
+from .stats import wilson
+
+
+def suite_table(comparisons: list[Comparison]) -> str:
+    """Plain text for a terminal: a row for each task, a column for each policy; the last row pools all
+    episodes."""
+    names = list(dict.fromkeys(name for comparison in comparisons for name in comparison.names))
+    rows = [["task", *names]]
+    for comparison in comparisons:
+        cells = [comparison.cell(name) for name in names]
+        rows.append([comparison.task, *(f"{cell.counts} {cell.percent}" if cell else "-" for cell in cells)])
+    rows.append(["all", *(_pooled(comparisons, name) for name in names)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rows.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+    )
+
+
+def write_suite(folder: Path, comparisons: list[Comparison]) -> Path:
+    """Writes `suite.json` and `suite.md` into `folder`; returns the latter's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = {comparison.task: comparison.to_dict() for comparison in comparisons}
+    (folder / "suite.json").write_text(json.dumps(table, indent=1) + "\n")
+    lines = suite_table(comparisons).splitlines()
+    path = folder / "suite.md"
+    path.write_text("```\n" + "\n".join(lines) + "\n```\n")
+    return path
+
+
+def _pooled(comparisons: list[Comparison], name: str) -> str:
+    cells = [cell for comparison in comparisons if (cell := comparison.cell(name))]
+    if len(cells) < len(comparisons) and name != EXPERT:
+        return "-"
+    successes, episodes = sum(c.result.successes for c in cells), sum(c.episodes for c in cells)
+    if not episodes:
+        return "-"
+    low, high = wilson(successes, episodes)
+    return f"{successes}/{episodes} [{100 * low:.1f}, {100 * high:.1f}] %"
