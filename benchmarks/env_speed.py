@@ -1,17 +1,19 @@
-"""What an environment step costs beyond physics and rendering: `python benchmarks/env_speed.py`.
+"""What an environment step costs beyond physics and rendering, task by task: `python benchmarks/env_speed.py`.
 
 Plays the same demonstrations through `env.step` and through a bare loop (mj_step with the recorded servo
 setpoints, then one render per camera with the same renderer) on the same model, in alternating rounds.
-The ratio is of CPU times (all threads of the process), which other work on the machine disturbs least.
+The ratio is of CPU times (all threads of the process), which other work on the machine disturbs least. The rate
+is that of two processes at once, which step and render only.
 """
 
 import argparse
+import multiprocessing
 import statistics
 import time
 
 import numpy as np
 
-from vlasandbox.envs import make
+from vlasandbox.envs import make, tasks
 from vlasandbox.envs.gl import mujoco
 from vlasandbox.envs.manipulation_env import ManipulationEnv
 
@@ -65,37 +67,55 @@ def recorded_setpoints(env: ManipulationEnv, seed: int, actions: list[np.ndarray
 def bare_steps(env: ManipulationEnv, seed: int, setpoints: list[np.ndarray]) -> Stopwatch:
     """Times as many steps with nothing but mj_step and rendering."""
     env.reset(seed=seed)
-    renderer = env._renderers[env.quality]
-    cameras = [env._camera_ids[name] for name in env.cameras]
     size = env.image_size
     with Stopwatch() as watch:
         for setpoint in setpoints:
             env.data.ctrl[:] = setpoint
             mujoco.mj_step(env.model, env.data, nstep=SUBSTEPS)
-            for camera in cameras:
-                renderer.render(env.model, env.data, camera, size, size)
+            for camera in env.cameras:
+                env.render_frame(camera, size, size, env.quality)
     return watch
 
 
+def rate(task: str, size: int, seconds: float) -> float:
+    """Steps a second of one process [1/s]."""
+    env = make(task, image_size=size)
+    actions = demonstration(env, seed=0)
+    steps, wall = 0, 0.0
+    while wall < seconds:
+        wall += env_steps(env, 0, actions).wall
+        steps += len(actions)
+    env.close()
+    return steps / wall
+
+
 def main() -> None:
-    """Prints a table, one row per image size; every number is a median over rounds."""
+    """Prints a table, one row per task; every ratio is of medians over rounds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96, 128])
+    parser.add_argument("--tasks", default="suite", help="pick, pick+stack, suite ...")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--size", type=int, default=96, help="side of the images [px]")
+    parser.add_argument("--seconds", type=float, default=4.0, help="for the rate of two processes")
     options = parser.parse_args()
-    print(f"{'images':>10} {'env cpu ms':>11} {'bare cpu ms':>12} {'ratio':>6} {'env steps/s (wall)':>19}")
-    for size in options.sizes:
-        env = make(image_size=size)
-        actions = demonstration(env, seed=0)
-        setpoints = recorded_setpoints(env, 0, actions)
-        rounds = [(env_steps(env, 0, actions), bare_steps(env, 0, setpoints)) for _ in range(options.rounds)]
-        full = statistics.median(env_.cpu for env_, _ in rounds) / len(actions)
-        bare = statistics.median(bare_.cpu for _, bare_ in rounds) / len(actions)
-        wall = statistics.median(env_.wall for env_, _ in rounds) / len(actions)
-        print(
-            f"{f'2 x {size}^2':>10} {1e3 * full:11.2f} {1e3 * bare:12.2f} {full / bare:6.2f} {1 / wall:19.0f}"
-        )
-        env.close()
+    print("| task | steps | env cpu ms | bare cpu ms | ratio | env steps/s, two processes |")
+    print("|---|---|---|---|---|---|")
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for task in tasks.expand(options.tasks):
+            env = make(task, image_size=options.size)
+            actions = demonstration(env, seed=0)
+            setpoints = recorded_setpoints(env, 0, actions)
+            rounds = [
+                (env_steps(env, 0, actions), bare_steps(env, 0, setpoints)) for _ in range(options.rounds)
+            ]
+            full, bare = (
+                1e3 * statistics.median(w.cpu for w in ws) / len(actions) for ws in zip(*rounds, strict=True)
+            )
+            env.close()
+            both = sum(pool.starmap(rate, 2 * [(task, options.size, options.seconds)]))
+            print(
+                f"| {task} | {len(actions)} | {full:.2f} | {bare:.2f} | {full / bare:.2f} | {both:.0f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
