@@ -1,9 +1,9 @@
-"""What an environment step costs beyond physics and rendering, task by task: `python benchmarks/env_speed.py`.
+"""What an environment step costs beyond physics and rendering, by task: `python benchmarks/env_speed.py`.
 
 Plays the same demonstrations through `env.step` and through a bare loop (mj_step with the recorded servo
 setpoints, then one render per camera with the same renderer) on the same model, in alternating rounds.
-The ratio is of CPU times (all threads of the process), which other work on the machine disturbs least. The rate
-is that of two processes at once, which step and render only.
+The ratio is of CPU times (all threads of the process), which other work on the machine disturbs least. The
+rate is that of two processes at once, which step and render only.
 """
 
 import argparse
