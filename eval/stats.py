@@ -171,12 +171,24 @@ def resolvable_paired(n: int, discordance: float, level: float = 0.95) -> float:
         ValueError: n < 1, or a discordance outside [0, 1].
     """
     _check(n, discordance, "discordance")
+    return _smallest(lambda delta: _pairs(delta, discordance, level), n, 1.0)
 
-    def needed(delta: float) -> float:
-        share = max(discordance, delta)
-        return ((_z(level) * math.sqrt(share) + _z_power() * math.sqrt(share - delta**2)) / delta) ** 2
 
-    return _smallest(needed, n, 1.0)
+def required_pairs(difference: float, discordance: float, level: float = 0.95) -> int:
+    """Common seeds that detect `difference` with 80 % power (see `resolvable_paired`): to be asked before.
+
+    Raises:
+        ValueError: a difference outside (0, 1], or a discordance outside [0, 1].
+    """
+    _check(1, discordance, "discordance")
+    if not 0 < difference <= 1:
+        raise ValueError(f"difference must be above 0 and at most 1, got {difference}")
+    return math.ceil(_pairs(difference, discordance, level))
+
+
+def _pairs(delta: float, discordance: float, level: float) -> float:
+    share = max(discordance, delta)
+    return ((_z(level) * math.sqrt(share) + _z_power() * math.sqrt(share - delta**2)) / delta) ** 2
 
 
 def _hybrid_interval(

@@ -1,0 +1,91 @@
+"""Statistics over several trainings, and of tests that may stop early, keep what they promise."""
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from vlasandbox.eval.seeds_and_episodes import estimate
+from vlasandbox.eval.sequential import compare_sequentially, evidence
+from vlasandbox.eval.stats import required_pairs, resolvable_paired
+from vlasandbox.eval.student import t_cdf, t_quantile
+
+
+@pytest.mark.parametrize("freedom", [1.0, 2.0, 2.7, 10.0, 99.0, 5000.0])
+@pytest.mark.parametrize("probability", [0.5, 0.6, 0.9, 0.975, 0.9995])
+def test_the_t_distribution_agrees_with_scipy(freedom, probability):
+    quantile = t_quantile(probability, freedom)
+    assert quantile == pytest.approx(scipy_stats.t.ppf(probability, freedom), rel=1e-6, abs=1e-9)
+    assert t_cdf(quantile, freedom) == pytest.approx(probability, abs=1e-9)
+
+
+def test_one_training_gives_the_interval_of_a_mean_of_episodes():
+    table = (np.arange(50) % 5 > 0).astype(float)[None]
+    found = estimate(table)
+    low, high = scipy_stats.t.interval(0.95, 49, loc=0.8, scale=table.std(ddof=1) / np.sqrt(50))
+    assert (found.mean, found.low, found.high) == pytest.approx((0.8, low, high))
+    assert not found.about_trainings
+
+
+def test_trainings_that_differ_widen_the_interval_and_are_reported():
+    alike = np.tile((np.arange(100) % 5 > 0).astype(float), (4, 1))
+    rng = np.random.default_rng(0)
+    differing = (rng.random((4, 100)) < np.array([0.95, 0.9, 0.7, 0.65])[:, None]).astype(float)
+    assert estimate(alike).between_trainings == 0
+    assert estimate(differing).between_trainings > 0.08
+    assert estimate(differing).high - estimate(differing).low > 2 * (
+        estimate(alike).high - estimate(alike).low
+    )
+
+
+@pytest.mark.parametrize(("between", "m"), [(0.0, 3), (0.08, 3), (0.08, 5)])
+def test_the_interval_covers_the_truth_as_often_as_it_says(between, m):
+    """Over trainings and episodes drawn anew each time; chances add up from both."""
+    rng = np.random.default_rng(1)
+    covered, rounds, truth = 0, 600, 0.7
+    for _ in range(rounds):
+        chance = truth + between * rng.normal(size=(m, 1)) + 0.15 * rng.choice([-1, 1], size=(1, 60))
+        found = estimate((rng.random((m, 60)) < chance).astype(float))
+        covered += found.low <= truth <= found.high
+    assert covered / rounds > 0.92
+
+
+def test_too_few_episodes_are_refused():
+    with pytest.raises(ValueError, match="at least 1 training and 2 episodes, got 3 and 1"):
+        estimate(np.zeros((3, 1)))
+
+
+def test_the_evidence_is_the_ratio_of_likelihoods():
+    assert evidence(0, 0) == pytest.approx(1.0)
+    assert evidence(1, 0) == pytest.approx(1.0)  # one seed says nothing
+    assert evidence(3, 1) == pytest.approx(2**4 / (5 * 4))
+
+
+def test_looking_after_every_episode_keeps_the_error_rate_under_the_null():
+    rng = np.random.default_rng(2)
+    alarms = 0
+    for _ in range(400):
+        pairs = rng.random((300, 2)) < 0.8
+        alarms += compare_sequentially(map(tuple, pairs.tolist())).better is not None
+    assert alarms / 400 <= 0.05
+
+
+def test_a_large_difference_stops_the_test_early_and_names_the_better_one():
+    rng = np.random.default_rng(3)
+    asked = 0
+
+    def play():
+        nonlocal asked
+        while asked < 500:
+            asked += 1
+            yield bool(rng.random() < 0.5), bool(rng.random() < 0.9)
+
+    verdict = compare_sequentially(play())
+    assert verdict.better == "b"
+    assert verdict.pairs == asked < 120
+
+
+def test_the_number_of_pairs_for_a_difference_is_the_one_that_resolves_it():
+    assert required_pairs(0.1, 0.2) == pytest.approx(155, abs=3)  # the reference figure for 10 points
+    for difference, discordance in ((0.05, 0.1), (0.1, 0.3)):
+        n = required_pairs(difference, discordance)
+        assert resolvable_paired(n, discordance) <= difference < resolvable_paired(n - 2, discordance)
