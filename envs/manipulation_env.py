@@ -148,20 +148,21 @@ class ManipulationEnv(gymnasium.Env):
         """
         return self.step_block(np.asarray(action)[None])
 
-    def step_block(self, actions: np.ndarray) -> Step:
+    def step_block(self, actions: np.ndarray, *, continues: bool = False) -> Step:
         """Up to m control steps of actions [m, a], fewer if the episode ends; renders once, at the end.
 
-        Actions of a "relative" space are counted from the command at the start of the block. `info` adds
-        "steps", the number done.
+        Actions of a "relative" space are counted from the command at the start of the block, or, if this one
+        `continues` the last, of that. `info` adds "steps", the number done.
 
         Raises:
             ValueError: `actions` has the wrong shape or is not finite.
         """
         actions = self._checked(actions)
-        begin = self._controller.reference
+        if not continues:
+            self._origin = self._controller.reference
         reward, steps, terminated, truncated = 0.0, 0, False, False
         for action in actions:
-            reference = begin if self.actions.mode == "relative" else self._controller.reference
+            reference = self._origin if self.actions.mode == "relative" else self._controller.reference
             command = self._controller.command(self.actions.decode(action, reference), self.actions.kind)
             self._controller.step(self.model, self.data, command)
             refresh(self.model, self.data)

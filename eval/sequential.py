@@ -56,5 +56,5 @@ def compare_sequentially(outcomes: Iterable[tuple[bool, bool]], alpha: float = 0
             wins[int(b)] += 1
         highest = max(highest, evidence(*wins))
         if highest >= 1 / alpha:
-            return Verdict(pairs, *wins, highest, "a" if wins[0] > wins[1] else "b")
-    return Verdict(pairs, *wins, highest, None)
+            return Verdict(pairs, wins[0], wins[1], highest, "a" if wins[0] > wins[1] else "b")
+    return Verdict(pairs, wins[0], wins[1], highest, None)

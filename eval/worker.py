@@ -125,8 +125,8 @@ class Lane:
             # An image costs more than a step: only those are made that the history will hold.
             first = max(len(block) - self._job.history + 1, 1)
             terminated = truncated = False
-            for piece in (block[:first], *block[first:, None]):
-                observation, _, terminated, truncated, info = self.env.step_block(piece)
+            for number, piece in enumerate((block[:first], *block[first:, None])):
+                observation, _, terminated, truncated, info = self.env.step_block(piece, continues=number > 0)
                 self._actions.extend(piece[: info["steps"]])
                 self._note(info)
                 self._seen.append(observation)

@@ -26,7 +26,11 @@ HEADS: dict[str, HeadConfig] = {
 
 
 def small_policy(
-    head: str, cameras: tuple[str, ...] = ("front", "wrist"), state_dim: int = 17, image_size: int = 96
+    head: str,
+    cameras: tuple[str, ...] = ("front", "wrist"),
+    state_dim: int = 17,
+    image_size: int = 96,
+    history: int = 1,
 ) -> Policy:
     """The policy with that head; always the same weights."""
     space = ActionSpace("ee_delta", tuple(arm.spec for arm in robots.load("franka")), 10.0)
@@ -36,7 +40,9 @@ def small_policy(
         siglip.Config(image_size=32, width=32, layers=1, heads=2, mlp=64),
         LanguageConfig(width=32, layers=2, heads=2, kv_heads=1, mlp=64),
     )
-    spec = PolicySpec(cameras, state_dim, len(space.dims), CHUNK, "ee_delta", 10.0, image_size)
+    spec = PolicySpec(
+        cameras, state_dim, len(space.dims), CHUNK, "ee_delta", 10.0, image_size, history=history
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return Policy.build(PolicyConfig(HEADS[head], trunk), spec, stats, load("pick").instructions()).eval()

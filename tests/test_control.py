@@ -177,6 +177,10 @@ def test_relative_actions_count_from_the_start_of_the_block_and_others_do_not(na
     planned = env.plan(np.tile(action, (3, 1)))
     env.step_block(np.tile(action, (3, 1)))
     assert np.allclose(env.reference(), planned[-1], atol=1e-6)
+    env.reset(seed=0)
+    for number in range(3):
+        env.step_block(action[None], continues=number > 0)
+    assert np.allclose(env.reference(), planned[-1], atol=1e-6)
     moved = np.linalg.norm(planned[-1][:3] - planned[0][:3])
     assert (moved > 0.03) == name.endswith("_delta")
     env.close()
