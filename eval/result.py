@@ -20,7 +20,7 @@ Outcome = Literal["success", "failure", "timeout", "error"]
 Condition = Literal["test", "swapped_instruction", "blank_image"]
 
 FILE = "result.json"
-FORMAT = 1
+FORMAT = 2
 """Version of the layout on disk."""
 
 
@@ -78,6 +78,10 @@ class EvalResult:
     episodes: list[EpisodeResult]
     execute: int
     """Executed actions per chunk."""
+    delay: int
+    """Control steps by which an answer of the policy came late."""
+    ensemble: float | None
+    """Decay of the temporal ensemble's weights; None: there was none."""
     lanes: int
     """Rows of the padded inference batch; an episode sits in lane seed % lanes. 0 for the expert."""
     threads: int

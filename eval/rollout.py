@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from ..envs.names import check_name
-from ..policies.execution import RecedingHorizon
+from ..policies.execution import Execution, Executor
 from ..policies.policy import Policy
 from .batch import LANES, THREADS, Batch, inference_mode, observation_of
 from .latency import Latency, measure
@@ -45,7 +45,7 @@ def evaluate(
     *,
     condition: Condition = "test",
     workers: int | None = None,
-    execute: int = 4,
+    execution: Execution | None = None,
     name: str | None = None,
     variation: Mapping[str, str] | None = None,
     progress: bool = True,
@@ -59,7 +59,7 @@ def evaluate(
         condition: "test"; "swapped_instruction" names another object of the scene, while success stays about
             the original; "blank_image" shows the policy uniform grey. The expert sees no words, no images.
         workers: environment processes; one per core by default.
-        execute: actions executed of each chunk before the policy is asked again.
+        execution: which actions of the chunks are executed.
         name: shown to people; by default the folder's name.
         variation: how episodes differ from the task's plain ones: keywords of the environment such as
             {"perturb": "camera=3"}.
@@ -85,15 +85,12 @@ def evaluate(
             players_of(jobs) as (players, spec),
         ):
             in_threads([partial(_watch, player, tally) for player in players], players)
-        return tally.result(task, seeds, spec, execute=1)
+        return tally.result(task, seeds, spec, Execution(1))
 
-    horizon = RecedingHorizon(execute)
+    execution = execution or Execution()
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
     asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy))
-    if execute > asked.spec.chunk:
-        raise ValueError(
-            f"execute must be at most the policy's chunk length {asked.spec.chunk}, got {execute}"
-        )
+    execution.check(asked.spec.chunk, asked.spec.action_space)
     env = {
         "robot": asked.spec.robot,
         "action_space": asked.spec.action_space,
@@ -115,7 +112,7 @@ def evaluate(
         with tally.paused():
             latency = _latency(asked, first) if condition == "test" else None
         games = [
-            partial(_play, player, turns, Batch(asked, condition == "blank_image"), horizon, tally)
+            partial(_play, player, turns, Batch(asked, condition == "blank_image"), execution, tally)
             for player, turns in zip(players, first, strict=True)
         ]
         in_threads(games, players)
@@ -123,8 +120,8 @@ def evaluate(
         task,
         seeds,
         spec,
+        execution,
         checkpoint=checkpoint,
-        execute=execute,
         lanes=LANES,
         threads=THREADS,
         evaluations=asked.head.evaluations,
@@ -145,24 +142,26 @@ def split(seeds: Sequence[int], workers: int) -> list[dict[int, list[int]]]:
     return [share for share in shares if share]
 
 
-def _play(
-    player: Player, turns: dict[int, Turn], batch: Batch, horizon: RecedingHorizon, tally: Tally
-) -> None:
+def _play(player: Player, turns: dict[int, Turn], batch: Batch, execution: Execution, tally: Tally) -> None:
     """Asks the policy and acts until all episodes of `player` are over."""
     chunks: dict[int, list[tuple[int, np.ndarray]]] = {}
+    executors: dict[int, Executor] = {}
     torch.set_num_threads(THREADS)  # each thread of a process has its own number
     while True:
         finished = [episode for turn in turns.values() for episode in turn.finished]
         for episode in finished:
             episode.chunks = chunks.pop(episode.seed, [])
+            executors.pop(episode.seed, None)
         tally.add(finished)
         waiting = {lane: turn.sight for lane, turn in turns.items() if turn.sight is not None}
         if not waiting:
             return
         answers = batch.chunks(waiting)
+        blocks = {}
         for lane, sight in waiting.items():
             chunks.setdefault(sight.seed, []).append((sight.step, answers[lane]))
-        player.send({lane: horizon.block(chunk) for lane, chunk in answers.items()})
+            blocks[lane] = executors.setdefault(sight.seed, execution.start()).block(answers[lane])
+        player.send(blocks)
         turns = player.receive()
 
 

@@ -10,6 +10,7 @@ from .film import SPEED, Clip
 from .page import Content, Markup, element, figure, section, table, video
 from .pairs import ALPHA
 from .plots import curves_plot, stages_plot, success_plot, tradeoff_plot
+from .result import EvalResult
 from .training import Training, cautions
 from .verdicts import p_value, points
 
@@ -225,7 +226,7 @@ def protocol(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
     facts: list[list[Content]] = [
         ["Task", comparison.task],
         ["Seeds", _seeds(comparison)],
-        ["Executed per chunk", f"{first.execute} actions, then the policy is asked again"],
+        ["Executed per chunk", _execution(first)],
         ["Inference", f"{first.lanes} lanes, {first.threads} threads; noise drawn per episode from its seed"],
         ["Chunk", _chunk(comparison)],
         *(["Environment: " + name, json.dumps(value)] for name, value in first.spec.items()),
@@ -264,3 +265,12 @@ def duration(seconds: float) -> str:
     """93 -> "1 min 33 s"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _execution(result: EvalResult) -> str:
+    text = f"{result.execute} actions, then the policy is asked again"
+    if result.delay:
+        text += f"; its answer comes {result.delay} control steps late, until then the last one goes on"
+    if result.ensemble is not None:
+        text += f"; executed is the average of all answers for a step, decay {result.ensemble:g}"
+    return text

@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..policies.execution import Execution
 from .latency import Latency
 from .result import Condition, EpisodeResult, EvalResult
 
@@ -63,8 +64,8 @@ class Tally:
         task: str,
         seeds: Sequence[int],
         spec: dict[str, Any],
+        execution: Execution,
         *,
-        execute: int,
         checkpoint: str = "",
         lanes: int = 0,
         threads: int = 0,
@@ -82,7 +83,9 @@ class Tally:
             condition=self._condition,
             seed_start=min(seeds),
             episodes=episodes,
-            execute=execute,
+            execute=execution.execute,
+            delay=execution.delay,
+            ensemble=execution.ensemble,
             lanes=lanes,
             threads=threads,
             evaluations=evaluations,

@@ -1,31 +1,103 @@
-"""Which actions of a predicted chunk are executed before the policy is asked again; numpy only."""
+"""Which actions of predicted chunks are executed, and when the policy is asked again; numpy only.
+
+Asked at control step t, the policy answers with actions for t, t+1, ..., t+k-1; it is asked again at
+t + `execute`. Three things can happen in between:
+
+- receding horizon: the first `execute` actions of the answer are executed;
+- delay: the answer comes `delay` steps late, and until then the actions go on that the last answer gave for
+  these steps (the first answer is waited for). For execute = 4, delay = 1, and answers a at 0 and b at 4:
+  a0 a1 a2 a3 | a4 b1 b2 b3;
+- ensemble: the policy is asked at every step, and the average of all answers for that step is executed, with
+  weights exp(-decay i), i = 0 for the oldest (ACT, arXiv 2304.13705).
+"""
+
+from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 
-class RecedingHorizon:
-    """Executes the first `execute` actions of each chunk, then asks for a new one.
+@dataclass(frozen=True)
+class Execution:
+    """How chunks are executed."""
 
-    The first action of a chunk belongs to the step at which the policy was asked: a block always starts at 0.
-    """
+    execute: int = 4
+    """Control steps between two questions to the policy."""
+    delay: int = 0
+    """Control steps for which an answer is waited for while the robot moves on."""
+    ensemble: float | None = None
+    """Decay of the temporal ensemble's weights, 0.01 in ACT; None: there is none."""
 
-    def __init__(self, execute: int) -> None:
-        """Args: execute: control steps between two questions to the policy.
+    def __post_init__(self) -> None:
+        if self.execute < 1:
+            raise ValueError(f"execute must be at least 1, got {self.execute}")
+        if not 0 <= self.delay <= self.execute:
+            raise ValueError(
+                f"delay must be between 0 and execute = {self.execute} control steps, got {self.delay}"
+            )
+        if self.ensemble is not None and (self.execute, self.delay) != (1, 0):
+            raise ValueError(
+                "an ensemble asks the policy at every step: it needs execute 1 and delay 0, got "
+                f"{self.execute} and {self.delay}"
+            )
+
+    def check(self, chunk: int, action_space: str) -> None:
+        """Whether a policy can be executed so.
 
         Raises:
-            ValueError: `execute` is below 1.
+            ValueError: its chunks are too short, or actions of different answers cannot be mixed.
         """
-        if execute < 1:
-            raise ValueError(f"execute must be at least 1, got {execute}")
-        self.execute = execute
+        if self.execute > chunk:
+            raise ValueError(f"execute must be at most the policy's chunk length {chunk}, got {self.execute}")
+        if self.execute + self.delay > chunk:
+            raise ValueError(
+                f"execute + delay must be at most the policy's chunk length {chunk}, got {self.execute} + "
+                f"{self.delay}"
+            )
+        if action_space.endswith("_relative") and (self.delay or self.ensemble is not None):
+            raise ValueError(
+                f"{action_space} actions count from where their own chunk began: those of several chunks "
+                "cannot be mixed by a delay or an ensemble"
+            )
+
+    def start(self) -> "Executor":
+        """Executes one episode."""
+        return Executor(self)
+
+
+class Executor:
+    """Turns the chunks of one episode into the actions to execute, question by question."""
+
+    def __init__(self, config: Execution) -> None:
+        self._config = config
+        self._chunks: deque[np.ndarray] = deque()
 
     def block(self, chunk: Float[np.ndarray, "k a"]) -> Float[np.ndarray, "m a"]:
-        """The actions to execute now, m = `execute` of them.
+        """The actions to execute before the next question, m = `execute`, given the newest chunk.
 
         Raises:
             ValueError: the chunk is shorter than `execute`.
         """
-        if self.execute > len(chunk):
-            raise ValueError(f"execute must be at most the chunk length {len(chunk)}, got {self.execute}")
-        return chunk[: self.execute]
+        execute, delay = self._config.execute, self._config.delay
+        if execute > len(chunk):
+            raise ValueError(f"execute must be at most the chunk length {len(chunk)}, got {execute}")
+        if self._config.ensemble is not None:
+            return self._average(chunk, self._config.ensemble)[None]
+        before = self._chunks[-1] if self._chunks else None
+        self._chunks = deque([chunk], maxlen=1)
+        if before is None:
+            return chunk[:execute]
+        return np.concatenate([before[execute : execute + delay], chunk[delay:execute]])
+
+    def _average(self, chunk: np.ndarray, decay: float) -> Float[np.ndarray, " a"]:
+        self._chunks.append(chunk)
+        while len(self._chunks) > len(chunk):
+            self._chunks.popleft()
+        answers = np.stack([past[age] for past, age in zip(self._chunks, self._ages(), strict=True)])
+        weights = np.exp(-decay * np.arange(len(answers)))
+        return (weights[:, None] * answers).sum(axis=0) / weights.sum()
+
+    def _ages(self) -> list[int]:
+        """Of each kept chunk, in control steps; the oldest comes first."""
+        return list(range(len(self._chunks) - 1, -1, -1))

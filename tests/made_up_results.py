@@ -54,6 +54,8 @@ def result(
         seed_start=first_seed,
         episodes=episodes,
         execute=1 if expert else 4,
+        delay=0,
+        ensemble=None,
         lanes=0 if expert else 16,
         threads=0 if expert else 2,
         evaluations=0 if expert else 10,

@@ -9,7 +9,7 @@ import torch
 from toy_trunk import ToyTrunk, fit
 
 from vlasandbox.policies import heads
-from vlasandbox.policies.execution import RecedingHorizon
+from vlasandbox.policies.execution import Execution
 from vlasandbox.policies.head import ActionHead, HeadConfig, draw_noise, masked_mean, stratified_uniform
 from vlasandbox.policies.networks import expert
 
@@ -200,7 +200,7 @@ def test_overfits_one_batch_and_index_0_is_the_step_that_was_observed(variant: s
         chunks = head.sample(trunk.prefix(features), generators(*range(T)))
     assert (chunks - actions).abs()[mask].max() < 0.12
     # Steps are 1.6 / 6 = 0.27 apart: an off-by-one chunk would execute a neighbour's action.
-    executed = [RecedingHorizon(1).block(chunk.numpy())[0, 0] for chunk in chunks]
+    executed = [Execution(1).start().block(chunk.numpy())[0, 0] for chunk in chunks]
     nearest = [(value_of(torch.arange(T)) - float(a)).abs().argmin().item() for a in executed]
     assert nearest == list(range(T))
 

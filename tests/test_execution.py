@@ -1,4 +1,4 @@
-"""Which actions of a chunk are executed."""
+"""Which actions of predicted chunks are executed."""
 
 import subprocess
 import sys
@@ -6,24 +6,88 @@ import sys
 import numpy as np
 import pytest
 
-from vlasandbox.policies.execution import RecedingHorizon
+from vlasandbox.policies.execution import Execution
+
+
+def _numbered(start: int, length: int = 6) -> np.ndarray:
+    """The chunk answered at step `start`: its action for step t is [start, t]."""
+    return np.array([[start, start + i] for i in range(length)], float)
 
 
 def test_a_block_is_the_first_actions_of_the_chunk():
     chunk = np.arange(12.0).reshape(6, 2)
-    np.testing.assert_array_equal(RecedingHorizon(4).block(chunk), chunk[:4])
-    np.testing.assert_array_equal(RecedingHorizon(6).block(chunk), chunk)
+    np.testing.assert_array_equal(Execution(4).start().block(chunk), chunk[:4])
+    np.testing.assert_array_equal(Execution(6).start().block(chunk), chunk)
 
 
-@pytest.mark.parametrize("execute", [0, -2])
-def test_executing_nothing_is_rejected(execute: int):
-    with pytest.raises(ValueError, match=f"at least 1, got {execute}"):
-        RecedingHorizon(execute)
+@pytest.mark.parametrize(("execute", "delay"), [(4, 0), (4, 1), (4, 2), (3, 3), (1, 1)])
+def test_every_step_gets_the_newest_answer_that_has_arrived_for_it(execute, delay):
+    executor, done = Execution(execute, delay).start(), []
+    for start in range(0, 24, execute):
+        done.append(executor.block(_numbered(start)))
+    steps = np.concatenate(done)
+    np.testing.assert_array_equal(steps[:, 1], np.arange(len(steps)))  # each action is the one for its step
+    for step, (asked, _) in enumerate(steps):
+        newest = step - step % execute
+        late = step % execute < delay and newest > 0
+        assert asked == (newest - execute if late else newest)
+
+
+def test_the_worked_example_of_the_docstring():
+    executor = Execution(4, 1).start()
+    first, second = executor.block(_numbered(0)), executor.block(_numbered(4))
+    assert first[:, 0].tolist() == [0, 0, 0, 0]
+    assert second.tolist() == [[0, 4], [4, 5], [4, 6], [4, 7]]
+
+
+def test_an_ensemble_averages_all_answers_for_a_step_with_the_oldest_weighing_most():
+    k, decay = 100, 0.01
+    executor = Execution(1, ensemble=decay).start()
+    for start in range(250):
+        block = executor.block(np.full((k, 1), float(start)))
+    answers = np.arange(150, 250)  # those that reach step 249, oldest first
+    weights = np.exp(-decay * np.arange(k))
+    weights /= weights.sum()
+    assert weights[0] == pytest.approx(0.0157, abs=1e-4)
+    assert weights[-1] == pytest.approx(0.0058, abs=1e-4)
+    assert block.item() == pytest.approx((weights * answers).sum())
+
+
+def test_an_ensemble_of_answers_that_agree_changes_nothing():
+    executor = Execution(1, ensemble=0.01).start()
+    for start in range(12):
+        block = executor.block(np.array([[start + i] for i in range(5)], float))
+        np.testing.assert_allclose(block, [[start]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"execute": 0}, "execute must be at least 1, got 0"),
+        ({"execute": -2}, "execute must be at least 1, got -2"),
+        ({"execute": 2, "delay": 3}, "delay must be between 0 and execute = 2 control steps, got 3"),
+        ({"execute": 2, "delay": -1}, "delay must be between 0"),
+        ({"execute": 4, "ensemble": 0.01}, "needs execute 1 and delay 0, got 4 and 0"),
+    ],
+)
+def test_impossible_settings_are_rejected(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Execution(**settings)
 
 
 def test_executing_more_than_was_predicted_is_rejected():
     with pytest.raises(ValueError, match="at most the chunk length 6, got 7"):
-        RecedingHorizon(7).block(np.zeros((6, 2)))
+        Execution(7).start().block(np.zeros((6, 2)))
+    with pytest.raises(ValueError, match=r"execute \+ delay must be at most the policy's chunk length 6"):
+        Execution(4, 3).check(6, "ee_delta")
+
+
+def test_actions_that_count_from_their_own_chunk_are_not_mixed():
+    Execution(4).check(8, "ee_relative")
+    for mixing in (Execution(4, 1), Execution(1, ensemble=0.01)):
+        mixing.check(8, "ee_delta")
+        with pytest.raises(ValueError, match="cannot be mixed"):
+            mixing.check(8, "ee_relative")
 
 
 def test_importing_it_does_not_import_torch():

@@ -45,7 +45,9 @@ class Recorded:
         self.episode, self.step = self.episodes[seed], 0
         return self._observation(), {"stage": "only"}
 
-    def step_block(self, actions: np.ndarray) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+    def step_block(
+        self, actions: np.ndarray, *, continues: bool = False
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         steps = min(len(actions), len(self.episode) - 1 - self.step)
         self.step += steps
         info = {"stage": "only", "steps": steps, "is_success": True}

@@ -39,6 +39,8 @@ def make_result(seed_start: int = 2_000_000, latency: float = 12.5) -> EvalResul
         seed_start=seed_start,
         episodes=rows,
         execute=4,
+        delay=1,
+        ensemble=None,
         lanes=16,
         threads=1,
         evaluations=10,

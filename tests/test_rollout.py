@@ -18,6 +18,7 @@ from vlasandbox.eval.batch import BLANK, LANES, THREADS, Batch
 from vlasandbox.eval.player import EvaluationError
 from vlasandbox.eval.rollout import evaluate, split
 from vlasandbox.eval.worker import Sight
+from vlasandbox.policies.execution import Execution
 
 RIGGED = '''
 """Pick, but some seeds raise or kill the process; tells what is imported and which processes there are."""
@@ -323,7 +324,7 @@ def test_mistakes_are_told_before_anything_runs():
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         evaluate("expert", "pick", [0], workers=0, progress=False)
     with pytest.raises(ValueError, match=f"at most the policy's chunk length {CHUNK}, got 9"):
-        evaluate(policy, "pick", [0], execute=9, progress=False)
+        evaluate(policy, "pick", [0], execution=Execution(9), progress=False)
     with pytest.raises(ValueError, match="unknown camera 'left'"):
         evaluate(small_policy("regression", cameras=("front", "left")), "pick", [0], progress=False)
 

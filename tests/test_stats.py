@@ -24,7 +24,24 @@ def result(policy: str, outcomes: dict[int, Outcome], task: str = "pick") -> Eva
         EpisodeResult(seed, outcome, 1, 0.0, "start", "pick up") for seed, outcome in outcomes.items()
     ]
     return EvalResult(
-        policy, "", task, "test", min(outcomes), episodes, 4, 16, 1, 1, math.nan, math.nan, 0.0, 0, {}, {}
+        policy,
+        "",
+        task,
+        "test",
+        min(outcomes),
+        episodes,
+        4,
+        0,
+        None,
+        16,
+        1,
+        1,
+        math.nan,
+        math.nan,
+        0.0,
+        0,
+        {},
+        {},
     )
 
 

@@ -1,12 +1,13 @@
 """Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was judged once is not judged again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ..envs.names import check_name
 from ..envs.seeds import TEST
 from ..eval.cell import CONDITIONS, EXPERT
 from ..eval.result import Condition, EvalResult, ResultError
+from ..policies.execution import Execution
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Exam:
     """Test episodes; the seeds are the first ones of `envs.seeds.TEST`."""
     execute: int = 4
     """Actions executed of each chunk before the policy is asked again."""
+    delay: int = 0
+    """Control steps by which the policy's answers come late; meanwhile the last one goes on."""
+    ensemble: float | None = None
+    """Decay of a temporal ensemble over all answers for a step, 0.01 in ACT; needs execute 1."""
     wording: str = "plain"
     """How instructions are put: plain, train or held_out."""
     combinations: str = "all"
@@ -45,16 +50,23 @@ class Exam:
             raise ValueError(f"episodes must be between 1 and {len(TEST)}, got {self.episodes}")
 
     @property
+    def execution(self) -> Execution:
+        """Which actions of the policy's chunks are executed."""
+        return Execution(self.execute, self.delay, self.ensemble)
+
+    @property
     def variation(self) -> dict[str, str]:
         """How the episodes differ from the task's plain ones: keywords of the environment."""
         return {name: getattr(self, name) for name in ("wording", "combinations", "perturb")}
 
     @property
     def folder(self) -> str:
-        """Of these episodes' results, e.g. "stack,wording=held_out,camera=3"."""
-        nominal = {"wording": "plain", "combinations": "all"}
-        parts = [f"{k}={v}" for k, v in self.variation.items() if k in nominal and v != nominal[k]]
-        return ",".join([self.task.replace(":", ","), *parts, *filter(None, [self.perturb])])
+        """Of these episodes' results, e.g. "stack,wording=held_out,perturb=camera=3"."""
+        same = ("task", "episodes", "workers")
+        varied = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name not in same]
+        defaults = {f.name: f.default for f in fields(self)}
+        parts = [f"{name}={value}" for name, value in varied if value != defaults[name]]
+        return ",".join([self.task.replace(":", ","), *parts])
 
     @property
     def seeds(self) -> range:
@@ -101,7 +113,7 @@ def judge(who: Contestant, exam: Exam, condition: Condition) -> EvalResult:
         exam.seeds,
         condition=condition,
         workers=exam.workers,
-        execute=exam.execute,
+        execution=exam.execution,
         name=who.name,
         variation=exam.variation,
     )
@@ -129,6 +141,10 @@ def stored(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | No
     if who.policy is not None:
         weights = who.policy / "model.safetensors"
         older = (folder / "result.json").stat().st_mtime_ns < weights.stat().st_mtime_ns
-        if older or result.execute != exam.execute:
+        if older or (result.execute, result.delay, result.ensemble) != (
+            exam.execute,
+            exam.delay,
+            exam.ensemble,
+        ):
             return None
     return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))
