@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from . import catalog
 from .errors import EXIT_INTERRUPTED, EXIT_MISTAKE, mistake_message
 
-VERBS = ("quickstart", "record", "train", "eval", "compare", "report", "list", "doctor")
+VERBS = ("quickstart", "suite", "record", "train", "eval", "compare", "report", "list", "doctor")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,51 @@
+"""One policy on several tasks: the table, and the whole way once, as small as it can be."""
+
+import json
+
+import pytest
+from made_up_results import result
+
+from vlasandbox.envs import tasks
+from vlasandbox.eval.compare import compare
+from vlasandbox.eval.suite import suite_table, write_suite
+from vlasandbox.train.suite import SuiteConfig, run_suite
+
+
+def _comparison(task: str, outcomes: str):
+    one = result("flow", outcomes)
+    one.task = task
+    return compare([one])
+
+
+def test_the_table_has_a_row_for_each_task_and_one_for_all():
+    table = suite_table([_comparison("pick", "ssss"), _comparison("stack", "sfff")])
+    rows = [line.split() for line in table.splitlines()]
+    assert rows[0] == ["task", "flow"]
+    assert rows[2][:2] == ["pick", "4/4"]
+    assert rows[3][:2] == ["stack", "1/4"]
+    assert rows[4][:2] == ["all", "5/8"]
+
+
+def test_the_summary_is_written_as_text_and_json(tmp_path):
+    path = write_suite(tmp_path, [_comparison("pick", "ss"), _comparison("stack", "sf")])
+    assert "1/2" in path.read_text()
+    stored = json.loads((tmp_path / "suite.json").read_text())
+    assert stored["stack"]["policies"]["flow"]["test"]["successes"] == 1
+
+
+def test_several_tasks_are_named_with_a_plus():
+    assert tasks.expand("pick+pick") == ["pick", "pick"]
+    assert "pick" in tasks.expand("suite")
+    with pytest.raises(ValueError, match="unknown task 'juggle'"):
+        tasks.expand("pick+juggle")
+
+
+def test_a_suite_is_recorded_trained_and_judged_and_the_same_call_repeats_nothing(tmp_path, capsys):
+    config = SuiteConfig("pick+place", "debug", episodes=2, updates=2, test_episodes=1)
+    summary = run_suite(config, tmp_path)
+    weights = tmp_path / "debug" / "policy" / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    assert run_suite(config, tmp_path) == summary
+    assert weights.stat().st_mtime_ns == before
+    assert "place" in capsys.readouterr().out
+    assert (tmp_path / "report" / "place" / "report.html").exists()
