@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from .student import t_quantile
+from .stats import wilson
+from .student import t_cdf, t_quantile
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Estimate:
     episodes: int
     between_trainings: float
     """Standard deviation of the rate from training to training, beyond what episodes explain."""
+    p_value: float
+    """Of the hypothesis that the mean is 0, two-sided; for differences."""
 
     @property
     def about_trainings(self) -> bool:
@@ -69,5 +72,11 @@ def estimate(table: Float[np.ndarray, "m n"], level: float = 0.95) -> Estimate:
         spread = sum(ms**2 / df for ms, df in parts)
         freedom = (variance * m * n) ** 2 / spread if spread > 0 else n - 1.0
         between = math.sqrt(max(0.0, (ms_s - ms_rest) / n))
-    half = t_quantile((1 + level) / 2, max(1.0, freedom)) * math.sqrt(variance)
-    return Estimate(mean, mean - half, mean + half, m, n, between)
+    freedom, error = max(1.0, freedom), math.sqrt(variance)
+    half = t_quantile((1 + level) / 2, freedom) * error
+    if error == 0 and mean in (0, 1):
+        # Equal outcomes have no variance to tell by; each episode counts once, however many trainings agree.
+        low, high = wilson(int(mean) * n, n, level)
+        return Estimate(mean, low, high, m, n, between, float(mean == 0))
+    p_value = 2 * (1 - t_cdf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
+    return Estimate(mean, mean - half, mean + half, m, n, between, p_value)

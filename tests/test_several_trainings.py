@@ -6,7 +6,7 @@ from scipy import stats as scipy_stats
 
 from vlasandbox.eval.seeds_and_episodes import estimate
 from vlasandbox.eval.sequential import compare_sequentially, evidence
-from vlasandbox.eval.stats import required_pairs, resolvable_paired
+from vlasandbox.eval.stats import required_pairs, resolvable_paired, wilson
 from vlasandbox.eval.student import t_cdf, t_quantile
 
 
@@ -47,6 +47,13 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(between, m):
         found = estimate((rng.random((m, 60)) < chance).astype(float))
         covered += found.low <= truth <= found.high
     assert covered / rounds > 0.92
+
+
+@pytest.mark.parametrize("m", [1, 3])
+def test_equal_outcomes_everywhere_still_leave_doubt(m):
+    never, always = estimate(np.zeros((m, 50))), estimate(np.ones((m, 50)))
+    assert (never.low, never.high) == wilson(0, 50)
+    assert (always.low, always.high) == wilson(50, 50)
 
 
 def test_too_few_episodes_are_refused():

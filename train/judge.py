@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Literal
 
 from ..envs.names import check_name
-from ..envs.seeds import TEST
+from ..envs.seeds import TEST, VALIDATION
 from ..eval.cell import CONDITIONS, EXPERT
 from ..eval.result import Condition, EvalResult, ResultError
 from ..policies.execution import Execution
@@ -29,7 +30,9 @@ class Exam:
     task: str = "pick"
     """Task (`vla list tasks`); several as pick+stack, or suite for all single-arm ones."""
     episodes: int = 100
-    """Test episodes; the seeds are the first ones of `envs.seeds.TEST`."""
+    """Episodes; their seeds are the first ones of the split."""
+    split: Literal["test", "validation"] = "test"
+    """Range of seeds (`envs.seeds`): validation to choose by, test to report."""
     execute: int = 4
     """Actions executed of each chunk before the policy is asked again."""
     delay: int = 0
@@ -70,8 +73,8 @@ class Exam:
 
     @property
     def seeds(self) -> range:
-        """The test seeds."""
-        return TEST[: self.episodes]
+        """Of the episodes."""
+        return {"test": TEST, "validation": VALIDATION}[self.split][: self.episodes]
 
 
 def contestant(run: str) -> Contestant:
