@@ -18,9 +18,9 @@ from .page import Markup
 from .result import Condition
 from .stages import count_endings
 
-_INK, _FAINT, _RULE, _PAPER = "#010101", "#020202", "#030303", "#040404"
+INK, _FAINT, _RULE, _PAPER = "#010101", "#020202", "#030303", "#040404"
 """Stand-ins, replaced by the page's variables."""
-_VARIABLES = {_INK: "ink", _FAINT: "faint", _RULE: "rule", _PAPER: "paper"} | {
+_VARIABLES = {INK: "ink", _FAINT: "faint", _RULE: "rule", _PAPER: "paper"} | {
     color: name.replace(" ", "-") for name, color in PALETTE.items()
 }
 _SETTINGS: dict[Any, Any] = {
@@ -28,7 +28,7 @@ _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "vlasandbox",
     "text.parse_math": False,  # a policy may be called "$x"
     "font.size": 10,
-    "text.color": _INK,
+    "text.color": INK,
     "axes.edgecolor": _RULE,
     "axes.labelcolor": _FAINT,
     "axes.spines.top": False,
@@ -39,8 +39,8 @@ _SETTINGS: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "xtick.color": _FAINT,
     "ytick.color": _FAINT,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "xtick.minor.size": 0,
@@ -64,7 +64,7 @@ def success_plot(comparison: Comparison) -> Markup:
         look = styles(comparison.policies)
         seen: list[Condition] = [c for c in CONDITIONS if any(comparison.cell(name, c) for name in names)]
         for row, name in enumerate(names):
-            color = look[name].color if name in look else _INK
+            color = look[name].color if name in look else INK
             run: list[Condition] = [condition for condition in CONDITIONS if comparison.cell(name, condition)]
             for i, condition in enumerate(run):
                 marker, fill = _CONDITION_LOOK[condition]
@@ -77,10 +77,10 @@ def success_plot(comparison: Comparison) -> Markup:
         ax.grid(axis="y", visible=False)
         for condition in seen:
             marker, fill = _CONDITION_LOOK[condition]
-            ax.plot([], [], marker, color=_INK, fillstyle=fill, label=TITLES[condition])
+            ax.plot([], [], marker, color=INK, fillstyle=fill, label=TITLES[condition])
         _legend_above(ax, 3)
 
-    return _svg("success", draw, 0.6 * len(names) + 1.2, "Success of every policy under every condition")
+    return svg("success", draw, 0.6 * len(names) + 1.2, "Success of every policy under every condition")
 
 
 def _point(ax: Axes, cell: Cell, y: float, color: str, marker: str, fill: str) -> None:
@@ -127,7 +127,7 @@ def tradeoff_plot(
         ax.set_xlim(0, 1.1 * max(upper for _, upper in costs.values()))
         _legend_above(ax, 2)
 
-    return _svg(name, draw, 3.2, f"Success against {label}")
+    return svg(name, draw, 3.2, f"Success against {label}")
 
 
 def curves_plot(comparison: Comparison, curves: dict[str, list[dict[str, Any]]]) -> Markup | None:
@@ -187,7 +187,7 @@ def stages_plot(comparison: Comparison) -> Markup:
         ax.grid(visible=False)
         _legend_above(ax, 3)
 
-    return _svg("stages", draw, 0.27 * len(rows) + 1.3, "How far the episodes got")
+    return svg("stages", draw, 0.27 * len(rows) + 1.3, "How far the episodes got")
 
 
 def _short(name: str) -> str:
@@ -202,7 +202,7 @@ def _legend_above(ax: Axes, columns: int) -> None:
         )  # fmt: skip
 
 
-def _svg(name: str, draw: Callable[[Axes], None], height: float, label: str) -> Markup:
+def svg(name: str, draw: Callable[[Axes], None], height: float, label: str) -> Markup:
     return _render(name, lambda figure: draw(figure.add_subplot()), height, label)
 
 

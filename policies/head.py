@@ -30,6 +30,10 @@ class HeadConfig(ABC):
 class ActionHead(nn.Module, ABC):
     """Turns a prefix into a chunk of normalised actions."""
 
+    def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
+        """Adapts to normalised chunks of the training data, in place and into buffers that are saved; called
+        once, before the first update. By default there is nothing to adapt."""
+
     @abstractmethod
     def loss(
         self,

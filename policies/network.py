@@ -36,3 +36,14 @@ class ActionNetwork(nn.Module, ABC):
         """The same prefix with whatever else this network derives from it alone (masks, positions), to be
         passed to many evaluations in place of `prefix`: a sampler calls it once per chunk."""
         return prefix
+
+
+def check_sizes(config: NetworkConfig, *names: str) -> None:
+    """Refuses a size below 1.
+
+    Raises:
+        ValueError: names the field of `config` and its value.
+    """
+    for name in names:
+        if getattr(config, name) < 1:
+            raise ValueError(f"network: {name} must be at least 1, got {getattr(config, name)}")

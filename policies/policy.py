@@ -1,7 +1,7 @@
 """Policy: trunk, action head and normalisation in one module, from camera pixels to actions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..vision.images import resize_uint8
 from ..vision.tensors import random_shift
+from . import lora
 from .head import ActionHead, HeadConfig
 from .normalizer import Mode, Normalizer
 from .policy_files import PolicyError, read_policy, write_policy
@@ -160,6 +161,11 @@ class Policy(nn.Module):
             policy = Policy(saved.config, saved.spec, trunk, saved.blank_stats())
         saved.load_weights(policy)
         return policy.to(device).eval()
+
+    def merge_lora(self) -> None:
+        """Folds LoRA adapters into the weights that they adapt, for faster inference or to be saved so."""
+        lora.merge(self.trunk)
+        self.config = replace(self.config, trunk=replace(self.config.trunk, lora=None))
 
     def check_env(self, spec_dict: Mapping[str, Any]) -> None:
         """Compares what the policy was built for with an environment's `spec_dict()`.

@@ -30,6 +30,7 @@ from ..vision.linear import scaled_linear
 from ..vision.tensors import to_float
 from .grounding import GroundingConfig, GroundingLoss
 from .language import LanguageConfig
+from .lora import LoraConfig
 from .state_text import VOCABULARY, StateText
 from .types import Grounding, Observation, Prefix
 
@@ -51,6 +52,8 @@ class TrunkConfig:
     """Whether the instruction is part of the sequence; if not, FiLM alone brings it (RT-1)."""
     attention: Literal["prefix", "causal"] = "prefix"
     """Within the prefix: every token sees all, or those up to itself (RT-2, OpenVLA)."""
+    lora: LoraConfig | None = None
+    """Fine-tune low-rank adapters of the backbones instead of the backbones; None trains all of it."""
 
     def build(
         self,
@@ -133,6 +136,8 @@ class Trunk(nn.Module):
             )
         image_dim = self.encoder.dim if config.film else self.dim
         self.grounding = GroundingLoss(config.grounding, image_dim, self.dim)
+        if config.lora is not None:
+            config.lora.apply(self.language, self.encoder)
 
     @property
     def architecture(self) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The contract every action head fulfils, whatever its representation; a new file in heads/ is tested by
 this too."""
 
+import copy
 import dataclasses
 from functools import cache
 
@@ -9,11 +10,16 @@ import torch
 from toy_trunk import ToyTrunk, fit
 
 from vlasandbox.policies import heads
+from vlasandbox.policies.codec import hold
+from vlasandbox.policies.codecs import fast, quantiles, text, vq
 from vlasandbox.policies.execution import Execution
 from vlasandbox.policies.head import ActionHead, HeadConfig, draw_noise, masked_mean, stratified_uniform
+from vlasandbox.policies.heads import flow, tokens
+from vlasandbox.policies.network import ActionNetwork
 from vlasandbox.policies.networks import expert
 
 K, A, T = 4, 2, 6
+SMALL = expert.Config(width=32, mlp=64)
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in heads.names()} | {
     "regression, l2": ("regression", {"loss": "l2"}),
     "flow, uniform": ("flow", {"time": "uniform"}),
@@ -25,6 +31,20 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name 
     ),
     "tokens, autoregressive": ("tokens", {"decoding": "autoregressive"}),
     "tokens, autoregressive, warm": ("tokens", {"decoding": "autoregressive", "temperature": 0.2}),
+    "tokens, placeholder": ("tokens", {"decoding": "placeholder"}),
+    "tokens, quantiles": ("tokens", {"codec": quantiles.Config(bins=64), "smoothing": 1.0}),
+    "tokens, vq": ("tokens", {"codec": vq.Config(steps=300)}),
+    "tokens, vq, warm": (
+        "tokens",
+        {"codec": vq.Config(steps=300), "decoding": "autoregressive", "temperature": 0.1},
+    ),
+    "tokens, text": ("tokens", {"codec": text.Config(levels=201), "decoding": "autoregressive"}),
+    "tokens, fast": ("tokens", {"codec": fast.Config(), "decoding": "autoregressive"}),
+    "tokens, fast, free and warm": (
+        "tokens",
+        {"codec": fast.Config(), "decoding": "autoregressive", "grammar": False, "temperature": 0.1},
+    ),
+    "insulated, bins": ("insulated", {"tokens": tokens.Config()}),
 }
 UNREACHED = {"regression": {"network.action_in"}, "regression, l2": {"network.action_in"}}
 """Weights without influence: regression's network is flow's, fed zeros."""
@@ -36,14 +56,24 @@ def config(variant: str) -> HeadConfig:
     name, options = VARIANTS[variant]
     base = heads.default_config(name)
     if hasattr(base, "network"):
-        options = options | {"network": expert.Config(width=32, mlp=64)}
+        options = options | {"network": SMALL}
+    if hasattr(base, "flow"):
+        options = options | {"flow": flow.Config(SMALL)}
     return dataclasses.replace(base, **options)  # pyright: ignore[reportArgumentType]
 
 
 def build(variant: str) -> tuple[ActionHead, ToyTrunk]:
+    return copy.deepcopy(built(variant))
+
+
+@cache
+def built(variant: str) -> tuple[ActionHead, ToyTrunk]:
     trunk = ToyTrunk()
     torch.manual_seed(2)
-    return config(variant).build(trunk, K, A), trunk
+    head = config(variant).build(trunk, K, A)
+    _, actions, mask = episode()
+    head.fit(hold(actions, mask), generator())
+    return head, trunk
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -185,8 +215,8 @@ def test_evaluations_are_what_sampling_really_costs(variant: str, monkeypatch: p
     calls = []
     extend = ToyTrunk.extend
     monkeypatch.setattr(ToyTrunk, "extend", lambda *args: (calls.append("extend"), extend(*args))[1])
-    if hasattr(head, "network"):
-        head.get_submodule("network").register_forward_hook(lambda *_: calls.append("network"))
+    for network in (m for m in head.modules() if isinstance(m, ActionNetwork)):
+        network.register_forward_hook(lambda *_: calls.append("network"))
     with torch.no_grad():
         head.sample(trunk.prefix(episode()[0]), generators(*range(T)))
     assert len(calls) == head.evaluations

@@ -13,12 +13,13 @@ from vlasandbox.policies.config_io import from_dict, to_dict
 from vlasandbox.policies.grounding import GroundingConfig
 from vlasandbox.policies.heads import diffusion, flow, regression, tokens
 from vlasandbox.policies.language import LanguageConfig
+from vlasandbox.policies.lora import LoraConfig
 from vlasandbox.policies.networks import expert
 from vlasandbox.policies.policy import PolicyConfig
 from vlasandbox.policies.trunk import TrunkConfig
 from vlasandbox.train import config as train_config
 from vlasandbox.train.config import DataConfig, TrainConfig, differences
-from vlasandbox.train.optim import OptimConfig
+from vlasandbox.train.optim import OptimConfig, Rates
 from vlasandbox.vision.connectors import linear, mlp
 from vlasandbox.vision.encoders import dinov2, dual, resnet, siglip
 
@@ -49,6 +50,7 @@ TRUNKS = st.builds(
     st.sampled_from(["token", "text", "none"]),
     st.booleans(),
     st.sampled_from(["prefix", "causal"]),
+    st.none() | st.builds(LoraConfig, counts, language=st.booleans()),
 )
 NORMS = st.sampled_from(["quantile", "min_max", "z_score", "none"])
 POLICIES = st.builds(PolicyConfig, HEADS, TRUNKS, NORMS, NORMS, st.integers(0, 9))
@@ -57,7 +59,12 @@ RUNS = st.builds(
     TrainConfig,
     st.builds(DataConfig, PATHS, st.none() | PATHS, st.none() | st.text(), counts, counts),
     POLICIES,
-    st.builds(OptimConfig, lr=st.floats(1e-6, 1), betas=st.tuples(shares, shares)),
+    st.builds(
+        OptimConfig,
+        lr=st.floats(1e-6, 1),
+        betas=st.tuples(shares, shares),
+        rates=st.builds(Rates, encoder=shares, language=shares),
+    ),
     updates=counts,
     batch_size=counts,
     ema_decay=shares,

@@ -1,6 +1,7 @@
 """Studies: the grid, what is shared, what is refused, and one small study from start to end, twice."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from made_up_results import result
 
-from vlasandbox.eval.study_report import StudyResult, markdown, summarise
+from vlasandbox.eval.study_page import page
+from vlasandbox.eval.study_summary import StudyResult, markdown, summarise
 from vlasandbox.train import study_run
 from vlasandbox.train.study import Study, apply, load, pick_point
 from vlasandbox.train.study_run import run_study
@@ -88,6 +90,17 @@ def test_rows_are_means_over_trainings_and_pairs_are_judged_alike():
     assert len(differences) == 2
     assert all(one.p < 1e-6 and one.estimate.mean == pytest.approx(0.9) for one in differences)
     assert "head=flow against head=bins (a): +90.0 points" in markdown(rows, differences)
+
+
+def test_the_page_is_whole_and_asks_for_nothing_from_outside():
+    results = [
+        StudyResult({"head": head}, seed, "a", result(head, "ssf" * 9)) for head in "xy" for seed in (0, 1)
+    ]
+    text = page("Is x < y?", *summarise(results), {"task": "pick"})
+    assert "<h1>Is x &lt; y?</h1>" in text
+    assert text.count("<svg") == 2
+    assert "None of 1 pairs differ" in text
+    assert not re.search(r'(src|href)="(?!#|data:)', text)
 
 
 def test_a_study_runs_and_repeats_nothing_that_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
 
 from vlasandbox.policies import heads
+from vlasandbox.policies.lora import LoraConfig
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.train import checkpoint
 from vlasandbox.train.checkpoint import CheckpointError
@@ -26,7 +27,8 @@ from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.ema import persistent_tensors
 from vlasandbox.train.log import last_row
-from vlasandbox.train.loop import NonFiniteLossError, train
+from vlasandbox.train.loop import STATE, NonFiniteLossError, train
+from vlasandbox.train.optim import Rates
 from vlasandbox.train.presets import debug
 
 
@@ -89,6 +91,53 @@ def test_stopped_and_resumed_run_equals_an_unbroken_one_bit_by_bit(
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     states = [load_file(tmp_path / run / "state" / "resume.safetensors") for run in ("whole", "parts")]
     assert_equal(*states)
+
+
+def test_frozen_parts_and_adapters_resume_bit_by_bit_and_frozen_weights_stay_in_the_average_too(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = debug.config(data, updates=4)
+    trunk = replace(config.policy.trunk, lora=LoraConfig(rank=2))
+    rates = Rates(encoder=0.0, language=0.5)
+    config = replace(
+        config,
+        policy=replace(config.policy, trunk=trunk),
+        optim=replace(config.optim, rates=rates),
+        checkpoint_every=100,
+    )
+    train(config, tmp_path / "whole", bar=False)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "parts", bar=False)
+    early = load_file(tmp_path / "parts" / STATE)
+    train(config, tmp_path / "parts", bar=False)
+    late, whole = (load_file(tmp_path / run / STATE) for run in ("parts", "whole"))
+    assert_equal(late, whole)
+
+    moments = {n.removeprefix("optimizer.exp_avg.") for n in late if n.startswith("optimizer.exp_avg.")}
+    result = weights(tmp_path / "parts")
+    assert "trunk.encoder.positions.weight" not in moments
+    assert "trunk.language.model.layers.0.mlp.up_proj.down" in moments
+    for name, tensor in result.items():
+        stays = torch.equal(early[f"model.{name}"], tensor)
+        assert stays or name in moments, name
+        assert not (stays and name.endswith(".up")), name
+
+
+def test_rates_multiply_the_learning_rate_of_the_loop(data: Path, tmp_path: Path):
+    config = debug.config(data, updates=1)
+    states = []
+    for rate in (0.0, 0.5, 1.0):
+        optim = replace(config.optim, rates=Rates(head=rate))
+        train(replace(config, optim=optim), tmp_path / str(rate), bar=False)
+        states.append(load_file(tmp_path / str(rate) / STATE))
+    start, half, full = states
+    trained = [name for name in half if name.startswith("optimizer.step.head.")]
+    assert len(trained) > 5
+    for name in (n.replace("optimizer.step", "model") for n in trained):
+        torch.testing.assert_close(half[name], (start[name] + full[name]) / 2, rtol=0, atol=1e-6, msg=name)
+    assert all(torch.equal(half[n], full[n]) for n in full if n.startswith("model.trunk."))
 
 
 def test_result_depends_on_the_seed_alone(data: Path, tmp_path: Path):
@@ -232,6 +281,54 @@ def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path):
     ):
         with pytest.raises(ValueError, match=message):
             train(other, tmp_path, bar=False)
+
+
+def forget(out: Path, *paths: str) -> None:
+    """Removes settings from the run's config.json, as if they did not exist when it began."""
+    document = json.loads((out / "config.json").read_text())
+    for path in paths:
+        *inside, last = path.split(".")
+        node = document
+        for key in inside:
+            node = node[key]
+        del node[last]
+    (out / "config.json").write_text(json.dumps(document))
+
+
+def test_a_run_from_before_a_setting_existed_has_its_default(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = debug.config(data, updates=3)
+    train(config, tmp_path / "whole", bar=False)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "old", bar=False)
+    added = ("optim.rates", "policy.trunk.lora", "policy.trunk.encoder.stem", "policy.head.loss", "compile")
+    forget(tmp_path / "old", *added)
+    for other, message in (
+        (replace(config, compile=True), "compile is False there and True here"),
+        (
+            replace(config, optim=replace(config.optim, rates=Rates(head=0.5))),
+            r"optim\.rates\.head is 1\.0 there and 0\.5 here",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train(other, tmp_path / "old", bar=False)
+    train(config, tmp_path / "old", bar=False)
+    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "old"))
+    forget(tmp_path / "old", *added)
+    monkeypatch.setattr(Dataset, "open", lambda *_: pytest.fail("opened the dataset again"))
+    assert train(config, tmp_path / "old", bar=False) == tmp_path / "old" / "policy"
+
+
+def test_a_run_with_a_setting_that_is_no_more_is_refused_by_name(data: Path, tmp_path: Path):
+    config = debug.config(data, updates=1)
+    train(config, tmp_path, bar=False)
+    document = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(document | {"magic": 1}))
+    with pytest.raises(ValueError, match=r"config\.json was written by another version .*magic: unknown"):
+        train(config, tmp_path, bar=False)
 
 
 def test_another_dataset_is_refused_on_resuming(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

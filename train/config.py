@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import torch
 
-from ..policies.config_io import to_dict
+from ..policies.config_io import from_dict, to_dict
 from ..policies.policy import PolicyConfig
+from .data.files import read_json
 from .log import WandbMode
 from .optim import OptimConfig
 
@@ -118,6 +119,20 @@ def settings(config: TrainConfig) -> dict[str, Any]:
     data = {name: str(x) if isinstance(x, Path) else x for name, x in vars(config.data).items()}
     parts = {"data": data, "policy": to_dict(config.policy), "optim": to_dict(config.optim)}
     return vars(config) | parts
+
+
+def stored_settings(path: Path) -> dict[str, Any]:
+    """The settings in the config.json at `path`. A field that it lacks was added after the run began; it
+    counts as having its default, with which a new field must leave everything as it was.
+
+    Raises:
+        ValueError: a field or value is none of this program's.
+    """
+    stored = read_json(path)
+    try:
+        return settings(from_dict(TrainConfig, stored))
+    except ValueError as error:
+        raise ValueError(f"{path} was written by another version of this program ({error})") from error
 
 
 def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:

@@ -14,10 +14,18 @@ from ..policies.policy import Policy
 from ..policies.types import Batch, Grounding, Observation, PolicySpec
 from . import checkpoint
 from .checkpoint import CheckpointError, Progress
-from .config import DataConfig, TrainConfig, choose_device, choose_threads, differences, settings
+from .config import (
+    DataConfig,
+    TrainConfig,
+    choose_device,
+    choose_threads,
+    differences,
+    settings,
+    stored_settings,
+)
 from .data.cache import frame_cache
 from .data.dataset import Dataset
-from .data.files import exclusive, read_json, write_json
+from .data.files import exclusive, write_json
 from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
@@ -51,7 +59,7 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
     here = settings(config)
     finished = (out / "summary.json").exists() and (out / "policy").exists()
     if finished or (out / STATE).exists():
-        found = differences(read_json(out / "config.json"), here)
+        found = differences(stored_settings(out / "config.json"), here)
         if found:
             raise ValueError(
                 f"{out} holds a run with other settings: {'; '.join(found)}. Choose another folder"
@@ -102,6 +110,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
         config.data.history,
     )
     policy = Policy(config.policy, spec, trunk, sampler.stats()).to(device).train()
+    config.optim.freeze(policy)
     optimizer = config.optim.build(policy)
     ema = EMA(policy, config.ema_decay)
     if resumes:
@@ -123,7 +132,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
             torch.manual_seed(seed)  # for dropout inside transformers, which knows no generator
             rate = config.optim.lr * config.optim.multiplier(step, config.updates)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["rate"]
 
             optimizer.zero_grad()
             total = torch.zeros((), device=device)

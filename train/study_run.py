@@ -5,16 +5,18 @@ Everything is kept in one folder, and nothing that was finished is done again, n
     OUT/study.json           the study and the fingerprint of the code
     OUT/data/NAME            demonstrations, shared by the cells that ask for the same
     OUT/cells/NAME           one training each, with its evaluations
-    OUT/results.json, .md    the summary
+    OUT/results.html, .md, .json   the summary
 """
 
 import functools
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..eval.pool import usable_cores
-from ..eval.study_report import StudyResult, write_study
+from ..eval.study_report import write_study
+from ..eval.study_summary import StudyResult
 from .cli.catalog import ROOT
 from .data.files import read_json, write_json
 from .judge import Contestant, Exam, judge
@@ -46,7 +48,7 @@ def run_study(study: Study, out: Path) -> Path:
         for cell in cells
         for name, changes in study.judged.items()
     ]
-    return write_study(out, study.question, results)
+    return write_study(out, study.question, results, _fixed(study))
 
 
 def code_fingerprint() -> str:
@@ -55,6 +57,27 @@ def code_fingerprint() -> str:
     for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
         total.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
+
+
+def _fixed(study: Study) -> dict[str, Any]:
+    """What all cells have in common, in a few words."""
+    base, varied = study.base, {path for levels in study.axes.values() for c in levels.values() for path in c}
+    parts = {
+        "record.task": ("task", base.record.task),
+        "record.episodes": ("demonstrations", base.record.episodes),
+        "record.control_hz": ("control rate [Hz]", base.record.control_hz),
+        "record.noise": ("disturbances", base.record.noise),
+        "train.updates": ("updates", base.train.updates),
+        "train.batch_size": ("batch size", base.train.batch_size),
+        "train.optim": ("optimiser", base.train.optim),
+        "train.data.chunk": ("chunk", base.train.data.chunk),
+        "train.policy.head": ("head", base.train.policy.head),
+        "train.policy.trunk": ("trunk", base.train.policy.trunk),
+    }
+    fixed = {
+        name: value for path, (name, value) in parts.items() if not any(v.startswith(path) for v in varied)
+    }
+    return fixed | {"tuned on validation seeds": study.tune or "nothing", "trainings a cell": study.seeds}
 
 
 def _claim(study: Study, out: Path) -> None:

@@ -1,16 +1,19 @@
-"""Tokens: every action value is one of 256 bins, and the trunk itself is what predicts them.
+"""Tokens: a chunk is a sequence of a codec's ids, and the trunk itself is what predicts them.
 
-"autoregressive" (RT-2, OpenVLA): k * a tokens, step by step and within a step dimension by dimension, each
-decoded on the trunk's cache with all earlier ones in view; in training one causal pass sees the true ones
-(teacher forcing).
+"autoregressive" (RT-2, OpenVLA, pi0-FAST, VLA-0): token by token on the trunk's cache with all earlier ones
+in view; in training one causal pass sees the true ones (teacher forcing).
 
-    slot     0        1        2        ...     slot i stands for (step, dimension) = divmod(i, a)
+    slot     0        1        2        ...     with bins, slot i stands for (step, dimension) = divmod(i, a)
     input    s0       s1 + e0  s2 + e1          s: slot embeddings, e: embedding of the token before
     output   token 0  token 1  token 2          read out at the slot itself, not one position earlier
 
-"parallel" (OpenVLA-OFT, RT-1): k query tokens without any content but their slot embedding see each other
-and are read out in one pass, a dimensions each. The values are then independent given the observation, so
-where demonstrations disagree a chunk can mix two of their ways; an autoregressive one cannot.
+"placeholder" (RT-1): the same slots in the same causal order, but blind to actions (s0 s1 s2 ... alone), so
+that one pass reads all of them. "parallel" (OpenVLA-OFT): one such query per step, seeing each other, a
+dimensions read from each. In both the values are independent given the observation, so where demonstrations
+disagree a chunk can mix two of their ways; an autoregressive one cannot.
+
+Ids have embeddings and a readout of their own. OpenVLA instead overwrites the last 256 ids of its language
+model, with that model's embeddings: of use if it was pretrained and has so many words to spare.
 """
 
 import math
@@ -25,7 +28,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..codec import CodecConfig
+from ..codec import CodecConfig, hold
 from ..codecs import bins
 from ..head import ActionHead, HeadConfig, masked_mean
 from ..trunk import Trunk
@@ -37,7 +40,7 @@ class Config(HeadConfig):
     """Cross-entropy over a codec's ids; no other token of the trunk's vocabulary can be predicted."""
 
     codec: CodecConfig = field(default_factory=bins.Config)
-    decoding: Literal["autoregressive", "parallel"] = "parallel"
+    decoding: Literal["autoregressive", "parallel", "placeholder"] = "parallel"
     smoothing: float = 0.0
     """Standard deviation of the target around the true bin [bins]. 0 is plain cross-entropy, to which the
     neighbouring bin is as wrong as the farthest."""
@@ -48,49 +51,73 @@ class Config(HeadConfig):
     two."""
     temperature: float = 0.0
     """Of sampling; 0 takes the likeliest id."""
+    blanks: float = 0.0
+    """In training, autoregressive decoding does without up to this share of its inputs, another share for
+    each row: or it continues its own actions rather than look. VLA-0 has 0.4, spares one row in ten, and
+    does not learn the hidden ids themselves."""
+    grammar: bool = True
+    """Whether only ids that the codec allows at a place are scored, in training and sampling, so that all
+    that is sampled can be decoded. Without it (pi0-FAST) `Tokens.failures` counts what could not."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Tokens":
         """The head, sized for `trunk`, which it keeps a reference to and extends.
 
         Raises:
-            ValueError: a smoothing, window or temperature that is negative or not finite.
+            ValueError: a smoothing, window or temperature that is negative or not finite, a share beyond 0
+                to 1, or an option that the codec cannot have.
         """
+        if not 0 <= self.blanks <= 1:
+            raise ValueError(f"blanks must be between 0 and 1, got {self.blanks}")
         if not all(0 <= x < math.inf for x in (self.smoothing, self.window, self.temperature)):
             raise ValueError(
                 "smoothing, window and temperature must be finite and must not be negative, got "
                 f"{self.smoothing}, {self.window} and {self.temperature}"
             )
-        kinds = {"autoregressive": Autoregressive, "parallel": Parallel}
+        kinds = {"autoregressive": Autoregressive, "parallel": Parallel, "placeholder": Placeholder}
         return kinds[self.decoding](self, trunk, chunk, action_dim)
 
 
 class Tokens(ActionHead):
-    """What both decodings share: targets, loss, and the way from logits to actions."""
+    """What all decodings share: targets, loss, and the way from logits to actions."""
 
-    centres: Tensor
-    """Value of each id, [v, a]."""
-    targets: Tensor
-    """Target distribution of each id, [v, v]."""
+    targets: Tensor | None
+    """Target distribution of each id, [v, v], if there is smoothing."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
         self.config = config
-        self.codec = config.codec.build()
+        self.codec = config.codec.build(chunk, action_dim)
         # In a tuple, or the trunk's parameters would be this head's too and be saved twice.
         self.trunk = (trunk,)
         self.chunk, self.action_dim = chunk, action_dim
+        self.chunks = self.failures = 0
+        """Chunks sampled so far, and those among them whose ids were no valid sequence."""
+        name = type(self.codec).__name__
+        if self.codec.centres is None and (config.smoothing or config.decode == "expectation"):
+            raise ValueError(
+                f"smoothing and expectation need ids that are action values; those of codec {name} are not"
+            )
+        if self.codec.end is not None and config.decoding != "autoregressive":
+            raise ValueError(
+                f"codec {name} has sequences of variable length: decoding must be 'autoregressive', "
+                f"got {config.decoding!r}"
+            )
         ids = torch.arange(self.codec.vocab_size)
-        centres = self.codec.decode(ids[:, None, None].expand(-1, 1, action_dim)).squeeze(1)
-        self.register_buffer("centres", centres, persistent=False)
-        distance = ids[:, None] - ids
-        # Without smoothing the targets stay one-hot: exp(-inf) beside exp(0).
-        narrow = (-0.5 * (distance / max(config.smoothing, 1e-6)) ** 2).softmax(dim=-1)
-        self.register_buffer("targets", narrow, persistent=False)
+        targets = None
+        if config.smoothing:
+            targets = (-0.5 * ((ids[:, None] - ids) / config.smoothing) ** 2).softmax(dim=-1)
+        self.register_buffer("targets", targets, persistent=False)
 
     @abstractmethod
-    def logits(self, prefix: Prefix, ids: Int[Tensor, "b k a"]) -> Float[Tensor, "b k a v"]:
+    def logits(
+        self, prefix: Prefix, ids: Int[Tensor, "b m"], blank: Bool[Tensor, "b m"] | None = None
+    ) -> Float[Tensor, "b m v"]:
         """Scores of the ids of a whole chunk, in one pass of the trunk; teacher-forced on `ids` if it uses
-        them."""
+        them, without those of `blank`."""
+
+    def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
+        """Fits the codec."""
+        self.codec.fit(actions, generator)
 
     def loss(
         self,
@@ -99,95 +126,168 @@ class Tokens(ActionHead):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Cross-entropy over the valid entries [nats]."""
-        # Masked actions would reach later ones as inputs: they become the id of zero.
-        ids = self.codec.encode(actions.masked_fill(~mask.unsqueeze(-1), 0))
-        logits = self.logits(prefix, ids).float()
-        loss = masked_mean(-(self.targets[ids] * logits.log_softmax(dim=-1)).sum(dim=-1), mask)
+        """Mean cross-entropy over the ids that are known [nats]. Without the grammar, `forbidden` is the
+        probability that is given to ids which cannot follow."""
+        # Masked actions would reach later ones as inputs, or the whole sequence through the codec.
+        ids = self.codec.encode(hold(actions, mask))
+        known = self.codec.known(ids, mask)
+        allowed = self.codec.allowed(ids)
+        blank = None
+        if self.training and self.config.blanks:
+            share = torch.rand(len(ids), 1, generator=generator, device=ids.device) * self.config.blanks
+            blank = torch.rand(ids.shape, generator=generator, device=ids.device) < share
+        scores = self.logits(prefix, ids, blank).float()
+        metrics = {}
+        if not self.config.grammar:
+            forbidden = (scores.detach().softmax(dim=-1) * ~allowed).sum(dim=-1, keepdim=True)
+            metrics["forbidden"] = masked_mean(forbidden, known).mean()
+        logp = self._lawful(scores, allowed).log_softmax(dim=-1)
+        if self.targets is None:
+            errors = -logp.gather(-1, ids.unsqueeze(-1))
+        else:
+            errors = -(self.targets[ids] * logp).sum(dim=-1, keepdim=True)
+        loss = masked_mean(errors, known)
         with torch.no_grad():
-            accuracy = masked_mean((logits.argmax(dim=-1) == ids).float(), mask).mean()
-        return loss, {"cross_entropy": loss.detach().mean(), "token_accuracy": accuracy}
+            correct = (logp.argmax(dim=-1) == ids).float().unsqueeze(-1)
+            accuracy = masked_mean(correct, known).mean()
+        return loss, {"cross_entropy": loss.detach().mean(), "token_accuracy": accuracy, **metrics}
 
     def choose(
-        self, logits: Float[Tensor, "b k a v"], generators: Sequence[torch.Generator]
-    ) -> Int[Tensor, "b k a"]:
-        """The likeliest ids, or ids sampled at the temperature, row i with `generators[i]` (Gumbel-max)."""
-        if self.config.temperature == 0:
-            return logits.argmax(dim=-1)
-        noise = torch.stack([torch.rand(logits.shape[1:], generator=g, device=g.device) for g in generators])
-        gumbel = -(-noise.to(logits.device).log()).log()
-        return (logits / self.config.temperature + gumbel).argmax(dim=-1)
+        self,
+        logits: Float[Tensor, "b m v"],
+        allowed: Bool[Tensor, "b m v"],
+        noise: Float[Tensor, "b m v"] | None,
+    ) -> Int[Tensor, "b m"]:
+        """The likeliest ids, or with `noise` ids sampled at the temperature."""
+        scores = self._lawful(logits, allowed)
+        if noise is not None:
+            scores = scores / self.config.temperature + noise
+        return scores.argmax(dim=-1)
 
-    def actions(self, ids: Int[Tensor, "b k a"], logits: Float[Tensor, "b k a v"]) -> Float[Tensor, "b k a"]:
-        """Actions of the chosen ids."""
+    def noise(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "b m v"] | None:
+        """Gumbel noise for whole sequences, row i from `generators[i]`: as much as the longest one takes, so
+        that a row's next chunk does not depend on how long this one took the others."""
+        if self.config.temperature == 0:
+            return None
+        shape = (self.codec.length, self.codec.vocab_size)
+        uniform = torch.stack([torch.rand(shape, generator=g, device=g.device) for g in generators])
+        return -(-uniform.log()).log()
+
+    def actions(self, ids: Int[Tensor, "b m"], logits: Float[Tensor, "b n v"]) -> Float[Tensor, "b k a"]:
+        """Actions of the chosen ids, of which the first n were scored; counts what is no valid sequence."""
+        decoded, failed = self.codec.decode(ids)
+        self.chunks += len(failed)
+        self.failures += int(failed.sum())
         if self.config.decode == "argmax":
-            return self.codec.decode(ids)
+            return decoded
+        centres = self.codec.centres
+        assert centres is not None
         distance = torch.arange(self.codec.vocab_size, device=ids.device) - ids.unsqueeze(-1)
-        near = logits.float().masked_fill(distance.abs() > self.config.window, -torch.inf)
-        return einsum(near.softmax(dim=-1), self.centres, "b k a v, v a -> b k a")
+        near = logits.masked_fill(distance.abs() > self.config.window, -torch.inf).softmax(dim=-1)
+        near = rearrange(near, "b (k a) v -> b k a v", a=self.action_dim)
+        return einsum(near, centres, "b k a v, v a -> b k a")
+
+    def _lawful(self, logits: Float[Tensor, "b m v"], allowed: Bool[Tensor, "b m v"]) -> Tensor:
+        # Not -inf: zero times that is not a number in smoothed targets.
+        return logits.masked_fill(~allowed, torch.finfo(logits.dtype).min) if self.config.grammar else logits
 
 
 class Parallel(Tokens):
-    """One query per step, all read out at once."""
+    """One query per step, all read out at once; one per id where ids do not belong to steps."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__(config, trunk, chunk, action_dim)
-        self.slots = nn.Parameter(torch.randn(chunk, trunk.dim) * trunk.embedding_scale)
-        self.readout = nn.Linear(trunk.dim, action_dim * self.codec.vocab_size)
+        queries = self.codec.length if self.codec.centres is None else chunk
+        self.slots = nn.Parameter(torch.randn(queries, trunk.dim) * trunk.embedding_scale)
+        self.readout = nn.Linear(trunk.dim, self.codec.length // queries * self.codec.vocab_size)
 
     @property
     def evaluations(self) -> int:
         """One pass of the trunk over the queries."""
         return 1
 
-    def logits(self, prefix: Prefix, ids: Int[Tensor, "b k a"] | None = None) -> Float[Tensor, "b k a v"]:
+    def logits(
+        self,
+        prefix: Prefix,
+        ids: Int[Tensor, "b m"] | None = None,
+        blank: Bool[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b m v"]:
         """Scores of all ids; it looks at no actions."""
         queries = self.slots.expand(len(prefix.mask), -1, -1)
         hidden, _ = self.trunk[0].extend(prefix, queries, "full")
-        return rearrange(self.readout(hidden), "b k (a v) -> b k a v", a=self.action_dim)
+        return rearrange(self.readout(hidden), "b q (i v) -> b (q i) v", v=self.codec.vocab_size)
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
         """Every value on its own."""
         logits = self.logits(prefix).float()
-        return self.actions(self.choose(logits, generators), logits)
+        # In codecs of fixed length what is allowed does not depend on the ids.
+        allowed = self.codec.allowed(torch.zeros(logits.shape[:2], dtype=torch.long, device=logits.device))
+        return self.actions(self.choose(logits, allowed, self.noise(generators)), logits)
+
+
+class Placeholder(Parallel):
+    """One slot per id, in causal order, all read out at once."""
+
+    def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
+        Tokens.__init__(self, config, trunk, chunk, action_dim)
+        self.slots = nn.Parameter(torch.randn(self.codec.length, trunk.dim) * trunk.embedding_scale)
+        self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
+
+    def logits(
+        self,
+        prefix: Prefix,
+        ids: Int[Tensor, "b m"] | None = None,
+        blank: Bool[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b m v"]:
+        """Scores of all ids; it looks at no actions."""
+        hidden, _ = self.trunk[0].extend(prefix, self.slots.expand(len(prefix.mask), -1, -1), "causal")
+        return self.readout(hidden)
 
 
 class Autoregressive(Tokens):
-    """One token per value, each seeing those before it."""
+    """One token per id, each seeing those before it."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__(config, trunk, chunk, action_dim)
-        self.slots = nn.Parameter(torch.randn(chunk * action_dim, trunk.dim) * trunk.embedding_scale)
+        self.slots = nn.Parameter(torch.randn(self.codec.length, trunk.dim) * trunk.embedding_scale)
         self.embedding = nn.Embedding(self.codec.vocab_size, trunk.dim)
         nn.init.normal_(self.embedding.weight, std=trunk.embedding_scale)
         self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
+        self._passes = self.codec.length
 
     @property
     def evaluations(self) -> int:
-        """One pass of the trunk per token."""
-        return self.chunk * self.action_dim
+        """One pass of the trunk per token; where sequences end by themselves, those of the last batch."""
+        return self._passes
 
-    def logits(self, prefix: Prefix, ids: Int[Tensor, "b k a"]) -> Float[Tensor, "b k a v"]:
+    def logits(
+        self, prefix: Prefix, ids: Int[Tensor, "b m"], blank: Bool[Tensor, "b m"] | None = None
+    ) -> Float[Tensor, "b m v"]:
         """Scores of each id given the true ones before it."""
-        before = self.embedding(rearrange(ids, "b k a -> b (k a)")[:, :-1])
-        inputs = self.slots + F.pad(before, (0, 0, 1, 0))
+        before = self.embedding(ids)
+        if blank is not None:
+            before = before.masked_fill(blank.unsqueeze(2), 0)
+        inputs = self.slots + F.pad(before[:, :-1], (0, 0, 1, 0))
         hidden, _ = self.trunk[0].extend(prefix, inputs, "causal")
-        return rearrange(self.readout(hidden), "b (k a) v -> b k a v", a=self.action_dim)
+        return self.readout(hidden)
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """Token by token on the growing cache."""
-        token = self.slots[:1].expand(len(prefix.mask), -1, -1)
-        ids, logits = [], []
-        for slot in range(self.evaluations):
+        """Token by token on the growing cache, until every row has ended. A row that ends earlier goes on
+        beside the others, and what comes after its end is not looked at."""
+        noise, end = self.noise(generators), self.codec.end
+        ids = torch.full((len(prefix.mask), self.codec.length), end or 0, device=prefix.mask.device)
+        token = self.slots[:1].expand(len(ids), -1, -1)
+        logits = []
+        for slot in range(self.codec.length):
             hidden, prefix = self.trunk[0].extend(prefix, token, "causal")
-            scores = self.readout(hidden).float().unsqueeze(2)  # [b, 1, 1, v]
-            chosen = self.choose(scores, generators)
-            ids.append(chosen)
+            scores = self.readout(hidden).float()  # [b, 1, v]
+            allowed = self.codec.allowed(ids[:, : slot + 1])[:, -1:]
+            chosen = self.choose(scores, allowed, None if noise is None else noise[:, slot : slot + 1])
+            ids[:, slot] = chosen.squeeze(1)
             logits.append(scores)
-            if slot + 1 < self.evaluations:
-                token = self.slots[slot + 1] + self.embedding(chosen.squeeze(2))
-        shape = {"k": self.chunk, "a": self.action_dim}
-        return self.actions(
-            rearrange(torch.cat(ids, dim=1), "b (k a) 1 -> b k a", **shape),
-            rearrange(torch.cat(logits, dim=1), "b (k a) 1 v -> b k a v", **shape),
-        )
+            self._passes = slot + 1
+            over = end is not None and (ids[:, : slot + 1] == end).any(dim=1).all()
+            if over or slot + 1 == self.codec.length:
+                break
+            token = self.slots[slot + 1] + self.embedding(chosen)
+        return self.actions(ids, torch.cat(logits, dim=1))

@@ -9,7 +9,19 @@ from collections.abc import Callable, Sequence
 from . import catalog
 from .errors import EXIT_INTERRUPTED, EXIT_MISTAKE, mistake_message
 
-VERBS = ("quickstart", "suite", "record", "train", "eval", "compare", "report", "list", "doctor")
+VERBS = (
+    "quickstart",
+    "suite",
+    "study",
+    "record",
+    "train",
+    "eval",
+    "compare",
+    "report",
+    "export",
+    "list",
+    "doctor",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

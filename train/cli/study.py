@@ -25,5 +25,5 @@ def main(argv: list[str]) -> int:
     from ..study_run import run_study
 
     summary = run_study(load(args.file), args.out or Path("runs") / "studies" / args.file.stem)
-    print(f"\n{summary.read_text()}\nSummary: {summary.resolve()}")
+    print(f"\n{summary.with_suffix('.md').read_text()}\nReport: {summary.resolve()}")
     return 0

@@ -1,0 +1,47 @@
+"""Copy a trained policy to a folder for the Hugging Face Hub, with a model card."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..judge import contestant
+from ..model_card import model_card
+
+
+@dataclass(frozen=True)
+class Export:
+    """Copy a finished run's policy (model.safetensors, config.json, tokenizer) to a folder, and write its
+    model card there.
+
+    The card, README.md, has the Hub's metadata, the dataset's fingerprint, the seeds, the training budget,
+    and the results that `vla eval` left in the run. Policy.load reads the folder as it is, and
+    `hf upload NAME FOLDER` shares it.
+    """
+
+    run: Annotated[str, tyro.conf.Positional]
+    """Folder of a finished run."""
+    out: Path
+    """Folder to make."""
+    license: str = "apache-2.0"
+    """Licence of the weights, as the Hub spells it; a policy on a checkpoint is bound to the checkpoint's."""
+
+
+def main(argv: list[str]) -> int:
+    """`vla export RUN --out FOLDER`."""
+    args = tyro.cli(Export, args=argv, prog="vla export")
+    policy = contestant(args.run).policy
+    if policy is None:
+        raise ValueError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
+    card = model_card(policy.parent, args.license)
+    if args.out.exists():
+        raise FileExistsError(f"{args.out} exists already: remove it, or choose another folder")
+    unfinished = args.out.with_name(f"{args.out.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(policy, unfinished)
+    (unfinished / "README.md").write_text(card, encoding="utf-8")
+    unfinished.rename(args.out)
+    print(f"{args.out.resolve()}: the policy and its model card, README.md")
+    return 0
