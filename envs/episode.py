@@ -28,7 +28,7 @@ class Episode:
     target_xyz: Float32[np.ndarray, "t 3"]
     """Privileged: the task's focus, what to reach for next [m, world]."""
     initial_state: Float64[np.ndarray, " q"]
-    """Settled MuJoCo state (mjSTATE_FULLPHYSICS) from which the episode starts."""
+    """Settled MuJoCo state (`sensing.STATE_KIND`) from which the episode starts."""
     instruction: str
     task: str
     seed: int

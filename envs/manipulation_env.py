@@ -166,6 +166,7 @@ class ManipulationEnv(gymnasium.Env):
             command = self._controller.command(self.actions.decode(action, reference), self.actions.kind)
             self._controller.step(self.model, self.data, command)
             refresh(self.model, self.data)
+            self.definition.after_step(self.world, self.scenario)
             self._sensors.note(self.data)
             steps += 1
             self._steps += 1
@@ -220,7 +221,7 @@ class ManipulationEnv(gymnasium.Env):
         return self.render_frame(self.definition.cameras[-1], 480, 480) if self.render_mode else None
 
     def physics_state(self) -> Float64[np.ndarray, " q"]:
-        """MuJoCo's mjSTATE_FULLPHYSICS."""
+        """MuJoCo's mjSTATE_FULLPHYSICS and mjSTATE_USERDATA."""
         return physics_state(self.model, self.data)
 
     def set_physics_state(self, state: Float64[np.ndarray, " q"]) -> None:
@@ -231,12 +232,13 @@ class ManipulationEnv(gymnasium.Env):
         Raises:
             ValueError: the state is of another model.
         """
-        size = mujoco.mj_stateSize(self.model, STATE_KIND.value)
+        size = mujoco.mj_stateSize(self.model, STATE_KIND)
         if state.shape != (size,):
             raise ValueError(f"physics state has shape {state.shape}, but this scene's has ({size},)")
         mujoco.mj_resetData(self.model, self.data)
-        mujoco.mj_setState(self.model, self.data, state, STATE_KIND.value)
+        mujoco.mj_setState(self.model, self.data, state, STATE_KIND)
         mujoco.mj_forward(self.model, self.data)
+        self.definition.after_step(self.world, self.scenario)
         observation_delay, action_delay = self.perturbation.delays(self.control_hz)
         self._controller.hold(self.data, action_delay)
         self._sensors.begin(self.data, observation_delay)

@@ -98,3 +98,20 @@ def fell_off(world: World, body: int) -> bool:
     x, y, half_x, half_y = TABLE
     position = world.data.xpos[body]
     return bool(abs(position[0] - x) > half_x or abs(position[1] - y) > half_y or position[2] < -0.05)
+
+
+def half_sizes(model: Any, body: int) -> Float[np.ndarray, " 3"]:
+    """Of the box that an object is now [m]; a perturbation may have changed it."""
+    geoms = np.arange(model.body_geomnum[body]) + model.body_geomadr[body]
+    return model.geom_size[geoms[model.geom_contype[geoms] == 1][0]]
+
+
+def at_rest(world: World, body: int) -> bool:
+    """Whether a free body moves slower than 5 cm/s."""
+    address = world.model.body_dofadr[body]
+    return float(np.linalg.norm(world.data.qvel[address : address + 3])) < 0.05
+
+
+def from_gripper(world: World, body: int) -> float:
+    """From the first arm's gripper to a body's centre [m]."""
+    return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - world.data.xpos[body]))

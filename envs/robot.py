@@ -135,6 +135,12 @@ class RobotIndex:
         """Of the faster finger [m/s]."""
         return float(np.abs(data.qvel[self.finger_dofs]).max())
 
+    def lowest(self, model: Any, data: Any) -> float:
+        """Height of the lowest point of the pads, which are boxes [m]."""
+        pads = list(self.pads)
+        down = np.abs(data.geom_xmat[pads][:, 6:]) * model.geom_size[pads]
+        return float((data.geom_xpos[pads, 2] - down.sum(axis=1)).min())
+
     def held(self, model: Any, data: Any) -> set[int]:
         """Bodies that both pads touch."""
         first, second = self.pads

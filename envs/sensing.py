@@ -14,7 +14,8 @@ from .gl import mujoco
 from .names import check_name
 from .robot import RobotIndex
 
-STATE_KIND = mujoco.mjtState.mjSTATE_FULLPHYSICS
+STATE_KIND = int(mujoco.mjtState.mjSTATE_FULLPHYSICS) | int(mujoco.mjtState.mjSTATE_USERDATA)
+"""What a stored state consists of; few tasks have user data."""
 MAX_INSTRUCTION = 200
 """Longest instruction [characters]."""
 CHARACTERS = string.ascii_letters + string.digits + " ,.'-"
@@ -83,7 +84,7 @@ class Sensors:
         """{"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}."""
         if self._delay:
             data = mujoco.MjData(self._model)
-            mujoco.mj_setState(self._model, data, self._past[0], STATE_KIND.value)
+            mujoco.mj_setState(self._model, data, self._past[0], STATE_KIND)
             refresh(self._model, data)
         size = self.image_size
         return {
@@ -118,9 +119,9 @@ class Sensors:
 
 
 def physics_state(model: Any, data: Any) -> Float64[np.ndarray, " q"]:
-    """MuJoCo's mjSTATE_FULLPHYSICS."""
-    state = np.empty(mujoco.mj_stateSize(model, STATE_KIND.value))
-    mujoco.mj_getState(model, data, state, STATE_KIND.value)
+    """MuJoCo's mjSTATE_FULLPHYSICS and mjSTATE_USERDATA."""
+    state = np.empty(mujoco.mj_stateSize(model, STATE_KIND))
+    mujoco.mj_getState(model, data, state, STATE_KIND)
     return state
 
 

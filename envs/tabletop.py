@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,23 +14,35 @@ TIMESTEP = 0.005
 """[s]; grasps break at 10 ms."""
 TABLE = (0.30, 0.0, 0.65, 0.60)
 """Centre x, y and half sizes x, y of the table top [m]; its surface is z = 0."""
-FRONT_TARGET = (0.485, 0.0, 0.11)
-"""Point that the front camera looks at [m]."""
-FRONT_DISTANCE = 1.40
-"""[m]"""
-FRONT_FOVY = 15.5
-"""[degrees]; just holds the workspace, so that an object of 5 cm is 7 pixels wide in a 64 pixel image."""
-OVERVIEW_EYE = (1.12, -0.58, 0.74)
-"""Where the camera for people stands [m]; it sees the whole arm."""
-OVERVIEW_TARGET = (0.36, 0.02, 0.20)
-"""Point that it looks at [m]."""
-OVERVIEW_FOVY = 40.0
-"""[degrees]"""
-FRONT_ELEVATION = math.radians(50)
-"""Above the table; steep enough that the gripper hides nothing that it has not reached."""
 
 
-def tabletop(robots: Sequence[Robot]) -> Any:
+@dataclass(frozen=True)
+class View:
+    """Where an upright camera stands and looks."""
+
+    eye: tuple[float, float, float]
+    """[m]"""
+    target: tuple[float, float, float]
+    """Point that it looks at [m]."""
+    fovy: float
+    """[degrees]"""
+
+
+def from_the_front(target: tuple[float, float, float], fovy: float) -> View:
+    """1.4 m from `target` [m], 50 degrees above the table; steep enough that the gripper hides nothing that
+    it has not reached."""
+    x, y, z = target
+    elevation = math.radians(50)
+    return View((x + 1.40 * math.cos(elevation), y, z + 1.40 * math.sin(elevation)), target, fovy)
+
+
+FRONT = from_the_front((0.485, 0.0, 0.11), fovy=15.5)
+"""Just holds the workspace, so that an object of 5 cm is 7 pixels wide in a 64 pixel image."""
+OVERVIEW = View((1.12, -0.58, 0.74), (0.36, 0.02, 0.20), fovy=40.0)
+"""For people; sees the whole arm."""
+
+
+def tabletop(robots: Sequence[Robot], front: View = FRONT, overview: View = OVERVIEW) -> Any:
     """A `mujoco.MjSpec`: table, lights, cameras "front" and "overview", `robots`, a "wrist" camera each."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
@@ -53,14 +66,8 @@ def tabletop(robots: Sequence[Robot]) -> Any:
         name="table", type=mujoco.mjtGeom.mjGEOM_PLANE, pos=[x, y, 0], size=[half_x, half_y, 0.1],
         rgba=[0.62, 0.60, 0.57, 1], contype=0, conaffinity=1, friction=[1.0, 0.005, 0.0001],
     )  # fmt: skip
-    cos, sin = math.cos(FRONT_ELEVATION), math.sin(FRONT_ELEVATION)
-    tx, ty, tz = FRONT_TARGET
-    camera = world.add_camera(
-        name="front", pos=[tx + FRONT_DISTANCE * cos, ty, tz + FRONT_DISTANCE * sin], fovy=FRONT_FOVY
-    )
-    _aim(camera, [0.0, 1.0, 0.0, -sin, 0.0, cos])
-    overview = world.add_camera(name="overview", pos=OVERVIEW_EYE, fovy=OVERVIEW_FOVY)
-    _aim(overview, _look_at(OVERVIEW_EYE, OVERVIEW_TARGET))
+    for name, view in (("front", front), ("overview", overview)):
+        _aim(world.add_camera(name=name, pos=view.eye, fovy=view.fovy), _right_and_up(view))
     spec.add_texture(
         name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
         rgb1=[0.93, 0.94, 0.96], rgb2=[0.70, 0.75, 0.82], width=128, height=768,
@@ -74,9 +81,9 @@ def tabletop(robots: Sequence[Robot]) -> Any:
     return spec
 
 
-def _look_at(eye: tuple[float, ...], target: tuple[float, ...]) -> list[float]:
-    """Right and up axes (world frame) of an upright camera at `eye` that looks at `target`."""
-    forward = np.subtract(target, eye)
+def _right_and_up(view: View) -> list[float]:
+    """Axes of the image in the world."""
+    forward = np.subtract(view.target, view.eye)
     right = np.cross(forward, [0.0, 0.0, 1.0])
     up = np.cross(right, forward)
     return [*(right / np.linalg.norm(right)), *(up / np.linalg.norm(up))]

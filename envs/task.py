@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from jaxtyping import Float
 
+from .control import ControlLimits
 from .language import Form, Meaning, Wording
 from .robot import Robot, RobotIndex
 
@@ -69,6 +70,11 @@ class Task(ABC):
     def __init__(self, robots: tuple[Robot, ...]) -> None:
         self.robots = robots
 
+    @classmethod
+    def limits(cls, limits: ControlLimits) -> ControlLimits:
+        """Bounds on what each arm is told in this task, in every action space; `limits` are the robot's."""
+        return limits
+
     @property
     def cameras(self) -> tuple[str, ...]:
         """Cameras of the scene; the last one is for people, it sees the whole robot."""
@@ -84,6 +90,13 @@ class Task(ABC):
 
         Must set all that an earlier episode may have changed in the model. The environment then places the
         robot and lets the scene settle.
+        """
+
+    def after_step(self, world: World, scenario: Any) -> None:  # noqa: B027
+        """Notes what must be remembered of the way here, after every control step and after a state was set.
+
+        The only memory is `world.data.userdata`, `nuserdata` numbers long, zero when an episode begins: it is
+        stored and restored with the state. Colours that depend on it are painted here.
         """
 
     @abstractmethod

@@ -5,7 +5,7 @@ import pytest
 
 from vlasandbox import envs
 from vlasandbox.envs import tasks
-from vlasandbox.envs.language import HELD_OUT, SYNONYMS, WORDINGS, Form, Meaning, Wording
+from vlasandbox.envs.language import HELD_OUT, HELD_OUT_PAIRS, SYNONYMS, WORDINGS, Form, Meaning, Wording
 
 FORM = Form("pick up the {object}", ("grab the {object}",), ("fetch me the {object}",))
 
@@ -35,6 +35,15 @@ def test_a_held_out_combination_has_words_that_training_knows():
         colour, shape = words.split()
         assert any(s.startswith(colour) and s not in HELD_OUT for s in said)
         assert any(s.endswith(shape) and s not in HELD_OUT for s in said)
+
+
+@pytest.mark.parametrize("task", ["push", "sort"])
+def test_both_halves_of_a_held_out_pair_are_asked_for_in_training(task):
+    meanings = tasks.load(task).meanings()
+    said = [words for m in meanings if not m.is_held_out for _, words in m.slots[:2]]
+    pairs = {tuple(words for _, words in m.slots[:2]) for m in meanings} & HELD_OUT_PAIRS
+    assert pairs
+    assert all(words in said for pair in pairs for words in pair)
 
 
 @pytest.mark.parametrize("combinations", ["train", "held_out"])

@@ -34,19 +34,39 @@ class PickExpert(Expert):
 
     def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
-        data, index = env.data, env.world.robot
-        reference = env.goals()[0]
-        if env.scenario.target in env.world.held() and index.fingers_speed(data) < STILL:
+        if in_grip(env, env.scenario.target):
+            reference = env.goals()[0]
             return np.array([[*reference[:2], RAISED, reference[3], -1.0]])
-        grasp = grasp_of(env, env.scenario.target, env.scenario.shape)
-        error = goal_of(data, index.site) - grasp
-        misaligned = math.hypot(error[0], error[1]) + YAW_ARM * abs(error[3])
-        if misaligned < IN_PLACE and abs(error[2]) < IN_PLACE:
-            return np.append(grasp, -1.0)[None]
-        commanded = reference[:4] - grasp
-        misaligned = math.hypot(commanded[0], commanded[1]) + YAW_ARM * abs(commanded[3])
-        grasp[2] += min(max(FUNNEL * (misaligned - ALIGNED), 0.0), HOVER)
-        return np.append(grasp, 1.0)[None]
+        return reach(env, grasp_of(env, env.scenario.target, env.scenario.shape))[None]
+
+
+def in_grip(env: "ManipulationEnv", body: int) -> bool:
+    """Whether the fingers have closed around a body."""
+    return body in env.world.held() and env.world.robot.fingers_speed(env.data) < STILL
+
+
+def reach(env: "ManipulationEnv", grasp: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 5"]:
+    """Hover over a grasp, come down around it, close when there."""
+    if in_place(env, grasp):
+        return np.append(grasp, -1.0)
+    lift = cone(env.goals()[0, :4], grasp, HOVER)
+    return np.array([*grasp[:2], grasp[2] + lift, grasp[3], 1.0])
+
+
+def in_place(env: "ManipulationEnv", pose: Float[np.ndarray, " 4"]) -> bool:
+    """Whether the gripper is at [x, y, z, yaw]."""
+    error = goal_of(env.data, env.world.robot.site) - pose
+    return bool(misalignment(error) < IN_PLACE and abs(error[2]) < IN_PLACE)
+
+
+def cone(commanded: Float[np.ndarray, " 4"], pose: Float[np.ndarray, " 4"], top: float) -> float:
+    """Height to keep above `pose` on the way down to it, at most `top` [m]: a cone that ends there."""
+    return min(max(FUNNEL * (misalignment(commanded - pose) - ALIGNED), 0.0), top)
+
+
+def misalignment(error: Float[np.ndarray, " 4"]) -> float:
+    """Of a gripper that is off by [x, y, z, yaw], sideways and in yaw [m]."""
+    return math.hypot(error[0], error[1]) + YAW_ARM * abs(error[3])
 
 
 def grasp_of(env: "ManipulationEnv", body: int, shape: Shape) -> Float[np.ndarray, " 4"]:

@@ -8,9 +8,7 @@ the Franka Emika Panda robot with retrieval of feasible parameters" (RA-L 2019).
 import math
 from typing import Any
 
-import numpy as np
-
-from ..gl import mujoco
+from ..arm_parts import WHITE, add_capsule, add_hand, add_servo, set_mass
 from ..robot import Robot
 
 # a [m], d [m], alpha [rad], lower limit [rad], upper limit [rad], mass [kg], servo stiffness [N m/rad]
@@ -38,14 +36,8 @@ LINKS: dict[int, tuple[tuple[tuple[float, ...], tuple[float, ...], float], ...]]
     6: (((0, 0, -0.03), (0, 0, 0.05), 0.046), ((0, 0, 0), (0.088, 0, 0), 0.042)),
     7: (((0, 0, 0.0), (0, 0, 0.075), 0.042),),
 }
-WHITE = (0.93, 0.93, 0.95, 1.0)
-DARK = (0.16, 0.17, 0.19, 1.0)
 FLANGE = 0.107
 """From the last joint to the hand [m]."""
-FINGER_MOUNT = 0.0584
-"""From the hand to the fingers' mount [m]."""
-TCP = 0.1034
-"""From the hand to the middle of the finger pads [m]."""
 
 
 class Franka(Robot):
@@ -61,7 +53,7 @@ class Franka(Robot):
     def add_to(self, spec: Any) -> None:
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
         body = self.mount(spec)
-        _capsule(body, (0, 0, 0.02), (0, 0, 0.11), 0.07, WHITE)
+        add_capsule(body, (0, 0, 0.02), (0, 0, 0.11), 0.07, WHITE)
         for number, (a, d, alpha, lower, upper, mass, stiffness) in enumerate(JOINTS, start=1):
             body = body.add_body(
                 name=self.name(f"link_{number}"),
@@ -72,75 +64,13 @@ class Franka(Robot):
             joint = self.name(self.joint_names[number - 1])
             body.add_joint(name=joint, axis=[0, 0, 1], range=[lower, upper], limited=True, armature=0.1)
             for start, end, radius in LINKS[number]:
-                _capsule(body, start, end, radius, WHITE)
-            _set_mass(body, mass, LINKS[number])
+                add_capsule(body, start, end, radius, WHITE)
+            set_mass(body, mass, LINKS[number])
             torque = TORQUE[number - 1]
-            _servo(spec, joint, stiffness, LAG * stiffness, (lower, upper), torque)
-        self._add_hand(spec, body)
-
-    def _add_hand(self, spec: Any, link: Any) -> None:
+            add_servo(spec, joint, stiffness, LAG * stiffness, (lower, upper), torque)
         # The hand is mounted at -45 degrees about the flange.
-        hand = link.add_body(
-            name=self.name("hand"),
-            pos=[0, 0, FLANGE],
-            quat=[math.cos(math.pi / 8), 0, 0, -math.sin(math.pi / 8)],
-            gravcomp=1,
-        )
-        hand.explicitinertial = True
-        hand.mass, hand.ipos, hand.inertia = 0.73, [0, 0, 0.03], [0.0025, 0.001, 0.002]
-        _box(hand, (0, 0, 0.036), (0.022, 0.095, 0.026), DARK)
-        hand.add_site(name=self.name("ee"), pos=[0, 0, TCP], size=[0.005], group=4)
-        for side, sign in zip(("left", "right"), (1, -1), strict=True):
-            finger = self.name(f"finger_{side}")
-            body = hand.add_body(name=finger, pos=[0, 0, FINGER_MOUNT], gravcomp=1)
-            body.add_joint(
-                name=finger, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, sign, 0],
-                range=[0, self.finger_travel], limited=True, armature=0.05,
-            )  # fmt: skip
-            body.explicitinertial = True
-            body.mass, body.ipos, body.inertia = 0.015, [0, 0, 0.025], [5e-6, 5e-6, 2e-6]
-            _box(body, (0, sign * 0.013, 0.016), (0.009, 0.011, 0.016), DARK)
-            body.add_geom(
-                name=self.name(f"pad_{side}"), type=mujoco.mjtGeom.mjGEOM_BOX, mass=0,
-                rgba=(0.95, 0.95, 0.95, 1.0),
-                pos=[0, sign * 0.006, 0.034], size=[0.010, 0.006, 0.019], contype=2, conaffinity=1,
-                condim=4, friction=[1.5, 0.02, 0.001],
-                # Stiffer than the default, in which the pads sink millimetres into what they hold.
-                priority=1, solref=[0.01, 1], solimp=[0.95, 0.99, 0.001, 0.5, 2],
-            )  # fmt: skip
-            _servo(spec, finger, 600.0, 12.0, (0.0, self.finger_travel), 40.0)
-
-
-def _servo(
-    spec: Any, joint: str, stiffness: float, damping: float, span: tuple[float, float], force: float
-) -> None:
-    """A position servo: force = stiffness * (setpoint - q) - damping * qdot, limited to `force`."""
-    servo = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-    servo.gaintype, servo.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_AFFINE
-    servo.gainprm[0] = stiffness
-    servo.biasprm[1:3] = [-stiffness, -damping]
-    servo.ctrllimited, servo.ctrlrange = True, list(span)
-    servo.forcelimited, servo.forcerange = True, [-force, force]
-
-
-def _capsule(body: Any, start: tuple, end: tuple, radius: float, rgba: tuple) -> None:
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=[*start, *end], size=[radius, 0, 0], rgba=rgba,
-        contype=0, conaffinity=0, mass=0,
-    )  # fmt: skip
-
-
-def _box(body: Any, pos: tuple, size: tuple, rgba: tuple) -> None:
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=rgba, contype=0, conaffinity=0, mass=0
-    )
-
-
-def _set_mass(body: Any, mass: float, capsules: tuple) -> None:
-    """Centre of mass amid the capsules, inertia of a sphere of 8 cm."""
-    ends = np.array([point for start, end, _ in capsules for point in (start, end)])
-    body.explicitinertial = True
-    body.mass, body.ipos, body.inertia = mass, ends.mean(axis=0), [0.4 * mass * 0.08**2] * 3
+        turned = (math.cos(math.pi / 8), 0.0, 0.0, -math.sin(math.pi / 8))
+        add_hand(self, spec, body, (0.0, 0.0, FLANGE), turned)
 
 
 def arms() -> tuple[Robot, ...]:

@@ -79,6 +79,8 @@ def load(name: str, robot: str | None = None) -> "Task":
         raise ValueError(
             f"task {name!r} needs {task.num_arms} arms, but robot {robot_name!r} has {len(arms)}"
         )
+    for arm in arms:
+        arm.limits = task.limits(arm.limits)
     return task(arms, **_parsed(name, task, parameters))
 
 

@@ -1,0 +1,117 @@
+"""Expert for putting objects where they belong, one after the other: grasp, carry over, let go, rise."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..kinematics import goal_of
+from ..objects import Shape, half_sizes
+from ..task import World
+from .pick import HOVER, STILL, cone, grasp_of, in_grip, in_place, reach
+
+if TYPE_CHECKING:
+    from ..manipulation_env import ManipulationEnv
+
+CLEARANCE = 0.11
+"""What is carried keeps its underside this high above the table [m], over anything that stands there."""
+RETREAT = 0.20
+"""Height of the gripper above the table to which it rises in the end [m]."""
+LIFTED = 0.01
+"""What is held has left the table when its underside is this high above it [m]."""
+BELOW = 0.02
+"""Rise before moving sideways when this far below the height to travel at [m]."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One object to put somewhere."""
+
+    body: int
+    shape: Shape
+    spot: Float[np.ndarray, " 3"]
+    """x, y of its centre and height of its underside where it is let go [m]."""
+    yaw: float | None = 0.0
+    """Of the gripper there [rad]; None: as it is."""
+
+
+class CarryExpert(Expert):
+    """Runs the errands that a task gives for a state, until it gives none; then rises with open fingers.
+
+    An errand must not be given any more once its object is where it belongs and out of the grip.
+    """
+
+    def __init__(self, errand: Callable[[World, Any], Errand | None]) -> None:
+        self._errand = errand
+
+    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+        """Where to head for."""
+        errand = self._errand(env.world, env.scenario)
+        return (retreat(env) if errand is None else carry(env, errand))[None]
+
+
+def carry(env: "ManipulationEnv", errand: Errand) -> Float[np.ndarray, " 5"]:
+    """Fetch the object, take it to its spot, open."""
+    if errand.body not in env.world.held():
+        return after_opening(env, reach(env, _reachable(env, errand)))
+    place = _place(env, errand)
+    if in_place(env, place):
+        return np.append(place, 1.0)
+    # Fingers shake when what they hold is carried, so their stillness tells nothing then.
+    if not in_grip(env, errand.body) and underside(env, errand.body) < LIFTED:
+        return reach(env, _reachable(env, errand))
+    lift = cone(env.goals()[0, :4], place, max(CLEARANCE - errand.spot[2], HOVER / 2))
+    return up_first(env, np.array([*place[:2], place[2] + lift, place[3], -1.0]))
+
+
+def retreat(env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
+    """Open, then straight up."""
+    reference = env.goals()[0]
+    return after_opening(env, np.array([*reference[:2], max(RETREAT, reference[2]), reference[3], 1.0]))
+
+
+def up_first(env: "ManipulationEnv", goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
+    """`goal`, but straight up as long as it is well above."""
+    reference = env.goals()[0]
+    if reference[2] < goal[2] - BELOW:
+        return np.array([*reference[:2], goal[2], reference[3], goal[4]])
+    return goal
+
+
+def after_opening(env: "ManipulationEnv", goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
+    """The same for an empty gripper, which does not rise while its fingers are closed or moving."""
+    reference = env.goals()[0]
+    opened = reference[4] > 0 and env.world.robot.fingers_speed(env.data) < STILL
+    if reference[2] < goal[2] - BELOW and not opened:
+        return np.append(reference[:4], 1.0)
+    return up_first(env, goal)
+
+
+def underside(env: "ManipulationEnv", body: int) -> float:
+    """Height of the lowest point of a box [m]."""
+    down = np.abs(env.data.xmat[body].reshape(3, 3)[2]) @ half_sizes(env.model, body)
+    return float(env.data.xpos[body, 2] - down)
+
+
+def _reachable(env: "ManipulationEnv", errand: Errand) -> Float[np.ndarray, " 4"]:
+    """The grasp, off the object's middle if that is out of reach."""
+    grasp, limits = grasp_of(env, errand.body, errand.shape), env.definition.robots[0].limits
+    grasp[:3] = np.clip(grasp[:3], limits.low, limits.high)
+    return grasp
+
+
+def _place(env: "ManipulationEnv", errand: Errand) -> Float[np.ndarray, " 4"]:
+    """Gripper [x, y, z, yaw] at which what it holds is in its spot, however it holds it."""
+    data = env.data
+    gripper = goal_of(data, env.world.robot.site)
+    yaw = env.goals()[0, 3] if errand.yaw is None else errand.yaw
+    turn = yaw - gripper[3]
+    offset = data.xpos[errand.body, :2] - gripper[:2]
+    cos, sin = math.cos(turn), math.sin(turn)
+    turned = np.array([cos * offset[0] - sin * offset[1], sin * offset[0] + cos * offset[1]])
+    lowest = underside(env, errand.body) - gripper[2]
+    return np.array([*(errand.spot[:2] - turned), errand.spot[2] - lowest, yaw])

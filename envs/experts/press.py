@@ -1,0 +1,76 @@
+"""Expert for what is too wide to grasp: closed fingers press on it from above, drag it along, and rise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..objects import at_rest
+from ..task import World
+from .carry import RETREAT, up_first
+from .pick import cone
+
+if TYPE_CHECKING:
+    from ..manipulation_env import ManipulationEnv
+
+HOVER = 0.06
+"""Height above the object from which the fingers come down [m]."""
+DEPTH = 0.002
+"""How far the fingertips are told to go below the object's top [m]: a servo pushes as hard as it is off."""
+TOUCHING = 0.003
+"""Fingertips this near to the top, or lower, press on it [m]."""
+MIDDLE = 0.025
+"""They press on the middle of the object when no farther from its centre than this [m]."""
+CLOSED = 0.02
+"""Opening of fingers that can press [m]."""
+GAIN = 8.0
+"""Speed of the drag for each metre that is left [1/s]: what arrives fast slides on."""
+ARRIVED = 0.008
+"""Rise when the object is this near to its spot [m]."""
+
+
+@dataclass(frozen=True)
+class Drag:
+    """One flat object to move."""
+
+    body: int
+    top: float
+    """Of the object above the table [m]."""
+    spot: Float[np.ndarray, " 2"]
+    """Where its centre goes [m]."""
+    near_enough: float
+    """Once the fingers have left, the object may stay if it is this near to its spot [m]."""
+
+
+class PressExpert(Expert):
+    """Does the one drag that a task asks for."""
+
+    def __init__(self, drag: Callable[[World, Any], Drag]) -> None:
+        self._drag = drag
+
+    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+        """Where to head for."""
+        drag = self._drag(env.world, env.scenario)
+        data, reference = env.data, env.goals()[0]
+        centre = data.xpos[drag.body, :2]
+        tips = env.world.robot.lowest(env.model, data)
+        gripper = data.site_xpos[env.world.robot.site]
+        pressing = (
+            np.hypot(*(gripper[:2] - centre)) < MIDDLE
+            and tips < drag.top + TOUCHING
+            and env.world.robot.opening(data) < CLOSED
+        )
+        way = drag.spot - centre
+        arrived = np.hypot(*way) < (ARRIVED if pressing else drag.near_enough)
+        if arrived and (at_rest(env.world, drag.body) or not pressing):
+            return np.array([[*reference[:2], max(RETREAT, reference[2]), reference[3], -1.0]])
+        height = drag.top - DEPTH + gripper[2] - tips
+        if pressing:
+            way *= min(1.0, GAIN / env.control_hz)
+            return np.array([[*(reference[:2] + way), height, reference[3], -1.0]])
+        press = np.array([*centre, height, 0.0])
+        press[2] += cone(reference[:4], press, HOVER)
+        return up_first(env, np.append(press, -1.0))[None]

@@ -1,0 +1,39 @@
+"""Two Franka arms that face each other across the table, left and right as the front camera sees them.
+
+Each stays on its own side but for the middle, where both reach. An arm's yaw is counted in the world, so the
+right one points its hand to -y at yaw -pi/2, the left one to +y at pi/2; neither range contains pi, where
+yaws wrap.
+"""
+
+import math
+
+from ..control import ControlLimits
+from ..robot import Robot
+from .franka import Franka
+
+MIDDLE_X = 0.485
+"""Both bases and the front camera are at this x [m]."""
+BASE_Y = 0.53
+"""Of the right base [m]."""
+REACH_Y = (-0.02, 0.20)
+"""Range of the right gripper's y [m]."""
+REACH_X = 0.20
+"""Farthest from the middle, in x [m]."""
+YAW = 1.45
+"""Farthest from straight ahead [rad]."""
+
+
+def arms() -> tuple[Robot, ...]:
+    """Left, right."""
+    return _arm("left_", -1), _arm("right_", 1)
+
+
+def _arm(prefix: str, side: int) -> Robot:
+    low_y, high_y = sorted(side * y for y in REACH_Y)
+    ahead = -side * math.pi / 2
+    limits = ControlLimits(
+        low=(MIDDLE_X - REACH_X, low_y, 0.012),
+        high=(MIDDLE_X + REACH_X, high_y, 0.32),
+        yaw=(ahead - YAW, ahead + YAW),
+    )
+    return Franka(prefix, (MIDDLE_X, side * BASE_Y, ahead), limits)

@@ -1,0 +1,229 @@
+"""handover: one arm passes the named one of three bars to the other arm, which lays it on the named mat."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..bars import BARS, add_bar, add_mat, dress_bar, dress_mat, on_mat
+from ..expert import Expert
+from ..experts.handover import HandoverExpert
+from ..language import Form, Meaning
+from ..objects import RGBA, at_rest, fell_off, put
+from ..tabletop import View, from_the_front, tabletop
+from ..task import Scenario, Task, World
+
+OBJECTS, MATS = 3, 4
+ARMS = ("left", "right")
+SIDES = (-1, 1)
+"""Sign of y on the side of each arm."""
+MIDDLE_X = 0.485
+LANES = (-0.15, -0.05, 0.05, 0.15)
+"""Things lie beside each other on each side, at these x from the middle [m]."""
+ROW = 0.115
+"""Distance of their centres from the middle, in y [m]."""
+JITTER = np.array([0.005, 0.010])
+"""Objects are moved by up to +- this, x and y [m]."""
+MAX_JITTER = np.array([0.008, 0.025])
+"""No spread moves them farther: open fingers fit between neighbours, and opposite bars do not touch."""
+AWAY = 0.07
+"""Success asks the grippers to be this far from the object's centre [m]."""
+NEAR = 0.08
+"""A gripper has reached the object when its middle is this near to the object's centre [m]."""
+START = np.array([0.0, 0.15, 0.26])
+"""Where the right gripper waits, x from the middle, y, z [m]; the left one's place is its mirror image."""
+START_JITTER = 0.02
+"""Both wait up to +- this elsewhere [m]."""
+FRONT = from_the_front((0.485, 0.0, 0.10), fovy=20.0)
+OVERVIEW = View((1.75, 0.0, 0.95), (0.45, 0.0, 0.25), fovy=46.0)
+
+
+@dataclass(frozen=True)
+class HandoverScenario(Scenario):
+    """Adds who passes what where."""
+
+    target: int
+    """Body of the bar that is asked for."""
+    others: tuple[int, ...]
+    """The other bodies."""
+    kind: str
+    """Of the target, in BARS."""
+    giver: int
+    """Number of the arm on whose side the target lies; the other one receives."""
+    mat: int
+    """Body of the mat that the target belongs on."""
+
+    @property
+    def receiver(self) -> int:
+        """Number of the other arm."""
+        return 1 - self.giver
+
+
+class Handover(Task):
+    """Pass the named bar, and no other, to the named arm and have it laid on the named mat there."""
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "hand the {object} to the {arm} arm and put it on the {mat}",
+            (
+                "pass the {object} to the {arm} arm and lay it on the {mat}",
+                "give the {object} to the {arm} arm, which puts it on the {mat}",
+                "hand the {object} over to the {arm} arm, it goes on the {mat}",
+                "let the {arm} arm take the {object} and place it on the {mat}",
+            ),
+            (
+                "the {arm} arm should get the {object} and set it down on the {mat}",
+                "the {mat} of the {arm} arm is where the {object} belongs, hand it over",
+                "i want the {arm} arm to receive the {object} and leave it on the {mat}",
+            ),
+        )
+    }
+    stages = (
+        "start", "wrong_object", "reached", "grasped", "offered", "received", "laid_down", "handed_over"
+    )  # fmt: skip
+    time_limit = 10.0
+    num_arms = 2
+    default_robot = "franka_pair"
+
+    def build(self) -> Any:
+        """Two mats on each side, three bodies that can each become any bar."""
+        spec = tabletop(self.robots, FRONT, OVERVIEW)
+        for slot in range(MATS):
+            add_mat(spec, f"mat_{slot}")
+        for slot in range(OBJECTS):
+            add_bar(spec, f"object_{slot}")
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> HandoverScenario:
+        """The target and a distractor on the giver's side, another one opposite; one has the target's colour,
+        one is of its kind. On each side a mat in both colours that are left."""
+        giver = int(rng.integers(2))
+        kind, other_kind = (list(BARS)[i] for i in rng.permutation(len(BARS)))
+        colour, other_colour, *mat_colours = (list(RGBA)[i] for i in rng.permutation(len(RGBA)))
+        distractors = [(colour, other_kind), (other_colour, kind)]
+        things = [(colour, kind), *(distractors[i] for i in rng.permutation(2))]
+        owners = [giver, giver, 1 - giver]
+        lanes = [rng.permutation(len(LANES)).tolist() for _ in SIDES]
+        mats = {
+            (side, mat_colour): dress_mat(
+                world.model, f"mat_{2 * side + i}", mat_colour, _spot(side, lanes[side].pop())
+            )
+            for side in range(2)
+            for i, mat_colour in enumerate(mat_colours)
+        }
+        bodies = []
+        slots = rng.permutation(OBJECTS).tolist()
+        for slot, (colour_, kind_), owner in zip(slots, things, owners, strict=True):
+            body = dress_bar(world.model, f"object_{slot}", kind_, colour_)
+            jitter = np.minimum(world.spread * JITTER, MAX_JITTER)
+            centre = _spot(owner, lanes[owner].pop()) + rng.uniform(-jitter, jitter)
+            shape = BARS[kind_]
+            put(
+                world, body, np.append(centre, shape.height), math.pi / 2 + rng.uniform(-shape.yaw, shape.yaw)
+            )
+            bodies.append(body)
+        meanings = [
+            Meaning.of("name", object=f"{colour_} {kind_}", mat=f"{mat} mat", arm=ARMS[1 - owner])
+            for (colour_, kind_), owner in zip(things, owners, strict=True)
+            for mat in mat_colours
+        ]
+        return HandoverScenario(
+            asked=meanings[0],
+            swapped=meanings[rng.integers(1, len(meanings))],
+            start=np.array([self._waiting(arm, rng) for arm in range(2)]),
+            target=bodies[0],
+            others=tuple(bodies[1:]),
+            kind=kind,
+            giver=giver,
+            mat=mats[1 - giver, mat_colours[0]],
+        )
+
+    def _waiting(self, arm: int, rng: np.random.Generator) -> list[float]:
+        position = START * [1, SIDES[arm], 1] + [MIDDLE_X, 0, 0]
+        yaw = sum(self.robots[arm].limits.yaw) / 2
+        return [*(position + rng.uniform(-START_JITTER, START_JITTER, 3)), yaw, 1.0]
+
+    def is_success(self, world: World, scenario: HandoverScenario) -> bool:
+        """The target lies on the mat, alone, and the grippers have left it."""
+        return (
+            on_mat(world, scenario.mat, scenario.target)
+            and at_rest(world, scenario.target)
+            and min(_distances(world, scenario)) > AWAY
+            and not any(on_mat(world, scenario.mat, body) for body in scenario.others)
+        )
+
+    def has_failed(self, world: World, scenario: HandoverScenario) -> bool:
+        """The target slid off the table's edge."""
+        return fell_off(world, scenario.target)
+
+    def progress(self, world: World, scenario: HandoverScenario) -> float:
+        """0.2 for nearness of the giver, 0.2 for its grasp, 0.2 for the other arm's, 0.3 for the way to the
+        mat, 0.1 for leaving."""
+        if self.is_success(world, scenario):
+            return 1.0
+        if on_mat(world, scenario.mat, scenario.target):
+            return 0.9
+        holders = _holders(world, scenario)
+        if scenario.receiver in holders:
+            way = world.data.xpos[scenario.target] - world.model.body_pos[scenario.mat]
+            return 0.6 + 0.3 * max(0.0, 1.0 - float(np.linalg.norm(way)) / 0.4)
+        near = max(0.0, 1.0 - _distances(world, scenario)[scenario.giver] / 0.4)
+        return 0.4 if scenario.giver in holders else 0.2 * near
+
+    def stage(self, world: World, scenario: HandoverScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "handed_over"
+        holders = _holders(world, scenario)
+        if world.held().intersection(scenario.others) or any(
+            on_mat(world, scenario.mat, body) for body in scenario.others
+        ):
+            return "wrong_object"
+        if on_mat(world, scenario.mat, scenario.target):
+            return "laid_down"
+        if holders:
+            return (
+                "offered" if len(holders) == 2 else "received" if scenario.receiver in holders else "grasped"
+            )
+        return "reached" if min(_distances(world, scenario)) < NEAR else "start"
+
+    def focus(self, world: World, scenario: HandoverScenario) -> Float[np.ndarray, " 3"]:
+        """The target until the receiver alone has it, then the mat."""
+        received = _holders(world, scenario) == [scenario.receiver]
+        if received or on_mat(world, scenario.mat, scenario.target):
+            return world.data.xpos[scenario.mat]
+        return world.data.xpos[scenario.target]
+
+    def expert(self) -> Expert:
+        """Fetch, hold out, take over, let go, lay down."""
+        return HandoverExpert()
+
+    def meanings(self) -> list[Meaning]:
+        """Every bar to either arm, onto every mat of another colour."""
+        return [
+            Meaning.of("name", object=f"{colour} {kind}", mat=f"{mat} mat", arm=arm)
+            for colour in RGBA
+            for kind in BARS
+            for mat in RGBA
+            for arm in ARMS
+            if mat != colour
+        ]
+
+
+def _spot(arm: int, lane: int) -> Float[np.ndarray, " 2"]:
+    """Centre of a lane on an arm's side [m]."""
+    return np.array([MIDDLE_X + LANES[lane], SIDES[arm] * ROW])
+
+
+def _holders(world: World, scenario: HandoverScenario) -> list[int]:
+    """Numbers of the arms that hold the target."""
+    held = [robot.held(world.model, world.data) for robot in world.robots]
+    return [arm for arm in range(2) if scenario.target in held[arm]]
+
+
+def _distances(world: World, scenario: HandoverScenario) -> list[float]:
+    """From each gripper to the target's centre [m]."""
+    target = world.data.xpos[scenario.target]
+    return [float(np.linalg.norm(world.data.site_xpos[robot.site] - target)) for robot in world.robots]

@@ -1,0 +1,168 @@
+"""place: put the named one of three objects into the named one of two trays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..containers import add_tray, beside, draw_trays, dress_tray, inside
+from ..dealing import deal
+from ..expert import Expert
+from ..experts.carry import CarryExpert, Errand
+from ..language import Form, Meaning
+from ..objects import RGBA, SHAPES, Shape, add_object, at_rest, fell_off, from_gripper
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+OBJECTS, TRAYS = 3, 2
+DROP = 0.012
+"""Height of an object's underside above the table when it is let go [m]."""
+AWAY = 0.07
+"""Success asks the gripper to be this far from the object [m]."""
+NEAR = 0.05
+"""The gripper has reached the target when its middle is this near to the target's centre [m]."""
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class PlaceScenario(Scenario):
+    """Adds what the objects and trays are."""
+
+    target: int
+    """Body that is asked for."""
+    others: tuple[int, ...]
+    """The other bodies."""
+    shape: Shape
+    """Of the target."""
+    tray: int
+    """Body of the tray that it belongs into."""
+    other_tray: int
+
+
+class Place(Task):
+    """Put the named object, and nothing else, into the named tray."""
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "put the {object} into the {tray}",
+            (
+                "place the {object} in the {tray}",
+                "drop the {object} into the {tray}",
+                "move the {object} to the {tray}",
+                "the {object} goes into the {tray}",
+                "pick up the {object} and put it in the {tray}",
+            ),
+            (
+                "i want the {object} in the {tray}",
+                "the {tray} is where the {object} belongs",
+                "set the {object} down inside the {tray}",
+            ),
+        )
+    }
+    stages = ("start", "wrong_object", "wrong_tray", "reached", "grasped", "over_tray", "placed")
+    time_limit = 10.0
+
+    def build(self) -> Any:
+        """Three bodies that can each become any object, two trays."""
+        spec = tabletop(self.robots)
+        for slot in range(TRAYS):
+            add_tray(spec, f"tray_{slot}")
+        for slot in range(OBJECTS):
+            add_object(spec, f"object_{slot}")
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> PlaceScenario:
+        """A target, a distractor of its colour, one of its shape; trays in the two colours that are left."""
+        kinds, colours = list(SHAPES), list(RGBA)
+        kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
+        colour, other_colour, *tray_colours = (colours[i] for i in rng.permutation(len(colours)))
+        things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
+        bodies = deal(world, things, beside(world.spread), self.robots[0].pads_outer, rng)
+        trays = [
+            dress_tray(world.model, f"tray_{slot}", tray_colours[slot], centre)
+            for slot, centre in enumerate(draw_trays(rng))
+        ]
+        meanings = [
+            Meaning.of("name", object=f"{colour_} {kind_}", tray=f"{tray_colour} tray")
+            for colour_, kind_ in things
+            for tray_colour in tray_colours
+        ]
+        return PlaceScenario(
+            asked=meanings[0],
+            swapped=meanings[rng.integers(1, len(meanings))],
+            target=bodies[0],
+            others=tuple(bodies[1:]),
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            shape=SHAPES[kind],
+            tray=trays[0],
+            other_tray=trays[1],
+        )
+
+    def is_success(self, world: World, scenario: PlaceScenario) -> bool:
+        """The target lies in the tray, alone, and the gripper has left it."""
+        return (
+            inside(world, scenario.tray, scenario.target)
+            and at_rest(world, scenario.target)
+            and from_gripper(world, scenario.target) > AWAY
+            and not any(inside(world, scenario.tray, body) for body in scenario.others)
+        )
+
+    def has_failed(self, world: World, scenario: PlaceScenario) -> bool:
+        """The target slid off the table's edge."""
+        return fell_off(world, scenario.target)
+
+    def progress(self, world: World, scenario: PlaceScenario) -> float:
+        """0.3 for nearness of the gripper, 0.2 for the grasp, 0.4 for the way there, 0.1 for leaving."""
+        if self.is_success(world, scenario):
+            return 1.0
+        held = scenario.target in world.held()
+        if not held and inside(world, scenario.tray, scenario.target):
+            return 0.9
+        way = world.data.xpos[scenario.target] - world.data.xpos[scenario.tray]
+        carried = held * max(0.0, 1.0 - float(np.linalg.norm(way[:2])) / 0.4)
+        return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4) + 0.2 * held + 0.4 * carried
+
+    def stage(self, world: World, scenario: PlaceScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "placed"
+        held = world.held()
+        if held.intersection(scenario.others) or any(
+            inside(world, scenario.tray, body) for body in scenario.others
+        ):
+            return "wrong_object"
+        if inside(world, scenario.tray, scenario.target):
+            return "over_tray"
+        if scenario.target in held:
+            return "grasped"
+        if inside(world, scenario.other_tray, scenario.target):
+            return "wrong_tray"
+        return "reached" if from_gripper(world, scenario.target) < NEAR else "start"
+
+    def focus(self, world: World, scenario: PlaceScenario) -> Float[np.ndarray, " 3"]:
+        """The target until it is held, then the tray."""
+        fetched = scenario.target in world.held() or inside(world, scenario.tray, scenario.target)
+        return world.data.xpos[scenario.tray if fetched else scenario.target]
+
+    def expert(self) -> Expert:
+        """Grasp, carry over, let go, rise."""
+        return CarryExpert(self.errand)
+
+    def errand(self, world: World, scenario: PlaceScenario) -> Errand | None:
+        """What the expert has left to do."""
+        if inside(world, scenario.tray, scenario.target) and scenario.target not in world.held():
+            return None
+        return Errand(scenario.target, scenario.shape, world.model.body_pos[scenario.tray] + [0.0, 0.0, DROP])
+
+    def meanings(self) -> list[Meaning]:
+        """Every object into every tray of another colour."""
+        return [
+            Meaning.of("name", object=f"{colour} {kind}", tray=f"{tray} tray")
+            for colour in RGBA
+            for kind in SHAPES
+            for tray in RGBA
+            if tray != colour
+        ]

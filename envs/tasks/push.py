@@ -1,0 +1,191 @@
+"""push: slide the named one of two slabs, too wide to grasp, onto the named one of two squares."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..experts.press import Drag, PressExpert
+from ..gl import mujoco
+from ..language import Form, Meaning
+from ..objects import RGBA, at_rest, body_id, fell_off, from_gripper, put
+from ..placement import area
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+PAIR = 2
+SLAB = np.array([0.044, 0.044, 0.010])
+"""Half sizes [m]: wider than an open gripper."""
+TOP = 0.020
+"""Height of a slab [m]."""
+YAW = 0.3
+"""Slabs are turned by up to +- this [rad]."""
+SQUARE = 0.060
+"""Half side of the squares [m]."""
+SLAB_AREA = (np.array([0.40, 0.06]), np.array([0.44, 0.14]))
+"""Corners of the rectangle for the left slab's centre, x and y [m]; the right one's is its mirror image."""
+SQUARE_AREA = (np.array([0.555, 0.08]), np.array([0.58, 0.14]))
+"""The same for the squares."""
+ON = 0.025
+"""A slab is on a square when the centres are this near [m]."""
+CLEAR = 0.02
+"""Success asks the fingers to be this high above the slab [m]."""
+NEAR = 0.06
+"""The gripper has reached the slab when its middle is this near to the slab's centre [m]."""
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class PushScenario(Scenario):
+    """Adds which slab goes where."""
+
+    target: int
+    """Body of the slab that is asked for."""
+    other: int
+    square: int
+    """Body of the square that it belongs on."""
+    other_square: int
+
+
+class Push(Task):
+    """Slide the named slab, and not the other one, onto the named square."""
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "push the {object} onto the {square}",
+            (
+                "slide the {object} onto the {square}",
+                "move the {object} to the {square}",
+                "shift the {object} until it is on the {square}",
+                "bring the {object} over to the {square}",
+            ),
+            (
+                "the {object} belongs on the {square}",
+                "get the {object} to lie on the {square}",
+                "cover the {square} with the {object}",
+            ),
+        )
+    }
+    stages = ("start", "wrong_slab", "wrong_square", "reached", "moving", "on_square", "pushed")
+    time_limit = 8.0
+
+    def build(self) -> Any:
+        """Two slabs and two squares, without colours yet."""
+        spec = tabletop(self.robots)
+        for slot in range(PAIR):
+            spec.worldbody.add_body(name=f"square_{slot}").add_geom(
+                type=mujoco.mjtGeom.mjGEOM_BOX,
+                size=[SQUARE, SQUARE, 0.0005], contype=0, conaffinity=0,
+            )  # fmt: skip
+            body = spec.worldbody.add_body(name=f"slab_{slot}", pos=[0.5, 0, 0.05])
+            body.add_freejoint(name=f"slab_{slot}")
+            body.add_geom(
+                type=mujoco.mjtGeom.mjGEOM_BOX, mass=0.1,
+                # Fingers hold on to it better than the table does: priority and the larger friction decide.
+                size=SLAB, condim=4, friction=[0.4, 0.005, 0.0001], priority=1, contype=1, conaffinity=1,
+            )  # fmt: skip
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> PushScenario:
+        """One slab and one square on each side, in four colours."""
+        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
+        slabs, squares = (
+            [body_id(world.model, f"{name}_{i}") for i in range(PAIR)] for name in ("slab", "square")
+        )
+        for body, colour in zip((*slabs, *squares), colours, strict=True):
+            world.model.geom_rgba[world.model.body_geomadr[body]] = RGBA[colour]
+        for body, centre in zip(slabs, _sides(SLAB_AREA, world.spread, rng), strict=True):
+            put(world, body, np.append(centre, SLAB[2]), rng.uniform(-YAW, YAW))
+        for body, centre in zip(squares, _sides(SQUARE_AREA, 1.0, rng), strict=True):
+            world.model.body_pos[body] = [*centre, 0.0005]
+        meanings = [
+            Meaning.of("name", object=f"{slab} slab", square=f"{square} square")
+            for slab in colours[:PAIR]
+            for square in colours[PAIR:]
+        ]
+        return PushScenario(
+            asked=meanings[0],
+            swapped=meanings[rng.integers(1, len(meanings))],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            target=slabs[0],
+            other=slabs[1],
+            square=squares[0],
+            other_square=squares[1],
+        )
+
+    def is_success(self, world: World, scenario: PushScenario) -> bool:
+        """The slab lies on the square, without the other one, and the fingers have left it."""
+        return (
+            _apart(world, scenario.target, scenario.square) < ON
+            and at_rest(world, scenario.target)
+            and world.robot.lowest(world.model, world.data) > TOP + CLEAR
+            and _apart(world, scenario.other, scenario.square) > SQUARE
+        )
+
+    def has_failed(self, world: World, scenario: PushScenario) -> bool:
+        """The slab slid off the table's edge."""
+        return fell_off(world, scenario.target)
+
+    def progress(self, world: World, scenario: PushScenario) -> float:
+        """0.3 for nearness of the gripper, 0.6 for nearness of the slab to the square, 0.1 for leaving."""
+        if self.is_success(world, scenario):
+            return 1.0
+        way = _apart(world, scenario.target, scenario.square)
+        reach = 1.0 if way < ON else max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4)
+        return 0.3 * reach + 0.6 * max(0.0, 1.0 - max(way - ON, 0.0) / 0.4)
+
+    def stage(self, world: World, scenario: PushScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "pushed"
+        if any(
+            _apart(world, scenario.other, square) < ON for square in (scenario.square, scenario.other_square)
+        ):
+            return "wrong_slab"
+        if _apart(world, scenario.target, scenario.square) < ON:
+            return "on_square"
+        if _apart(world, scenario.target, scenario.other_square) < ON:
+            return "wrong_square"
+        if from_gripper(world, scenario.target) > NEAR:
+            return "start"
+        return "reached" if at_rest(world, scenario.target) else "moving"
+
+    def focus(self, world: World, scenario: PushScenario) -> Float[np.ndarray, " 3"]:
+        """The slab until the fingers are on it, then the square."""
+        body = scenario.target if from_gripper(world, scenario.target) > NEAR else scenario.square
+        return world.data.xpos[body]
+
+    def expert(self) -> Expert:
+        """Press on the slab from above, drag it, rise."""
+        return PressExpert(self.drag)
+
+    def drag(self, world: World, scenario: PushScenario) -> Drag:
+        """What the expert has to do."""
+        return Drag(scenario.target, TOP, world.data.xpos[scenario.square, :2], ON - 0.005)
+
+    def meanings(self) -> list[Meaning]:
+        """Every slab onto every square of another colour."""
+        return [
+            Meaning.of("name", object=f"{slab} slab", square=f"{square} square")
+            for slab in RGBA
+            for square in RGBA
+            if square != slab
+        ]
+
+
+def _sides(
+    corners: tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]], spread: float, rng: np.random.Generator
+) -> Float[np.ndarray, "2 2"]:
+    """A place on either side of the table [m], in random order."""
+    centres = rng.uniform(*area(*corners, spread), size=(PAIR, 2))
+    centres[rng.integers(PAIR), 1] *= -1.0
+    return centres
+
+
+def _apart(world: World, slab: int, square: int) -> float:
+    """Between the centres, in the plane [m]."""
+    return float(np.hypot(*(world.data.xpos[slab] - world.data.xpos[square])[:2]))

@@ -1,0 +1,183 @@
+"""reach: hover over one of three objects, told by its name, by what it is not, or by its place in the row."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..dealing import deal
+from ..expert import Expert
+from ..experts.hover import HoverExpert
+from ..language import Form, Meaning
+from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
+from ..placement import area
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+OBJECTS = 3
+ORDINALS = ("first", "second", "third")
+SIDES = ("left", "right")
+"""Of who looks through the front camera: y grows to the right."""
+AREA = (np.array([0.43, -0.15]), np.array([0.60, 0.15]))
+"""Corners of the rectangle from which object centres are drawn, x and y [m]."""
+APART = 0.04
+"""Objects differ by this much in y [m], so that their order from left to right is plain to see."""
+ABOVE = 0.05
+"""From an object's top to the gripper that hovers over it [m]."""
+TOLERANCE = 0.02
+"""Success: the gripper is this near to that point [m]."""
+NEAR = 0.06
+"""The gripper is near an object when it is this near to the point over it [m]."""
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class ReachScenario(Scenario):
+    """Adds what the objects are."""
+
+    target: int
+    """Body that is asked for."""
+    shapes: dict[int, Shape]
+    """Of every object."""
+
+
+class Reach(Task):
+    """Bring the gripper to 5 cm above the object that is meant, and stay there."""
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "move to the {object}",
+            (
+                "go to the {object}",
+                "reach for the {object}",
+                "hover over the {object}",
+                "point at the {object}",
+            ),
+            ("approach the {object}", "bring the gripper above the {object}", "show me the {object}"),
+        ),
+        "negation": Form(
+            "move to the object that is {property}",
+            (
+                "go to the object that is {property}",
+                "reach for the thing that is {property}",
+                "hover over the object that is {property}",
+                "point at the one that is {property}",
+            ),
+            ("approach whichever object is {property}", "show me the thing that is {property}"),
+        ),
+        "ordinal": Form(
+            "move to the {ordinal} object from the {side}",
+            (
+                "go to the {ordinal} object from the {side}",
+                "reach for the {ordinal} thing from the {side}",
+                "counting from the {side}, hover over the {ordinal} object",
+                "starting on the {side}, point at the {ordinal} object",
+            ),
+            (
+                "from the {side}, approach the {ordinal} one",
+                "show me the {ordinal} thing counted from the {side}",
+            ),
+        ),
+    }
+    stages = ("start", "wrong_object", "near", "reached")
+    time_limit = 3.0
+
+    def build(self) -> Any:
+        """Three bodies that can each become any object."""
+        spec = tabletop(self.robots)
+        for slot in range(OBJECTS):
+            add_object(spec, f"object_{slot}")
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> ReachScenario:
+        """An object, one of its colour and one of its shape; any of them is asked for, in any form."""
+        kinds, colours = list(SHAPES), list(RGBA)
+        kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
+        colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
+        things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
+        bodies = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
+        while np.diff(sorted(_right(world, body) for body in bodies)).min() < APART:
+            bodies = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
+        # What each object alone is not, in the order of `things`.
+        nots = (f"not {other_colour} and no {other_kind}", f"no {kind}", f"not {colour}")
+        row = sorted(range(OBJECTS), key=lambda i: _right(world, bodies[i]))
+        meanings = []
+        for i, thing in enumerate(things):
+            place, side = row.index(i), SIDES[rng.integers(2)]
+            ordinal = ORDINALS[place if side == "left" else OBJECTS - 1 - place]
+            ways = (
+                Meaning.of("name", object=" ".join(thing)),
+                Meaning.of("negation", property=nots[i]),
+                Meaning.of("ordinal", ordinal=ordinal, side=side),
+            )
+            meanings.append(ways[rng.integers(len(ways))])
+        target, swapped = rng.permutation(OBJECTS)[:2].tolist()
+        return ReachScenario(
+            asked=meanings[target],
+            swapped=meanings[swapped],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            target=bodies[target],
+            shapes={body: SHAPES[kind_] for body, (_, kind_) in zip(bodies, things, strict=True)},
+        )
+
+    def is_success(self, world: World, scenario: ReachScenario) -> bool:
+        """The gripper hovers over the target."""
+        return _distance(world, scenario, scenario.target) < TOLERANCE
+
+    def has_failed(self, world: World, scenario: ReachScenario) -> bool:
+        """The target slid off the table's edge."""
+        return fell_off(world, scenario.target)
+
+    def progress(self, world: World, scenario: ReachScenario) -> float:
+        """Nearness of the gripper to the point over the target."""
+        if self.is_success(world, scenario):
+            return 1.0
+        return 0.95 * max(0.0, 1.0 - _distance(world, scenario, scenario.target) / 0.4)
+
+    def stage(self, world: World, scenario: ReachScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "reached"
+        distance = {body: _distance(world, scenario, body) for body in scenario.shapes}
+        nearest = min(distance, key=distance.__getitem__)
+        if distance[nearest] > NEAR:
+            return "start"
+        return "near" if nearest == scenario.target else "wrong_object"
+
+    def focus(self, world: World, scenario: ReachScenario) -> Float[np.ndarray, " 3"]:
+        """The target."""
+        return world.data.xpos[scenario.target]
+
+    def expert(self) -> Expert:
+        """Straight there, in the end from above."""
+        return HoverExpert(lambda world, scenario: _over(world, scenario, scenario.target))
+
+    def meanings(self) -> list[Meaning]:
+        """Every object, every property that one of three objects alone can lack, every place in the row."""
+        pairs = [(colour, kind) for colour in RGBA for kind in SHAPES]
+        properties = [f"not {colour}" for colour in RGBA] + [f"no {kind}" for kind in SHAPES]
+        properties += [f"not {colour} and no {kind}" for colour, kind in pairs]
+        return [
+            *(Meaning.of("name", object=f"{colour} {kind}") for colour, kind in pairs),
+            *(Meaning.of("negation", property=words) for words in properties),
+            *(Meaning.of("ordinal", ordinal=ordinal, side=side) for ordinal in ORDINALS for side in SIDES),
+        ]
+
+
+def _right(world: World, body: int) -> float:
+    """How far to the right an object has been put [m]."""
+    return float(world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[body]] + 1])
+
+
+def _over(world: World, scenario: ReachScenario, body: int) -> Float[np.ndarray, " 3"]:
+    """Where a gripper hovers over an object [m]."""
+    return world.data.xpos[body] + np.array([0.0, 0.0, scenario.shapes[body].height + ABOVE])
+
+
+def _distance(world: World, scenario: ReachScenario, body: int) -> float:
+    """From the gripper to there [m]."""
+    way = world.data.site_xpos[world.robot.site] - _over(world, scenario, body)
+    return float(np.linalg.norm(way))

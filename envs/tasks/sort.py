@@ -1,0 +1,185 @@
+"""sort: four objects into two trays, by colour or by shape, as the sentence says."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..containers import add_tray, beside, draw_trays, dress_tray, inside
+from ..dealing import deal
+from ..expert import Expert
+from ..experts.carry import CarryExpert, Errand
+from ..language import Form, Meaning
+from ..objects import RGBA, SHAPES, Shape, add_object, at_rest, fell_off, from_gripper
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+KINDS = ("cube", "carton")
+OBJECTS, TRAYS = 4, 2
+ASIDE = 0.031
+"""From the middle of a tray to the place of either object in it [m]; the far one is filled first."""
+DROP = 0.012
+"""Height of an object's underside above the table when it is let go [m]."""
+AWAY = 0.07
+"""Success asks the gripper to be this far from every object [m]."""
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class SortScenario(Scenario):
+    """Adds where each object belongs."""
+
+    trays: dict[int, int]
+    """Body of each object -> body of its tray."""
+    shapes: dict[int, Shape]
+    """Of each object."""
+
+
+class Sort(Task):
+    """Put each of four objects into the tray that its colour, or its shape, decides."""
+
+    forms = {  # noqa: RUF012
+        "attribute": Form(
+            "put every {object} into the {tray} and the rest into the {other}",
+            (
+                "place each {object} in the {tray} and everything else in the {other}",
+                "every {object} belongs in the {tray}, the others in the {other}",
+                "move every {object} to the {tray} and the remaining objects to the {other}",
+                "sort the table, each {object} into the {tray} and the rest into the {other}",
+            ),
+            (
+                "the {tray} is for every {object}, the {other} for all else",
+                "i want each {object} in the {tray} and whatever is left in the {other}",
+            ),
+        )
+    }
+    stages = ("start", "wrong_tray", "grasped", "one_in", "two_in", "three_in", "four_in", "sorted")
+    time_limit = 24.0
+
+    def build(self) -> Any:
+        """Four objects, two trays."""
+        spec = tabletop(self.robots)
+        for slot in range(TRAYS):
+            add_tray(spec, f"tray_{slot}")
+        for slot in range(OBJECTS):
+            add_object(spec, f"object_{slot}")
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> SortScenario:
+        """Both shapes in both of two colours; trays in the other two."""
+        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
+        things = [(colour, kind) for colour in colours[:2] for kind in KINDS]
+        bodies = deal(world, things, beside(world.spread), self.robots[0].pads_outer, rng)
+        trays = [
+            dress_tray(world.model, f"tray_{slot}", colour, centre)
+            for slot, (colour, centre) in enumerate(zip(colours[2:], draw_trays(rng), strict=True))
+        ]
+        # Each sentence, with the objects that it puts into the first tray: two sentences mean the same.
+        questions = [
+            (
+                _meaning(words, *named),
+                frozenset(matching if named[0] == colours[2] else set(bodies) - matching),
+            )
+            for words, matching in _attributes(things, bodies)
+            for named in (colours[2:], colours[:1:-1])
+        ]
+        asked, first = questions[rng.integers(len(questions))]
+        different = [meaning for meaning, others in questions if others != first]
+        return SortScenario(
+            asked=asked,
+            swapped=different[rng.integers(len(different))],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            trays={body: trays[0] if body in first else trays[1] for body in bodies},
+            shapes={body: SHAPES[kind] for body, (_, kind) in zip(bodies, things, strict=True)},
+        )
+
+    def is_success(self, world: World, scenario: SortScenario) -> bool:
+        """Every object lies in its tray and the gripper has left."""
+        return all(
+            inside(world, tray, body) and at_rest(world, body) and from_gripper(world, body) > AWAY
+            for body, tray in scenario.trays.items()
+        )
+
+    def has_failed(self, world: World, scenario: SortScenario) -> bool:
+        """An object slid off the table's edge."""
+        return any(fell_off(world, body) for body in scenario.trays)
+
+    def progress(self, world: World, scenario: SortScenario) -> float:
+        """The share of objects in their trays, one in the grip counting for 0.4; 1 is kept for success."""
+        if self.is_success(world, scenario):
+            return 1.0
+        held = world.held()
+        done = sum(_done(world, scenario, body) for body in scenario.trays)
+        return 0.95 * (done + 0.4 * bool(held.intersection(scenario.trays))) / OBJECTS
+
+    def stage(self, world: World, scenario: SortScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "sorted"
+        both = set(scenario.trays.values())
+        for body, tray in scenario.trays.items():
+            if any(inside(world, other, body) for other in both - {tray}):
+                return "wrong_tray"
+        done = sum(_done(world, scenario, body) for body in scenario.trays)
+        if done:
+            return self.stages[2 + done]
+        return "grasped" if world.held().intersection(scenario.trays) else "start"
+
+    def focus(self, world: World, scenario: SortScenario) -> Float[np.ndarray, " 3"]:
+        """The object to fetch, or the place for the one that is held."""
+        errand = self.errand(world, scenario)
+        if errand is None:
+            return world.data.site_xpos[world.robot.site]
+        return errand.spot if errand.body in world.held() else world.data.xpos[errand.body]
+
+    def expert(self) -> Expert:
+        """From left to right: grasp, carry over, let go."""
+        return CarryExpert(self.errand)
+
+    def errand(self, world: World, scenario: SortScenario) -> Errand | None:
+        """What the expert has to do next: with the object in its grip, else with the leftmost."""
+        held = world.held()
+        left = [body for body in scenario.trays if not _done(world, scenario, body)]
+        if not left:
+            return None
+        body = max(left, key=lambda body: (body in held, world.data.xpos[body, 1]))
+        tray = scenario.trays[body]
+        centre = world.data.xpos[tray]
+        far_taken = any(
+            inside(world, tray, other) and world.data.xpos[other, 0] > centre[0]
+            for other in scenario.trays
+            if other != body
+        )
+        spot = centre + np.array([-ASIDE if far_taken else ASIDE, 0.0, DROP])
+        return Errand(body, scenario.shapes[body], spot)
+
+    def meanings(self) -> list[Meaning]:
+        """Every colour or shape into every tray, with every other tray for the rest."""
+        return [
+            _meaning(words, tray, other)
+            for words in (*(f"{colour} object" for colour in RGBA), *KINDS)
+            for tray in RGBA
+            for other in RGBA
+            if tray != other and words.split()[0] not in (tray, other)
+        ]
+
+
+def _meaning(words: str, tray: str, other: str) -> Meaning:
+    return Meaning.of("attribute", object=words, tray=f"{tray} tray", other=f"{other} tray")
+
+
+def _attributes(things: list[tuple[str, str]], bodies: list[int]) -> list[tuple[str, set[int]]]:
+    """Words for each colour and each shape, with the bodies that have it."""
+    found: dict[str, set[int]] = {}
+    for body, (colour, kind) in zip(bodies, things, strict=True):
+        found.setdefault(f"{colour} object", set()).add(body)
+        found.setdefault(kind, set()).add(body)
+    return list(found.items())
+
+
+def _done(world: World, scenario: SortScenario, body: int) -> bool:
+    """Whether an object is in its tray and out of the grip."""
+    return inside(world, scenario.trays[body], body) and body not in world.held()

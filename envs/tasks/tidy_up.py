@@ -1,0 +1,157 @@
+"""tidy_up: open the named one of two drawers, put the named one of three objects into it, close it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..chest import add_chest, bar, bottom, dress_chest, extension, in_drawer
+from ..dealing import deal
+from ..expert import Expert
+from ..experts.tidy import TidyExpert
+from ..language import Form, Meaning
+from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
+from ..placement import area
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+OBJECTS = 3
+KINDS = ("cube", "brick")
+"""Cartons are too tall for the drawers."""
+AREA = (np.array([0.38, -0.175]), np.array([0.595, -0.10]))
+"""Corners of the rectangle from which object centres are drawn, x and y [m]; open drawers keep out of it."""
+CHEST = (0.495, 0.515)
+"""x of the middle of the chest is drawn from here [m]."""
+CLOSED, OPEN = 0.015, 0.09
+"""A drawer counts as closed below the first extension and as open above the second [m]."""
+START_LOW = np.array([0.38, -0.05, 0.18])
+START_HIGH = np.array([0.42, 0.01, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class TidyUpScenario(Scenario):
+    """Adds what goes where."""
+
+    target: int
+    """Body that is asked for."""
+    others: tuple[int, ...]
+    """The other objects."""
+    shape: Shape
+    """Of the target."""
+    drawer: int
+    """Body of the drawer that it belongs into."""
+
+
+class TidyUp(Task):
+    """Put the named object into the named drawer and close it; both drawers are closed at first."""
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "put the {object} into the {drawer} and close it",
+            (
+                "open the {drawer}, put the {object} in and close it",
+                "tidy the {object} away into the {drawer}",
+                "store the {object} in the {drawer} and shut it",
+                "the {object} goes into the {drawer}, close it afterwards",
+            ),
+            (
+                "hide the {object} in the {drawer}",
+                "i want the {object} inside the {drawer} with the drawer closed",
+                "stow the {object} away in the {drawer}",
+            ),
+        )
+    }
+    stages = ("start", "wrong_object", "opened", "grasped", "inside", "closed")
+    time_limit = 20.0
+
+    def build(self) -> Any:
+        """A chest of two drawers, three objects."""
+        spec = tabletop(self.robots)
+        add_chest(spec)
+        for slot in range(OBJECTS):
+            add_object(spec, f"object_{slot}")
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> TidyUpScenario:
+        """A target, a distractor of its colour, one of its shape; drawers in the other two colours."""
+        kind, other_kind = (KINDS[i] for i in rng.permutation(len(KINDS)))
+        colour, other_colour, *drawer_colours = ([*RGBA][i] for i in rng.permutation(len(RGBA)))
+        things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
+        bodies = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
+        drawers = dress_chest(world.model, rng.uniform(*CHEST), (drawer_colours[0], drawer_colours[1]))
+        chosen = int(rng.integers(2))
+        named = drawer_colours[chosen], drawer_colours[1 - chosen]
+        meanings = [
+            Meaning.of("name", object=f"{colour_} {kind_}", drawer=f"{drawer} drawer")
+            for colour_, kind_ in things
+            for drawer in named
+        ]
+        return TidyUpScenario(
+            asked=meanings[0],
+            swapped=meanings[rng.integers(1, len(meanings))],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            target=bodies[0],
+            others=tuple(bodies[1:]),
+            shape=SHAPES[kind],
+            drawer=drawers[chosen],
+        )
+
+    def is_success(self, world: World, scenario: TidyUpScenario) -> bool:
+        """The target lies in the drawer, alone, and the drawer is closed."""
+        return (
+            in_drawer(world, scenario.drawer, scenario.target)
+            and extension(world, scenario.drawer) < CLOSED
+            and not any(in_drawer(world, scenario.drawer, body) for body in scenario.others)
+        )
+
+    def has_failed(self, world: World, scenario: TidyUpScenario) -> bool:
+        """The target slid off the table's edge."""
+        return fell_off(world, scenario.target)
+
+    def progress(self, world: World, scenario: TidyUpScenario) -> float:
+        """0.3 for opening, 0.15 for the grasp, 0.15 for letting go inside, 0.4 for closing."""
+        if self.is_success(world, scenario):
+            return 1.0
+        opened = min(extension(world, scenario.drawer) / OPEN, 1.0)
+        held = scenario.target in world.held()
+        if in_drawer(world, scenario.drawer, scenario.target) and not held:
+            return 0.6 + 0.35 * (1.0 - opened)
+        return 0.3 * opened + 0.15 * held
+
+    def stage(self, world: World, scenario: TidyUpScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "closed"
+        held = world.held()
+        if held.intersection(scenario.others):
+            return "wrong_object"
+        if scenario.target in held:
+            return "grasped"
+        if in_drawer(world, scenario.drawer, scenario.target):
+            return "inside"
+        return "opened" if extension(world, scenario.drawer) > OPEN else "start"
+
+    def focus(self, world: World, scenario: TidyUpScenario) -> Float[np.ndarray, " 3"]:
+        """The drawer's bar until it is open, the target, the inside of the drawer, the bar again."""
+        if scenario.target in world.held():
+            return bottom(world, scenario.drawer)
+        stored = in_drawer(world, scenario.drawer, scenario.target)
+        if stored or extension(world, scenario.drawer) < OPEN:
+            return bar(world, scenario.drawer)
+        return world.data.xpos[scenario.target]
+
+    def expert(self) -> Expert:
+        """Hook the drawer open, carry the object in, push the drawer shut."""
+        return TidyExpert()
+
+    def meanings(self) -> list[Meaning]:
+        """Every object that fits into every drawer of another colour."""
+        return [
+            Meaning.of("name", object=f"{colour} {kind}", drawer=f"{drawer} drawer")
+            for colour in RGBA
+            for kind in KINDS
+            for drawer in RGBA
+            if drawer != colour
+        ]
