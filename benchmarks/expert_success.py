@@ -5,7 +5,6 @@ prints a Markdown table. Failures are listed below it with their stage.
 """
 
 import argparse
-import itertools
 import multiprocessing
 from collections import Counter
 
@@ -47,7 +46,9 @@ def main() -> None:
     print("| task | Hz | episodes | success | 95 % interval | mean time to success [s] |")
     print("|---|---|---|---|---|---|")
     failures: list[str] = []
-    cells = itertools.product(tasks.expand(options.tasks), options.control_hz, options.kinds)
+    rates: list[float] = options.control_hz
+    kinds: list[str] = options.kinds
+    cells = [(task, hz, kind) for task in tasks.expand(options.tasks) for hz in rates for kind in kinds]
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         for task, hz, kind in cells:
             parts = pool.map(play, [(task, options.robot, hz, kind == "disturbed", part) for part in seeds])
