@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
 
 from vlasandbox.policies import heads
+from vlasandbox.policies.codecs import fast
+from vlasandbox.policies.heads import tokens
 from vlasandbox.policies.lora import LoraConfig
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.train import checkpoint
@@ -138,6 +140,24 @@ def test_rates_multiply_the_learning_rate_of_the_loop(data: Path, tmp_path: Path
     for name in (n.replace("optimizer.step", "model") for n in trained):
         torch.testing.assert_close(half[name], (start[name] + full[name]) / 2, rtol=0, atol=1e-6, msg=name)
     assert all(torch.equal(half[n], full[n]) for n in full if n.startswith("model.trunk."))
+
+
+def test_a_codec_is_fitted_to_the_demonstrations_and_a_resumed_run_keeps_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    head = tokens.Config(codec=fast.Config(), decoding="autoregressive")
+    config = replace(debug.config(data, updates=4, head=head), checkpoint_every=100)
+    policy = Policy.load(train(config, tmp_path / "whole", bar=False))
+    fresh = head.build(policy.trunk, policy.spec.chunk, policy.spec.action_dim)
+    pairs = {name: x for name, x in policy.head.named_buffers() if name.endswith("pairs")}
+    assert pairs
+    assert all(not torch.equal(x, fresh.get_buffer(name)) for name, x in pairs.items())
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "parts", bar=False)
+    train(config, tmp_path / "parts", bar=False)
+    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
 
 
 def test_result_depends_on_the_seed_alone(data: Path, tmp_path: Path):

@@ -35,6 +35,8 @@ from .summary import Clock, summary
 
 ROW_EVERY = 10
 """Updates per row of metrics.jsonl; a row is the mean over them."""
+FITTED = 4096
+"""Chunks that a head is fitted to before the first update, where it needs that."""
 STATE = "state/resume.safetensors"
 """Checkpoint of a run, in its folder."""
 
@@ -110,6 +112,10 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
         config.data.history,
     )
     policy = Policy(config.policy, spec, trunk, sampler.stats()).to(device).train()
+    generator = torch.Generator(device)
+    if not resumes:
+        chunks = policy.action_normalizer.normalize(sampler.chunks(FITTED).to(device))
+        policy.head.fit(chunks, generator.manual_seed(config.seed))
     config.optim.freeze(policy)
     optimizer = config.optim.build(policy)
     ema = EMA(policy, config.ema_decay)
@@ -117,7 +123,6 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
         checkpoint.load(state, policy, optimizer, ema)
     loss_of = torch.compile(policy.loss) if config.compile else policy.loss
     parameters = [p for p in policy.parameters() if p.requires_grad]
-    generator = torch.Generator(device)
 
     # The loop.
     clock = Clock(progress, sampler)

@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from ...envs.control import ActionSpace, stored_space
 from ...policies.types import Batch, Grounding, Observation
@@ -102,6 +102,11 @@ class WindowSampler:
         epochs, offsets = np.divmod(stream, len(self._dataset))
         return np.array([self._permutation(int(e))[o] for e, o in zip(epochs, offsets, strict=True)])
 
+    def chunks(self, count: int) -> Float[torch.Tensor, "n k a"]:
+        """The actions of `count` windows drawn over the whole dataset, or of all where there are fewer."""
+        frames = self._permutation(0)[:count]
+        return torch.from_numpy(self._actions(self._rows(frames)[0]))
+
     def stats(self) -> dict[str, dict[str, Float32[np.ndarray, " d"]]]:
         """Per dimension min, max, mean, std, q01 and q99 of "action" (after conversion) and "state"."""
         actions = self._actions(np.arange(len(self._dataset))[:, None] + np.arange(1))
@@ -135,9 +140,7 @@ class WindowSampler:
 
     def _make(self, step: int) -> Batch:
         data, frames = self._dataset, self.frames(step)
-        ahead = np.arange(self.chunk)
-        horizon = self._horizon[frames][:, None]
-        rows = frames[:, None] + np.minimum(ahead, horizon - 1)  # [b, k]
+        rows, mask = self._rows(frames)
         past = np.arange(1 - self.history, 1)
         seen = np.maximum(frames[:, None] + past, self._first[frames, None])  # [b, t]
         observation = Observation(
@@ -150,8 +153,14 @@ class WindowSampler:
             grounding = Grounding(
                 torch.from_numpy(data.target_uv[frames]), torch.from_numpy(data.target_xyz[frames])
             )
-        mask = torch.from_numpy(ahead < horizon)
-        return Batch(observation, torch.from_numpy(self._actions(rows)), mask, grounding)
+        return Batch(observation, torch.from_numpy(self._actions(rows)), torch.from_numpy(mask), grounding)
+
+    def _rows(
+        self, frames: Int[np.ndarray, " b"]
+    ) -> tuple[Int[np.ndarray, "b k"], Bool[np.ndarray, "b k"]]:
+        """The frames of the actions of each window, the last valid one repeated, and which are valid."""
+        ahead, horizon = np.arange(self.chunk), self._horizon[frames][:, None]
+        return frames[:, None] + np.minimum(ahead, horizon - 1), ahead < horizon
 
 
 def _space(dataset: Dataset, to: str | None) -> ActionSpace | None:
