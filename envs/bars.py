@@ -20,7 +20,7 @@ INERTIA = 1e-4
 """About every axis, for every shape [kg m^2]."""
 MAT = (0.036, 0.085)
 """Half sizes of a mat, x and y [m]."""
-ON = np.array([0.02, 0.03])
+ON = np.array([0.02, 0.025])
 """A bar is on a mat when its centre is this near to the mat's, in x and y [m]."""
 FLOATING = 0.025
 """A bar whose centre is higher above the table [m] does not lie."""

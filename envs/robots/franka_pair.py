@@ -1,8 +1,8 @@
 """Two Franka arms that face each other across the table, left and right as the front camera sees them.
 
-Each stays on its own side but for the middle, where both reach. An arm's yaw is counted in the world, so the
-right one points its hand to -y at yaw -pi/2, the left one to +y at pi/2; neither range contains pi, where
-yaws wrap.
+Each gripper stays on its own side of y = 0, so that only what it holds crosses over. An arm's yaw is counted
+in the world: the right one points its hand to -y at yaw -pi/2, the left one to +y at pi/2, and neither range
+contains pi, where yaws wrap.
 """
 
 import math
@@ -15,7 +15,7 @@ MIDDLE_X = 0.485
 """Both bases and the front camera are at this x [m]."""
 BASE_Y = 0.53
 """Of the right base [m]."""
-REACH_Y = (-0.02, 0.20)
+REACH_Y = (0.0, 0.20)
 """Range of the right gripper's y [m]."""
 REACH_X = 0.20
 """Farthest from the middle, in x [m]."""

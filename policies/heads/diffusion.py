@@ -1,15 +1,17 @@
-"""Diffusion: DDPM training and deterministic DDIM sampling, as in Diffusion Policy.
+"""Diffusion: DDPM training and DDIM or DDPM sampling, as in Diffusion Policy (arXiv 2303.04137).
 
 The noise schedule and the timesteps are those of diffusers' `DDIMScheduler`, its step is not: it depends on
-the scheduler's last `set_timesteps`, so that one scheduler cannot serve two samplers. The update is a few
-lines, written here and tested against theirs. Their timestep T - 1 is noise and 0 is nearly data; the
-network is told t = 1 - timestep / (T - 1), so that 0 is noise and 1 is data as everywhere in this house.
+the scheduler's last `set_timesteps`, so that one scheduler cannot serve two samplers, and it draws the noise
+of all rows from one generator. The update is a few lines, written here and tested against theirs. Their
+timestep T - 1 is noise and 0 is nearly data; the network is told t = 1 - timestep / (T - 1), so that 0 is
+noise and 1 is data as everywhere in this house.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import torch
 from einops import reduce, repeat
 from jaxtyping import Bool, Float, Int
@@ -31,7 +33,7 @@ class Config(HeadConfig):
     """What the network predicts: the noise, the actions, or sqrt(abar) noise - sqrt(1 - abar) actions. At the
     noisy end the first carries no information on the actions and the last is minus the actions."""
     steps: int = 10
-    """DDIM steps per sampled chunk."""
+    """Steps per sampled chunk."""
     draws: int = 4
     """Noise draws per observation in training; they share one pass of the trunk."""
     train_steps: int = 100
@@ -41,15 +43,22 @@ class Config(HeadConfig):
     about [-1, 1]: above 1 for quantiles, which leave outliers; None for z-scores."""
 
     temperature: float = 1.0
-    """Scale of the noise that sampling starts from: 1 samples what was learned, 0 starts in its middle,
-    which is steadier where there is one way of doing the task and may be none where there are several."""
+    """Scale of the noise in sampling: 1 samples what was learned, 0 starts in its middle, which is steadier
+    where there is one way of doing the task and may be none where there are several."""
+    sampler: Literal["ddim", "ddpm"] = "ddim"
+    """DDIM draws noise once, to start from; DDPM after each step but the last, and likes more steps."""
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """Of the noise levels: squared cosine (arXiv 2102.09672), or DDPM's betas from 1e-4 to 0.02, which are
+    for T = 1000 and are multiplied by 1000 / T."""
+    bound: float | None = None
+    """The noisy chunk is clipped to [-bound, bound] after every step; 5 in Octo."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Diffusion":
         """The head, sized for `trunk`.
 
         Raises:
-            ValueError: `steps` outside 1 .. train_steps, no draws, a clip that is not positive, or a
-                temperature that is negative or not finite.
+            ValueError: `steps` outside 1 .. train_steps, no draws, a clip or bound that is not positive, or
+                a temperature that is negative or not finite.
         """
         if not 1 <= self.steps <= self.train_steps:
             raise ValueError(f"steps must be in 1..{self.train_steps} (train_steps), got {self.steps}")
@@ -57,14 +66,15 @@ class Config(HeadConfig):
             raise ValueError(f"train_steps must be at least 2, got {self.train_steps}")
         if self.draws < 1:
             raise ValueError(f"draws must be at least 1, got {self.draws}")
-        if self.clip is not None and not self.clip > 0:
-            raise ValueError(f"clip must be positive or None, got {self.clip}")
+        for name, value in (("clip", self.clip), ("bound", self.bound)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be positive or None, got {value}")
         check_temperature(self.temperature)
         return Diffusion(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 
 class Diffusion(ActionHead):
-    """x = sqrt(abar) actions + sqrt(1 - abar) noise, undone in DDIM steps (arXiv 2010.02502)."""
+    """x = sqrt(abar) actions + sqrt(1 - abar) noise, undone in steps (arXiv 2006.11239, 2010.02502)."""
 
     abar: Tensor
     """Share of the actions' variance left at each timestep, [T]; from near 1 to near 0."""
@@ -85,16 +95,18 @@ class Diffusion(ActionHead):
         schedule = DDIMScheduler(
             num_train_timesteps=config.train_steps,
             beta_schedule="squaredcos_cap_v2",
+            trained_betas=_linear_betas(config.train_steps) if config.schedule == "linear" else None,
             timestep_spacing="trailing",
             set_alpha_to_one=True,
         )
         schedule.set_timesteps(config.steps)
         self.register_buffer("abar", schedule.alphas_cumprod.clone(), persistent=False)
-        self.register_buffer("timesteps", schedule.timesteps.long(), persistent=False)
+        # Theirs are one too many, -1, where T / steps rounds up a little, as 100 / 29 does.
+        self.register_buffer("timesteps", schedule.timesteps[: config.steps].long(), persistent=False)
 
     @property
     def evaluations(self) -> int:
-        """DDIM steps."""
+        """Steps of the sampler."""
         return self.config.steps
 
     def time(self, timesteps: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
@@ -124,20 +136,32 @@ class Diffusion(ActionHead):
         return loss, {f"{self.config.prediction}_mse": loss.detach().mean()}
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """DDIM with eta = 0: all randomness is in the initial noise."""
-        x = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
-        x = self.config.temperature * x
+        """From noise to actions, through the levels of `timesteps`."""
+        x = self._noise(prefix, generators)
         known = self.network.prepare(prefix)
         nexts = [*self.abar[self.timesteps[1:]], torch.ones_like(self.abar[0])]
         for timestep, following in zip(self.timesteps, nexts, strict=True):
             prediction = self.network(x, self.time(timestep.expand(len(x))), known).float()
-            x = self.step(x, prediction, self.abar[timestep], following)
+            noise = None
+            if self.config.sampler == "ddpm" and timestep != self.timesteps[-1]:
+                noise = self._noise(prefix, generators)
+            x = self.step(x, prediction, self.abar[timestep], following, noise)
         return x
 
     def step(
-        self, x: Float[Tensor, "b k a"], prediction: Float[Tensor, "b k a"], abar: Tensor, following: Tensor
+        self,
+        x: Float[Tensor, "b k a"],
+        prediction: Float[Tensor, "b k a"],
+        abar: Tensor,
+        following: Tensor,
+        fresh: Float[Tensor, "b k a"] | None = None,
     ) -> Float[Tensor, "b k a"]:
-        """From the noise level `abar` to the one of `following` (equation 12 of DDIM, sigma = 0)."""
+        """From the noise level `abar` to the one of `following` (equation 12 of DDIM).
+
+        Without `fresh` noise sigma is 0. With it, it is that of eta = 1 in equation 16, and if what is
+        predicted was clipped the noise is taken to be what then remains of x: this is the step of DDPM,
+        equation 7 there, with the smaller of its two variances.
+        """
         signal, spread = abar.sqrt(), (1 - abar).sqrt()
         if self.config.prediction == "epsilon":
             actions, noise = (x - spread * prediction) / signal, prediction
@@ -147,9 +171,26 @@ class Diffusion(ActionHead):
             actions, noise = signal * x - spread * prediction, signal * prediction + spread * x
         if self.config.clip is not None:
             actions = actions.clamp(-self.config.clip, self.config.clip)
-        return following.sqrt() * actions + (1 - following).sqrt() * noise
+        if fresh is None:
+            x = following.sqrt() * actions + (1 - following).sqrt() * noise
+        else:
+            noise = (x - signal * actions) / spread
+            variance = (1 - following) / (1 - abar) * (1 - abar / following)
+            x = following.sqrt() * actions + (1 - following - variance).clamp(min=0).sqrt() * noise
+            x = x + variance.sqrt() * fresh
+        return x if self.config.bound is None else x.clamp(-self.config.bound, self.config.bound)
+
+    def _noise(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
+        noise = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
+        return self.config.temperature * noise
 
 
 def _scales(abar: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b 1 1"], Float[Tensor, "b 1 1"]]:
     """Scales of the actions and of the noise."""
     return abar.sqrt()[:, None, None], (1 - abar).sqrt()[:, None, None]
+
+
+def _linear_betas(train_steps: int) -> np.ndarray:
+    """DDPM's share of noise per step, for T steps instead of 1000; at most 0.999, as in the cosine
+    schedule."""
+    return np.minimum(np.linspace(1e-4, 0.02, train_steps) * 1000 / train_steps, 0.999)

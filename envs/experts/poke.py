@@ -1,0 +1,46 @@
+"""Expert for pressing buttons: closed fingers go over the next one and push it down."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..task import World
+from .carry import RETREAT, up_first
+from .pick import cone
+
+if TYPE_CHECKING:
+    from ..manipulation_env import ManipulationEnv
+
+HOVER = 0.06
+"""Height above a button from which the fingers come down [m]."""
+DEPTH = 0.004
+"""How far below the pressed button the fingertips are told to go [m]: a servo pushes as hard as it is off."""
+CLOSED = 0.02
+"""Opening of fingers that can push [m]."""
+
+
+class PokeExpert(Expert):
+    """Presses the button that a task gives for a state, until it gives none; then rises.
+
+    Args:
+        button: top of the button when pressed [m].
+    """
+
+    def __init__(self, button: Callable[[World, Any], Float[np.ndarray, " 3"] | None]) -> None:
+        self._button = button
+
+    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+        """Where to head for."""
+        robot, reference = env.world.robot, env.goals()[0]
+        button = self._button(env.world, env.scenario)
+        if button is None:
+            return np.array([[*reference[:2], max(RETREAT, reference[2]), reference[3], -1.0]])
+        length = env.data.site_xpos[robot.site, 2] - robot.lowest(env.model, env.data)
+        pose = np.append(button, 0.0)
+        pose[2] += length - DEPTH
+        closed = robot.opening(env.data) < CLOSED
+        pose[2] += cone(reference[:4], pose, HOVER) if closed else HOVER
+        return up_first(env, np.append(pose, -1.0))[None]

@@ -1,0 +1,187 @@
+"""detour: bring the gripper to the named mark, around the wall that stands exactly in between.
+
+Either way round is as long as the other: scenes are mirror images of themselves, and nothing in them speaks for
+one side. The average of the two ways runs into the wall. `Detour.mode` tells which one an episode took.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..control import ControlLimits
+from ..expert import Expert
+from ..experts.detour import DetourExpert, Way
+from ..gl import mujoco
+from ..language import Form, Meaning
+from ..objects import RGBA, body_id, put
+from ..placement import area
+from ..tabletop import from_the_front, tabletop
+from ..task import Scenario, Task, World
+
+WALL = (0.032, 0.005, 0.030)
+"""Half sizes [m]."""
+WALL_RGBA = (0.36, 0.30, 0.26, 1.0)
+CEILING = 0.045
+"""Highest command [m]: fingers cannot pass over a wall."""
+SPEED = 0.25
+"""Fastest command [m/s]."""
+TOO_HIGH = 0.055
+"""The gripper above this height [m] is a failure; joint commands know no ceiling."""
+CENTRE = (np.array([0.502, -0.008]), np.array([0.518, 0.008]))
+"""Corners of the rectangle from which the gripper's start is drawn, x and y [m]; marks lie on either side."""
+TURN = 0.08
+"""The line through both marks is turned by up to +- this from the y axis [rad]."""
+WALL_AT, MARK_AT = 0.10, 0.20
+"""Distance of walls and marks from the start [m]."""
+PUSHED = 0.008
+"""A wall that has moved this far was pushed [m]."""
+ARRIVED = 0.015
+"""The gripper is on a mark when this near to its middle [m]."""
+VIEW = from_the_front((0.50, 0.0, 0.05), fovy=18.5)
+"""Lower and wider than usual, so that both marks are seen."""
+SIDES = {-1: "near", 1: "far"}
+"""Ways round a wall, as the robot sees them."""
+
+
+@dataclass(frozen=True)
+class DetourScenario(Scenario):
+    """Adds the geometry, and the way the expert takes."""
+
+    mark: int
+    """Body of the mark that is asked for."""
+    other: int
+    walls: dict[int, Float[np.ndarray, " 3"]]
+    """Body of each wall -> where it stands [m]."""
+    way: Way
+    """To the mark, round its wall. Its side is in no observation."""
+
+
+class Detour(Task):
+    """Reach the named mark without pushing a wall."""
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "go to the {mark}",
+            (
+                "move to the {mark}",
+                "bring the gripper to the {mark}",
+                "go around the wall to the {mark}",
+                "reach the {mark}",
+            ),
+            ("head for the {mark}", "the gripper belongs on the {mark}", "find your way to the {mark}"),
+        )
+    }
+    stages = ("start", "wrong_mark", "beside_wall", "past_wall", "arrived")
+    time_limit = 5.0
+
+    @classmethod
+    def limits(cls, limits: ControlLimits) -> ControlLimits:
+        """No higher than the walls, and slow enough for the choice to take a while."""
+        return replace(limits, high=(*limits.high[:2], CEILING), speed=SPEED)
+
+    def build(self) -> Any:
+        """Two marks; two walls, free to move so that a push shows."""
+        spec = tabletop(self.robots, VIEW)
+        spec.nuserdata = 1
+        for slot in range(2):
+            spec.worldbody.add_body(name=f"mark_{slot}").add_geom(
+                type=mujoco.mjtGeom.mjGEOM_BOX,
+                size=[0.022, 0.022, 0.0005], contype=0, conaffinity=0,
+            )  # fmt: skip
+            wall = spec.worldbody.add_body(name=f"wall_{slot}", pos=[0.5, 0.0, 0.1])
+            wall.add_freejoint(name=f"wall_{slot}")
+            wall.add_geom(
+                type=mujoco.mjtGeom.mjGEOM_BOX, mass=0.1,
+                size=WALL, rgba=WALL_RGBA, contype=1, conaffinity=1,
+            )  # fmt: skip
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> DetourScenario:
+        """Start, walls and marks on one line; a colour for each mark."""
+        centre = rng.uniform(*area(*CENTRE, world.spread))
+        angle = rng.uniform(-TURN, TURN)
+        lateral = np.array([np.cos(angle), np.sin(angle)])
+        ahead = np.array([-lateral[1], lateral[0]]) * rng.choice([-1.0, 1.0])
+        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
+        walls, marks = {}, []
+        for slot, (colour, sign) in enumerate(zip(colours, (1, -1), strict=True)):
+            marks.append(body_id(world.model, f"mark_{slot}"))
+            world.model.body_pos[marks[slot]] = [*(centre + sign * MARK_AT * ahead), 0.0005]
+            world.model.geom_rgba[world.model.body_geomadr[marks[slot]]] = RGBA[colour]
+            wall = body_id(world.model, f"wall_{slot}")
+            walls[wall] = np.array([*(centre + sign * WALL_AT * ahead), WALL[2]])
+            put(world, wall, walls[wall], angle)
+        meanings = [Meaning.of("name", mark=f"{colour} mark") for colour in colours]
+        start = np.array([[*centre, rng.uniform(0.020, 0.035), 0.0, -1.0]])
+        side = int(rng.choice(list(SIDES)))
+        return DetourScenario(
+            asked=meanings[0],
+            swapped=meanings[1],
+            start=start,
+            mark=marks[0],
+            other=marks[1],
+            walls=walls,
+            way=Way(centre, ahead, lateral, WALL_AT, MARK_AT, side),
+        )
+
+    def after_step(self, world: World, scenario: DetourScenario) -> None:
+        """Notes on which side the gripper first got past the wall."""
+        ahead, aside = scenario.way.seen_from(_gripper(world))
+        if world.data.userdata[0] == 0 and ahead > WALL_AT:
+            world.data.userdata[0] = np.sign(aside)
+
+    def mode(self, world: World, scenario: DetourScenario) -> str | None:
+        """Which of `SIDES` the gripper took past the wall of the named mark; None: it has not passed it."""
+        return SIDES.get(int(world.data.userdata[0]))
+
+    def is_success(self, world: World, scenario: DetourScenario) -> bool:
+        """The gripper is on the mark."""
+        return _apart(world, scenario.mark) < ARRIVED and not self.has_failed(world, scenario)
+
+    def has_failed(self, world: World, scenario: DetourScenario) -> bool:
+        """A wall was pushed, or the gripper went too high."""
+        return bool(
+            world.data.site_xpos[world.robot.site, 2] > TOO_HIGH
+            or any(np.linalg.norm(world.data.xpos[wall] - at) > PUSHED for wall, at in scenario.walls.items())
+        )
+
+    def progress(self, world: World, scenario: DetourScenario) -> float:
+        """The share of the way that is done; 1 is kept for success."""
+        if self.is_success(world, scenario):
+            return 1.0
+        left = scenario.way.left(_gripper(world)) / scenario.way.left(scenario.way.start)
+        return 0.95 * min(max(1.0 - left, 0.0), 1.0)
+
+    def stage(self, world: World, scenario: DetourScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "arrived"
+        if _apart(world, scenario.other) < ARRIVED:
+            return "wrong_mark"
+        ahead, aside = scenario.way.seen_from(_gripper(world))
+        if ahead > WALL_AT:
+            return "past_wall"
+        return "beside_wall" if ahead > 0 and abs(aside) > WALL[0] else "start"
+
+    def focus(self, world: World, scenario: DetourScenario) -> Float[np.ndarray, " 3"]:
+        """The mark."""
+        return world.data.xpos[scenario.mark]
+
+    def expert(self) -> Expert:
+        """Round one end of the wall, then to the mark."""
+        return DetourExpert()
+
+    def meanings(self) -> list[Meaning]:
+        """A mark of every colour."""
+        return [Meaning.of("name", mark=f"{colour} mark") for colour in RGBA]
+
+
+def _gripper(world: World) -> Float[np.ndarray, " 2"]:
+    return world.data.site_xpos[world.robot.site, :2]
+
+
+def _apart(world: World, mark: int) -> float:
+    """From the gripper to the middle of a mark, in the plane [m]."""
+    return float(np.hypot(*(_gripper(world) - world.data.xpos[mark, :2])))

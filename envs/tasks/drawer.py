@@ -1,0 +1,162 @@
+"""drawer: open or close the named one of two drawers, which may stand open, ajar or closed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..chest import TRAVEL, add_chest, bar, dress_chest, extension
+from ..expert import Expert
+from ..experts.drawer import DrawerExpert
+from ..language import Form, Meaning
+from ..objects import RGBA
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+CHEST = (0.495, 0.515)
+"""x of the middle of the chest is drawn from here [m]."""
+AJAR, OPEN = (0.04, 0.07), (0.11, 0.12)
+"""Extensions of drawers that are ajar or open at first [m]."""
+CLOSED_BELOW, OPEN_ABOVE = 0.015, 0.09
+"""A drawer counts as closed below the first extension and as open above the second [m]."""
+STAYS = 0.03
+"""Success: the other drawer is this near to where it was [m]."""
+MOVED = 0.02
+"""A drawer has moved when it is farther than this from where it was [m]."""
+NEAR = 0.06
+"""The gripper has reached the drawer when it is this near to its bar [m]."""
+PLACES = ("nearest to", "farthest from")
+"""The robot; of the chest's drawers in their order."""
+START_LOW = np.array([0.38, -0.05, 0.18])
+START_HIGH = np.array([0.42, 0.01, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class DrawerScenario(Scenario):
+    """Adds what is to move where."""
+
+    drawer: int
+    """Body of the drawer that is asked for."""
+    other: int
+    opens: bool
+    """Whether it is to be opened, not closed."""
+    before: dict[int, float]
+    """Extension of each drawer at first [m]."""
+
+
+class Drawer(Task):
+    """Open or close the named drawer and leave the other one alone."""
+
+    forms = {  # noqa: RUF012
+        "open": Form(
+            "open the {drawer}",
+            (
+                "pull the {drawer} open",
+                "pull out the {drawer}",
+                "slide the {drawer} out",
+                "the {drawer} should be open",
+            ),
+            ("i need the {drawer} open", "draw out the {drawer} all the way"),
+        ),
+        "close": Form(
+            "close the {drawer}",
+            (
+                "push the {drawer} shut",
+                "push in the {drawer}",
+                "slide the {drawer} back in",
+                "the {drawer} should be closed",
+            ),
+            ("i need the {drawer} shut", "press the {drawer} home"),
+        ),
+    }
+    stages = ("start", "wrong_drawer", "reached", "moved", "done")
+    time_limit = 6.0
+
+    def build(self) -> Any:
+        """A chest of two drawers."""
+        spec = tabletop(self.robots)
+        add_chest(spec)
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> DrawerScenario:
+        """Each drawer is closed, ajar or open; any move that is left to make is asked for."""
+        first, second = ([*RGBA][i] for i in rng.permutation(len(RGBA))[:2])
+        drawers = dress_chest(world.model, rng.uniform(*CHEST), (first, second))
+        before, questions = {}, []
+        names = (_names(first, second, PLACES[0]), _names(second, first, PLACES[1]))
+        for drawer, words in zip(drawers, names, strict=True):
+            state = rng.integers(3)
+            before[drawer] = (0.0, rng.uniform(*AJAR), rng.uniform(*OPEN))[state]
+            world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[drawer]]] = before[drawer]
+            forms = (("open",), ("open", "close"), ("close",))[state]
+            questions += [(drawer, form, words[rng.integers(len(words))]) for form in forms]
+        (drawer, form, words), (_, other_form, other_words) = (
+            questions[i] for i in rng.permutation(len(questions))[:2]
+        )
+        return DrawerScenario(
+            asked=Meaning.of(form, drawer=words),
+            swapped=Meaning.of(other_form, drawer=other_words),
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            drawer=drawer,
+            other=drawers[1] if drawer == drawers[0] else drawers[0],
+            opens=form == "open",
+            before=before,
+        )
+
+    def is_success(self, world: World, scenario: DrawerScenario) -> bool:
+        """The drawer is open, or closed, and the other one is as it was."""
+        extended = extension(world, scenario.drawer)
+        moved = extended > OPEN_ABOVE if scenario.opens else extended < CLOSED_BELOW
+        return moved and abs(_way(world, scenario, scenario.other)) < STAYS
+
+    def has_failed(self, world: World, scenario: DrawerScenario) -> bool:
+        """Drawers can always be moved back."""
+        return False
+
+    def progress(self, world: World, scenario: DrawerScenario) -> float:
+        """0.3 for nearness of the gripper to the bar, 0.65 for the drawer's way; 1 is kept for success."""
+        if self.is_success(world, scenario):
+            return 1.0
+        extended = extension(world, scenario.drawer) / TRAVEL
+        done = extended if scenario.opens else 1.0 - extended
+        return 0.3 * max(0.0, 1.0 - _distance(world, scenario.drawer) / 0.4) + 0.65 * done
+
+    def stage(self, world: World, scenario: DrawerScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "done"
+        if abs(_way(world, scenario, scenario.other)) > MOVED:
+            return "wrong_drawer"
+        if abs(_way(world, scenario, scenario.drawer)) > MOVED:
+            return "moved"
+        return "reached" if _distance(world, scenario.drawer) < NEAR else "start"
+
+    def focus(self, world: World, scenario: DrawerScenario) -> Float[np.ndarray, " 3"]:
+        """The bar."""
+        return bar(world, scenario.drawer)
+
+    def expert(self) -> Expert:
+        """Hook the bar and pull, or push it."""
+        return DrawerExpert()
+
+    def meanings(self) -> list[Meaning]:
+        """Either move, of the drawer of a colour, of another colour, or at a place."""
+        words = [name for colour in RGBA for place in PLACES for name in _names(colour, colour, place)]
+        return [Meaning.of(form, drawer=name) for form in self.forms for name in dict.fromkeys(words)]
+
+
+def _names(colour: str, other: str, place: str) -> tuple[str, str, str]:
+    """What a drawer can be called beside one of colour `other`."""
+    return f"{colour} drawer", f"drawer that is not {other}", f"drawer {place} the robot"
+
+
+def _way(world: World, scenario: DrawerScenario, drawer: int) -> float:
+    """By how much a drawer has been opened since the start [m]."""
+    return extension(world, drawer) - scenario.before[drawer]
+
+
+def _distance(world: World, drawer: int) -> float:
+    """From the gripper to a drawer's bar [m]."""
+    return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - bar(world, drawer)))

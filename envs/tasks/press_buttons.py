@@ -1,0 +1,193 @@
+"""press_buttons: press two of three buttons, in an order that need not be the one in which they are named."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..experts.poke import PokeExpert
+from ..gl import mujoco
+from ..language import Form, Meaning
+from ..objects import RGBA, body_id
+from ..placement import area, scatter
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+BUTTONS = 3
+AREA = (np.array([0.43, -0.15]), np.array([0.59, 0.15]))
+"""Corners of the rectangle from which the buttons' centres are drawn, x and y [m]."""
+BASE = (0.030, 0.030, 0.008)
+CAP = (0.020, 0.020, 0.006)
+LAMP = (0.010, 0.010, 0.013)
+"""Half sizes [m]. The lamp is fixed; only a cap that has been pushed down lets it show."""
+TOP = 0.034
+"""Height of a button that nobody has pressed [m]."""
+TRAVEL = 0.012
+"""How far it goes down [m]."""
+PRESSED = 0.008
+"""Counts as pressed from this depth on [m]."""
+RADIUS = 0.05
+"""Free space around each button's centre [m]."""
+NEAR = 0.04
+"""The gripper has reached a button when it is this near to its top [m]."""
+GREY = (0.30, 0.31, 0.34, 1.0)
+WHITE = (1.0, 1.0, 1.0, 1.0)
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class PressButtonsScenario(Scenario):
+    """Adds which button is which."""
+
+    first: int
+    """Body of the cap to press first."""
+    second: int
+    third: int
+    """The one to leave alone."""
+
+
+class PressButtons(Task):
+    """Press one button, then another. Pressed ones stay down, so that a wrong one is wrong for good.
+
+    With the second button down before the first the episode is lost and ends. So the depths of the buttons
+    tell all: both are down only if the order was right.
+    """
+
+    forms = {  # noqa: RUF012
+        "order": Form(
+            "press the {first}, then the {second}",
+            (
+                "push the {first} and after that the {second}",
+                "press the {first} first and the {second} second",
+                "press the {second} after the {first}",
+                "before you press the {second}, press the {first}",
+                "start with the {first}, finish with the {second}",
+            ),
+            (
+                "the {first} has to be pressed before the {second}",
+                "push the {second} as soon as the {first} is down",
+                "hit the {first} and next the {second}",
+            ),
+        )
+    }
+    stages = ("start", "wrong_button", "reached", "one_pressed", "pressed")
+    time_limit = 6.0
+
+    def build(self) -> Any:
+        """Three buttons without colours. Caps stay where they are pushed: friction holds them, no weight
+        pulls at them."""
+        spec = tabletop(self.robots)
+        for slot in range(BUTTONS):
+            button = spec.worldbody.add_body(name=f"button_{slot}")
+            _box(button, (0, 0, BASE[2]), BASE, GREY)
+            _box(button, (0, 0, LAMP[2]), LAMP, WHITE)
+            cap = button.add_body(name=f"cap_{slot}", pos=[0, 0, TOP - CAP[2]], gravcomp=1)
+            cap.add_joint(
+                name=f"cap_{slot}", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 0, -1], range=[0, TRAVEL],
+                limited=True, damping=2.0, frictionloss=2.0,
+            )  # fmt: skip
+            _box(cap, (0, 0, 0), CAP, WHITE, conaffinity=2, mass=0.05)
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> PressButtonsScenario:
+        """Three colours; any two of them in either order."""
+        colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:BUTTONS]]
+        corners = area(*AREA, world.spread)
+        centres = scatter([RADIUS] * BUTTONS, np.zeros(BUTTONS), corners, self.robots[0].pads_outer, rng)
+        caps = [body_id(world.model, f"cap_{slot}") for slot in rng.permutation(BUTTONS).tolist()]
+        for cap, colour, centre in zip(caps, colours, centres, strict=True):
+            world.model.geom_rgba[world.model.body_geomadr[cap]] = RGBA[colour]
+            world.model.body_pos[world.model.body_parentid[cap], :2] = centre
+        meanings = [
+            Meaning.of("order", first=f"{first} button", second=f"{second} button")
+            for first in colours
+            for second in colours
+            if first != second
+        ]
+        return PressButtonsScenario(
+            asked=meanings[0],
+            swapped=meanings[rng.integers(1, len(meanings))],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            first=caps[0],
+            second=caps[1],
+            third=caps[2],
+        )
+
+    def is_success(self, world: World, scenario: PressButtonsScenario) -> bool:
+        """The two are down and the third is up."""
+        return (
+            _pressed(world, scenario.first)
+            and _pressed(world, scenario.second)
+            and not _pressed(world, scenario.third)
+        )
+
+    def has_failed(self, world: World, scenario: PressButtonsScenario) -> bool:
+        """A button is down that should not be, or not yet."""
+        too_soon = _pressed(world, scenario.second) and not _pressed(world, scenario.first)
+        return too_soon or _pressed(world, scenario.third)
+
+    def progress(self, world: World, scenario: PressButtonsScenario) -> float:
+        """0.45 for each button, while the gripper's nearness to it counts for 0.2 of them."""
+        if self.is_success(world, scenario):
+            return 1.0
+        if self.has_failed(world, scenario):
+            return 0.0
+        done = 0.45 * _pressed(world, scenario.first)
+        return done + 0.2 * max(0.0, 1.0 - _distance(world, self._next(world, scenario)) / 0.4)
+
+    def stage(self, world: World, scenario: PressButtonsScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "pressed"
+        if self.has_failed(world, scenario):
+            return "wrong_button"
+        if _pressed(world, scenario.first):
+            return "one_pressed"
+        return "reached" if _distance(world, scenario.first) < NEAR else "start"
+
+    def focus(self, world: World, scenario: PressButtonsScenario) -> Float[np.ndarray, " 3"]:
+        """The button to press next."""
+        return world.data.xpos[self._next(world, scenario)]
+
+    def expert(self) -> Expert:
+        """One button after the other, with closed fingers from above."""
+        return PokeExpert(self.button)
+
+    def button(self, world: World, scenario: PressButtonsScenario) -> Float[np.ndarray, " 3"] | None:
+        """Top of the button that the expert has to press next, when pressed [m]; None if all is done."""
+        if self.is_success(world, scenario):
+            return None
+        base = world.model.body_parentid[self._next(world, scenario)]
+        return world.data.xpos[base] + [0.0, 0.0, TOP - TRAVEL]
+
+    def meanings(self) -> list[Meaning]:
+        """Every two colours in either order."""
+        return [
+            Meaning.of("order", first=f"{first} button", second=f"{second} button")
+            for first in RGBA
+            for second in RGBA
+            if first != second
+        ]
+
+    def _next(self, world: World, scenario: PressButtonsScenario) -> int:
+        return scenario.second if _pressed(world, scenario.first) else scenario.first
+
+
+def _pressed(world: World, cap: int) -> bool:
+    return float(world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[cap]]]) > PRESSED
+
+
+def _distance(world: World, cap: int) -> float:
+    """From the gripper to a button [m]."""
+    return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - world.data.xpos[cap]))
+
+
+def _box(body: Any, pos: tuple, size: tuple, rgba: tuple, conaffinity: int = 0, mass: float = 0.0) -> None:
+    body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=rgba, mass=mass, contype=0,
+        conaffinity=conaffinity,
+    )  # fmt: skip

@@ -1,0 +1,214 @@
+"""turn_knob: turn the named one of two knobs to a side, or to a mark."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..experts.turn import Turn, TurnExpert
+from ..knobs import BAR, BAR_HEIGHT, add_knob, angle, dress_knob, is_still, set_angle
+from ..language import Form, Meaning
+from ..objects import RGBA
+from ..placement import area
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+KNOBS = ("knob_0", "knob_1")
+SIDES = ("left", "right")
+"""Of who looks through the front camera: y grows to the right."""
+AREA = (np.array([0.46, 0.07]), np.array([0.56, 0.12]))
+"""Corners of the rectangle for the right knob's axis, x and y [m]; the left one's is its mirror image."""
+START = 0.2
+"""Knobs start within +- this [rad]."""
+MARKS = (0.6, 0.9)
+"""Marks are drawn from these angles, on either side [rad]."""
+TURNED = 0.45
+"""A knob is turned to a side when it is this far there [rad]."""
+ON_MARK = 0.12
+"""A knob is turned to a mark when it is this near to it [rad]."""
+STAYS = 0.2
+"""Success: the other knob is this near to where it was [rad]."""
+CLEAR = 0.02
+"""Success asks the fingers to be this high above the bar [m]."""
+NEAR = 0.05
+"""The gripper has reached the knob when it is this near to the bar's middle [m]."""
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class TurnKnobScenario(Scenario):
+    """Adds what is to be turned where."""
+
+    knob: int
+    """Body of the knob that is asked for."""
+    other: int
+    before: dict[int, float]
+    """Angle of each knob at first [rad]."""
+    goal: float
+    """Angle that the expert turns to [rad]."""
+    allowed: tuple[float, float]
+    """Lowest and highest angle that count [rad]."""
+
+
+class TurnKnob(Task):
+    """Turn the named knob, let go of it, and leave the other one alone."""
+
+    forms = {  # noqa: RUF012
+        "side": Form(
+            "turn the {knob} to the {side}",
+            (
+                "rotate the {knob} to the {side}",
+                "twist the {knob} towards the {side}",
+                "give the {knob} a turn to the {side}",
+                "make the {knob} point {side}",
+            ),
+            ("swing the {knob} round to the {side}", "i want the {knob} turned {side}"),
+        ),
+        "mark": Form(
+            "turn the {knob} to the {mark}",
+            (
+                "set the {knob} to the {mark}",
+                "point the {knob} at the {mark}",
+                "rotate the {knob} until it points at the {mark}",
+                "twist the {knob} towards the {mark}",
+            ),
+            ("swing the {knob} round to the {mark}", "i want the {knob} on the {mark}"),
+        ),
+    }
+    stages = ("start", "wrong_knob", "reached", "gripped", "turned", "released")
+    time_limit = 6.0
+
+    def build(self) -> Any:
+        """Two knobs with two marks each."""
+        spec = tabletop(self.robots)
+        for name in KNOBS:
+            add_knob(spec, name)
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> TurnKnobScenario:
+        """A knob on the left and one on the right; either is asked for, to either side, in either form."""
+        centres = rng.uniform(*area(*AREA, world.spread), size=(len(KNOBS), 2)) * [[1, -1], [1, 1]]
+        colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[: len(KNOBS)]]
+        before: dict[int, float] = {}
+        questions: list[tuple[int, float, tuple[float, float], Meaning]] = []
+        for name, centre, colour, place in zip(KNOBS, centres, colours, SIDES, strict=True):
+            others = [other for other in RGBA if other != colour]
+            marks = [others[i] for i in rng.permutation(len(others))[: len(SIDES)]]
+            goals = rng.uniform(*MARKS, size=len(SIDES)) * [1, -1]
+            knob = dress_knob(
+                world.model, name, centre, colour, list(zip(goals.tolist(), marks, strict=True))
+            )
+            before[knob] = rng.uniform(-START, START)
+            set_angle(world, knob, before[knob])
+            for goal, side, mark, rest in zip(goals.tolist(), SIDES, marks, marks[::-1], strict=True):
+                words = f"{colour if rng.random() < 0.5 else place} knob"
+                if rng.random() < 0.5:
+                    ends = (TURNED, np.inf) if goal > 0 else (-np.inf, -TURNED)
+                    questions.append((knob, goal, ends, Meaning.of("side", knob=words, side=side)))
+                else:
+                    mark_words = _marks(mark, rest)[rng.integers(2)]
+                    ends = (goal - ON_MARK, goal + ON_MARK)
+                    questions.append((knob, goal, ends, Meaning.of("mark", knob=words, mark=mark_words)))
+        (knob, goal, allowed, asked), (*_, swapped) = (
+            questions[i] for i in rng.permutation(len(questions))[:2]
+        )
+        (other,) = before.keys() - {knob}
+        return TurnKnobScenario(
+            asked=asked,
+            swapped=swapped,
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            knob=knob,
+            other=other,
+            before=before,
+            goal=goal,
+            allowed=allowed,
+        )
+
+    def is_success(self, world: World, scenario: TurnKnobScenario) -> bool:
+        """The knob is where it should be, at rest and free, and the other one is as it was."""
+        return (
+            _turned(world, scenario)
+            and is_still(world, scenario.knob)
+            and world.robot.lowest(world.model, world.data) > BAR_HEIGHT + BAR[2] + CLEAR
+            and abs(_way(world, scenario, scenario.other)) < STAYS
+        )
+
+    def has_failed(self, world: World, scenario: TurnKnobScenario) -> bool:
+        """Knobs can always be turned back."""
+        return False
+
+    def progress(self, world: World, scenario: TurnKnobScenario) -> float:
+        """0.3 for nearness of the gripper, 0.1 for the grip, 0.5 for the turn, 0.1 for letting go."""
+        if self.is_success(world, scenario):
+            return 1.0
+        if _turned(world, scenario):
+            return 0.9
+        held = scenario.knob in world.held()
+        left = abs(scenario.goal - angle(world, scenario.knob)) / abs(
+            scenario.goal - scenario.before[scenario.knob]
+        )
+        near = max(0.0, 1.0 - _distance(world, scenario.knob) / 0.4)
+        return 0.3 * near + 0.1 * held + 0.45 * max(0.0, 1.0 - left)
+
+    def stage(self, world: World, scenario: TurnKnobScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "released"
+        held = world.held()
+        if scenario.other in held or abs(_way(world, scenario, scenario.other)) > STAYS:
+            return "wrong_knob"
+        if _turned(world, scenario):
+            return "turned"
+        if scenario.knob in held:
+            return "gripped"
+        return "reached" if _distance(world, scenario.knob) < NEAR else "start"
+
+    def focus(self, world: World, scenario: TurnKnobScenario) -> Float[np.ndarray, " 3"]:
+        """The bar."""
+        return world.data.xpos[scenario.knob]
+
+    def expert(self) -> Expert:
+        """Grip the bar, turn, let go, rise."""
+        return TurnExpert(self.turn)
+
+    def turn(self, world: World, scenario: TurnKnobScenario) -> Turn:
+        """What the expert has to do."""
+        knob = scenario.knob
+        return Turn(knob, world.data.xpos[knob], angle(world, knob), scenario.goal, ON_MARK - 0.03)
+
+    def meanings(self) -> list[Meaning]:
+        """Knobs by colour or place; sides, or marks of another colour than the knob's."""
+        asked = []
+        for words in (*RGBA, *SIDES):
+            asked += [Meaning.of("side", knob=f"{words} knob", side=side) for side in SIDES]
+            asked += [
+                Meaning.of("mark", knob=f"{words} knob", mark=mark)
+                for colour in RGBA
+                if colour != words
+                for mark in _marks(colour, colour)
+            ]
+        return asked
+
+
+def _marks(colour: str, other: str) -> tuple[str, str]:
+    """What a mark can be called beside one of colour `other`."""
+    return f"{colour} mark", f"mark that is not {other}"
+
+
+def _turned(world: World, scenario: TurnKnobScenario) -> bool:
+    low, high = scenario.allowed
+    return low < angle(world, scenario.knob) < high
+
+
+def _way(world: World, scenario: TurnKnobScenario, knob: int) -> float:
+    """By how much a knob has been turned since the start [rad]."""
+    return angle(world, knob) - scenario.before[knob]
+
+
+def _distance(world: World, knob: int) -> float:
+    """From the gripper to the middle of a knob's bar [m]."""
+    return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - world.data.xpos[knob]))
