@@ -135,19 +135,20 @@ def test_a_delayed_action_is_executed_so_many_steps_later(nominal):
     env.close()
 
 
-def test_the_expert_copes_with_mild_perturbations():
-    for axis in ("object_size", "mass", "friction", "gains", "robot_start", "object_range", "distractors"):
-        env = envs.make("pick", image_size=8, perturb=f"{axis}=1")
-        expert, successes = env.definition.expert(), 0
-        for seed in range(4):
-            env.reset(seed=seed)
-            done, info = False, {}
-            while not done:
-                *_, terminated, truncated, info = env.step(expert.act(env))
-                done = terminated or truncated
-            successes += info["is_success"]
-        env.close()
-        assert successes >= 3, axis
+@pytest.mark.parametrize("axis", ["object_size", "object_shape", "mass", "friction", "gains", "robot_start"])
+def test_physics_stays_sane_at_the_highest_level(axis):
+    """The expert sees the true state: what breaks its grasps is physics that does not fit together."""
+    env = envs.make("pick", image_size=8, perturb=f"{axis}=5")
+    expert, successes = env.definition.expert(), 0
+    for seed in range(1_000_000, 1_000_012):
+        env.reset(seed=seed)
+        done, info = False, {}
+        while not done:
+            *_, terminated, truncated, info = env.step(expert.act(env))
+            done = terminated or truncated
+        successes += info["is_success"]
+    env.close()
+    assert successes >= 11
 
 
 def test_distractors_stand_on_the_table_apart_from_everything(nominal):

@@ -9,7 +9,7 @@ from ..task import Scenario, Task, World
 class Mass(Axis):
     """20 % for each level, one factor for all objects of a scene."""
 
-    fields = ("body_mass", "body_inertia")
+    fields = ("body_mass", "body_inertia", "body_subtreemass", "body_invweight0", "dof_invweight0")
     affects = frozenset({"physics"})  # things settle a little differently
 
     def scene(
@@ -17,6 +17,10 @@ class Mass(Axis):
     ) -> Scenario:
         """Scales mass and inertia of every movable body."""
         scale, bodies = factor(level, 0.2, rng), movable_bodies(world.model)
-        world.model.body_mass[bodies] *= scale
-        world.model.body_inertia[bodies] *= scale
+        model = world.model
+        for array in (model.body_mass, model.body_inertia, model.body_subtreemass):
+            array[bodies] *= scale
+        # How hard contacts push follows from these; MuJoCo computes them once, when it compiles.
+        model.body_invweight0[bodies] /= scale
+        model.dof_invweight0[np.isin(model.dof_bodyid, bodies)] /= scale
         return scenario
