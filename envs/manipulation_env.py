@@ -73,6 +73,8 @@ class ManipulationEnv(gymnasium.Env):
         self.task = self.task_name = task
         self.wording, self._wording = wording, Wording.of(wording)
         self.combinations = check_name("combinations", combinations, COMBINATIONS)
+        if combinations == "held_out" and not any(m.is_held_out for m in self.definition.meanings()):
+            raise ValueError(f"task {task!r} holds no combination out: combinations must be all or train")
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode

@@ -49,10 +49,9 @@ def folder(model: str) -> Path:
     except ImportError as error:
         raise FileNotFoundError(f"the robot model {model} is not part of this package; {advice}") from error
     try:
-        path = Path(menagerie.get(model).path())
+        return Path(menagerie.get(model).path())
     except menagerie.MenagerieError as error:
         raise FileNotFoundError(f"the robot model {model} cannot be had: {error}; {advice}") from error
-    return path if path.is_dir() else path.parent
 
 
 def load(model: str, entry: str) -> Any:

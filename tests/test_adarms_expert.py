@@ -11,9 +11,7 @@ K, A, W = 3, 2, 24
 
 def build(trunk: ToyTrunk) -> adarms_expert.AdaRMSExpert:
     torch.manual_seed(1)
-    net = adarms_expert.Config(width=W, mlp=40).build(trunk, K, A)
-    assert isinstance(net, adarms_expert.AdaRMSExpert)
-    return net
+    return adarms_expert.Config(width=W, mlp=40).build(trunk, K, A)
 
 
 def normed(tokens: torch.Tensor) -> torch.Tensor:

@@ -42,7 +42,7 @@ def test_heads_that_do_not_fit_are_named():
         dit.Config(width=24, heads=5).build(ToyTrunk(), K, A)
 
 
-def test_sines_are_those_of_the_transformer_paper_and_of_pi0():
+def test_sines_have_the_periods_of_the_transformer_paper_and_of_pi0():
     positions, i = torch.arange(50.0), torch.arange(8)
     angle = positions[:, None] / 1e4 ** (i / 7)
     expected = torch.cat([angle.sin(), angle.cos()], dim=1)

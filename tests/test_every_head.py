@@ -23,8 +23,13 @@ SMALL = expert.Config(width=32, mlp=64)
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in heads.names()} | {
     "regression, l2": ("regression", {"loss": "l2"}),
     "flow, uniform": ("flow", {"time": "uniform"}),
+    "flow, shifted, one step": ("flow", {"time": "shifted", "steps": 1}),
     "diffusion, epsilon": ("diffusion", {"prediction": "epsilon"}),
     "diffusion, sample": ("diffusion", {"prediction": "sample"}),
+    "diffusion, ddpm, linear": ("diffusion", {"sampler": "ddpm", "schedule": "linear", "bound": 5.0}),
+    "bet, two clusters": ("bet", {"clusters": 2}),
+    "discrete_diffusion, vq": ("discrete_diffusion", {"codec": vq.Config(steps=300), "rounds": 3}),
+    "discrete_diffusion, warm": ("discrete_diffusion", {"temperature": 0.2}),
     "tokens, parallel, smooth": (
         "tokens",
         {"decoding": "parallel", "smoothing": 2.0, "decode": "expectation"},
@@ -46,7 +51,7 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name 
     ),
     "insulated, bins": ("insulated", {"tokens": tokens.Config()}),
 }
-UNREACHED = {"regression": {"network.action_in"}, "regression, l2": {"network.action_in"}}
+UNREACHED = dict.fromkeys(("regression", "regression, l2", "cvae"), {"network.action_in"})
 """Weights without influence: regression's network is flow's, fed zeros."""
 
 every_head = pytest.mark.parametrize("variant", VARIANTS)
@@ -236,7 +241,9 @@ def test_overfits_one_batch_and_index_0_is_the_step_that_was_observed(variant: s
 
 
 def test_folder_lists_the_heads_and_unknown_names_are_rejected_with_the_closest():
-    assert {"diffusion", "flow", "regression", "tokens"} <= set(heads.names())
+    assert {"bet", "cvae", "diffusion", "discrete_diffusion", "flow", "mip", "regression", "tokens"} <= set(
+        heads.names()
+    )
     with pytest.raises(ValueError, match=r"unknown head 'flaw'; valid: .*regression.* Did you mean 'flow'\?"):
         heads.default_config("flaw")
     assert heads.default_config("vlasandbox.policies.heads.flow") == heads.default_config("flow")

@@ -12,20 +12,20 @@ from vlasandbox.policies.networks.expert import Expert, ExpertLayer, norm
 K, A = 3, 2
 
 
-def build(trunk: ToyTrunk, width: int = 24) -> Expert:
+def build(trunk: ToyTrunk, causal: bool = False) -> Expert:
     torch.manual_seed(1)
-    return expert.Config(width=width, mlp=40).build(trunk, K, A)
+    return expert.Config(width=24, mlp=40, causal=causal).build(trunk, K, A)
 
 
 def joint_pass(trunk: ToyTrunk, net: Expert, features: torch.Tensor, x: torch.Tensor, t: torch.Tensor):
     """Both transformers side by side, layer by layer, on the concatenated sequence [prefix | actions] with
-    pi0's mask: a dense restatement of what the cache does, sharing no code with it."""
+    pi0's mask, or SmolVLA's: a dense restatement of what the cache does, sharing no code with it."""
     b = len(x)
     mask = torch.ones(b, TOKENS, dtype=torch.bool)
     mask[1::2, 2] = False
     every = torch.cat([mask, torch.ones(b, K, dtype=torch.bool)], dim=1)
     positions = every.long().cumsum(dim=1) - 1
-    block = torch.cat([torch.zeros(TOKENS), torch.ones(K)])
+    block = torch.cat([torch.zeros(TOKENS), 1 + torch.arange(K) if net.causal else torch.ones(K)])
     visible = every[:, None, :] & (block[:, None] >= block[None, :])
 
     left = trunk.embed(features).view(b, TOKENS, trunk.dim)
@@ -58,9 +58,12 @@ def joint_pass(trunk: ToyTrunk, net: Expert, features: torch.Tensor, x: torch.Te
 
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
 @pytest.mark.parametrize("prepared", [False, True])
-def test_equals_one_dense_pass_over_prefix_and_actions_with_block_mask(kv_heads: int, prepared: bool):
+@pytest.mark.parametrize("causal", [False, True])
+def test_equals_one_dense_pass_over_prefix_and_actions_with_block_mask(
+    kv_heads: int, prepared: bool, causal: bool
+):
     trunk = ToyTrunk(kv_heads=kv_heads)
-    net = build(trunk)
+    net = build(trunk, causal)
     features, x, t = torch.randn(4, 2), torch.randn(4, K, A), torch.tensor([0.0, 0.3, 0.9, 1.0])
     expected = joint_pass(trunk, net, features, x, t)
     with torch.set_grad_enabled(not prepared):

@@ -55,6 +55,12 @@ def test_an_environment_asks_only_for_the_combinations_it_was_told_to(combinatio
     env.close()
 
 
+def test_a_task_that_holds_nothing_out_says_so(monkeypatch):
+    monkeypatch.setattr(Meaning, "is_held_out", False)
+    with pytest.raises(ValueError, match="task 'pick' holds no combination out"):
+        envs.make("pick", image_size=8, combinations="held_out")
+
+
 def test_the_wording_changes_nothing_but_the_instruction():
     plain, other = envs.make("pick", image_size=8), envs.make("pick", image_size=8, wording="held_out")
     for seed in range(5):

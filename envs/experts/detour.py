@@ -17,7 +17,7 @@ CLEAR = 0.08
 """This far from the line, the way ahead is free [m]."""
 DECIDED = 0.03
 """This far from the line, a way is clearly taken [m]."""
-PAST = 0.06
+PAST = 0.065
 """This far behind the wall, head for the goal [m]."""
 HEIGHT = 0.028
 """Of the gripper above the table [m]."""

@@ -38,6 +38,10 @@ DROP = 0.004
 """Height of its underside above the table when it is let go [m]."""
 LOOSE = 0.008
 """Fingers are open around a bar when their distance exceeds its width by this [m]."""
+FLICKER = 0.003
+"""Fingers that hold a bar are no farther apart than its width and this [m]."""
+INSIDE = 0.012
+"""And their middle no farther from its axis [m]."""
 CLEAR = 0.045
 """Height of a gripper over the bar from which it may go its way [m]."""
 
@@ -86,7 +90,6 @@ class _Hand:
         self.pose = goal_of(data, self.index.site)
         self.opening = self.index.opening(data)
         self.still = self.index.fingers_speed(data) < STILL
-        self.holds = scenario.target in self.index.held(env.model, data)
         self.ahead = sum(self.limits.yaw) / 2
         self.side = -1 if self.ahead > 0 else 1
         self.shape = BARS[scenario.kind]
@@ -98,6 +101,7 @@ class _Hand:
         """Along the bar, away from the arm."""
         self.turn = math.remainder(math.atan2(self.axis[1], self.axis[0]) - self.ahead, 2 * math.pi)
         """Of the bar, from straight ahead [rad]."""
+        self.holds = scenario.target in self.index.held(env.model, data) or self._is_around()
 
     @property
     def is_closing(self) -> bool:
@@ -152,6 +156,15 @@ class _Hand:
         if self.opening < 2 * self.shape.size[1] + LOOSE:
             return np.append(self.reference[:4], 1.0)
         return np.array([*self.reference[:2], WAITING_Z, self.reference[3], 1.0])
+
+    def _is_around(self) -> bool:
+        """Whether closed fingers have the bar between them: contact flickers where motions start and stop."""
+        offset = self.pose[:3] - self.bar
+        along = np.clip(offset @ self.axis, -self.shape.size[0], self.shape.size[0])
+        beside = np.linalg.norm(offset - along * self.axis)
+        width = 2 * self.shape.size[1]
+        shut = self.reference[4] < 0 and 0.5 * width < self.opening < width + FLICKER
+        return bool(shut and beside < INSIDE)
 
     def _gripper_for(self, centre: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 4"]:
         """Gripper [x, y, z, yaw] at which the bar that it holds is at `centre`, straight ahead."""

@@ -13,7 +13,7 @@ from ..arm_parts import TCP, WHITE, add_capsule, add_hand, add_servo, set_mass
 from ..control import ControlLimits
 from ..robot import Robot
 
-SCALE = 2.0
+SCALE = 2.2
 POST = 0.2
 """Height of the post under the arm [m]."""
 SHOULDER_PAN = 0.0624 * SCALE
@@ -64,13 +64,13 @@ class So101Like(Robot):
     """Reaches all of `placement.WORKSPACE` with the gripper pointing straight down."""
 
     joint_names = tuple(JOINTS)
-    home = (0.0, 0.1, 0.66, 0.81, 0.0)
+    home = (0.0, 0.2, 0.62, 0.75, 0.0)
     joint_low = tuple(row[2][0] for row in JOINTS.values())
     joint_high = tuple(row[2][1] for row in JOINTS.values())
     finger_travel = 0.04
     pads_outer = 0.052
     default_limits = ControlLimits(
-        low=(0.37, -0.21, 0.012), high=(0.65, 0.21, 0.26), yaw=(-1.35, 1.35), max_tilt=0.0
+        low=(0.34, -0.24, 0.012), high=(0.68, 0.24, 0.27), yaw=(-1.35, 1.35), max_tilt=0.0
     )
 
     def add_to(self, spec: Any) -> None:
@@ -90,4 +90,4 @@ class So101Like(Robot):
 
 def arms() -> tuple[Robot, ...]:
     """One arm behind the workspace."""
-    return (So101Like(base=(0.22, 0.0, 0.0)),)
+    return (So101Like(base=(0.18, 0.0, 0.0)),)

@@ -1,6 +1,6 @@
 """detour: bring the gripper to the named mark, around the wall that stands exactly in between.
 
-Either way round is as long as the other: scenes are mirror images of themselves, and nothing in them speaks for
+Either way round is as long as the other: scenes are mirror images of themselves, and nothing in them favours
 one side. The average of the two ways runs into the wall. `Detour.mode` tells which one an episode took.
 """
 
@@ -25,7 +25,7 @@ WALL = (0.032, 0.005, 0.030)
 WALL_RGBA = (0.36, 0.30, 0.26, 1.0)
 CEILING = 0.045
 """Highest command [m]: fingers cannot pass over a wall."""
-SPEED = 0.25
+SPEED = 0.3
 """Fastest command [m/s]."""
 TOO_HIGH = 0.055
 """The gripper above this height [m] is a failure; joint commands know no ceiling."""
@@ -33,7 +33,7 @@ CENTRE = (np.array([0.502, -0.008]), np.array([0.518, 0.008]))
 """Corners of the rectangle from which the gripper's start is drawn, x and y [m]; marks lie on either side."""
 TURN = 0.08
 """The line through both marks is turned by up to +- this from the y axis [rad]."""
-WALL_AT, MARK_AT = 0.10, 0.20
+WALL_AT, MARK_AT = 0.09, 0.20
 """Distance of walls and marks from the start [m]."""
 PUSHED = 0.008
 """A wall that has moved this far was pushed [m]."""

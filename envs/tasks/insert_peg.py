@@ -1,0 +1,199 @@
+"""insert_peg: stand the peg in the hole of the named colour, with little room to spare.
+
+"insert_peg:clearance=0.001" makes the holes 1 mm wider than the peg.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..experts.insert import InsertExpert
+from ..gl import mujoco
+from ..language import Form, Meaning
+from ..objects import RGBA, Shape, at_rest, body_id, fell_off, from_gripper, half_sizes, put
+from ..placement import area
+from ..robot import Robot
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+PEG = Shape((0.016, 0.016, 0.045), yaw=0.25, grasp=0.018, ballast=0.030)
+PEG_RGBA = (0.55, 0.40, 0.62, 1.0)
+MASS, INERTIA = 0.1, 5e-5
+"""Of the peg [kg], about every axis [kg m^2]."""
+RIM = 0.012
+"""Half width of the walls around a hole [m]."""
+DEPTH = 0.035
+"""Of the holes [m]; they end on the table."""
+PEG_AREA = (np.array([0.40, -0.12]), np.array([0.45, 0.12]))
+"""Corners of the rectangle from which the peg's centre is drawn, x and y [m]."""
+HOLE_AREA = (np.array([0.53, 0.06]), np.array([0.58, 0.14]))
+"""The same for the left hole; the right one's is its mirror image."""
+SEATED = 0.006
+"""The peg is in when its underside is this near to the table [m]."""
+NEAR = 0.05
+"""The gripper has reached the peg when its middle is this near to the peg's centre [m]."""
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class InsertPegScenario(Scenario):
+    """Adds the bodies."""
+
+    peg: int
+    hole: int
+    """Body around the hole that is asked for."""
+    other: int
+
+
+class InsertPeg(Task):
+    """Put the peg into the named one of two holes and let go.
+
+    Args:
+        clearance: by how much a hole is wider than the peg, both sides together [m].
+    """
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "insert the peg into the {hole}",
+            (
+                "put the peg into the {hole}",
+                "push the peg into the {hole}",
+                "stick the peg in the {hole}",
+                "place the peg in the {hole}",
+            ),
+            ("the peg belongs in the {hole}", "fit the peg into the {hole}", "plug the {hole} with the peg"),
+        )
+    }
+    stages = ("start", "wrong_hole", "reached", "grasped", "above", "entered", "inserted")
+    time_limit = 10.0
+
+    def __init__(self, robots: tuple[Robot, ...], clearance: float = 0.002) -> None:
+        super().__init__(robots)
+        if not 0 < clearance < 2 * RIM:
+            raise ValueError(f"insert_peg: clearance must be in (0, {2 * RIM}) m, got {clearance}")
+        self.clearance = clearance
+
+    def build(self) -> Any:
+        """A peg; two holes, each of four walls."""
+        spec = tabletop(self.robots)
+        inside = PEG.size[0] + self.clearance / 2
+        for slot in range(2):
+            body = spec.worldbody.add_body(name=f"hole_{slot}")
+            for sign in (-1, 1):
+                out = sign * (inside + RIM)
+                _wall(body, (out, 0.0), (RIM, inside + 2 * RIM))
+                _wall(body, (0.0, out), (inside, RIM))
+        peg = spec.worldbody.add_body(name="peg", pos=[0.5, 0.0, 0.1])
+        peg.add_freejoint(name="peg")
+        peg.explicitinertial = True
+        # Heavy at the bottom, so that it stays upright or rights itself.
+        peg.mass, peg.ipos, peg.inertia = MASS, [0, 0, -PEG.ballast], [INERTIA] * 3
+        peg.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX, size=PEG.size, rgba=PEG_RGBA,
+            condim=4, friction=[0.6, 0.01, 0.001], contype=1, conaffinity=1,
+        )  # fmt: skip
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> InsertPegScenario:
+        """A hole on each side, in two colours."""
+        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
+        peg, *holes = (body_id(world.model, name) for name in ("peg", "hole_0", "hole_1"))
+        centre = rng.uniform(*area(*PEG_AREA, world.spread))
+        put(world, peg, np.append(centre, PEG.height), rng.uniform(-PEG.yaw, PEG.yaw))
+        centres = rng.uniform(*area(*HOLE_AREA, world.spread), size=(2, 2))
+        centres[rng.integers(2), 1] *= -1.0
+        for hole, colour, centre in zip(holes, colours, centres, strict=True):
+            world.model.body_pos[hole] = [*centre, 0.0]
+            first = world.model.body_geomadr[hole]
+            world.model.geom_rgba[first : first + world.model.body_geomnum[hole]] = RGBA[colour]
+        meanings = [Meaning.of("name", hole=f"{colour} hole") for colour in colours]
+        return InsertPegScenario(
+            asked=meanings[0],
+            swapped=meanings[1],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            peg=peg,
+            hole=holes[0],
+            other=holes[1],
+        )
+
+    def is_success(self, world: World, scenario: InsertPegScenario) -> bool:
+        """The peg stands in the hole, let go."""
+        return (
+            _underside(world, scenario) < SEATED
+            and self._over(world, scenario, scenario.hole)
+            and scenario.peg not in world.held()
+            and at_rest(world, scenario.peg)
+        )
+
+    def has_failed(self, world: World, scenario: InsertPegScenario) -> bool:
+        """The peg fell off the table."""
+        return fell_off(world, scenario.peg)
+
+    def progress(self, world: World, scenario: InsertPegScenario) -> float:
+        """0.2 for closeness of the gripper, 0.2 for the grasp, 0.3 for closeness to the hole, 0.3 for depth."""
+        if self.is_success(world, scenario):
+            return 1.0
+        if self._over(world, scenario, scenario.hole) and (depth := _depth(world, scenario)) > 0:
+            return 0.7 + 0.25 * min(depth, 1.0)
+        if scenario.peg not in world.held():
+            return 0.2 * max(0.0, 1.0 - from_gripper(world, scenario.peg) / 0.4)
+        return 0.4 + 0.3 * max(0.0, 1.0 - _aside(world, scenario, scenario.hole).max() / 0.4)
+
+    def stage(self, world: World, scenario: InsertPegScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "inserted"
+        entered = _depth(world, scenario) > 0
+        if entered and self._over(world, scenario, scenario.other):
+            return "wrong_hole"
+        if self._over(world, scenario, scenario.hole):
+            return "entered" if entered else "above"
+        if scenario.peg in world.held():
+            return "grasped"
+        return "reached" if from_gripper(world, scenario.peg) < NEAR else "start"
+
+    def focus(self, world: World, scenario: InsertPegScenario) -> Float[np.ndarray, " 3"]:
+        """The peg until it is held, then the hole."""
+        if scenario.peg in world.held():
+            return world.data.xpos[scenario.hole] + [0.0, 0.0, DEPTH]
+        return world.data.xpos[scenario.peg]
+
+    def expert(self) -> Expert:
+        """Grasp, carry over, line up, lower, let go."""
+        return InsertExpert(PEG, DEPTH, self.clearance)
+
+    def meanings(self) -> list[Meaning]:
+        """A hole of every colour."""
+        return [Meaning.of("name", hole=f"{colour} hole") for colour in RGBA]
+
+    def _over(self, world: World, scenario: InsertPegScenario, hole: int) -> bool:
+        """Whether the peg's centre is no farther from a hole's than play allows."""
+        return bool(_aside(world, scenario, hole).max() < self.clearance / 2 + 0.002)
+
+
+def _wall(body: Any, centre: tuple[float, float], half: tuple[float, float]) -> None:
+    body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*centre, DEPTH / 2], size=[*half, DEPTH / 2],
+        friction=[0.3, 0.005, 0.0001], contype=0, conaffinity=1,
+    )  # fmt: skip
+
+
+def _aside(world: World, scenario: InsertPegScenario, hole: int) -> Float[np.ndarray, " 2"]:
+    """Distance of the peg's centre from a hole's along x and y [m]."""
+    return np.abs(world.data.xpos[scenario.peg, :2] - world.data.xpos[hole, :2])
+
+
+def _underside(world: World, scenario: InsertPegScenario) -> float:
+    """Height of the peg's lowest point [m]."""
+    down = np.abs(world.data.xmat[scenario.peg, 6:]) @ half_sizes(world.model, scenario.peg)
+    return float(world.data.xpos[scenario.peg, 2] - down)
+
+
+def _depth(world: World, scenario: InsertPegScenario) -> float:
+    """Of the peg below the rim, in depths of a hole; negative above."""
+    return 1.0 - _underside(world, scenario) / DEPTH

@@ -1,0 +1,267 @@
+"""spatial: put one of three cubes beside a plate or another cube, or between two of them."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..dealing import deal
+from ..expert import Expert
+from ..experts.carry import CarryExpert, Errand
+from ..gl import mujoco
+from ..language import Form, Meaning
+from ..objects import RGBA, SHAPES, add_object, at_rest, body_id, fell_off, from_gripper
+from ..placement import area
+from ..relations import WAYS, Places, Relation
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+CUBES = 3
+CUBE = SHAPES["cube"]
+PLATE = 0.035
+"""Radius [m]."""
+AREA = (np.array([0.41, -0.17]), np.array([0.61, 0.17]))
+"""Corners of the rectangle from which the cubes' centres are drawn, x and y [m]."""
+PLATE_AREA = (np.array([0.48, -0.06]), np.array([0.54, 0.06]))
+"""The same for the plate's centre."""
+APART = 0.08
+"""From the plate's centre to the cubes' [m]."""
+DROP = 0.008
+"""Height of the cube's underside above the table when it is let go [m]."""
+LYING = 0.005
+"""Height error of a cube that lies on the table [m]."""
+AWAY = 0.07
+"""Success asks the gripper to be this far from the cube [m]."""
+NEAR = 0.05
+"""The gripper has reached the cube when its middle is this near to the cube's centre [m]."""
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class SpatialScenario(Scenario):
+    """Adds what goes where."""
+
+    target: int
+    """Body of the cube that is asked for."""
+    others: tuple[int, ...]
+    """The other cubes."""
+    plate: int
+    relation: Relation
+    """In which the target has to be."""
+
+
+class Spatial(Task):
+    """Put the named cube where the sentence says. Left and right are those of the front image."""
+
+    forms = {  # noqa: RUF012
+        "beside": Form(
+            "put the {object} {relation} the {landmark}",
+            (
+                "place the {object} {relation} the {landmark}",
+                "move the {object} until it is {relation} the {landmark}",
+                "set the {object} down {relation} the {landmark}",
+                "pick up the {object} and put it {relation} the {landmark}",
+            ),
+            (
+                "i want the {object} {relation} the {landmark}",
+                "the {object} belongs {relation} the {landmark}",
+            ),
+        ),
+        "between": Form(
+            "put the {object} between the {one} and the {other}",
+            (
+                "place the {object} in the middle between the {one} and the {other}",
+                "move the {object} into the gap between the {one} and the {other}",
+                "set the {object} down halfway from the {one} to the {other}",
+                "pick up the {object} and put it between the {one} and the {other}",
+            ),
+            (
+                "the {object} belongs between the {one} and the {other}",
+                "have the {one} and the {other} on either side of the {object}",
+            ),
+        ),
+    }
+    stages = ("start", "wrong_cube", "reached", "grasped", "at_place", "placed")
+    time_limit = 10.0
+
+    def build(self) -> Any:
+        """Three cubes and a flat plate that nothing touches."""
+        spec = tabletop(self.robots)
+        spec.worldbody.add_body(name="plate").add_geom(
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[PLATE, 0.002, 0], rgba=[0.96, 0.96, 0.97, 1],
+            contype=0, conaffinity=0,
+        )  # fmt: skip
+        for slot in range(CUBES):
+            add_object(spec, f"object_{slot}")
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> SpatialScenario:
+        """Cubes of three colours; any relation for which there is room is asked for."""
+        plate = body_id(world.model, "plate")
+        colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:CUBES]]
+        things = [(colour, "cube") for colour in colours]
+        while True:
+            world.model.body_pos[plate] = [*rng.uniform(*PLATE_AREA), 0.002]
+            cubes = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
+            mujoco.mj_kinematics(world.model, world.data)
+            places = _places(world, [*cubes, plate])
+            if min(np.hypot(*(places[cube] - places[plate])) for cube in cubes) < APART:
+                continue
+            feasible = {
+                form: [
+                    (cube, relation)
+                    for cube, relation in moves
+                    if not relation.holds(cube, places)
+                    and relation.has_room(places, {*cubes} - {cube}, self.robots[0].pads_outer)
+                ]
+                for form, moves in _moves(cubes, plate).items()
+            }
+            chosen = feasible[[*feasible][rng.integers(len(feasible))]]
+            if not chosen:
+                continue
+            target, relation = chosen[rng.integers(len(chosen))]
+            rest = [
+                (cube, other)
+                for cube, other in itertools.chain(*feasible.values())
+                if not relation.holds(target, {**places, cube: other.spot(places)})
+            ]
+            if rest:
+                break
+        names = {cube: f"{colour} cube" for cube, colour in zip(cubes, colours, strict=True)}
+        return SpatialScenario(
+            asked=_meaning(target, relation, names | {plate: "plate"}, rng),
+            swapped=_meaning(*rest[rng.integers(len(rest))], names | {plate: "plate"}, rng),
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            target=target,
+            others=tuple(cube for cube in cubes if cube != target),
+            plate=plate,
+            relation=relation,
+        )
+
+    def is_success(self, world: World, scenario: SpatialScenario) -> bool:
+        """The cube lies where it should and the gripper has left it."""
+        return (
+            _is_there(world, scenario)
+            and abs(world.data.xpos[scenario.target, 2] - CUBE.height) < LYING
+            and at_rest(world, scenario.target)
+            and from_gripper(world, scenario.target) > AWAY
+        )
+
+    def has_failed(self, world: World, scenario: SpatialScenario) -> bool:
+        """A cube slid off the table's edge."""
+        return any(fell_off(world, cube) for cube in (scenario.target, *scenario.others))
+
+    def progress(self, world: World, scenario: SpatialScenario) -> float:
+        """0.3 for nearness of the gripper, 0.2 for the grasp, 0.4 for the way there, 0.1 for leaving."""
+        if self.is_success(world, scenario):
+            return 1.0
+        held = scenario.target in world.held()
+        if not held and _is_there(world, scenario):
+            return 0.9
+        way = world.data.xpos[scenario.target, :2] - _spot(world, scenario)
+        carried = held * max(0.0, 1.0 - float(np.hypot(*way)) / 0.4)
+        return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4) + 0.2 * held + 0.4 * carried
+
+    def stage(self, world: World, scenario: SpatialScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "placed"
+        held = world.held()
+        if held.intersection(scenario.others):
+            return "wrong_cube"
+        if _is_there(world, scenario):
+            return "at_place"
+        if scenario.target in held:
+            return "grasped"
+        return "reached" if from_gripper(world, scenario.target) < NEAR else "start"
+
+    def focus(self, world: World, scenario: SpatialScenario) -> Float[np.ndarray, " 3"]:
+        """The cube until it is held, then its place."""
+        if scenario.target in world.held() or _is_there(world, scenario):
+            return np.append(_spot(world, scenario), CUBE.height)
+        return world.data.xpos[scenario.target]
+
+    def expert(self) -> Expert:
+        """Grasp, carry over, let go, rise."""
+        return CarryExpert(self.errand)
+
+    def errand(self, world: World, scenario: SpatialScenario) -> Errand | None:
+        """What the expert has left to do."""
+        if scenario.target not in world.held() and _is_there(world, scenario):
+            return None
+        low, high = self.robots[0].limits.yaw
+        yaw = scenario.relation.yaw(_places(world, scenario.relation.landmarks))
+        spot = np.append(_spot(world, scenario), DROP)
+        return Errand(scenario.target, CUBE, spot, min(max(yaw, low), high))
+
+    def meanings(self) -> list[Meaning]:
+        """Every cube, also called by the colours that it has not, beside or between other things."""
+        asked = []
+        for colour in RGBA:
+            rest = [other for other in RGBA if other != colour]
+            asked += _about(f"{colour} cube", [f"{other} cube" for other in rest])
+        for pair in itertools.combinations(RGBA, 2):
+            asked += _about(_neither(pair), [f"{other} cube" for other in pair])
+        return asked
+
+
+def _moves(cubes: list[int], plate: int) -> dict[str, list[tuple[int, Relation]]]:
+    """Every cube into every relation to the other things, by form."""
+    moves: dict[str, list[tuple[int, Relation]]] = {"beside": [], "between": []}
+    for cube in cubes:
+        landmarks = [body for body in (*cubes, plate) if body != cube]
+        moves["beside"] += [(cube, Relation((body,), way)) for body in landmarks for way in WAYS]
+        moves["between"] += [(cube, Relation(pair)) for pair in itertools.permutations(landmarks, 2)]
+    return moves
+
+
+def _meaning(target: int, relation: Relation, names: dict[int, str], rng: np.random.Generator) -> Meaning:
+    """Asks for a move; one cube in four is called by what it is not."""
+    words = names[target]
+    if rng.random() < 0.25:
+        rest = {name.split()[0] for body, name in names.items() if body != target}
+        words = _neither([colour for colour in RGBA if colour in rest])
+    landmarks = [names[body] for body in relation.landmarks]
+    if relation.way:
+        return Meaning.of("beside", object=words, relation=relation.way, landmark=landmarks[0])
+    return Meaning.of("between", object=words, one=landmarks[0], other=landmarks[1])
+
+
+def _about(words: str, cubes: list[str]) -> list[Meaning]:
+    """Everything that can be asked of a cube called `words` beside these cubes and the plate."""
+    landmarks = [*cubes, "plate"]
+    return [
+        *(
+            Meaning.of("beside", object=words, relation=way, landmark=name)
+            for name in landmarks
+            for way in WAYS
+        ),
+        *(
+            Meaning.of("between", object=words, one=one, other=other)
+            for one, other in itertools.permutations(landmarks, 2)
+        ),
+    ]
+
+
+def _neither(colours: Any) -> str:
+    one, other = colours
+    return f"cube that is neither {one} nor {other}"
+
+
+def _places(world: World, bodies: Any) -> dict[int, Float[np.ndarray, " 2"]]:
+    return {body: world.data.xpos[body, :2].copy() for body in bodies}
+
+
+def _spot(world: World, scenario: SpatialScenario) -> Float[np.ndarray, " 2"]:
+    """Where the cube belongs [m]."""
+    return scenario.relation.spot(_places(world, scenario.relation.landmarks))
+
+
+def _is_there(world: World, scenario: SpatialScenario) -> bool:
+    """Whether the cube is in the relation, at whatever height."""
+    places = _places(world, (scenario.target, *scenario.relation.landmarks))
+    return scenario.relation.holds(scenario.target, places)
