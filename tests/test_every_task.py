@@ -24,6 +24,14 @@ def env(request):
     environment.close()
 
 
+@pytest.fixture(scope="module", params=TASKS)
+def blind(request):
+    """For what needs no pictures: they take most of the time."""
+    environment = envs.make(request.param, cameras=())
+    yield environment
+    environment.close()
+
+
 def _episode(task: str, seed: int):
     environment = envs.make(task, image_size=48)
     episode = collect_episode(environment, seed, NoiseConfig())
@@ -55,8 +63,7 @@ def test_gymnasium_accepts_the_environment_without_warnings(task):
     environment.close()
 
 
-@pytest.mark.parametrize("mode", ["sync", "async"])
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("task", "mode"), [*((task, "sync") for task in TASKS), ("pick", "async")])
 def test_gymnasium_makes_vectors_of_it(task, mode):
     settings: dict[str, Any] = {"vector_kwargs": {"context": "spawn"}} if mode == "async" else {}
     vector: Any = gymnasium.make_vec(
@@ -73,8 +80,7 @@ def test_gymnasium_makes_vectors_of_it(task, mode):
 def test_an_episode_is_the_same_in_another_process_and_after_other_episodes(env):
     seed = 11
     first = collect_episode(env, seed, NoiseConfig())
-    for other in (3, 4):
-        collect_episode(env, other)
+    collect_episode(env, 3)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         elsewhere = pool.apply(_episode, (env.task_name, seed))
     assert _equal(first, collect_episode(env, seed, NoiseConfig()))
@@ -100,27 +106,27 @@ def test_different_seeds_give_different_episodes(env):
     assert all(not np.array_equal(starts[0], start) for start in starts[1:])
 
 
-def test_an_episode_starts_at_rest(env):
+def test_an_episode_starts_at_rest(blind):
     for seed in range(5):
-        env.reset(seed=seed)
-        before = env.data.qpos.copy()
-        hold = env.actions.encode(env.reference(), env.reference())
-        env.step(hold)
-        assert np.abs(env.data.qpos - before).max() < 1e-3
+        blind.reset(seed=seed)
+        before = blind.data.qpos.copy()
+        hold = blind.actions.encode(blind.reference(), blind.reference())
+        blind.step(hold)
+        assert np.abs(blind.data.qpos - before).max() < 1e-3
 
 
-def test_a_stored_initial_state_restarts_the_episode_bit_for_bit(env):
-    episode = collect_episode(env, 2)
-    env.reset(seed=2)
-    env.step(env.action_space.high)
-    env.set_physics_state(episode.initial_state)
+def test_a_stored_initial_state_restarts_the_episode_bit_for_bit(blind):
+    episode = collect_episode(blind, 2)
+    blind.reset(seed=2)
+    blind.step(blind.action_space.high)
+    blind.set_physics_state(episode.initial_state)
     for action in episode.action:
-        env.step(action)
-    state = env.physics_state()
-    env.reset(seed=2)
+        blind.step(action)
+    state = blind.physics_state()
+    blind.reset(seed=2)
     for action in episode.action:
-        env.step(action)
-    assert np.array_equal(state, env.physics_state())
+        blind.step(action)
+    assert np.array_equal(state, blind.physics_state())
 
 
 def test_a_block_of_actions_equals_single_steps(env):
@@ -137,41 +143,47 @@ def test_a_block_of_actions_equals_single_steps(env):
     assert observation["agent_pos"].shape == env.observation_space["agent_pos"].shape
 
 
-def test_the_expert_succeeds(env):
-    episodes = [collect_episode(env, seed) for seed in range(1_000_000, 1_000_020)]
-    assert sum(episode.success for episode in episodes) >= 19
-    assert max(len(episode) for episode in episodes) < env._max_episode_steps
+def _sample(environment) -> int:
+    """Episodes to play: fewer of the long ones. The full counts are benchmarks/expert_success.py's."""
+    return int(min(20, max(5, 80 / environment.definition.time_limit)))
 
 
-def test_the_expert_recovers_from_disturbances(env):
-    noise = NoiseConfig(rate=2.0)
-    episodes = [collect_episode(env, seed, noise) for seed in range(15)]
+def test_the_expert_succeeds(blind):
+    count = _sample(blind)
+    episodes = [collect_episode(blind, seed) for seed in range(1_000_000, 1_000_000 + count)]
+    assert sum(episode.success for episode in episodes) >= count - 1
+    assert max(len(episode) for episode in episodes if episode.success) < blind._max_episode_steps
+
+
+def test_the_expert_recovers_from_disturbances(blind):
+    count, noise = _sample(blind), NoiseConfig(rate=2.0)
+    episodes = [collect_episode(blind, seed, noise) for seed in range(count)]
     assert any(episode.perturbed.any() for episode in episodes)
-    assert sum(episode.success for episode in episodes) >= 12
+    assert sum(episode.success for episode in episodes) >= 0.8 * count
 
 
-def test_success_ends_an_episode_with_full_progress(env):
-    expert = env.definition.expert()
-    env.reset(seed=1)
-    total, stages, terminated, info = env._progress, [], False, {}
+def test_success_ends_an_episode_with_full_progress(blind):
+    expert = blind.definition.expert()
+    blind.reset(seed=1)
+    total, stages, terminated, info = blind._progress, [], False, {}
     while not terminated:
-        _, reward, terminated, _, info = env.step(expert.act(env))
+        _, reward, terminated, _, info = blind.step(expert.act(blind))
         total += reward
         stages.append(info["stage"])
     assert info["is_success"]
     assert info["progress"] == 1.0 == pytest.approx(total)
-    assert set(stages) <= set(env.definition.stages)
-    assert stages[-1] == env.definition.stages[-1]
+    assert set(stages) <= set(blind.definition.stages)
+    assert stages[-1] == blind.definition.stages[-1]
 
 
-def test_doing_nothing_runs_into_the_time_limit(env):
-    env.reset(seed=1)
-    hold = env.actions.encode(env.reference(), env.reference())
-    _, _, terminated, truncated, info = env.step_block(np.tile(hold, (1000, 1)))
+def test_doing_nothing_runs_into_the_time_limit(blind):
+    blind.reset(seed=1)
+    hold = blind.actions.encode(blind.reference(), blind.reference())
+    _, _, terminated, truncated, info = blind.step_block(np.tile(hold, (1000, 1)))
     assert truncated
     assert not terminated
     assert not info["is_success"]
-    assert info["steps"] == round(env.definition.time_limit * env.control_hz)
+    assert info["steps"] == round(blind.definition.time_limit * blind.control_hz)
 
 
 def test_swapping_the_instruction_leaves_the_scene_and_the_success_alone(env):
