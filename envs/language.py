@@ -40,6 +40,11 @@ HELD_OUT_PAIRS = frozenset(
         ("yellow object", "red tray"),
         ("cube", "yellow tray"),
         ("carton", "green tray"),
+        ("third", "left"),
+        ("red button", "blue button"),
+        ("yellow button", "green button"),
+        ("red knob", "left"),
+        ("blue knob", "right"),
     }
 )
 """First two slots of a `Meaning` that it never asks for together either."""

@@ -50,6 +50,11 @@ class Relation:
     way: str = ""
     """Key into WAYS, if there is one landmark."""
 
+    @property
+    def form(self) -> str:
+        """ "beside" or "between"."""
+        return "beside" if self.way else "between"
+
     def spot(self, places: Places) -> Float[np.ndarray, " 2"]:
         """The best place [m]."""
         centre = np.mean([places[body] for body in self.landmarks], axis=0)

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from ..policies.execution import Execution
+from ..policies.heads._realtime import overlap_weights
 from ..policies.policy import Policy
 from ..policies.types import Observation
 from .worker import Sight
@@ -23,16 +25,27 @@ BLANK = 128
 class Batch:
     """LANES rows of observations and a noise generator for each. Not shared by threads; the policy may be."""
 
-    def __init__(self, policy: Policy, blank: bool) -> None:
-        """`blank`: whether the policy sees uniform grey instead of the images."""
+    def __init__(self, policy: Policy, blank: bool, execution: Execution | None = None) -> None:
+        """
+        Args:
+            blank: whether the policy sees uniform grey instead of the images.
+            execution: how the chunks will be executed.
+        """
+        self._execution = execution or Execution()
         self._policy = policy
         self._blank = blank
         self._seeds: list[int | None] = [None] * LANES
         self._generators = [torch.Generator(policy.device).manual_seed(row) for row in range(LANES)]
         self._observation: Observation | None = None
 
-    def chunks(self, sights: dict[int, Sight]) -> dict[int, Float32[np.ndarray, "k a"]]:
-        """A chunk for each lane in `sights`. The other rows hold something old; their answers are dropped."""
+    def chunks(
+        self, sights: dict[int, Sight], left: dict[int, Float32[np.ndarray, "k a"]] | None = None
+    ) -> dict[int, Float32[np.ndarray, "k a"]]:
+        """A chunk for each lane in `sights`. The other rows hold something old; their answers are dropped.
+
+        Args:
+            left: what the last chunk has left, for lanes whose answer shall go on from it.
+        """
         if self._observation is None:
             self._observation = observation_of(next(iter(sights.values())), LANES, self._blank)
         observation = self._observation
@@ -44,8 +57,18 @@ class Batch:
             if self._seeds[row] != sight.seed:
                 self._seeds[row] = sight.seed
                 self._generators[row].manual_seed(sight.seed)
-        chunks = self._policy.act(observation, self._generators).float().cpu().numpy()
+        held = self._held(left or {}) if self._execution.guided else ()
+        chunks = self._policy.act(observation, self._generators, *held).float().cpu().numpy()
         return {row: chunks[row].copy() for row in sights}
+
+    def _held(self, left: dict[int, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What to go on from in each row, and how much it counts."""
+        spec, execution = self._policy.spec, self._execution
+        previous, weights = torch.zeros(LANES, spec.chunk, spec.action_dim), torch.zeros(LANES, spec.chunk)
+        for row, chunk in left.items():
+            previous[row] = torch.from_numpy(chunk)
+            weights[row] = overlap_weights(spec.chunk, execution.delay, spec.chunk - execution.execute)
+        return previous, weights
 
 
 def observation_of(sight: Sight, rows: int = 1, blank: bool = False) -> Observation:

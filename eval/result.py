@@ -80,6 +80,8 @@ class EvalResult:
     """Executed actions per chunk."""
     delay: int
     """Control steps by which an answer of the policy came late."""
+    guided: bool
+    """Whether a chunk went on from the last one (real-time chunking)."""
     ensemble: float | None
     """Decay of the temporal ensemble's weights; None: there was none."""
     lanes: int

@@ -91,6 +91,8 @@ def evaluate(
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
     asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy))
     execution.check(asked.spec.chunk, asked.spec.action_space)
+    if execution.guided:
+        asked.check_guided()
     env = {
         "robot": asked.spec.robot,
         "action_space": asked.spec.action_space,
@@ -112,7 +114,9 @@ def evaluate(
         with tally.paused():
             latency = _latency(asked, first) if condition == "test" else None
         games = [
-            partial(_play, player, turns, Batch(asked, condition == "blank_image"), execution, tally)
+            partial(
+                _play, player, turns, Batch(asked, condition == "blank_image", execution), execution, tally
+            )
             for player, turns in zip(players, first, strict=True)
         ]
         in_threads(games, players)
@@ -156,7 +160,9 @@ def _play(player: Player, turns: dict[int, Turn], batch: Batch, execution: Execu
         waiting = {lane: turn.sight for lane, turn in turns.items() if turn.sight is not None}
         if not waiting:
             return
-        answers = batch.chunks(waiting)
+        kept = {lane: executors[s.seed].left() for lane, s in waiting.items() if s.seed in executors}
+        left = {lane: chunk for lane, chunk in kept.items() if chunk is not None}
+        answers = batch.chunks(waiting, left)
         blocks = {}
         for lane, sight in waiting.items():
             chunks.setdefault(sight.seed, []).append((sight.step, answers[lane]))

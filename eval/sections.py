@@ -271,6 +271,8 @@ def _execution(result: EvalResult) -> str:
     text = f"{result.execute} actions, then the policy is asked again"
     if result.delay:
         text += f"; its answer comes {result.delay} control steps late, until then the last one goes on"
+    if result.guided:
+        text += "; it goes on from the last one (real-time chunking)"
     if result.ensemble is not None:
         text += f"; executed is the average of all answers for a step, decay {result.ensemble:g}"
     return text

@@ -85,6 +85,7 @@ class Tally:
             episodes=episodes,
             execute=execution.execute,
             delay=execution.delay,
+            guided=execution.guided,
             ensemble=execution.ensemble,
             lanes=lanes,
             threads=threads,

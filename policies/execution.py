@@ -1,12 +1,15 @@
 """Which actions of predicted chunks are executed, and when the policy is asked again; numpy only.
 
 Asked at control step t, the policy answers with actions for t, t+1, ..., t+k-1; it is asked again at
-t + `execute`. Three things can happen in between:
+t + `execute`. Four things can happen in between:
 
 - receding horizon: the first `execute` actions of the answer are executed;
 - delay: the answer comes `delay` steps late, and until then the actions go on that the last answer gave for
   these steps (the first answer is waited for). For execute = 4, delay = 1, and answers a at 0 and b at 4:
   a0 a1 a2 a3 | a4 b1 b2 b3;
+- guided: the answer is drawn so that it goes on from the last one (real-time chunking, arXiv 2506.07339):
+what
+  will be executed while it is waited for is fixed, what comes after is pulled towards the last answer;
 - ensemble: the policy is asked at every step, and the average of all answers for that step is executed, with
   weights exp(-decay i), i = 0 for the oldest (ACT, arXiv 2304.13705).
 """
@@ -26,6 +29,8 @@ class Execution:
     """Control steps between two questions to the policy."""
     delay: int = 0
     """Control steps for which an answer is waited for while the robot moves on."""
+    guided: bool = False
+    """Whether answers go on from the last one; needs a head that can, such as flow."""
     ensemble: float | None = None
     """Decay of the temporal ensemble's weights, 0.01 in ACT; None: there is none."""
 
@@ -41,6 +46,8 @@ class Execution:
                 "an ensemble asks the policy at every step: it needs execute 1 and delay 0, got "
                 f"{self.execute} and {self.delay}"
             )
+        if self.guided and self.ensemble is not None:
+            raise ValueError("an ensemble averages answers, guided ones go on from each other: choose one")
 
     def check(self, chunk: int, action_space: str) -> None:
         """Whether a policy can be executed so.
@@ -55,10 +62,10 @@ class Execution:
                 f"execute + delay must be at most the policy's chunk length {chunk}, got {self.execute} + "
                 f"{self.delay}"
             )
-        if action_space.endswith("_relative") and (self.delay or self.ensemble is not None):
+        if action_space.endswith("_relative") and (self.delay or self.guided or self.ensemble is not None):
             raise ValueError(
                 f"{action_space} actions count from where their own chunk began: those of several chunks "
-                "cannot be mixed by a delay or an ensemble"
+                "cannot be mixed by a delay, guidance or an ensemble"
             )
 
     def start(self) -> "Executor":
@@ -89,6 +96,14 @@ class Executor:
         if before is None:
             return chunk[:execute]
         return np.concatenate([before[execute : execute + delay], chunk[delay:execute]])
+
+    def left(self) -> Float[np.ndarray, "k a"] | None:
+        """The last chunk from the next question on, filled up with zeros; None before there is one."""
+        if not self._chunks:
+            return None
+        chunk = self._chunks[-1]
+        rest = chunk[self._config.execute :]
+        return np.concatenate([rest, np.zeros_like(chunk[: self._config.execute])])
 
     def _average(self, chunk: np.ndarray, decay: float) -> Float[np.ndarray, " a"]:
         self._chunks.append(chunk)

@@ -117,19 +117,47 @@ class Policy(nn.Module):
         return loss, metrics
 
     @torch.inference_mode()
-    def act(self, observation: Observation, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
+    def act(
+        self,
+        observation: Observation,
+        generators: Sequence[torch.Generator],
+        previous: Float[Tensor, "b k a"] | None = None,
+        weights: Float[Tensor, "b k"] | None = None,
+    ) -> Float[Tensor, "b k a"]:
         """A chunk of actions per row, in environment units.
 
         Args:
             observation: as the environment gives it, with square images of any size.
             generators: row i draws its noise from `generators[i]` alone.
+            previous: what is left of the last chunk, index 0 being the action due now, in environment units;
+                the new chunk goes on from it.
+            weights: how much each of its actions counts; 0 where there is none.
+
+        Raises:
+            ValueError: `previous` is given, but the head cannot go on from a chunk.
         """
         observation = observation.to(self.device)
         images = self._resized(observation.images)
         # Rounding to bf16 costs more time than it saves at these batch sizes.
         with torch.autocast(self.device.type, enabled=False):
             prefix = self.trunk.encode(self._trunk_input(images, observation))
-            return self.action_normalizer.unnormalize(self.head.sample(prefix, generators))
+            if previous is None or weights is None:
+                chunk = self.head.sample(prefix, generators)
+            else:
+                self.check_guided()
+                held = self.action_normalizer.normalize(previous.to(self.device))
+                chunk = self.head.sample_onto(prefix, generators, held, weights.to(self.device))
+            return self.action_normalizer.unnormalize(chunk)
+
+    def check_guided(self) -> None:
+        """Whether chunks can go on from each other.
+
+        Raises:
+            ValueError: this head cannot.
+        """
+        if not hasattr(self.head, "sample_onto"):
+            name = type(self.head).__name__
+            raise ValueError(f"the head {name} cannot go on from a chunk: guided execution needs flow")
 
     def save(self, folder: Path) -> None:
         """Writes everything to `folder`; one that exists is replaced at the very end.

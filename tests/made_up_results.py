@@ -55,6 +55,7 @@ def result(
         episodes=episodes,
         execute=1 if expert else 4,
         delay=0,
+        guided=False,
         ensemble=None,
         lanes=0 if expert else 16,
         threads=0 if expert else 2,

@@ -1,5 +1,7 @@
 """Networks that attend to a prefix's hidden states do what torch's layers do with the same weights."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -110,6 +112,16 @@ def test_queries_of_act_are_empty_for_an_empty_chunk_and_every_layer_counts():
         assert torch.autograd.grad(chunk.sum(), weight, retain_graph=True)[0].any()
 
 
+@pytest.mark.parametrize("config", [act_decoder.Config(W, heads=H), dp_transformer.Config(W, heads=H)])
+def test_tokens_of_the_prefix_are_told_apart_by_their_place(config):
+    net, prefix = config.build(ToyTrunk(), K, A), ToyTrunk().prefix(torch.randn(2, 2))
+    moved = dataclasses.replace(prefix, positions=prefix.positions + 1)
+    here, there = net.prepare(prefix).memories[0], net.prepare(moved).memories[0]
+    assert (here.keys != there.keys).any(dim=-1).all()
+    if isinstance(config, act_decoder.Config):
+        assert torch.equal(here.values, there.values)
+
+
 # Diffusion Policy
 
 
@@ -157,13 +169,8 @@ def test_time_is_a_token_that_every_action_sees_beside_the_prefix():
 def test_blocks_of_a_dit_start_as_the_identity_and_the_network_as_zero(attention):
     net = dit.Config(width=W, heads=H, mlp=MLP, attention=attention).build(ToyTrunk(), K, A)
     passed = []
-    net.get_submodule("blocks").apply(
-        lambda m: (
-            m.register_forward_hook(lambda m, i, o: passed.append((i[0], o)))
-            if isinstance(m, dit.Block)
-            else None
-        )
-    )
+    for block in net.blocks:
+        block.register_forward_hook(lambda module, inputs, output: passed.append((inputs[0], output)))
     chunk = net(torch.randn(2, K, A), torch.rand(2), ToyTrunk().prefix(torch.randn(2, 2)))
     assert not chunk.any()
     assert len(passed) == 3

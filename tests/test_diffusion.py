@@ -2,9 +2,11 @@
 
 from typing import Literal, get_args
 
+import numpy as np
 import pytest
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 from toy_trunk import ToyTrunk, assert_both_modes, fit, sample_many, two_modes
 
@@ -96,6 +98,74 @@ def test_a_chunk_is_the_one_that_diffusers_own_steps_give(prediction: Prediction
     torch.testing.assert_close(actual / scale, x / scale, atol=1e-4, rtol=1e-4)
 
 
+@every_prediction
+@pytest.mark.parametrize("clip", [None, 0.8])
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_ddpm_steps_are_those_of_diffusers_with_the_same_noise(prediction: Prediction, clip, schedule):
+    trunk = ToyTrunk()
+    config = diffusion.Config(
+        network=SMALL, prediction=prediction, clip=clip, sampler="ddpm", schedule=schedule, steps=20
+    )
+    head = config.build(trunk, K, A)
+    scheduler = DDPMScheduler(
+        num_train_timesteps=100,
+        beta_schedule="squaredcos_cap_v2",
+        trained_betas=np.linspace(1e-3, 0.2, 100) if schedule == "linear" else None,
+        prediction_type=prediction,
+        clip_sample=clip is not None,
+        clip_sample_range=clip or 1.0,
+        timestep_spacing="trailing",
+    )
+    scheduler.set_timesteps(20)
+    with torch.no_grad():
+        prefix = trunk.prefix(torch.randn(1, 2))  # theirs has one generator for all rows
+        generator = torch.Generator().manual_seed(5)
+        x = draw_noise([generator], K, A)
+        for timestep in scheduler.timesteps:
+            output = head.network(x, head.time(timestep.expand(1)), prefix)
+            x = scheduler.step(output, int(timestep), x, generator, return_dict=False)[0]
+        actual = head.sample(prefix, [torch.Generator().manual_seed(5)])
+    scale = x.abs().max().item()
+    torch.testing.assert_close(actual / scale, x / scale, atol=1e-4, rtol=1e-4)
+
+
+@every_prediction
+def test_perfect_predictions_lead_to_the_actions_whatever_noise_ddpm_adds(prediction: Prediction):
+    head, prefix, actions = oracle_head(prediction, steps=50)
+    object.__setattr__(head.config, "sampler", "ddpm")
+    torch.testing.assert_close(head.sample(prefix, generators()), actions, atol=1e-2, rtol=0)
+
+
+def test_linear_schedule_is_that_of_ddpm_and_ends_in_noise_for_fewer_steps_too():
+    def abar(train_steps: int) -> Tensor:
+        config = diffusion.Config(network=SMALL, schedule="linear", train_steps=train_steps)
+        return config.build(ToyTrunk(), K, A).abar
+
+    theirs = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear").alphas_cumprod
+    torch.testing.assert_close(abar(1000), theirs)
+    for train_steps in (10, 50, 100):
+        short = abar(train_steps)
+        assert (short.diff() < 0).all()
+        assert 0 < short[-1] < 1e-4 < 0.8 < short[0]
+
+
+def test_there_are_as_many_timesteps_as_steps_and_none_below_zero():
+    for steps in (1, 3, 10, 29, 31, 58, 62, 97, 100):  # with some of these diffusers' list ends in -1
+        head, _, _ = oracle_head("sample", steps=steps)
+        assert len(head.timesteps.unique()) == steps
+        assert head.timesteps.min() >= 0
+
+
+def test_bound_holds_for_every_noisy_chunk_after_the_first():
+    head, prefix, _ = oracle_head("sample", steps=20)
+    object.__setattr__(head.config, "bound", 0.7)
+    seen: list[Tensor] = []
+    head.network.register_forward_pre_hook(lambda _, args: seen.append(args[0].abs().max()))
+    chunk = head.sample(prefix, generators())
+    assert seen[0] > 0.7
+    assert max(*seen[1:], chunk.abs().max()) <= 0.7
+
+
 def test_noising_and_velocity_are_those_of_diffusers():
     head, prefix, actions = oracle_head("v_prediction")
     object.__setattr__(head.config, "draws", 1)
@@ -159,13 +229,23 @@ def test_both_of_two_modes_are_recovered_for_the_whole_chunk(prediction: Predict
     trunk = ToyTrunk()
     head = diffusion.Config(network=SMALL, prediction=prediction).build(trunk, 2, 1)
     fit(head, trunk, two_modes(2), steps=150)
-    chunks = sample_many(head, trunk)
-    assert_both_modes(chunks)
-    assert (chunks[:, 0].sign() == chunks[:, 1].sign()).float().mean() > 0.9
+    for sampler in ("ddim", "ddpm"):
+        object.__setattr__(head.config, "sampler", sampler)
+        chunks = sample_many(head, trunk)
+        assert_both_modes(chunks)
+        assert (chunks[:, 0].sign() == chunks[:, 1].sign()).float().mean() > 0.9
 
 
 @pytest.mark.parametrize(
-    "options", [{"steps": 0}, {"steps": 101}, {"draws": 0}, {"clip": 0.0}, {"train_steps": 1, "steps": 1}]
+    "options",
+    [
+        {"steps": 0},
+        {"steps": 101},
+        {"draws": 0},
+        {"clip": 0.0},
+        {"bound": -1.0},
+        {"train_steps": 1, "steps": 1},
+    ],
 )
 def test_impossible_numbers_are_rejected_by_value(options: dict[str, float]):
     with pytest.raises(ValueError, match=f"got {next(iter(options.values()))}"):

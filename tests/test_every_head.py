@@ -23,11 +23,13 @@ SMALL = expert.Config(width=32, mlp=64)
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in heads.names()} | {
     "regression, l2": ("regression", {"loss": "l2"}),
     "flow, uniform": ("flow", {"time": "uniform"}),
-    "flow, shifted, one step": ("flow", {"time": "shifted", "steps": 1}),
+    "flow, shifted": ("flow", {"time": "shifted", "steps": 4}),
     "diffusion, epsilon": ("diffusion", {"prediction": "epsilon"}),
     "diffusion, sample": ("diffusion", {"prediction": "sample"}),
-    "diffusion, ddpm, linear": ("diffusion", {"sampler": "ddpm", "schedule": "linear", "bound": 5.0}),
-    "bet, two clusters": ("bet", {"clusters": 2}),
+    "diffusion, ddpm, linear": (
+        "diffusion",
+        {"sampler": "ddpm", "schedule": "linear", "prediction": "sample", "bound": 5.0},
+    ),
     "discrete_diffusion, vq": ("discrete_diffusion", {"codec": vq.Config(steps=300), "rounds": 3}),
     "discrete_diffusion, warm": ("discrete_diffusion", {"temperature": 0.2}),
     "tokens, parallel, smooth": (
@@ -51,7 +53,7 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name 
     ),
     "insulated, bins": ("insulated", {"tokens": tokens.Config()}),
 }
-UNREACHED = dict.fromkeys(("regression", "regression, l2", "cvae"), {"network.action_in"})
+UNREACHED = {name: {"network.action_in"} for name in ("regression", "regression, l2", "cvae")}
 """Weights without influence: regression's network is flow's, fed zeros."""
 
 every_head = pytest.mark.parametrize("variant", VARIANTS)
@@ -62,6 +64,8 @@ def config(variant: str) -> HeadConfig:
     base = heads.default_config(name)
     if hasattr(base, "network"):
         options = options | {"network": SMALL}
+    if hasattr(base, "clusters"):  # of six chunks
+        options = options | {"clusters": 3}
     if hasattr(base, "flow"):
         options = options | {"flow": flow.Config(SMALL)}
     return dataclasses.replace(base, **options)  # pyright: ignore[reportArgumentType]

@@ -1,6 +1,7 @@
 """The contract every action network fulfils; a new file in networks/ is tested by this too."""
 
 import dataclasses
+import json
 import pkgutil
 from functools import cache
 from typing import Any, cast
@@ -10,6 +11,7 @@ import torch
 from toy_trunk import ToyTrunk, fit, real_prefix
 
 from vlasandbox.policies import networks
+from vlasandbox.policies.config_io import from_dict, to_dict
 from vlasandbox.policies.heads import flow, regression
 from vlasandbox.policies.network import ActionNetwork, NetworkConfig
 from vlasandbox.policies.networks import (
@@ -227,6 +229,12 @@ def test_it_learns_both_from_zeros_and_from_noise(variant: str, head: Any):
     before = loss()
     fit(learner, trunk, lambda _: (features, actions, mask), steps=40)
     assert loss() < 0.8 * before
+
+
+@every_network
+def test_its_configuration_survives_json(variant: str):
+    written = json.loads(json.dumps(to_dict(config(variant), NetworkConfig)))
+    assert from_dict(NetworkConfig, written) == config(variant)
 
 
 @every_network

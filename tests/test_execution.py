@@ -59,6 +59,15 @@ def test_an_ensemble_of_answers_that_agree_changes_nothing():
         np.testing.assert_allclose(block, [[start]])
 
 
+def test_what_is_left_of_a_chunk_begins_with_the_action_due_at_the_next_question():
+    executor = Execution(4, 1, guided=True).start()
+    assert executor.left() is None
+    executor.block(_numbered(0))
+    left = executor.left()
+    assert left is not None
+    assert left.tolist() == [[0, 4], [0, 5], [0, 0], [0, 0], [0, 0], [0, 0]]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -67,6 +76,7 @@ def test_an_ensemble_of_answers_that_agree_changes_nothing():
         ({"execute": 2, "delay": 3}, "delay must be between 0 and execute = 2 control steps, got 3"),
         ({"execute": 2, "delay": -1}, "delay must be between 0"),
         ({"execute": 4, "ensemble": 0.01}, "needs execute 1 and delay 0, got 4 and 0"),
+        ({"execute": 1, "guided": True, "ensemble": 0.01}, "choose one"),
     ],
 )
 def test_impossible_settings_are_rejected(settings, message):
@@ -83,7 +93,7 @@ def test_executing_more_than_was_predicted_is_rejected():
 
 def test_actions_that_count_from_their_own_chunk_are_not_mixed():
     Execution(4).check(8, "ee_relative")
-    for mixing in (Execution(4, 1), Execution(1, ensemble=0.01)):
+    for mixing in (Execution(4, 1), Execution(4, guided=True), Execution(1, ensemble=0.01)):
         mixing.check(8, "ee_delta")
         with pytest.raises(ValueError, match="cannot be mixed"):
             mixing.check(8, "ee_relative")

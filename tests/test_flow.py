@@ -34,7 +34,7 @@ class Oracle(ActionNetwork):
 
 
 def oracle_head(
-    steps: int = 10, draws: int = 4, time: Literal["beta", "uniform"] = "beta"
+    steps: int = 10, draws: int = 4, time: Literal["beta", "uniform", "shifted"] = "beta"
 ) -> tuple[Flow, Prefix, Tensor]:
     actions = torch.randn(B, K, A, generator=torch.Generator().manual_seed(9))
     head = Flow(flow.Config(steps=steps, draws=draws, time=time), Oracle(actions), K, A)
@@ -58,9 +58,9 @@ def test_constant_velocity_from_the_drawn_noise_to_the_data_is_exact_too():
     torch.testing.assert_close(head.sample(prefix, generators()), actions, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("time", ["beta", "uniform"])
+@pytest.mark.parametrize("time", ["beta", "uniform", "shifted"])
 def test_true_velocity_has_no_loss_so_training_and_sampling_share_one_direction_of_time(
-    time: Literal["beta", "uniform"],
+    time: Literal["beta", "uniform", "shifted"],
 ):
     head, prefix, actions = oracle_head(time=time)
     mask = torch.ones(B, K, dtype=torch.bool)
@@ -105,6 +105,23 @@ def test_uniform_training_times_are_uniform():
     assert times.var().item() == pytest.approx(1 / 12, abs=1e-3)
 
 
+def test_shifted_training_times_are_the_beta_distribution_squeezed_towards_noise():
+    medians = {}
+    for shift in (1.0, 4.0, 8.0):
+        head, _, _ = oracle_head()
+        head.config = flow.Config(time="shifted", shift=shift)
+        times = head.times(20_000, torch.Generator().manual_seed(0))
+        assert times.min() >= 0
+        assert times.max() <= 1
+        medians[shift] = times.median().item()
+        if shift == 1:
+            assert times.mean().item() == pytest.approx(0.4, abs=1e-3)  # of Beta(1, 1.5)
+            # Its distribution function is 1 - (1 - t)^1.5.
+            assert (times < 0.5).float().mean().item() == pytest.approx(1 - 0.5**1.5, abs=2e-3)
+    middle = 1 - 0.5 ** (2 / 3)
+    assert medians == pytest.approx({a: middle / (1 + (a - 1) * (1 - middle)) for a in medians}, abs=2e-3)
+
+
 def test_draws_of_an_observation_see_its_own_prefix_and_actions():
     trunk = ToyTrunk()
     head = flow.Config(network=SMALL, draws=3).build(trunk, K, A)
@@ -134,6 +151,11 @@ def test_both_of_two_modes_are_recovered_for_the_whole_chunk():
 def test_impossible_counts_are_rejected(options: dict[str, int]):
     with pytest.raises(ValueError, match="must be at least 1, got"):
         dataclasses.replace(flow.Config(), **options).build(ToyTrunk(), K, A)
+
+
+def test_a_shift_that_is_not_positive_is_rejected():
+    with pytest.raises(ValueError, match="shift must be positive and finite, got 0"):
+        flow.Config(shift=0.0).build(ToyTrunk(), K, A)
 
 
 def test_temperature_scales_the_noise_that_sampling_starts_from():

@@ -37,7 +37,7 @@ def test_a_held_out_combination_has_words_that_training_knows():
         assert any(s.endswith(shape) and s not in HELD_OUT for s in said)
 
 
-@pytest.mark.parametrize("task", ["push", "sort"])
+@pytest.mark.parametrize("task", ["push", "sort", "reach", "press_buttons", "turn_knob"])
 def test_both_halves_of_a_held_out_pair_are_asked_for_in_training(task):
     meanings = tasks.load(task).meanings()
     said = [words for m in meanings if not m.is_held_out for _, words in m.slots[:2]]

@@ -1,5 +1,6 @@
 """Networks that read the prefix out through the trunk itself: Octo's readout token, OFT's placeholders."""
 
+import pytest
 import torch
 from torch import nn
 from toy_trunk import ToyTrunk
@@ -23,16 +24,11 @@ def oft() -> tuple[readout_mlp.ReadoutMLP, ToyTrunk, Prefix]:
     return readout_mlp.Config().build(trunk, K, A), trunk, trunk.prefix(torch.randn(B, 2))
 
 
-def extended(trunk: ToyTrunk) -> list[torch.Tensor]:
+def extended(trunk: ToyTrunk, monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
     """Collects the tokens by which `trunk` is extended from now on."""
-    tokens, extend = [], trunk.extend
-
-    def spy(prefix, new, attend):
-        tokens.append(new)
-        return extend(prefix, new, attend)
-
-    trunk.extend = spy
-    return tokens
+    seen, extend = [], trunk.extend
+    monkeypatch.setattr(trunk, "extend", lambda *args: (seen.append(args[1]), extend(*args))[1])
+    return seen
 
 
 # Octo
@@ -89,10 +85,10 @@ def test_one_vector_of_time_readout_and_flat_chunk_passes_three_residual_blocks(
     torch.testing.assert_close(net(x, t, known), expected)
 
 
-def test_the_trunk_runs_once_per_chunk_however_many_steps():
+def test_the_trunk_runs_once_per_chunk_however_many_steps(monkeypatch: pytest.MonkeyPatch):
     trunk = ToyTrunk()
     head = flow.Config(mlp_resnet.Config(width=16), steps=5).build(trunk, K, A)
-    prefix, tokens = trunk.prefix(torch.randn(B, 2)), extended(trunk)
+    prefix, tokens = trunk.prefix(torch.randn(B, 2)), extended(trunk, monkeypatch)
     with torch.no_grad():
         head.sample(prefix, [torch.Generator().manual_seed(i) for i in range(B)])
     assert [t.shape for t in tokens] == [(B, 1, trunk.dim)]
@@ -101,17 +97,19 @@ def test_the_trunk_runs_once_per_chunk_however_many_steps():
 # OFT
 
 
-def test_placeholders_are_empty_for_regression_and_the_trunk_runs_once():
+def test_placeholders_are_empty_for_regression_and_the_trunk_runs_once(monkeypatch: pytest.MonkeyPatch):
     trunk = ToyTrunk()
     head = regression.Config(readout_mlp.Config()).build(trunk, K, A)
-    prefix, tokens = trunk.prefix(torch.randn(B, 2)), extended(trunk)
+    prefix, tokens = trunk.prefix(torch.randn(B, 2)), extended(trunk, monkeypatch)
     head.sample(prefix, [])
     assert [t.shape for t in tokens] == [(B, 1 + K * A, trunk.dim)]
     assert not tokens[0][:, 1:].any()
     assert tokens[0][:, 0].any()
 
 
-def test_order_of_what_placeholders_hold_matters_only_where_there_is_something():
+def test_order_of_what_placeholders_hold_matters_only_where_there_is_something(
+    monkeypatch: pytest.MonkeyPatch,
+):
     net, trunk, prefix = oft()
     order = torch.randperm(K * A, generator=torch.Generator().manual_seed(0))
     assert not torch.equal(order, torch.arange(K * A))
@@ -123,7 +121,7 @@ def test_order_of_what_placeholders_hold_matters_only_where_there_is_something()
     t = torch.rand(B)
     chunks = {"empty": torch.zeros(B, K, A), "full": torch.randn(B, K, A)}
     before = {name: net(x, t, prefix) for name, x in chunks.items()}
-    trunk.extend = permuted
+    monkeypatch.setattr(trunk, "extend", permuted)
     assert torch.equal(net(chunks["empty"], t, prefix), before["empty"])
     assert not torch.allclose(net(chunks["full"], t, prefix), before["full"])
 

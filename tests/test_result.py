@@ -40,6 +40,7 @@ def make_result(seed_start: int = 2_000_000, latency: float = 12.5) -> EvalResul
         episodes=rows,
         execute=4,
         delay=1,
+        guided=False,
         ensemble=None,
         lanes=16,
         threads=1,

@@ -346,3 +346,25 @@ def test_a_policy_for_another_robot_is_refused():
     policy = small_policy("regression", state_dim=9)
     with pytest.raises(ValueError, match="state dimensions: policy 9, environment 17"):
         evaluate(policy, "pick", [0], workers=1, progress=False)
+
+
+def test_answers_that_come_late_are_executed_late_and_may_go_on_from_the_last():
+    policy, gaps = small_policy("flow"), []
+    for guided in (False, True):
+        execution = Execution(3, 2, guided=guided)
+        result = evaluate(policy, "pick", [TEST.start], workers=1, execution=execution, progress=False)
+        episode = result.episodes[0]
+        assert (result.execute, result.delay, result.guided) == (3, 2, guided)
+        assert episode.actions is not None
+        (_, first), (step, second) = episode.chunks[:2]
+        assert step == 3
+        assert np.array_equal(episode.actions[:3], first[:3])
+        assert np.array_equal(episode.actions[3:5], first[3:5])
+        assert np.array_equal(episode.actions[5], second[2])
+        gaps.append(np.abs(second[:2] - first[3:5]).mean())
+    assert gaps[1] < 0.6 * gaps[0], "what is executed meanwhile is near to what the new chunk begins with"
+
+
+def test_a_head_that_cannot_go_on_from_a_chunk_is_refused():
+    with pytest.raises(ValueError, match="the head Regression cannot go on from a chunk"):
+        evaluate(small_policy("regression"), "pick", [0], execution=Execution(guided=True), progress=False)

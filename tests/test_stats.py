@@ -32,6 +32,7 @@ def result(policy: str, outcomes: dict[int, Outcome], task: str = "pick") -> Eva
         episodes,
         4,
         0,
+        False,
         None,
         16,
         1,

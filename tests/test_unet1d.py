@@ -48,11 +48,16 @@ def test_a_block_is_convolution_norm_mish_twice_modulated_in_between(inputs: int
 
 def test_levels_halve_and_double_and_skips_join_what_has_the_same_length():
     net, shapes = build(), {}
+
+    def record(name: str):
+        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            shapes[name] = inputs[0].shape[1:], output.shape[1:]
+
+        return hook
+
     for name, module in net.named_modules():
         if isinstance(module, unet1d.Pair):
-            module.register_forward_hook(
-                lambda m, i, o, name=name: shapes.update({name: (i[0].shape[1:], o.shape[1:])})
-            )
+            module.register_forward_hook(record(name))
     net(torch.randn(1, 8, A), torch.rand(1), ToyTrunk().prefix(torch.randn(1, 2)))
     assert shapes == {
         "down.0": ((A, 8), (8, 8)),

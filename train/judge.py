@@ -37,6 +37,8 @@ class Exam:
     """Actions executed of each chunk before the policy is asked again."""
     delay: int = 0
     """Control steps by which the policy's answers come late; meanwhile the last one goes on."""
+    guided: bool = False
+    """Whether answers go on from the last one (real-time chunking); needs the flow head."""
     ensemble: float | None = None
     """Decay of a temporal ensemble over all answers for a step, 0.01 in ACT; needs execute 1."""
     wording: str = "plain"
@@ -55,7 +57,7 @@ class Exam:
     @property
     def execution(self) -> Execution:
         """Which actions of the policy's chunks are executed."""
-        return Execution(self.execute, self.delay, self.ensemble)
+        return Execution(self.execute, self.delay, self.guided, self.ensemble)
 
     @property
     def variation(self) -> dict[str, str]:
@@ -144,10 +146,7 @@ def stored(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | No
     if who.policy is not None:
         weights = who.policy / "model.safetensors"
         older = (folder / "result.json").stat().st_mtime_ns < weights.stat().st_mtime_ns
-        if older or (result.execute, result.delay, result.ensemble) != (
-            exam.execute,
-            exam.delay,
-            exam.ensemble,
-        ):
+        how = Execution(result.execute, result.delay, result.guided, result.ensemble)
+        if older or how != exam.execution:
             return None
     return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))

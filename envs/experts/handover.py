@@ -42,6 +42,9 @@ FLICKER = 0.003
 """Fingers that hold a bar are no farther apart than its width and this [m]."""
 INSIDE = 0.012
 """And their middle no farther from its axis [m]."""
+OVER = 0.02
+"""The receiver fetches a bar that lies this far on its side [m]; one that fell where it was held out, at 0, is
+the giver's."""
 CLEAR = 0.045
 """Height of a gripper over the bar from which it may go its way [m]."""
 
@@ -70,8 +73,8 @@ class HandoverExpert(Expert):
         elif on_mat(env.world, scenario.mat, scenario.target):
             giver.goal, receiver.goal = giver.leave(), receiver.leave()
         else:
-            # It lies where one of them can fetch it.
-            fetcher, other = (receiver, giver) if receiver.side * giver.bar[1] > 0 else (giver, receiver)
+            over = receiver.side * giver.bar[1] > OVER
+            fetcher, other = (receiver, giver) if over else (giver, receiver)
             fetcher.goal = fetcher.grasp()
             other.goal = other.leave()
         return np.array([hand.goal for hand in hands])

@@ -83,7 +83,7 @@ class Handover(Task):
     stages = (
         "start", "wrong_object", "reached", "grasped", "offered", "received", "laid_down", "handed_over"
     )  # fmt: skip
-    time_limit = 10.0
+    time_limit = 12.0
     num_arms = 2
     default_robot = "franka_pair"
 

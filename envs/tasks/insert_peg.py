@@ -19,7 +19,7 @@ from ..robot import Robot
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
-PEG = Shape((0.016, 0.016, 0.045), yaw=0.25, grasp=0.018, ballast=0.030)
+PEG = Shape((0.016, 0.016, 0.040), yaw=0.25, grasp=0.012, ballast=0.037)
 PEG_RGBA = (0.55, 0.40, 0.62, 1.0)
 MASS, INERTIA = 0.1, 5e-5
 """Of the peg [kg], about every axis [kg m^2]."""
@@ -70,7 +70,7 @@ class InsertPeg(Task):
         )
     }
     stages = ("start", "wrong_hole", "reached", "grasped", "above", "entered", "inserted")
-    time_limit = 10.0
+    time_limit = 16.0
 
     def __init__(self, robots: tuple[Robot, ...], clearance: float = 0.002) -> None:
         super().__init__(robots)

@@ -98,6 +98,9 @@ class Reach(Task):
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
         things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
+        # Drawn before the places, so that other places leave the question as it is.
+        target, swapped = rng.permutation(OBJECTS)[:2].tolist()
+        forms, sides = rng.integers(len(self.forms), size=OBJECTS), rng.integers(len(SIDES), size=OBJECTS)
         bodies = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
         while np.diff(sorted(_right(world, body) for body in bodies)).min() < APART:
             bodies = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
@@ -106,15 +109,14 @@ class Reach(Task):
         row = sorted(range(OBJECTS), key=lambda i: _right(world, bodies[i]))
         meanings = []
         for i, thing in enumerate(things):
-            place, side = row.index(i), SIDES[rng.integers(2)]
+            place, side = row.index(i), SIDES[sides[i]]
             ordinal = ORDINALS[place if side == "left" else OBJECTS - 1 - place]
             ways = (
                 Meaning.of("name", object=" ".join(thing)),
                 Meaning.of("negation", property=nots[i]),
                 Meaning.of("ordinal", ordinal=ordinal, side=side),
             )
-            meanings.append(ways[rng.integers(len(ways))])
-        target, swapped = rng.permutation(OBJECTS)[:2].tolist()
+            meanings.append(ways[forms[i]])
         return ReachScenario(
             asked=meanings[target],
             swapped=meanings[swapped],

@@ -1,6 +1,7 @@
 """spatial: put one of three cubes beside a plate or another cube, or between two of them."""
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..gl import mujoco
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, add_object, at_rest, body_id, fell_off, from_gripper
 from ..placement import area
-from ..relations import WAYS, Places, Relation
+from ..relations import WAYS, Relation
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -30,8 +31,8 @@ APART = 0.08
 """From the plate's centre to the cubes' [m]."""
 DROP = 0.008
 """Height of the cube's underside above the table when it is let go [m]."""
-LYING = 0.005
-"""Height error of a cube that lies on the table [m]."""
+LOW = 0.04
+"""A cube whose centre is no higher than this lies on the table, not on another one [m]."""
 AWAY = 0.07
 """Success asks the gripper to be this far from the cube [m]."""
 NEAR = 0.05
@@ -49,7 +50,6 @@ class SpatialScenario(Scenario):
     """Body of the cube that is asked for."""
     others: tuple[int, ...]
     """The other cubes."""
-    plate: int
     relation: Relation
     """In which the target has to be."""
 
@@ -92,7 +92,7 @@ class Spatial(Task):
         """Three cubes and a flat plate that nothing touches."""
         spec = tabletop(self.robots)
         spec.worldbody.add_body(name="plate").add_geom(
-            type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[PLATE, 0.002, 0], rgba=[0.96, 0.96, 0.97, 1],
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[PLATE, 0.001, 0], rgba=[0.96, 0.96, 0.97, 1],
             contype=0, conaffinity=0,
         )  # fmt: skip
         for slot in range(CUBES):
@@ -104,29 +104,27 @@ class Spatial(Task):
         plate = body_id(world.model, "plate")
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:CUBES]]
         things = [(colour, "cube") for colour in colours]
+        form = [*self.forms][rng.integers(len(self.forms))]
         while True:
-            world.model.body_pos[plate] = [*rng.uniform(*PLATE_AREA), 0.002]
+            world.model.body_pos[plate] = [*rng.uniform(*PLATE_AREA), 0.001]
             cubes = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
             mujoco.mj_kinematics(world.model, world.data)
             places = _places(world, [*cubes, plate])
             if min(np.hypot(*(places[cube] - places[plate])) for cube in cubes) < APART:
                 continue
-            feasible = {
-                form: [
-                    (cube, relation)
-                    for cube, relation in moves
-                    if not relation.holds(cube, places)
-                    and relation.has_room(places, {*cubes} - {cube}, self.robots[0].pads_outer)
-                ]
-                for form, moves in _moves(cubes, plate).items()
-            }
-            chosen = feasible[[*feasible][rng.integers(len(feasible))]]
+            feasible = [
+                (cube, relation)
+                for cube, relation in _moves(cubes, plate)
+                if not relation.holds(cube, places)
+                and relation.has_room(places, {*cubes} - {cube}, self.robots[0].pads_outer)
+            ]
+            chosen = [move for move in feasible if move[1].form == form]
             if not chosen:
                 continue
             target, relation = chosen[rng.integers(len(chosen))]
             rest = [
                 (cube, other)
-                for cube, other in itertools.chain(*feasible.values())
+                for cube, other in feasible
                 if not relation.holds(target, {**places, cube: other.spot(places)})
             ]
             if rest:
@@ -138,7 +136,6 @@ class Spatial(Task):
             start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
             target=target,
             others=tuple(cube for cube in cubes if cube != target),
-            plate=plate,
             relation=relation,
         )
 
@@ -146,7 +143,7 @@ class Spatial(Task):
         """The cube lies where it should and the gripper has left it."""
         return (
             _is_there(world, scenario)
-            and abs(world.data.xpos[scenario.target, 2] - CUBE.height) < LYING
+            and bool(world.data.xpos[scenario.target, 2] < LOW)
             and at_rest(world, scenario.target)
             and from_gripper(world, scenario.target) > AWAY
         )
@@ -209,14 +206,12 @@ class Spatial(Task):
         return asked
 
 
-def _moves(cubes: list[int], plate: int) -> dict[str, list[tuple[int, Relation]]]:
-    """Every cube into every relation to the other things, by form."""
-    moves: dict[str, list[tuple[int, Relation]]] = {"beside": [], "between": []}
+def _moves(cubes: list[int], plate: int) -> Iterator[tuple[int, Relation]]:
+    """Every cube into every relation to the other things."""
     for cube in cubes:
         landmarks = [body for body in (*cubes, plate) if body != cube]
-        moves["beside"] += [(cube, Relation((body,), way)) for body in landmarks for way in WAYS]
-        moves["between"] += [(cube, Relation(pair)) for pair in itertools.permutations(landmarks, 2)]
-    return moves
+        yield from ((cube, Relation((body,), way)) for body in landmarks for way in WAYS)
+        yield from ((cube, Relation(pair)) for pair in itertools.permutations(landmarks, 2))
 
 
 def _meaning(target: int, relation: Relation, names: dict[int, str], rng: np.random.Generator) -> Meaning:
@@ -247,12 +242,12 @@ def _about(words: str, cubes: list[str]) -> list[Meaning]:
     ]
 
 
-def _neither(colours: Any) -> str:
+def _neither(colours: Sequence[str]) -> str:
     one, other = colours
     return f"cube that is neither {one} nor {other}"
 
 
-def _places(world: World, bodies: Any) -> dict[int, Float[np.ndarray, " 2"]]:
+def _places(world: World, bodies: Sequence[int]) -> dict[int, Float[np.ndarray, " 2"]]:
     return {body: world.data.xpos[body, :2].copy() for body in bodies}
 
 

@@ -140,12 +140,10 @@ class Diffusion(ActionHead):
         x = self._noise(prefix, generators)
         known = self.network.prepare(prefix)
         nexts = [*self.abar[self.timesteps[1:]], torch.ones_like(self.abar[0])]
-        for timestep, following in zip(self.timesteps, nexts, strict=True):
+        for left, timestep, following in zip(reversed(range(len(nexts))), self.timesteps, nexts, strict=True):
             prediction = self.network(x, self.time(timestep.expand(len(x))), known).float()
-            noise = None
-            if self.config.sampler == "ddpm" and timestep != self.timesteps[-1]:
-                noise = self._noise(prefix, generators)
-            x = self.step(x, prediction, self.abar[timestep], following, noise)
+            fresh = self._noise(prefix, generators) if left and self.config.sampler == "ddpm" else None
+            x = self.step(x, prediction, self.abar[timestep], following, fresh)
         return x
 
     def step(
@@ -175,9 +173,9 @@ class Diffusion(ActionHead):
             x = following.sqrt() * actions + (1 - following).sqrt() * noise
         else:
             noise = (x - signal * actions) / spread
-            variance = (1 - following) / (1 - abar) * (1 - abar / following)
-            x = following.sqrt() * actions + (1 - following - variance).clamp(min=0).sqrt() * noise
-            x = x + variance.sqrt() * fresh
+            sigma = ((1 - following) * (1 - abar / following)).sqrt() / spread
+            kept = (1 - following) * (abar / following).sqrt() / spread  # sqrt(1 - following - sigma^2)
+            x = following.sqrt() * actions + kept * noise + sigma * fresh
         return x if self.config.bound is None else x.clamp(-self.config.bound, self.config.bound)
 
     def _noise(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:

@@ -3,8 +3,11 @@
 Time runs from noise to data: `x_t = (1 - t) noise + t actions`, whose velocity is `v = actions - noise`.
 openpi's code runs the other way (its t is our 1 - t, its velocity our -v); the distribution of training
 times is its own, mirrored.
+
+A chunk can also be drawn so that it goes on from the one that is being executed, see `Flow.sample_onto`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,6 +22,7 @@ from ..network import ActionNetwork, NetworkConfig
 from ..networks import expert
 from ..trunk import Trunk
 from ..types import Prefix
+from ._realtime import LIMIT, guidance, own_copy
 
 
 @dataclass(frozen=True)
@@ -30,21 +34,28 @@ class Config(HeadConfig):
     """Euler steps per sampled chunk."""
     draws: int = 4
     """Noise draws per observation in training; they share one pass of the trunk."""
-    time: Literal["beta", "uniform"] = "beta"
-    """Distribution of training times: "beta" is pi0's and favours noise."""
+    time: Literal["beta", "uniform", "shifted"] = "beta"
+    """Distribution of training times: "beta" is pi0's and favours noise, "shifted" (arXiv 2606.05737) does so
+    more strongly, for sampling in one step."""
     temperature: float = 1.0
     """Scale of the noise that sampling starts from: 1 samples what was learned, 0 starts in its middle,
     which is steadier where there is one way of doing the task and may be none where there are several."""
+    shift: float = 4.0
+    """How strongly "shifted" does: 1 leaves Beta(1, 1.5) as it is; 8 is reported to harm sampling in 10 steps
+    (numbers from notes on that paper, not from its text)."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Flow":
         """The head, sized for `trunk`.
 
         Raises:
-            ValueError: fewer than one step or draw, or a temperature that is negative or not finite.
+            ValueError: fewer than one step or draw, a temperature that is negative or not finite, or a shift
+                that is not positive and finite.
         """
         if min(self.steps, self.draws) < 1:
             raise ValueError(f"steps and draws must be at least 1, got {self.steps} and {self.draws}")
         check_temperature(self.temperature)
+        if not 0 < self.shift < math.inf:
+            raise ValueError(f"shift must be positive and finite, got {self.shift}")
         return Flow(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 
@@ -66,11 +77,14 @@ class Flow(ActionHead):
 
         "beta": 1 - t follows 0.999 Beta(1.5, 1) + 0.001, whose mean is 0.6004 (pi0's appendix B; in
         openpi's code that is t itself). The inverse of the Beta(1.5, 1) distribution function u = s^1.5 is
-        s = u^(2/3).
+        s = u^(2/3). "shifted": t = s / (1 + (shift - 1) (1 - s)) for s from Beta(1, 1.5).
         """
         u = stratified_uniform(b, self.config.draws, generator)
         if self.config.time == "uniform":
             return u
+        if self.config.time == "shifted":
+            noisiness = u ** (2 / 3)
+            return (1 - noisiness) / (1 + (self.config.shift - 1) * noisiness)
         return 1 - (0.999 * u ** (2 / 3) + 0.001)
 
     def loss(
@@ -102,3 +116,39 @@ class Flow(ActionHead):
         for t in times.unsqueeze(1).expand(-1, len(x)):
             x = x.add(self.network(x, t, known), alpha=dt)
         return x
+
+    def sample_onto(
+        self,
+        prefix: Prefix,
+        generators: Sequence[torch.Generator],
+        previous: Float[Tensor, "b k a"],
+        weights: Float[Tensor, "b k"],
+        limit: float = LIMIT,
+    ) -> Float[Tensor, "b k a"]:
+        """As `sample`, but pulled towards what is left of the previous chunk: real-time chunking (arXiv
+        2506.07339), for a policy that is asked while the robot moves on.
+
+        Every step also goes backwards through the network: J^T below. It works with gradients off, and in
+        inference mode.
+
+        Args:
+            prefix: the present observation.
+            generators: as in `sample`.
+            previous: normalised actions of the previous chunk from now on, index 0 being the action that is
+                due when this chunk's would be; any finite numbers where the weight is 0.
+            weights: how much each of them counts, 0 (plain sampling) to 1: see `_realtime.overlap_weights`.
+            limit: the largest factor of the pull.
+        """
+        with torch.inference_mode(False), torch.enable_grad():
+            known = self.network.prepare(own_copy(prefix))
+            noise = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
+            x = self.config.temperature * noise
+            for step in range(self.config.steps):
+                t = step / self.config.steps
+                x.requires_grad_()
+                velocity = self.network(x, x.new_full((len(x),), t), known).float()
+                end = x + (1 - t) * velocity  # where this velocity leads
+                error = weights.unsqueeze(-1) * (previous - end.detach())
+                (pull,) = torch.autograd.grad(end, x, error)  # J^T error, J = d end / d x
+                x = (x + (velocity + guidance(t, limit) * pull) / self.config.steps).detach()
+            return x

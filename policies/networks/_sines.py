@@ -38,5 +38,5 @@ def of_time(width: int) -> Sines:
 
 
 def of_position(width: int) -> Sines:
-    """For 0, 1, 2, ...: periods as in arXiv 1706.03762 (and in DETR)."""
+    """For 0, 1, 2, ...: from the shortest to the longest period of arXiv 1706.03762 (and of DETR)."""
     return Sines(width, 2 * math.pi, 2 * math.pi * 1e4)

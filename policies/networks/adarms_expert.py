@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..network import ActionNetwork, NetworkConfig, check_sizes
+from ..network import NetworkConfig, check_sizes
 from ..trunk import Trunk
 from ..types import Prefix
 from ._beside_trunk import BesideTrunk, ExpertPrefix, SharedAttention, matrix, norm
@@ -34,7 +34,7 @@ class Config(NetworkConfig):
     causal: bool = False
     """Actions see those before them only; all of them otherwise (pi0.5)."""
 
-    def build(self, trunk: Trunk, chunk: int, action_dim: int) -> ActionNetwork:
+    def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "AdaRMSExpert":
         """The network, sized for `trunk`.
 
         Raises:

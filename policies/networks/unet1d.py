@@ -10,9 +10,9 @@ by the condition:
     steps 2              48 -> 64 -- skip -- 64+64 -> 48     with two more blocks between 64 and the skip
 
 As published, there is no skip at full length, and modulation is scale * x + bias, not (1 + scale) * x + bias.
-The condition is [embedding of time | mean of the prefix's real hidden states]; of two images there it was
-their features. A chunk whose length is no multiple of 2^(levels - 1) is filled up with zeros behind its last
-action, which the network's answer then loses again; published is an error.
+The condition is [embedding of time | mean of the prefix's real hidden states], where theirs has image
+features in place of the prefix. A chunk whose length is no multiple of 2^(levels - 1), which is an error
+there, is filled up with zeros behind its last action, and what the network says of those is dropped.
 """
 
 from dataclasses import dataclass

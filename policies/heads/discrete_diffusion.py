@@ -1,0 +1,157 @@
+"""Discrete diffusion (arXiv 2508.20072): every action value is one of 256 bins, filled in over a few rounds.
+
+All k * a ids of a chunk lie behind the prefix in the trunk and see each other; an unknown one is a mask
+token. In training a random part of them is hidden, cos(pi u / 2) of them for uniform u (MaskGIT's schedule,
+arXiv 2202.04200), and cross-entropy asks for those. A chunk starts all hidden. Every round reads all hidden
+ids at once, and hides the least probable of all again: cos(pi r / 2R) of them after round r of R, at least
+one before the last round, none after it. An id is as probable as the round that filled it in thought, so one
+that was filled in early can be hidden again (mask-predict, arXiv 1904.09324).
+
+    k * a = 6, R = 3   hidden after each round: 5, 3, 0
+    round 1  _ _ _ _ _ _  ->  _ _ 7 _ _ _
+    round 2  _ _ 7 _ _ _  ->  4 _ _ 4 9 _     7 was the least certain after all
+    round 3  4 _ _ 4 9 _  ->  4 5 6 4 9 9
+
+Instead of hiding a fixed share again, the paper compares what it now thinks of filled ids with thresholds.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from ..codec import CodecConfig, hold
+from ..codecs import bins
+from ..head import ActionHead, HeadConfig, check_temperature, masked_mean
+from ..trunk import Trunk
+from ..types import Prefix
+
+
+@dataclass(frozen=True)
+class Config(HeadConfig):
+    """Cross-entropy over a codec's ids, in any order."""
+
+    codec: CodecConfig = field(default_factory=bins.Config)
+    """One with sequences of fixed length."""
+    rounds: int = 8
+    """Passes of the trunk per sampled chunk."""
+    temperature: float = 0.0
+    """Of sampling: of an id, and, falling to 0 over the rounds, of which ones stay (as in MaskGIT: or the
+    likelier of two ways, being the surer, would be taken too often). 0 takes the likeliest ids."""
+
+    def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "DiscreteDiffusion":
+        """The head, sized for `trunk`, which it keeps a reference to and extends.
+
+        Raises:
+            ValueError: no round, a temperature that is negative or not finite, or an impossible codec.
+        """
+        if self.rounds < 1:
+            raise ValueError(f"rounds must be at least 1, got {self.rounds}")
+        check_temperature(self.temperature)
+        return DiscreteDiffusion(self, trunk, chunk, action_dim)
+
+
+class DiscreteDiffusion(ActionHead):
+    """Hidden ids from those in view."""
+
+    def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
+        super().__init__()
+        self.config = config
+        self.codec = config.codec.build(chunk, action_dim)
+        if self.codec.end is not None:
+            name = type(self.codec).__name__
+            raise ValueError(f"discrete_diffusion needs sequences of fixed length; codec {name} has others")
+        # In a tuple, or the trunk's parameters would be this head's too and be saved twice.
+        self.trunk = (trunk,)
+        self.slots = nn.Parameter(torch.randn(self.codec.length, trunk.dim) * trunk.embedding_scale)
+        # The last row is the mask token.
+        self.embedding = nn.Embedding(self.codec.vocab_size + 1, trunk.dim)
+        nn.init.normal_(self.embedding.weight, std=trunk.embedding_scale)
+        self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
+
+    @property
+    def evaluations(self) -> int:
+        """One pass of the trunk over the chunk per round."""
+        return self.config.rounds
+
+    def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
+        """Fits the codec."""
+        self.codec.fit(actions, generator)
+
+    def log_probabilities(
+        self, prefix: Prefix, ids: Int[Tensor, "b m"], hidden: Bool[Tensor, "b m"]
+    ) -> Float[Tensor, "b m v"]:
+        """Of every id at every place, given those that are not hidden [nats]."""
+        seen = self.slots + self.embedding(ids.masked_fill(hidden, self.codec.vocab_size))
+        states, _ = self.trunk[0].extend(prefix, seen, "full")
+        scores = self.readout(states).float()
+        # In codecs of fixed length what is allowed at a place does not depend on the other ids.
+        lawful = scores.masked_fill(~self.codec.allowed(ids), torch.finfo(scores.dtype).min)
+        return lawful.log_softmax(dim=-1)
+
+    def loss(
+        self,
+        prefix: Prefix,
+        actions: Float[Tensor, "b k a"],
+        mask: Bool[Tensor, "b k"],
+        generator: torch.Generator,
+    ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
+        """Mean cross-entropy of the hidden ids that are known [nats]; those that are not stay hidden."""
+        ids = self.codec.encode(hold(actions, mask))
+        known = self.codec.known(ids, mask)
+        asked = self.asked(known, generator)
+        logp = self.log_probabilities(prefix, ids, asked | ~known)
+        loss = masked_mean(-logp.gather(-1, ids.unsqueeze(-1)), asked)
+        with torch.no_grad():
+            accuracy = masked_mean((logp.argmax(dim=-1) == ids).float().unsqueeze(-1), asked).mean()
+        return loss, {"cross_entropy": loss.detach().mean(), "token_accuracy": accuracy}
+
+    def asked(self, known: Bool[Tensor, "b m"], generator: torch.Generator) -> Bool[Tensor, "b m"]:
+        """Which ids to ask for: of the known ones of each row a random share, and at least one."""
+        draw = torch.rand(len(known), known.shape[1] + 1, generator=generator, device=generator.device)
+        draw = draw.to(known.device)
+        count = (known.sum(dim=1) * (draw[:, 0] * math.pi / 2).cos()).ceil()
+        return known & (ranks(draw[:, 1:].masked_fill(~known, torch.inf)) < count.unsqueeze(1))
+
+    def hidden_after(self, round_: int) -> int:
+        """How many ids are hidden after this round, 1 being the first."""
+        if round_ == self.config.rounds:
+            return 0
+        return max(1, int(self.codec.length * math.cos(math.pi / 2 * round_ / self.config.rounds)))
+
+    def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
+        """Rounds of filling in and hiding again."""
+        b, m = len(prefix.mask), self.codec.length
+        ids = torch.zeros(b, m, dtype=torch.long, device=prefix.mask.device)
+        hidden = torch.ones_like(ids, dtype=torch.bool)
+        certainty = torch.zeros(b, m, device=ids.device)
+        for round_ in range(1, self.config.rounds + 1):
+            logp = self.log_probabilities(prefix, ids, hidden)
+            to_choose, to_stay = self._noise(logp, generators)
+            chosen = (logp + to_choose).argmax(dim=-1)
+            ids = torch.where(hidden, chosen, ids)
+            filled = logp.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+            certainty = torch.where(hidden, filled, certainty)
+            left = 1 - round_ / self.config.rounds
+            hidden = ranks(certainty + left * to_stay) < self.hidden_after(round_)
+        return self.codec.decode(ids)[0]
+
+    def _noise(
+        self, logp: Float[Tensor, "b m v"], generators: Sequence[torch.Generator]
+    ) -> tuple[Float[Tensor, "b m v"], Float[Tensor, "b m"]]:
+        """Gumbel noise times the temperature: the largest of log p plus it is a sample (for logits over
+        the temperature)."""
+        if self.config.temperature == 0:
+            return torch.zeros_like(logp), torch.zeros_like(logp[..., 0])
+        shape = (logp.shape[1], logp.shape[2] + 1)
+        uniform = torch.stack([torch.rand(shape, generator=g, device=g.device) for g in generators])
+        gumbel = -(-uniform.to(logp.device).log()).log() * self.config.temperature
+        return gumbel[..., :-1], gumbel[..., -1]
+
+
+def ranks(values: Float[Tensor, "b m"]) -> Int[Tensor, "b m"]:
+    """Place of each value in its row in ascending order, 0 being the smallest; of equals the first is."""
+    return values.argsort(dim=1, stable=True).argsort(dim=1)

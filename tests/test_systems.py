@@ -1,0 +1,162 @@
+"""The systems of the field as presets: the published size has the published number of parameters (on the
+meta device: nothing is allocated), the tiny one trains, acts and can be saved, and each has its page."""
+
+import inspect
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_normalizer import statistics
+
+from vlasandbox.policies.policy import Policy
+from vlasandbox.policies.types import Batch, Grounding, Observation, PolicySpec
+from vlasandbox.train import presets
+from vlasandbox.train.config import TrainConfig
+
+DOCS = Path(__file__).parents[1] / "docs" / "systems"
+SYSTEMS = [name for name in presets.names() if "size" in inspect.signature(presets.load(name)).parameters]
+INSTRUCTION = "pick up the red cube"
+STATE, ACTION, ROWS = 9, 5, 2
+VOCABULARY = {
+    "rt2": 256_000,
+    "openvla": 32_064,
+    "openvla_oft": 32_064,
+    "vla0": 151_936,
+    "pi0": 257_152,
+    "pi0_fast": 257_152,
+    "pi05": 257_152,
+    "smolvla": 49_280,
+}
+"""Word embeddings of a published system that has them."""
+PUBLISHED = {
+    "rt1": 35e6,
+    "rt2": 8.63e9 + 3.93e9,  # PaLM 8B and ViT-e; their sum goes by the name of 12B
+    "openvla": 7.54e9 - 32_064 * 4096,  # a trunk of ours has no output layer over words
+    "vla0": 3.75e9,
+    "pi0": 3.3e9,
+    "pi0_fast": 2.92e9,
+    "pi05": 3.3e9,
+    "smolvla": 450e6 - 49_280 * 960,
+}
+"""All parameters, where a figure is known; like the vocabularies from memory, not verified."""
+
+every_system = pytest.mark.parametrize("name", SYSTEMS)
+
+
+def build(config: TrainConfig, cameras: tuple[str, ...] = ("front",)) -> Policy:
+    rng = np.random.default_rng(0)
+    stats = {
+        "state": statistics(rng.normal(size=(500, STATE))),
+        "action": statistics(rng.normal(size=(500, ACTION))),
+    }
+    data = config.data
+    spec = PolicySpec(cameras, STATE, ACTION, data.chunk, "ee_delta", 10.0, 96, history=data.history)
+    torch.manual_seed(0)
+    return Policy.build(config.policy, spec, stats, [INSTRUCTION])
+
+
+@cache
+def tiny(name: str) -> Policy:
+    policy = build(presets.load(name)(Path("data")), ("front", "wrist"))
+    smooth = torch.randn(64, policy.spec.chunk, ACTION, generator=generator()).cumsum(dim=1) / 4
+    policy.head.fit(smooth, generator())
+    return policy
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def batch(policy: Policy) -> Batch:
+    spec, side, g = policy.spec, policy.trunk.image_size, generator()
+    images = torch.randint(256, (ROWS, spec.num_views, side, side, 3), generator=g, dtype=torch.uint8)
+    state = torch.randn(ROWS, spec.observed_state_dim, generator=g)
+    return Batch(
+        Observation(images, state, [INSTRUCTION] * ROWS),
+        torch.randn(ROWS, spec.chunk, ACTION, generator=g),
+        torch.ones(ROWS, spec.chunk, dtype=torch.bool),
+        Grounding(torch.rand(ROWS, len(spec.cameras), 2, generator=g), torch.rand(ROWS, 3, generator=g)),
+    )
+
+
+@every_system
+def test_published_size_has_the_published_number_of_parameters(name: str, monkeypatch):
+    # The scale of the word embeddings is read off them, and meta tensors have no numbers.
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda self: 1.0)
+    with torch.device("meta"):
+        policy = build(presets.load(f"{name}:size=published")(Path("data")))
+    assert all(p.is_meta for p in policy.parameters())
+    words = policy.trunk.language.words.weight
+    count = sum(p.numel() for p in policy.parameters())
+    if name in VOCABULARY:  # instead of the words of our one sentence
+        count += (VOCABULARY[name] - len(words)) * words.shape[1]
+    print(f"{count / 1e6:.1f} M")
+    if name in PUBLISHED:
+        assert count == pytest.approx(PUBLISHED[name], rel=0.03)
+
+
+@every_system
+def test_tiny_size_learns_from_a_batch(name: str):
+    policy = tiny(name).train()
+    policy.zero_grad()
+    loss, _ = policy.loss(batch(policy), generator())
+    loss.backward()
+    assert loss.isfinite()
+    assert {part.split(".")[0] for part, p in policy.named_parameters() if p.grad is not None} == {
+        "trunk",
+        "head",
+    }
+
+
+@every_system
+def test_tiny_size_acts_alike_after_being_saved_and_loaded(name: str, tmp_path: Path):
+    policy = tiny(name).eval()
+    policy.save(tmp_path / "policy")
+    loaded = Policy.load(tmp_path / "policy")
+    chunks = [
+        each.act(batch(policy).observation, [generator() for _ in range(ROWS)]) for each in (policy, loaded)
+    ]
+    assert chunks[0].shape == (ROWS, policy.spec.chunk, ACTION)
+    assert chunks[0].isfinite().all()
+    assert torch.equal(*chunks)
+
+
+@every_system
+def test_both_sizes_take_updates_and_seed(name: str):
+    for size in ("tiny", "published"):
+        config = presets.load(name)(Path("data"), updates=7, seed=3, size=size)
+        assert (config.data.root, config.updates, config.seed) == (Path("data"), 7, 3)
+
+
+@every_system
+def test_system_has_a_page_and_a_row_in_both_tables(name: str):
+    assert "| published | ours, tiny |" in (DOCS / f"{name}.md").read_text()
+    for page in ("README.md", "RESULTS.md"):
+        assert f"[{name}]({name}.md)" in (DOCS / page).read_text()
+
+
+def test_parameters_follow_the_name_of_a_preset():
+    function = presets.load("pi0:size=published,seed=3")
+    config = function(Path("data"), updates=9)
+    assert (config.data.chunk, config.seed, config.updates) == (50, 3, 9)
+    assert function.__doc__ == presets.load("pi0").__doc__
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pi0:size=huge", r"size of preset 'pi0' 'huge'; valid: published, tiny"),
+        (
+            "pi0:sise=tiny",
+            r"parameter of preset 'pi0' 'sise'; valid: seed, size, updates. Did you mean 'size'",
+        ),
+        ("pi0:seed=-1", r"preset 'pi0': seed='-1' is not a whole number"),
+        ("pick_flow:size=tiny", r"parameter of preset 'pick_flow' 'size'; valid: seed, updates"),
+        ("pi1:size=tiny", r"unknown preset 'pi1'. Did you mean 'pi0'"),
+    ],
+)
+def test_wrong_parameter_is_named_with_the_valid_ones(name: str, message: str):
+    with pytest.raises(ValueError, match=message):
+        presets.load(name)
