@@ -7,9 +7,8 @@ t + `execute`. Four things can happen in between:
 - delay: the answer comes `delay` steps late, and until then the actions go on that the last answer gave for
   these steps (the first answer is waited for). For execute = 4, delay = 1, and answers a at 0 and b at 4:
   a0 a1 a2 a3 | a4 b1 b2 b3;
-- guided: the answer is drawn so that it goes on from the last one (real-time chunking, arXiv 2506.07339):
-what
-  will be executed while it is waited for is fixed, what comes after is pulled towards the last answer;
+- guided: the answer is drawn so that it goes on from the last one (real-time chunking, arXiv 2506.07339): it
+  is pulled fully towards what will be executed before it comes, and less and less towards what follows;
 - ensemble: the policy is asked at every step, and the average of all answers for that step is executed, with
   weights exp(-decay i), i = 0 for the oldest (ACT, arXiv 2304.13705).
 """
