@@ -45,8 +45,9 @@ def test_k_means_ends_where_centres_are_means_and_no_cluster_is_empty():
 
 def test_k_means_of_fewer_points_than_clusters_has_all_of_them():
     points = chunks(3).flatten(1)
-    found = k_means(points, 10, generator())
-    assert torch.cdist(points, found).min(dim=1).values.max() < 1e-6
+    distance = torch.cdist(points, k_means(points, 10, generator()))
+    assert distance.min(dim=1).values.max() < 1e-6
+    assert distance.min(dim=0).values.max() < 1e-6  # and nothing else
 
 
 def test_nearest_agrees_with_distances_written_out():

@@ -46,6 +46,20 @@ def test_loss_is_the_mean_error_plus_ten_times_the_divergence():
     torch.testing.assert_close(metrics["l1"], expected.mean())
 
 
+def test_style_is_drawn_with_the_encoders_mean_and_deviation():
+    head, trunk = build()
+    with torch.no_grad():
+        head.encoder.out.weight.zero_()
+        head.encoder.out.bias[:32] = 1.0
+        head.encoder.out.bias[32:] = 2 * torch.tensor(0.25).log()
+    drawn = []
+    head.style.register_forward_pre_hook(lambda _, args: drawn.append(args[0]))
+    mask = torch.ones(100, K, dtype=torch.bool)
+    head.loss(trunk.prefix(torch.randn(100, 2)), torch.randn(100, K, A), mask, torch.Generator())
+    assert drawn[0].mean().item() == pytest.approx(1.0, abs=0.02)
+    assert drawn[0].std().item() == pytest.approx(0.25, abs=0.02)
+
+
 def test_sampling_is_the_prediction_of_style_zero_and_draws_nothing():
     head, trunk = build()
     prefix = trunk.prefix(torch.randn(B, 2))

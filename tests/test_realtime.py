@@ -11,7 +11,7 @@ from vlasandbox.policies.head import draw_noise
 from vlasandbox.policies.heads import flow
 from vlasandbox.policies.heads._realtime import guidance, overlap_weights, own_copy
 from vlasandbox.policies.heads.flow import Flow
-from vlasandbox.policies.networks import expert, readout_mlp
+from vlasandbox.policies.networks import dit, expert, readout_mlp
 from vlasandbox.policies.types import Prefix
 
 K, A, B = 4, 2, 3
@@ -106,7 +106,7 @@ def test_the_pull_goes_through_the_network_and_not_around_it():
     torch.testing.assert_close(chunk, x, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("network", [SMALL, readout_mlp.Config()])
+@pytest.mark.parametrize("network", [SMALL, readout_mlp.Config(), dit.Config(width=32, mlp=48)])
 def test_it_is_the_same_in_inference_mode_and_leaves_no_gradient(network):
     torch.manual_seed(4)
     trunk, prefix, _ = real_prefix()

@@ -43,7 +43,7 @@ FLICKER = 0.003
 INSIDE = 0.012
 """And their middle no farther from its axis [m]."""
 OVER = 0.02
-"""The receiver fetches a bar that lies this far on its side [m]; one that fell where it was held out, at 0, is
+"""The receiver fetches a bar that lies this far on its side [m]; one that fell where it was held out is
 the giver's."""
 CLEAR = 0.045
 """Height of a gripper over the bar from which it may go its way [m]."""
@@ -158,7 +158,7 @@ class _Hand:
             return self._up_first(goal) if self.pose[2] < self.bar[2] + CLEAR else goal
         if self.opening < 2 * self.shape.size[1] + LOOSE:
             return np.append(self.reference[:4], 1.0)
-        return np.array([*self.reference[:2], WAITING_Z, self.reference[3], 1.0])
+        return np.array([*self.reference[:2], self.limits.high[2], self.reference[3], 1.0])
 
     def _is_around(self) -> bool:
         """Whether closed fingers have the bar between them: contact flickers where motions start and stop."""

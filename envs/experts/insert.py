@@ -36,12 +36,8 @@ ENTERING = 0.8
 """The same until it is in."""
 UPRIGHT = 0.998
 """Cosine of the tilt at which the peg can still be inserted."""
-LEANING = 0.8
-"""The same for a peg that rights itself where it is put down; one that lies has to be dropped."""
 SPOT = (0.42, 0.0)
-"""Where it is put down or dropped [m], clear of the holes."""
-DROP = 0.06
-"""From this height of its underside [m]."""
+"""Where it is put down to right itself [m], clear of the holes."""
 SEATED = 0.003
 """Let go when the underside is this near to the table [m]."""
 LIFTED = 0.008
@@ -49,7 +45,7 @@ LIFTED = 0.008
 
 
 class InsertExpert(Expert):
-    """Needs `scenario.peg` and `scenario.hole`, a body with its origin in the middle of the hole on the table.
+    """Needs `scenario.peg` and `scenario.hole`, a body whose origin is the middle of the hole on the table.
 
     Args:
         peg: its shape.
@@ -67,7 +63,8 @@ class InsertExpert(Expert):
         off = (data.xpos[hole] - data.xpos[peg] + self._peg.height * up)[:2]  # of the underside
         bottom = underside(env, peg)
         upright = up[2] > UPRIGHT
-        inside = upright and bottom < self._depth and np.abs(off).max() < self._clearance / 2 + 0.002
+        centred = np.abs(off).max() < self._clearance / 2 + 0.002
+        inside = bool(upright and bottom < self._depth and centred)
         held = peg in env.world.held()
         if inside and (not held or bottom < SEATED):
             return retreat(env)[None]
@@ -83,11 +80,10 @@ class InsertExpert(Expert):
             height = self._height(env, bottom, askew, inside)
         else:
             off = np.subtract(SPOT, data.xpos[peg, :2])
-            height = DROP if up[2] < LEANING else SEATED
-            if np.abs(off).max() < IN_PLACE and bottom < height + IN_PLACE:
+            if np.abs(off).max() < IN_PLACE and bottom < IN_PLACE:
                 return retreat(env)[None]
-            height += min(FUNNEL * float(np.hypot(*off)), self._depth + TRAVEL)
-        place = np.array([*(gripper + [*off, height - bottom, -grasp[3]]), -1.0])
+            height = min(FUNNEL * float(np.hypot(*off)), self._depth + TRAVEL)
+        place = np.append(gripper + np.array([*off, height - bottom, -grasp[3]]), -1.0)
         if not inside:
             place = up_first(env, place)
         if not upright:

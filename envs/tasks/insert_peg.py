@@ -19,7 +19,7 @@ from ..robot import Robot
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
-PEG = Shape((0.016, 0.016, 0.040), yaw=0.25, grasp=0.012, ballast=0.037)
+PEG = Shape((0.016, 0.016, 0.040), yaw=0.25, grasp=0.012, ballast=0.043)
 PEG_RGBA = (0.55, 0.40, 0.62, 1.0)
 MASS, INERTIA = 0.1, 5e-5
 """Of the peg [kg], about every axis [kg m^2]."""
@@ -91,7 +91,8 @@ class InsertPeg(Task):
         peg = spec.worldbody.add_body(name="peg", pos=[0.5, 0.0, 0.1])
         peg.add_freejoint(name="peg")
         peg.explicitinertial = True
-        # Heavy at the bottom, so that it stays upright or rights itself.
+        # The weight hangs below the foot, so that the peg rights itself however it falls: fingers that only
+        # point down could not stand it up.
         peg.mass, peg.ipos, peg.inertia = MASS, [0, 0, -PEG.ballast], [INERTIA] * 3
         peg.add_geom(
             type=mujoco.mjtGeom.mjGEOM_BOX, size=PEG.size, rgba=PEG_RGBA,
@@ -135,7 +136,7 @@ class InsertPeg(Task):
         return fell_off(world, scenario.peg)
 
     def progress(self, world: World, scenario: InsertPegScenario) -> float:
-        """0.2 for closeness of the gripper, 0.2 for the grasp, 0.3 for closeness to the hole, 0.3 for depth."""
+        """0.2 for closeness of the gripper, 0.2 for the grasp, 0.3 for closeness to the hole, then depth."""
         if self.is_success(world, scenario):
             return 1.0
         if self._over(world, scenario, scenario.hole) and (depth := _depth(world, scenario)) > 0:

@@ -1,0 +1,195 @@
+"""trace: go along the named one of two drawn curves with closed fingers, from the named end to the other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ..curves import POINTS, SHAPES, add_curve, draw_curve, lay_out, nearest
+from ..expert import Expert
+from ..experts.trace import TraceExpert
+from ..language import Form, Meaning
+from ..objects import RGBA, body_id
+from ..placement import area
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+AREA = (np.array([0.49, 0.10]), np.array([0.53, 0.11]))
+"""Corners of the rectangle for the right curve's centre, x and y [m]; the left one's is its mirror image."""
+HALF = ((0.035, 0.060), (0.050, 0.075))
+"""Half extents of the curves, x and y [m]: smallest and largest."""
+TURN = 0.25
+"""Curves are turned by up to +- this [rad]."""
+WITHIN = 0.01
+"""A point is visited by fingertips that pass it this near [m], after the point before."""
+DOWN = 0.015
+"""Height below which fingertips draw [m]."""
+CLOSED = 0.02
+"""Largest opening of fingers that draw [m]."""
+LOST = 0.015
+"""Farther from the curve, fingertips do not follow it badly, but not at all [m] and must take it up again."""
+ACCURACY = 0.004
+"""Largest mean distance from the curve, over the length drawn, for success [m]."""
+VISITED_RGBA = (0.25, 0.25, 0.27, 1.0)
+BETWEEN = np.linspace(0.25, 1.0, 4)[:, None]
+"""Where the way of one control step is looked at."""
+START_LOW = np.array([0.38, -0.03, 0.10])
+START_HIGH = np.array([0.42, 0.03, 0.16])
+"""The gripper waits in this box, x, y, z [m]."""
+COUNT, LAST, ERROR, LENGTH = 0, slice(1, 3), 3, 4
+"""User data: points visited; where the fingertips drew last (0, 0: nowhere) [m]; their distance from the
+curve, summed over the length drawn [m^2]; that length [m]."""
+
+
+@dataclass(frozen=True)
+class TraceScenario(Scenario):
+    """Adds the curves."""
+
+    line: Float[np.ndarray, "p 2"]
+    """Points of the curve that is asked for, in the order that is asked for [m]."""
+    geoms: Int[np.ndarray, " p"]
+    """One for each."""
+    rgba: tuple[float, ...]
+    other: Float[np.ndarray, "p 2"]
+    """Points of the other curve [m]."""
+
+
+class Trace(Task):
+    """Visit all points of the named curve in order, close to it. Visited points turn dark.
+
+    Left and right are those of the front image.
+    """
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "trace the {curve} from {start} to {end}",
+            (
+                "follow the {curve} from {start} to {end}",
+                "draw along the {curve}, {start} to {end}",
+                "wipe along the {curve} from the {start} end to the {end} end",
+                "run along the {curve} from {start} to {end}",
+            ),
+            (
+                "go over the {curve}, beginning on the {start} and ending on the {end}",
+                "start at the {start} end of the {curve} and retrace it to the {end} end",
+            ),
+        )
+    }
+    stages = ("start", "wrong_curve", "begun", "quarter", "half", "three_quarters", "traced")
+    time_limit = 12.0
+
+    def build(self) -> Any:
+        """Two curves."""
+        spec = tabletop(self.robots)
+        spec.nuserdata = 5
+        for slot in range(2):
+            add_curve(spec, f"curve_{slot}")
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> TraceScenario:
+        """A curve on each side, in two colours and shapes."""
+        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
+        shapes = [list(SHAPES)[i] for i in rng.permutation(len(SHAPES))[:2]]
+        sides = rng.permutation([-1.0, 1.0])
+        lines, geoms = [], []
+        for slot in range(2):
+            size = rng.uniform(*HALF) * [rng.choice([-1.0, 1.0]), 1.0]
+            centre = rng.uniform(*area(*AREA, world.spread)) * [1.0, sides[slot]]
+            lines.append(draw_curve(shapes[slot], tuple(size), rng.uniform(-TURN, TURN), centre))
+            geoms.append(lay_out(world.model, body_id(world.model, f"curve_{slot}"), lines[slot]))
+            world.model.geom_rgba[geoms[slot]] = RGBA[colours[slot]]
+        meanings = [_meaning(colour, start) for colour in colours for start in ("left", "right")]
+        asked = int(rng.integers(2))
+        order = slice(None, None, 1 - 2 * asked)
+        return TraceScenario(
+            asked=meanings[asked],
+            swapped=[m for m in meanings if m != meanings[asked]][rng.integers(3)],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, -1.0]]),
+            line=lines[0][order],
+            geoms=geoms[0][order],
+            rgba=RGBA[colours[0]],
+            other=lines[1],
+        )
+
+    def after_step(self, world: World, scenario: TraceScenario) -> None:
+        """Notes which points the fingertips have passed, and how near to the curve they went."""
+        memory, tip = world.data.userdata, _tip(world)
+        if tip is None:
+            memory[LAST] = 0.0
+        else:
+            last = memory[LAST].copy() if memory[LAST].any() else tip
+            drawn = float(np.hypot(*(tip - last)))
+            count = int(memory[COUNT])
+            if 0 < count < POINTS:
+                errors = nearest(last + BETWEEN * (tip - last), scenario.line)[1]
+                follows = errors < LOST
+                memory[ERROR] += drawn * (errors * follows).mean()
+                memory[LENGTH] += drawn * follows.mean()
+            way = np.stack([last, tip])
+            while count < POINTS and nearest(scenario.line[count, None], way)[1][0] < WITHIN:
+                count += 1
+            memory[COUNT], memory[LAST] = count, tip
+        visited = int(memory[COUNT])
+        world.model.geom_rgba[scenario.geoms[:visited]] = VISITED_RGBA
+        world.model.geom_rgba[scenario.geoms[visited:]] = scenario.rgba
+
+    def visited(self, world: World) -> int:
+        """How many points of the curve have been visited."""
+        return int(world.data.userdata[COUNT])
+
+    def mean_error(self, world: World) -> float:
+        """Mean distance from the curve over what has been drawn [m]."""
+        memory = world.data.userdata
+        return float(memory[ERROR] / max(memory[LENGTH], 1e-9))
+
+    def is_success(self, world: World, scenario: TraceScenario) -> bool:
+        """All points were visited, and the fingertips kept to the curve."""
+        return self.visited(world) == POINTS and self.mean_error(world) <= ACCURACY
+
+    def has_failed(self, world: World, scenario: TraceScenario) -> bool:
+        """All points were visited, but not accurately enough."""
+        return self.visited(world) == POINTS and self.mean_error(world) > ACCURACY
+
+    def progress(self, world: World, scenario: TraceScenario) -> float:
+        """0.1 for nearness to the first point, then 0.85 for the share of points."""
+        if self.is_success(world, scenario):
+            return 1.0
+        if not (visited := self.visited(world)):
+            gripper = world.data.site_xpos[world.robot.site]
+            away = float(np.linalg.norm(gripper - np.append(scenario.line[0], 0.0)))
+            return 0.1 * max(0.0, 1.0 - away / 0.4)
+        return 0.1 + 0.85 * visited / POINTS
+
+    def stage(self, world: World, scenario: TraceScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "traced"
+        visited, tip = self.visited(world), _tip(world)
+        if visited:
+            return self.stages[2 + min(4 * visited // POINTS, 3)]
+        wrong = tip is not None and nearest(tip[None], scenario.other)[1][0] < WITHIN
+        return "wrong_curve" if wrong else "start"
+
+    def focus(self, world: World, scenario: TraceScenario) -> Float[np.ndarray, " 3"]:
+        """The next point."""
+        return np.append(scenario.line[min(self.visited(world), POINTS - 1)], 0.0)
+
+    def expert(self) -> Expert:
+        """Come down on the next point, go on along the curve."""
+        return TraceExpert(self.visited)
+
+    def meanings(self) -> list[Meaning]:
+        """A curve of every colour, both ways."""
+        return [_meaning(colour, start) for colour in RGBA for start in ("left", "right")]
+
+
+def _meaning(colour: str, start: str) -> Meaning:
+    end = {"left": "right", "right": "left"}[start]
+    return Meaning.of("name", curve=f"{colour} curve", start=start, end=end)
+
+
+def _tip(world: World) -> Float[np.ndarray, " 2"] | None:
+    """Where closed fingers draw [m]; None: they do not."""
+    draws = world.robot.opening(world.data) < CLOSED and world.robot.lowest(world.model, world.data) < DOWN
+    return world.data.site_xpos[world.robot.site, :2].copy() if draws else None
