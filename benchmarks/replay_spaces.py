@@ -1,4 +1,4 @@
-"""Whether demonstrations mean the same in every action space: `python benchmarks/replay_spaces.py --episodes 100`.
+"""Whether demonstrations mean the same in every action space: `python benchmarks/replay_spaces.py`.
 
 Records with the expert in one space, converts the commands, and replays each episode in all others; whole
 episodes in the relative spaces, which count from the first command. Prints a Markdown table of successes.

@@ -53,9 +53,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     out = parser.parse_args().out
-    print(
-        "| task | stages | time limit | meanings | sentences: plain / train / held out |\n|---|---|---|---|---|"
-    )
+    print("| task | stages | time limit | meanings | sentences: plain / train / held out |")
+    print("|---|---|---|---|---|")
     tiles = []
     for task in tasks.names():
         tiles.append(np.asarray(tile(task)))
