@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float32
 
 from ..policies.execution import Execution
-from ..policies.heads._realtime import overlap_weights
 from ..policies.policy import Policy
+from ..policies.realtime import overlap_weights
 from ..policies.types import Observation
 from .worker import Sight
 

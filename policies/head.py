@@ -55,6 +55,21 @@ class ActionHead(nn.Module, ABC):
         """Forward passes per sampled chunk (of the action network, or of the trunk for token heads)."""
 
 
+class ContinuingHead(ActionHead, ABC):
+    """A head that can draw a chunk which goes on from the one that is being executed."""
+
+    @abstractmethod
+    def sample_onto(
+        self,
+        prefix: Prefix,
+        generators: Sequence[torch.Generator],
+        previous: Float[Tensor, "b k a"],
+        weights: Float[Tensor, "b k"],
+    ) -> Float[Tensor, "b k a"]:
+        """As `sample`, but near to `previous` (normalised, index 0 is the action due now) where `weights`, 0
+        to 1, say so."""
+
+
 def masked_mean(values: Float[Tensor, "b k a"], mask: Bool[Tensor, "b k"]) -> Float[Tensor, " b"]:
     """Mean over the valid steps of each row, divided by their count and not by k; 0 for a row without any."""
     weights = mask.unsqueeze(-1).to(values.dtype)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..vision.images import resize_uint8
 from ..vision.tensors import random_shift
 from . import lora
-from .head import ActionHead, HeadConfig
+from .head import ActionHead, ContinuingHead, HeadConfig
 from .normalizer import Mode, Normalizer
 from .policy_files import PolicyError, read_policy, write_policy
 from .trunk import Trunk, TrunkConfig
@@ -144,20 +144,20 @@ class Policy(nn.Module):
             if previous is None or weights is None:
                 chunk = self.head.sample(prefix, generators)
             else:
-                self.check_guided()
                 held = self.action_normalizer.normalize(previous.to(self.device))
-                chunk = self.head.sample_onto(prefix, generators, held, weights.to(self.device))
+                chunk = self.check_guided().sample_onto(prefix, generators, held, weights.to(self.device))
             return self.action_normalizer.unnormalize(chunk)
 
-    def check_guided(self) -> None:
-        """Whether chunks can go on from each other.
+    def check_guided(self) -> ContinuingHead:
+        """The head, if chunks can go on from each other.
 
         Raises:
             ValueError: this head cannot.
         """
-        if not hasattr(self.head, "sample_onto"):
+        if not isinstance(self.head, ContinuingHead):
             name = type(self.head).__name__
             raise ValueError(f"the head {name} cannot go on from a chunk: guided execution needs flow")
+        return self.head
 
     def save(self, folder: Path) -> None:
         """Writes everything to `folder`; one that exists is replaced at the very end.

@@ -9,9 +9,9 @@ from toy_trunk import ToyTrunk, fit, real_prefix, sample_many, two_modes
 
 from vlasandbox.policies.head import draw_noise
 from vlasandbox.policies.heads import flow
-from vlasandbox.policies.heads._realtime import guidance, overlap_weights, own_copy
 from vlasandbox.policies.heads.flow import Flow
 from vlasandbox.policies.networks import dit, expert, readout_mlp
+from vlasandbox.policies.realtime import guidance, overlap_weights, own_copy
 from vlasandbox.policies.types import Prefix
 
 K, A, B = 4, 2, 3
@@ -127,7 +127,7 @@ def two_way_flow() -> tuple[Flow, ToyTrunk]:
     trunk = ToyTrunk()
     torch.manual_seed(4)
     head = flow.Config(network=SMALL).build(trunk, K, 1)
-    fit(head, trunk, two_modes(K), steps=150)
+    fit(head, trunk, two_modes(K), steps=100)
     return head, trunk
 
 

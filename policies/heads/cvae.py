@@ -45,6 +45,8 @@ class Config(HeadConfig):
     """Of the encoder; 4 in ACT."""
     heads: int = 4
     """Attention heads of the encoder; 8 in ACT."""
+    mlp: int = 256
+    """Hidden width of the encoder's MLPs; 3200 in ACT."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Cvae":
         """The head, sized for `trunk`, which it keeps a reference to and extends.
@@ -54,7 +56,7 @@ class Config(HeadConfig):
         """
         if not 0 <= self.kl < math.inf:
             raise ValueError(f"kl must be finite and not negative, got {self.kl}")
-        for name in ("latent", "width", "layers", "heads"):
+        for name in ("latent", "width", "layers", "heads", "mlp"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.width % self.heads:
@@ -122,7 +124,7 @@ class StyleEncoder(nn.Module):
         self.summary = nn.Linear(dim, width)
         self.action_in = nn.Linear(action_dim, width)
         self.places = nn.Parameter(torch.randn(chunk + 2, width))
-        layer = nn.TransformerEncoderLayer(width, config.heads, 4 * width, dropout=0.0, batch_first=True)
+        layer = nn.TransformerEncoderLayer(width, config.heads, config.mlp, dropout=0.0, batch_first=True)
         self.layers = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
         self.out = nn.Linear(width, 2 * config.latent)
 

@@ -17,12 +17,12 @@ from einops import reduce, repeat
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..head import ActionHead, HeadConfig, check_temperature, draw_noise, masked_mean, stratified_uniform
+from ..head import ContinuingHead, HeadConfig, check_temperature, draw_noise, masked_mean, stratified_uniform
 from ..network import ActionNetwork, NetworkConfig
 from ..networks import expert
+from ..realtime import LIMIT, guidance, own_copy
 from ..trunk import Trunk
 from ..types import Prefix
-from ._realtime import LIMIT, guidance, own_copy
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Config(HeadConfig):
         return Flow(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 
-class Flow(ActionHead):
+class Flow(ContinuingHead):
     """v = f(x, t, prefix), trained on the straight lines from noise to data."""
 
     def __init__(self, config: Config, network: ActionNetwork, chunk: int, action_dim: int) -> None:
@@ -136,7 +136,7 @@ class Flow(ActionHead):
             generators: as in `sample`.
             previous: normalised actions of the previous chunk from now on, index 0 being the action that is
                 due when this chunk's would be; any finite numbers where the weight is 0.
-            weights: how much each of them counts, 0 (plain sampling) to 1: see `_realtime.overlap_weights`.
+            weights: how much each of them counts, 0 (plain sampling) to 1: see `realtime.overlap_weights`.
             limit: the largest factor of the pull.
         """
         with torch.inference_mode(False), torch.enable_grad():

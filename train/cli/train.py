@@ -18,6 +18,8 @@ Train a policy. Interrupted at any time, the same command continues it; a finish
 presets:
 {presets}
 
+A system of the field (docs/systems) has two sizes: `vla train pi0:size=published` is the published one.
+
 vla train PRESET --help shows every setting of a preset (it imports torch: some seconds).
 The result is FOLDER/policy; `vla eval FOLDER` judges it. Without --out the run goes to runs/PRESET."""
 
@@ -52,7 +54,7 @@ def _parse(preset: str, flags: list[str]) -> "tuple[Path | None, Path, TrainConf
     class Train:
         data: Path | None = None
         """Folder of the demonstrations, from `vla record`; short for --data.root."""
-        out: Path = Path("runs") / preset
+        out: Path = Path("runs") / preset.replace(":", "-")
         """Folder of the run."""
         config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=default)
 

@@ -155,9 +155,7 @@ class WindowSampler:
             )
         return Batch(observation, torch.from_numpy(self._actions(rows)), torch.from_numpy(mask), grounding)
 
-    def _rows(
-        self, frames: Int[np.ndarray, " b"]
-    ) -> tuple[Int[np.ndarray, "b k"], Bool[np.ndarray, "b k"]]:
+    def _rows(self, frames: Int[np.ndarray, " b"]) -> tuple[Int[np.ndarray, "b k"], Bool[np.ndarray, "b k"]]:
         """The frames of the actions of each window, the last valid one repeated, and which are valid."""
         ahead, horizon = np.arange(self.chunk), self._horizon[frames][:, None]
         return frames[:, None] + np.minimum(ahead, horizon - 1), ahead < horizon

@@ -1,13 +1,19 @@
 """Named runs: one preset a file, a function `config(data, ...)` that returns a full configuration.
 
 Adding one is adding a file here. Files whose name starts with an underscore are shared parts, not presets.
+A preset with parameters is called with them, as tasks are: "pi0:size=published"; several are separated by
+commas.
 """
 
 import difflib
+import functools
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
+
+from ...envs.names import check_name
 
 if TYPE_CHECKING:  # importing it imports torch, which a listing of names does not need
     from ..config import TrainConfig
@@ -22,10 +28,35 @@ def load(name: str) -> "Callable[..., TrainConfig]":
     """The function that builds the preset `name`; its first argument is the dataset's folder.
 
     Raises:
-        ValueError: there is no such preset.
+        ValueError: there is no such preset or parameter, or its value is not one of the valid ones.
     """
+    name, _, parameters = name.partition(":")
     if name not in names():
         close = difflib.get_close_matches(name, names(), n=1)
         hint = f" Did you mean '{close[0]}'?" if close else ""
         raise ValueError(f"unknown preset '{name}'.{hint} Known: {', '.join(names())}")
-    return importlib.import_module(f".{name}", __package__).config
+    config = importlib.import_module(f".{name}", __package__).config
+    if not parameters:
+        return config
+    return functools.wraps(config)(functools.partial(config, **_parsed(name, config, parameters)))
+
+
+def _parsed(name: str, config: "Callable[..., TrainConfig]", text: str) -> dict[str, Any]:
+    """The parameters in "size=published,seed=1": those that are numbers or a choice."""
+    known = {
+        key: parameter
+        for key, parameter in inspect.signature(config).parameters.items()
+        if isinstance(parameter.default, int | str)
+    }
+    values: dict[str, Any] = {}
+    for item in text.split(","):
+        key, _, value = item.partition("=")
+        check_name(f"parameter of preset {name!r}", key, known)
+        parameter = known[key]
+        if isinstance(parameter.default, str):
+            values[key] = check_name(f"{key} of preset {name!r}", value, get_args(parameter.annotation))
+        elif value.isdecimal():
+            values[key] = int(value)
+        else:
+            raise ValueError(f"preset {name!r}: {key}={value!r} is not a whole number")
+    return values

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..types import Prefix
+from .types import Prefix
 
 LIMIT = 5.0
 """Largest factor of the pull towards the previous chunk."""
