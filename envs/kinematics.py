@@ -45,7 +45,10 @@ class Kinematics:
         Each pass adds J^T (J J^T + damping I)^-1 e (Buss, "Introduction to inverse kinematics", 2004); the
         first one also the null-space share of a pull towards home (Liegeois 1977).
         """
-        wanted = rotations.to_matrix(pose[ROTATION])
+        x, y, z, u, v, w = pose[ROTATION].tolist()
+        wanted = np.array(  # the third column is the cross product of the first two
+            [[x, u, y * w - z * v], [y, v, z * u - x * w], [z, w, x * v - y * u]]
+        )
         joints = start.copy()
         error = np.empty(6)
         pull = POSTURE_GAIN * (self._home - joints)

@@ -1,0 +1,142 @@
+"""Expert for pushing a T into an outline: plans two pushes ahead, anew in every state, and does the first."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from ..expert import Expert
+from ..pushing import FIRST, LAST, POINTS, WAY, WAYS, after, twist
+
+if TYPE_CHECKING:
+    from ..manipulation_env import ManipulationEnv
+
+PADS = (0.010, 0.012)
+"""Half sizes of closed fingers, x and y [m]."""
+CORNER = np.pi / 4
+"""Fingers push with a corner [rad], any of the four: flat, they would push where the T happens to touch."""
+TIP = 0.008
+"""Height of the fingertips above the table while they push [m]."""
+CLEAR = 0.040
+"""The same on the way from one push to the next [m]."""
+GAP = 0.012
+"""From the T at which the fingers come down [m]."""
+ADJACENT = 0.020
+"""Fingers nearer to a face than this are there to push it [m]."""
+EDGE = 0.005
+"""By how much they may miss the face or seem to be in it [m]."""
+PLACED = 0.006
+"""The fingers have reached a place when they are this near to it [m]."""
+SPEED = 0.10
+"""Of pushes [m/s]."""
+ARM = 0.08
+"""Error in place [m] that one radian counts for."""
+LIFTING = 0.015
+"""Error that one more push must save [m]."""
+EFFORT = 0.15
+"""And how much for each metre of pushing: what is planned far ahead is uncertain."""
+DONE = (0.007, 0.07)
+"""Good enough to stop pushing, in place [m] and angle [rad]."""
+KEPT = (0.012, 0.14)
+"""The same for fingers that have left."""
+LENGTHS = np.array([0.004, 0.010, 0.020, 0.035, 0.055, 0.08, 0.11, 0.15])
+"""Of pushes that are considered [m]."""
+REGION = (0.44 - 0.13j, 0.57 + 0.13j)
+"""Corners of where the T may be pushed to on the way [m]."""
+SHIFTS, TURNS = twist(POINTS, WAYS)
+
+
+class PushTExpert(Expert):
+    """Needs `scenario.tee` and the outline's pose as `scenario.place` (complex, [m]) and `scenario.angle`."""
+
+    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+        """Where to head for."""
+        data, tee, reference = env.data, env.scenario.tee, env.goals()[0]
+        rotation = data.xmat[tee]
+        place, angle = complex(*data.xpos[tee, :2]), float(np.arctan2(rotation[3], rotation[0]))
+        tip = env.world.robot.lowest(env.model, data)
+        to_tip = data.site_xpos[env.world.robot.site, 2] - tip
+        fingers, low = complex(*reference[:2]), reference[2] - to_tip < TIP + 0.006
+        goal = Goal(env.scenario.place, env.scenario.angle)
+        tolerance = DONE if low else KEPT
+        if abs(place - goal.place) < tolerance[0] and abs(_wrapped(angle - goal.angle)) < tolerance[1]:
+            return np.array([[*reference[:2], CLEAR + to_tip, reference[3], -1.0]])
+        ahead = np.exp(1j * angle)
+        yaw = reference[3] + _wrapped(4 * (angle + CORNER - reference[3])) / 4
+        turned = np.exp(1j * (angle - reference[3]))
+        limits = env.definition.robots[0].limits
+        before = place + ahead * (POINTS - WAYS * (GAP + _depth(turned * WAYS)))
+        open_ = (
+            (before.real > limits.low[0]) & (before.real < limits.high[0])
+            & (before.imag > limits.low[1]) & (before.imag < limits.high[1])
+        )  # fmt: skip
+        values = np.where(open_, goal.left(place, angle, SHIFTS, TURNS)[0], np.inf)
+        values = values + 0.02 * np.abs(before - fingers)
+        points, ways, gaps = _contacts((fingers - place) / ahead, turned)
+        if low and len(points):
+            onward, lengths = goal.left(place, angle, *twist(points, ways))
+            best = onward.argmin()
+            if onward[best] < values.min() + LIFTING:
+                to = fingers + ahead * ways[best] * min(SPEED / env.control_hz, gaps[best] + lengths[best])
+                return np.array([[to.real, to.imag, TIP + to_tip, yaw, -1.0]])
+        to, height = before[values.argmin()], CLEAR
+        if abs(to - fingers) < PLACED:
+            height = TIP
+        elif reference[2] - to_tip < CLEAR - 0.004:
+            to = fingers
+        return np.array([[to.real, to.imag, height + to_tip, yaw, -1.0]])
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where the T belongs."""
+
+    place: complex
+    """Of the centre of mass [m]."""
+    angle: float
+    """[rad]"""
+
+    def left(
+        self, place: complex, angle: float, shift: np.ndarray, turn: np.ndarray
+    ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        """Error left after the best push in each of k ways and, if it pays, the best push after it; and the
+        length of the first [m]."""
+        one = after(np.array(place), np.array(angle), shift[:, None], turn[:, None], LENGTHS)
+        two = after(
+            one[0][..., None, None], one[1][..., None, None], SHIFTS[:, None], TURNS[:, None], LENGTHS
+        )
+        again = (self._error(*two) + EFFORT * LENGTHS).min(axis=(2, 3)) + LIFTING
+        left = np.minimum(self._error(*one), again) + _outside(one[0]) + EFFORT * LENGTHS
+        best = left.argmin(axis=1)
+        return left[np.arange(len(best)), best], LENGTHS[best]
+
+    def _error(self, place: np.ndarray, angle: np.ndarray) -> np.ndarray:
+        way, turn = place - self.place, ARM * (angle - self.angle)
+        return np.sqrt(way.real**2 + way.imag**2 + turn**2)
+
+
+def _outside(place: np.ndarray) -> np.ndarray:
+    """How far a T is from where it can be pushed from every side [m]."""
+    low, high = REGION
+    away = np.maximum(low.real - place.real, 0) + np.maximum(place.real - high.real, 0)
+    return away + np.maximum(low.imag - place.imag, 0) + np.maximum(place.imag - high.imag, 0)
+
+
+def _contacts(fingers: complex, turned: complex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of the T next to the fingers, on one or two faces, directions to push there, in its frame, and
+    how far away they are [m]."""
+    along = (LAST - FIRST) / np.abs(LAST - FIRST)
+    way = ((fingers - FIRST) * np.conj(along)).real
+    gap = -((fingers - FIRST) * np.conj(WAY)).real - _depth(turned * WAY)
+    beside = (way > -EDGE) & (way < np.abs(LAST - FIRST) + EDGE) & (gap < ADJACENT) & (gap > -EDGE)
+    return (FIRST + way * along)[beside], WAY[beside], gap[beside]
+
+
+def _depth(way: np.ndarray) -> np.ndarray:
+    """From the middle of the fingers to where they touch what they push along `way`, in their frame [m]."""
+    return PADS[0] * np.abs(way.real) + PADS[1] * np.abs(way.imag)
+
+
+def _wrapped(angle: float) -> float:
+    return float((angle + np.pi) % (2 * np.pi) - np.pi)

@@ -1,0 +1,73 @@
+"""Pushing a flat T over a table, quasi-statically: where it can be pushed, and how it moves then.
+
+Places in the plane are complex numbers, x + iy [m]. A pusher that does not slip moves the contact point along
+its own way; of all motions of the object that do so, friction with the table picks the one for which force
+and torque balance. With the ellipsoidal limit surface of Lee and Cutkosky ("Fixture planning with friction",
+1991), velocity (v, w) and load (f, m) are related by v = f, w = m / c^2 but for a common factor, where c is the
+ratio of the largest torque to the largest force that the table takes (used for pushing by Lynch and Mason,
+"Stable pushing", IJRR 1996).
+"""
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+BAR, STEM = (0.050, 0.014), (0.014, 0.035)
+"""Half sizes of the two boxes of the T, across and along its stem [m]."""
+BAR_AT, STEM_AT = 0.0202, -0.0288
+"""Their centres on the stem's axis, counted from the centre of mass [m]."""
+SPIN = 0.040
+"""c [m]."""
+SAFE = 0.006
+"""Contact points keep this distance from edges, and half a pusher more from inner corners [m]."""
+PUSHER = 0.016
+"""Half a pusher, corner to corner [m]."""
+
+
+def _faces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First and last contact point of each of the eight faces, and the direction in which it is pushed."""
+    top, under = BAR_AT + BAR[1], BAR_AT - BAR[1]
+    bottom = STEM_AT - STEM[1]
+    rows = [
+        (complex(-BAR[0] + SAFE, top), complex(BAR[0] - SAFE, top), -1j),
+        (complex(-STEM[0] + SAFE, bottom), complex(STEM[0] - SAFE, bottom), 1j),
+    ]
+    for side in (-1, 1):
+        end, wall = side * BAR[0], side * STEM[0]
+        rows += [
+            (complex(end, under + SAFE), complex(end, top - SAFE), -side),
+            (complex(wall + side * (PUSHER + 0.003), under), complex(end - side * SAFE, under), 1j),
+            (complex(wall, bottom + SAFE), complex(wall, under - PUSHER - 0.003), -side),
+        ]
+    first, last, way = zip(*rows, strict=True)
+    return np.array(first), np.array(last), np.array(way, dtype=complex)
+
+
+FIRST, LAST, WAY = _faces()
+_SHARES = np.linspace(0.0, 1.0, 5)
+POINTS: Complex[np.ndarray, " k"] = (FIRST[:, None] + _SHARES * (LAST - FIRST)[:, None]).ravel()
+"""Where the T may be pushed, in its own frame [m]."""
+WAYS: Complex[np.ndarray, " k"] = np.repeat(WAY, len(_SHARES))
+"""And in which direction."""
+
+
+def twist(
+    point: Complex[np.ndarray, " k"], way: Complex[np.ndarray, " k"]
+) -> tuple[Complex[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """How the T moves, in its own frame, for each metre that the pusher goes on: shift and turn [rad]."""
+    # (I + [[y^2, -xy], [-xy, x^2]] / c^2) f = way; the determinant is 1 + |point|^2 / c^2.
+    x, y = point.real / SPIN, point.imag / SPIN
+    scale = 1.0 + x**2 + y**2
+    force = ((1 + x**2) * way.real + x * y * way.imag) / scale + 1j * (
+        (1 + y**2) * way.imag + x * y * way.real
+    ) / scale
+    return force, (point.real * force.imag - point.imag * force.real) / SPIN**2
+
+
+def after(
+    place: np.ndarray, angle: np.ndarray, shift: np.ndarray, turn: np.ndarray, length: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where a T at `place`, turned by `angle` [rad], is after pushes of `length` [m]. Arrays broadcast."""
+    # The integral of exp(i turn s) over the push; sinc takes care of turns near 0.
+    half = turn * length / 2
+    chord = length * np.sinc(half / np.pi) * np.exp(1j * half)
+    return place + np.exp(1j * angle) * shift * chord, angle + turn * length

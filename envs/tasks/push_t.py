@@ -1,0 +1,176 @@
+"""push_t: push the T into the named one of two outlines, with closed fingers."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..control import ControlLimits
+from ..expert import Expert
+from ..experts.push_t import PushTExpert
+from ..gl import mujoco
+from ..language import Form, Meaning
+from ..objects import RGBA, at_rest, body_id, fell_off, from_gripper, put
+from ..placement import area
+from ..pushing import BAR, BAR_AT, STEM, STEM_AT
+from ..tabletop import tabletop
+from ..task import Scenario, Task, World
+
+HEIGHT = 0.012
+"""Half height of the T [m]."""
+TEE_RGBA = (0.45, 0.45, 0.50, 1.0)
+TEE_AREA = (np.array([0.45, -0.04]), np.array([0.47, 0.04]))
+"""Corners of the rectangle from which the T's centre of mass is drawn, x and y [m]."""
+OUTLINE_AREA = (np.array([0.53, 0.09]), np.array([0.55, 0.11]))
+"""The same for one outline; the other one's is its mirror image."""
+TURN = 0.6
+"""All of them are turned by up to +- this [rad]."""
+NEAR, ALIGNED = 0.015, np.radians(10)
+"""The T is in an outline when the centres of mass are this near [m] and the angles too [rad]."""
+ARM = 0.08
+"""Error in place [m] that one radian counts for in progress."""
+SPEED = 0.25
+"""Fastest command [m/s]."""
+START_LOW = np.array([0.38, -0.03, 0.12])
+START_HIGH = np.array([0.42, 0.03, 0.16])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class PushTScenario(Scenario):
+    """Adds the bodies, and the pose that is asked for."""
+
+    tee: int
+    outline: int
+    """Body of the outline that is asked for."""
+    other: int
+    place: complex
+    """x + iy of its centre of mass [m]."""
+    angle: float
+    """[rad]"""
+
+
+class PushT(Task):
+    """Bring the T to lie in the named outline (after the task of Chi et al., "Diffusion Policy", 2023)."""
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "push the t into the {outline}",
+            (
+                "slide the t into the {outline}",
+                "move the t onto the {outline}",
+                "push the t until it covers the {outline}",
+                "line the t up with the {outline}",
+            ),
+            ("the t belongs in the {outline}", "cover the {outline} with the t"),
+        )
+    }
+    stages = ("start", "wrong_outline", "half_way", "near", "placed")
+    time_limit = 40.0
+
+    @classmethod
+    def limits(cls, limits: ControlLimits) -> ControlLimits:
+        """So slow that a T which is hit does not fly off."""
+        return replace(limits, speed=SPEED)
+
+    def build(self) -> Any:
+        """The T and two flat ones."""
+        spec = tabletop(self.robots)
+        for slot in range(2):
+            outline = spec.worldbody.add_body(name=f"outline_{slot}", quat=[0.8, 0, 0, 0.6])
+            _add_tee(outline, 0.0005, contype=0, conaffinity=0)
+        tee = spec.worldbody.add_body(name="tee", pos=[0.5, 0.0, 0.1])
+        tee.add_freejoint(name="tee")
+        _add_tee(
+            tee, HEIGHT, mass=0.05, rgba=TEE_RGBA, contype=1, conaffinity=1,
+            # Fingers hold on to it better than the table does: priority and the larger friction decide.
+            condim=4, friction=[0.4, 0.005, 0.0001], priority=1,
+        )  # fmt: skip
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> PushTScenario:
+        """An outline on each side, in two colours."""
+        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
+        tee = body_id(world.model, "tee")
+        centre = rng.uniform(*area(*TEE_AREA, world.spread))
+        put(world, tee, np.append(centre, HEIGHT), rng.uniform(-TURN, TURN))
+        centres = rng.uniform(*area(*OUTLINE_AREA, world.spread), size=(2, 2))
+        centres[rng.integers(2), 1] *= -1.0
+        angles = rng.uniform(-TURN, TURN, size=2)
+        outlines = [body_id(world.model, f"outline_{slot}") for slot in range(2)]
+        for outline, colour, place, angle in zip(outlines, colours, centres, angles, strict=True):
+            world.model.body_pos[outline] = [*place, 0.0005]
+            world.model.body_quat[outline] = [np.cos(angle / 2), 0.0, 0.0, np.sin(angle / 2)]
+            first = world.model.body_geomadr[outline]
+            world.model.geom_rgba[first : first + 2] = RGBA[colour]
+        meanings = [Meaning.of("name", outline=f"{colour} outline") for colour in colours]
+        return PushTScenario(
+            asked=meanings[0],
+            swapped=meanings[1],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, -1.0]]),
+            tee=tee,
+            outline=outlines[0],
+            other=outlines[1],
+            place=complex(*centres[0]),
+            angle=float(angles[0]),
+        )
+
+    def is_success(self, world: World, scenario: PushTScenario) -> bool:
+        """The T lies in the outline."""
+        return _is_in(world, scenario, scenario.outline) and at_rest(world, scenario.tee)
+
+    def has_failed(self, world: World, scenario: PushTScenario) -> bool:
+        """The T slid off the table's edge."""
+        return fell_off(world, scenario.tee)
+
+    def progress(self, world: World, scenario: PushTScenario) -> float:
+        """0.1 for nearness of the gripper, 0.85 for nearness of the T, in place and angle."""
+        if self.is_success(world, scenario):
+            return 1.0
+        reach = max(0.0, 1.0 - from_gripper(world, scenario.tee) / 0.4)
+        return 0.1 * reach + 0.85 * max(0.0, 1.0 - _error(world, scenario) / 0.4)
+
+    def stage(self, world: World, scenario: PushTScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "placed"
+        if _is_in(world, scenario, scenario.other):
+            return "wrong_outline"
+        error = _error(world, scenario)
+        return "near" if error < 0.03 else "half_way" if error < 0.07 else "start"
+
+    def focus(self, world: World, scenario: PushTScenario) -> Float[np.ndarray, " 3"]:
+        """The outline."""
+        return world.data.xpos[scenario.outline]
+
+    def expert(self) -> Expert:
+        """Push after push, planned ahead."""
+        return PushTExpert()
+
+    def meanings(self) -> list[Meaning]:
+        """An outline of every colour."""
+        return [Meaning.of("name", outline=f"{colour} outline") for colour in RGBA]
+
+
+def _add_tee(body: Any, half_height: float, **settings: Any) -> None:
+    for (x, y), at in ((BAR, BAR_AT), (STEM, STEM_AT)):
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=[0, at, 0], size=[x, y, half_height], **settings)
+
+
+def _off(world: World, scenario: PushTScenario, outline: int) -> tuple[float, float]:
+    """Of the T from an outline, in place [m] and angle [rad]."""
+    data = world.data
+    away = float(np.hypot(*(data.xpos[scenario.tee] - data.xpos[outline])[:2]))
+    along, other = (data.xmat[body].reshape(3, 3)[:2, 0] for body in (scenario.tee, outline))
+    return away, abs(float(np.arctan2(along[0] * other[1] - along[1] * other[0], along @ other)))
+
+
+def _is_in(world: World, scenario: PushTScenario, outline: int) -> bool:
+    away, turned = _off(world, scenario, outline)
+    return away < NEAR and turned < ALIGNED
+
+
+def _error(world: World, scenario: PushTScenario) -> float:
+    away, turned = _off(world, scenario, scenario.outline)
+    return away + ARM * turned
