@@ -3,9 +3,9 @@
 Places in the plane are complex numbers, x + iy [m]. A pusher that does not slip moves the contact point along
 its own way; of all motions of the object that do so, friction with the table picks the one for which force
 and torque balance. With the ellipsoidal limit surface of Lee and Cutkosky ("Fixture planning with friction",
-1991), velocity (v, w) and load (f, m) are related by v = f, w = m / c^2 but for a common factor, where c is the
-ratio of the largest torque to the largest force that the table takes (used for pushing by Lynch and Mason,
-"Stable pushing", IJRR 1996).
+1991), velocity (v, w) and load (f, m) are related by v = f, w = m / c^2 but for a common factor, where c is
+the ratio of the largest torque to the largest force that the table takes. Lynch and Mason, "Stable pushing"
+(IJRR 1996), use it for pushing.
 """
 
 import numpy as np

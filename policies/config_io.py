@@ -61,7 +61,10 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
     for name in required:
         if name not in values:
             raise ValueError(f"{_join(path, name)}: this field is missing")
-    return actual(**values)
+    try:
+        return actual(**values)
+    except ValueError as error:  # the class does not know where it stands
+        raise (error if path in str(error) else ValueError(f"{path}: {error}")) from None
 
 
 def _value(hint: Any, data: Any, path: str) -> Any:

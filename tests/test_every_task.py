@@ -156,7 +156,7 @@ def test_the_expert_succeeds(blind):
 
 
 def test_the_expert_recovers_from_disturbances(blind):
-    count, noise = _sample(blind), NoiseConfig(rate=2.0)
+    count, noise = _sample(blind), NoiseConfig()
     episodes = [collect_episode(blind, seed, noise) for seed in range(count)]
     assert any(episode.perturbed.any() for episode in episodes)
     assert sum(episode.success for episode in episodes) >= 0.8 * count

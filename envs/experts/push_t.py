@@ -44,6 +44,10 @@ LENGTHS = np.array([0.004, 0.010, 0.020, 0.035, 0.055, 0.08, 0.11, 0.15])
 """Of pushes that are considered [m]."""
 REGION = (0.44 - 0.13j, 0.57 + 0.13j)
 """Corners of where the T may be pushed to on the way [m]."""
+SPOTS = np.array([0j, 0.02j, -0.02j, -0.05j, 0.03 + 0.02j, -0.03 + 0.02j])
+"""Where to press on a T that has left it, in its frame [m]."""
+TOP, DEPTH = 0.024, 0.002
+"""Height of the T, and how far the fingertips are told to press below it [m]."""
 SHIFTS, TURNS = twist(POINTS, WAYS)
 
 
@@ -63,6 +67,9 @@ class PushTExpert(Expert):
         if abs(place - goal.place) < tolerance[0] and abs(_wrapped(angle - goal.angle)) < tolerance[1]:
             return np.array([[*reference[:2], CLEAR + to_tip, reference[3], -1.0]])
         ahead = np.exp(1j * angle)
+        if (drag := _drag(env, place, ahead, reference[2] - to_tip)) is not None:
+            to, height = drag
+            return np.array([[to.real, to.imag, height + to_tip, reference[3], -1.0]])
         yaw = reference[3] + _wrapped(4 * (angle + CORNER - reference[3])) / 4
         turned = np.exp(1j * (angle - reference[3]))
         limits = env.definition.robots[0].limits
@@ -86,6 +93,28 @@ class PushTExpert(Expert):
         elif reference[2] - to_tip < CLEAR - 0.004:
             to = fingers
         return np.array([[to.real, to.imag, height + to_tip, yaw, -1.0]])
+
+
+def _drag(env: "ManipulationEnv", place: complex, ahead: complex, tip: float) -> tuple[complex, float] | None:
+    """Where to go, and how high with the fingertips, to drag a T back that cannot be pushed back from behind:
+    press on it from above. None if there is no need or no way to."""
+    limits, fingers = env.definition.robots[0].limits, complex(*env.goals()[0, :2])
+    spots = place + ahead * SPOTS
+    low, high = complex(*limits.low[:2]), complex(*limits.high[:2])
+    within = (_clamped(spots, low, high) == spots).nonzero()[0]
+    away = _outside(np.array([place]))[0]
+    if len(within) == 0 or away == 0.0:
+        return None
+    spot = complex(spots[within[0]])
+    pressing = abs(spot - fingers) < PLACED and tip < TOP + 0.003
+    if not pressing and away < 0.02:
+        return None
+    if pressing:
+        way = complex(_clamped(np.array([place]), *REGION)[0]) - place
+        return fingers + way / abs(way) * SPEED / env.control_hz, TOP - DEPTH
+    if abs(spot - fingers) < PLACED:
+        return spot, TOP - DEPTH
+    return (fingers if tip < CLEAR - 0.004 else spot), CLEAR
 
 
 @dataclass(frozen=True)
@@ -116,11 +145,14 @@ class Goal:
         return np.sqrt(way.real**2 + way.imag**2 + turn**2)
 
 
+def _clamped(place: np.ndarray, low: complex, high: complex) -> np.ndarray:
+    """The nearest places in a rectangle."""
+    return np.clip(place.real, low.real, high.real) + 1j * np.clip(place.imag, low.imag, high.imag)
+
+
 def _outside(place: np.ndarray) -> np.ndarray:
     """How far a T is from where it can be pushed from every side [m]."""
-    low, high = REGION
-    away = np.maximum(low.real - place.real, 0) + np.maximum(place.real - high.real, 0)
-    return away + np.maximum(low.imag - place.imag, 0) + np.maximum(place.imag - high.imag, 0)
+    return np.abs(place - _clamped(place, *REGION))
 
 
 def _contacts(fingers: complex, turned: complex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """push_t: push the T into the named one of two outlines, with closed fingers."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,9 +25,14 @@ TEE_AREA = (np.array([0.45, -0.04]), np.array([0.47, 0.04]))
 """Corners of the rectangle from which the T's centre of mass is drawn, x and y [m]."""
 OUTLINE_AREA = (np.array([0.53, 0.09]), np.array([0.55, 0.11]))
 """The same for one outline; the other one's is its mirror image."""
+RIM = np.array([[0.365, -0.215], [0.665, 0.215]])
+"""Corners of the low walls that keep the T within reach, x and y [m]. Fingers pass through them."""
+RIM_HALF, RIM_HEIGHT = 0.005, 0.018
+"""Half thickness and half height of these walls [m]."""
+RIM_RGBA = (0.50, 0.48, 0.46, 1.0)
 TURN = 0.6
 """All of them are turned by up to +- this [rad]."""
-NEAR, ALIGNED = 0.015, np.radians(10)
+NEAR, ALIGNED = 0.015, math.radians(10)
 """The T is in an outline when the centres of mass are this near [m] and the angles too [rad]."""
 ARM = 0.08
 """Error in place [m] that one radian counts for in progress."""
@@ -80,6 +86,11 @@ class PushT(Task):
         for slot in range(2):
             outline = spec.worldbody.add_body(name=f"outline_{slot}", quat=[0.8, 0, 0, 0.6])
             _add_tee(outline, 0.0005, contype=0, conaffinity=0)
+        x, y = (RIM[1] + RIM[0]) / 2
+        half_x, half_y = (RIM[1] - RIM[0]) / 2
+        for sign in (-1, 1):
+            _add_wall(spec, (x + sign * half_x, y), (RIM_HALF, half_y))
+            _add_wall(spec, (x, y + sign * half_y), (half_x, RIM_HALF))
         tee = spec.worldbody.add_body(name="tee", pos=[0.5, 0.0, 0.1])
         tee.add_freejoint(name="tee")
         _add_tee(
@@ -156,6 +167,13 @@ class PushT(Task):
 def _add_tee(body: Any, half_height: float, **settings: Any) -> None:
     for (x, y), at in ((BAR, BAR_AT), (STEM, STEM_AT)):
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=[0, at, 0], size=[x, y, half_height], **settings)
+
+
+def _add_wall(spec: Any, centre: tuple[float, float], half: tuple[float, float]) -> None:
+    spec.worldbody.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*centre, RIM_HEIGHT], size=[*half, RIM_HEIGHT],
+        rgba=RIM_RGBA, friction=[0.2, 0.005, 0.0001], contype=0, conaffinity=1,
+    )  # fmt: skip
 
 
 def _off(world: World, scenario: PushTScenario, outline: int) -> tuple[float, float]:
