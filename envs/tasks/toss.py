@@ -1,0 +1,200 @@
+"""toss: throw the named one of two cubes into the named one of two bins, which are out of reach."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..control import ControlLimits
+from ..expert import Expert
+from ..experts.toss import TossExpert
+from ..gl import mujoco
+from ..language import Form, Meaning
+from ..objects import RGBA, SHAPES, add_object, at_rest, body_id, dress, fell_off, from_gripper, put
+from ..placement import area
+from ..tabletop import from_the_front, tabletop
+from ..task import Scenario, Task, World
+
+CUBE = SHAPES["cube"]
+CUBE_AREA = (np.array([0.40, 0.05]), np.array([0.46, 0.12]))
+"""Corners of the rectangle for the left cube's centre, x and y [m]; the right one's is its mirror image."""
+INSIDE, WALL = 0.075, 0.004
+"""Half width of a bin and half thickness of its walls [m]."""
+HEIGHT = 0.08
+"""Of the walls of a bin [m]."""
+BIN_AREA = (np.array([0.47, 0.355]), np.array([0.53, 0.365]))
+"""Like `CUBE_AREA`, for the bins: the cubes' centres can be brought no nearer than 0.24."""
+REACH = 0.27
+"""A cube that lies farther than this from the middle, in no bin, is lost [m]."""
+SPEED = 1.8
+"""Fastest command [m/s]."""
+YAW = (-1.35, 1.90)
+"""Range of the commanded yaw [rad]: fingers beside the way of the throw, not before and behind the cube."""
+VIEW = from_the_front((0.47, 0.0, 0.09), fovy=34.0)
+"""Sees both bins."""
+START_LOW = np.array([0.38, -0.03, 0.18])
+START_HIGH = np.array([0.42, 0.03, 0.22])
+"""The gripper waits in this box, x, y, z [m]."""
+
+
+@dataclass(frozen=True)
+class TossScenario(Scenario):
+    """Adds the bodies."""
+
+    target: int
+    """Cube that is asked for."""
+    other: int
+    bin: int
+    """Bin that it belongs in."""
+    other_bin: int
+
+
+class Toss(Task):
+    """Make the named cube land in the named bin. The arm may move faster here than in other tasks."""
+
+    forms = {  # noqa: RUF012
+        "name": Form(
+            "toss the {object} into the {bin}",
+            (
+                "throw the {object} into the {bin}",
+                "fling the {object} into the {bin}",
+                "throw the {object} so that it lands in the {bin}",
+                "pitch the {object} into the {bin}",
+            ),
+            ("the {object} should fly into the {bin}", "hurl the {object} into the {bin}"),
+        )
+    }
+    stages = ("start", "wrong_object", "missed", "wrong_bin", "reached", "grasped", "flying", "tossed")
+    time_limit = 12.0
+
+    @classmethod
+    def limits(cls, limits: ControlLimits) -> ControlLimits:
+        """Faster, and with the fingers turned to either side of the throw."""
+        return replace(limits, speed=SPEED, yaw=YAW)
+
+    def build(self) -> Any:
+        """Two cubes, two bins."""
+        spec = tabletop(self.robots, VIEW)
+        for slot in range(2):
+            add_object(spec, f"object_{slot}")
+            body = spec.worldbody.add_body(name=f"bin_{slot}")
+            out = INSIDE + WALL
+            _box(body, (0.0, 0.0, 0.0005), (out, out, 0.0005), collides=False)
+            for sign in (-1, 1):
+                _box(body, (sign * out, 0.0, HEIGHT / 2), (WALL, out + WALL, HEIGHT / 2))
+                _box(body, (0.0, sign * out, HEIGHT / 2), (out + WALL, WALL, HEIGHT / 2))
+        return spec
+
+    def reset(self, world: World, rng: np.random.Generator) -> TossScenario:
+        """A cube and a bin on each side, in four colours."""
+        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
+        cubes = [dress(world.model, f"object_{slot}", "cube", colours[slot]) for slot in range(2)]
+        bins = [body_id(world.model, f"bin_{slot}") for slot in range(2)]
+        for cube, centre in zip(cubes, _sides(area(*CUBE_AREA, world.spread), rng), strict=True):
+            put(world, cube, np.append(centre, CUBE.height), rng.uniform(-CUBE.yaw, CUBE.yaw))
+        for body, colour, centre in zip(bins, colours[2:], _sides(BIN_AREA, rng), strict=True):
+            world.model.body_pos[body] = [*centre, 0.0]
+            first = world.model.body_geomadr[body]
+            world.model.geom_rgba[first : first + world.model.body_geomnum[body]] = RGBA[colour]
+        meanings = [
+            Meaning.of("name", object=f"{cube} cube", bin=f"{bin_} bin")
+            for cube in colours[:2]
+            for bin_ in colours[2:]
+        ]
+        return TossScenario(
+            asked=meanings[0],
+            swapped=meanings[rng.integers(1, 4)],
+            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            target=cubes[0],
+            other=cubes[1],
+            bin=bins[0],
+            other_bin=bins[1],
+        )
+
+    def is_success(self, world: World, scenario: TossScenario) -> bool:
+        """The cube lies in the bin, without the other one."""
+        return (
+            _inside(world, scenario.bin, scenario.target)
+            and at_rest(world, scenario.target)
+            and not _inside(world, scenario.bin, scenario.other)
+        )
+
+    def has_failed(self, world: World, scenario: TossScenario) -> bool:
+        """The cube lies out of reach, but not in the bin."""
+        return fell_off(world, scenario.target) or _is_missed(world, scenario)
+
+    def progress(self, world: World, scenario: TossScenario) -> float:
+        """0.3 for closeness of the gripper, 0.2 for the grasp, 0.4 for closeness to the bin."""
+        if self.is_success(world, scenario):
+            return 1.0
+        data = world.data
+        away = float(np.linalg.norm((data.xpos[scenario.target] - data.xpos[scenario.bin])[:2]))
+        near = 0.4 * max(0.0, 1.0 - away / 0.6)
+        if abs(data.xpos[scenario.target, 1]) > REACH:
+            return 0.5 + near
+        reach = max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4)
+        return 0.3 * reach + (0.2 + near if scenario.target in world.held() else 0.0)
+
+    def stage(self, world: World, scenario: TossScenario) -> str:
+        """Where the episode stands now."""
+        if self.is_success(world, scenario):
+            return "tossed"
+        held = world.held()
+        if scenario.target in held:
+            return "grasped"
+        if _inside(world, scenario.other_bin, scenario.target):
+            return "wrong_bin"
+        if _is_missed(world, scenario):
+            return "missed"
+        if abs(world.data.xpos[scenario.target, 1]) > REACH:
+            return "flying"
+        away = abs(world.data.xpos[scenario.other, 1]) > REACH
+        if scenario.other in held or away:
+            return "wrong_object"
+        return "reached" if from_gripper(world, scenario.target) < 0.05 else "start"
+
+    def focus(self, world: World, scenario: TossScenario) -> Float[np.ndarray, " 3"]:
+        """The cube until it is held, then the bin."""
+        held = scenario.target in world.held()
+        return world.data.xpos[scenario.bin if held else scenario.target]
+
+    def expert(self) -> Expert:
+        """Grasp, wind up, throw."""
+        return TossExpert(HEIGHT)
+
+    def meanings(self) -> list[Meaning]:
+        """Every cube into every bin of another colour."""
+        return [
+            Meaning.of("name", object=f"{cube} cube", bin=f"{bin_} bin")
+            for cube in RGBA
+            for bin_ in RGBA
+            if bin_ != cube
+        ]
+
+
+def _sides(
+    corners: tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]], rng: np.random.Generator
+) -> Float[np.ndarray, "2 2"]:
+    """A place on either side of the table [m], in random order."""
+    centres = rng.uniform(*corners, size=(2, 2))
+    centres[rng.integers(2), 1] *= -1.0
+    return centres
+
+
+def _box(body: Any, pos: tuple, size: tuple, collides: bool = True) -> None:
+    body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, contype=0, conaffinity=int(collides)
+    )  # fmt: skip
+
+
+def _inside(world: World, bin_: int, cube: int) -> bool:
+    offset = np.abs(world.data.xpos[cube] - world.data.xpos[bin_])
+    return bool((offset[:2] < INSIDE).all() and offset[2] < HEIGHT)
+
+
+def _is_missed(world: World, scenario: TossScenario) -> bool:
+    cube = scenario.target
+    _, y, z = world.data.xpos[cube].tolist()
+    lies = at_rest(world, cube) and z < CUBE.radius
+    return lies and abs(y) > REACH and not _inside(world, scenario.bin, cube)
