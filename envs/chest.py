@@ -1,12 +1,13 @@
 """Chest: two drawers side by side that open towards the middle of the table, each with a bar to pull at."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from .gl import mujoco
-from .objects import RGBA, body_id
+from .objects import RGBA, add_box, body_id, paint
 from .task import World
 
 DRAWERS = ("drawer_0", "drawer_1")
@@ -36,6 +37,9 @@ MIDDLE = FRONT + 2 * THICK + INNER[1]
 """y of the middle of a closed drawer [m]."""
 BAR_Y = FRONT - BAR_GAP - BAR[1]
 """y of the bar of a closed drawer [m]."""
+
+
+_box = partial(add_box, friction=[0.6, 0.005, 0.0001])
 
 
 def add_chest(spec: Any) -> None:
@@ -79,8 +83,7 @@ def dress_chest(model: Any, x: float, colours: tuple[str, str]) -> tuple[int, in
     bodies = []
     for name, colour in zip(DRAWERS, colours, strict=True):
         body = body_id(model, name)
-        first = model.body_geomadr[body]
-        model.geom_rgba[first : first + model.body_geomnum[body]] = RGBA[colour]
+        paint(model, body, colour)
         lid = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, f"{name}_lid")
         model.geom_rgba[lid] = RGBA[colour]
         bodies.append(body)
@@ -106,12 +109,3 @@ def in_drawer(world: World, drawer: int, body: int) -> bool:
     """Whether a body's centre is between the walls of a drawer, and no higher than they are."""
     offset = world.data.xpos[body] - bottom(world, drawer)
     return bool((np.abs(offset[:2]) < INNER).all() and offset[2] < WALL_HEIGHT)
-
-
-def _box(
-    body: Any, pos: tuple, size: Any, conaffinity: int, rgba: tuple = (1.0, 1.0, 1.0, 1.0), name: str = ""
-) -> None:
-    body.add_geom(
-        name=name, type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=rgba, mass=0,
-        contype=0, conaffinity=conaffinity, friction=[0.6, 0.005, 0.0001],
-    )  # fmt: skip

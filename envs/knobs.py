@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .gl import mujoco
-from .objects import RGBA, body_id
+from .objects import RGBA, add_box, body_id, paint
 from .task import World
 
 BAR = (0.036, 0.008, 0.014)
@@ -26,7 +26,6 @@ MARK_AT = 0.056
 RANGE = 1.1
 """Knobs turn this far to either side [rad]."""
 GREY = (0.30, 0.31, 0.34, 1.0)
-WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
 def add_knob(spec: Any, name: str) -> None:
@@ -38,7 +37,7 @@ def add_knob(spec: Any, name: str) -> None:
     disc = mujoco.mjtGeom.mjGEOM_CYLINDER
     base.add_geom(type=disc, pos=[0, 0, 0.003], size=[DIAL, 0.003, 0], rgba=GREY, contype=0, conaffinity=0)
     for side in range(2):
-        _box(base.add_body(name=f"{name}_mark_{side}"), (0, 0, 0.004), (0.009, 0.009, 0.004), WHITE)
+        add_box(base.add_body(name=f"{name}_mark_{side}"), (0, 0, 0.004), (0.009, 0.009, 0.004), 0)
     knob = base.add_body(name=name, pos=[0, 0, BAR_HEIGHT])
     knob.add_joint(
         name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 0, 1], range=[-RANGE, RANGE], limited=True,
@@ -46,8 +45,8 @@ def add_knob(spec: Any, name: str) -> None:
     )  # fmt: skip
     knob.explicitinertial = True
     knob.mass, knob.inertia = 0.1, [2e-4] * 3
-    _box(knob, (0, 0, 0), BAR, WHITE, conaffinity=2)
-    _box(knob, (0.008 - BAR[0], 0, 0), (0.0085, 0.0085, 0.0145), WHITE)  # the end that points
+    add_box(knob, (0, 0, 0), BAR, touches=2)
+    add_box(knob, (0.008 - BAR[0], 0, 0), (0.0085, 0.0085, 0.0145), touches=0)  # the end that points
 
 
 def dress_knob(
@@ -68,9 +67,9 @@ def dress_knob(
     for side, (angle, mark_colour) in enumerate(marks):
         mark = body_id(model, f"{name}_mark_{side}")
         model.body_pos[mark, :2] = [-MARK_AT * math.cos(angle), -MARK_AT * math.sin(angle)]
-        model.geom_rgba[model.body_geomadr[mark]] = RGBA[mark_colour]
+        paint(model, mark, mark_colour)
     knob = body_id(model, name)
-    model.geom_rgba[model.body_geomadr[knob]] = RGBA[colour]
+    model.geom_rgba[model.body_geomadr[knob]] = RGBA[colour]  # the end that points stays white
     return knob
 
 
@@ -87,10 +86,3 @@ def set_angle(world: World, knob: int, value: float) -> None:
 def is_still(world: World, knob: int) -> bool:
     """Whether a knob turns slower than 0.1 rad/s."""
     return abs(float(world.data.qvel[world.model.body_dofadr[knob]])) < 0.1
-
-
-def _box(body: Any, pos: tuple, size: tuple, rgba: tuple, conaffinity: int = 0) -> None:
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=rgba, mass=0, contype=0,
-        conaffinity=conaffinity,
-    )  # fmt: skip

@@ -1,6 +1,7 @@
 """Objects to manipulate: boxes of three shapes in four colours. No recompile makes one of another."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +54,15 @@ INERTIA = 5e-5
 """About every axis, for every shape [kg m^2]."""
 
 
-def add_object(spec: Any, name: str) -> None:
-    """A free body called `name` that `dress` can turn into any shape."""
+def add_object(
+    spec: Any, name: str, shapes: Mapping[str, Shape] = SHAPES, mass: float = MASS, inertia: float = INERTIA
+) -> None:
+    """A free body called `name` that `dress` can turn into any of `shapes`."""
     body = spec.worldbody.add_body(name=name, pos=[0.5, 0.0, 0.05])
     body.add_freejoint(name=name)
     body.explicitinertial = True
-    body.mass, body.ipos, body.inertia = MASS, [0, 0, 0], [INERTIA] * 3
-    for kind, shape in SHAPES.items():
+    body.mass, body.ipos, body.inertia = mass, [0, 0, 0], [inertia] * 3
+    for kind, shape in shapes.items():
         body.add_geom(
             name=f"{name}_{kind}",
             type=mujoco.mjtGeom.mjGEOM_BOX,
@@ -67,15 +70,46 @@ def add_object(spec: Any, name: str) -> None:
         )  # fmt: skip
 
 
-def dress(model: Any, name: str, kind: str, colour: str) -> int:
+def dress(model: Any, name: str, kind: str, colour: str, shapes: Mapping[str, Shape] = SHAPES) -> int:
     """Makes the body called `name` a `colour` `kind` (one geom on, the others off); returns its number."""
     body = body_id(model, name)
-    model.body_ipos[body] = [0.0, 0.0, -SHAPES[kind].ballast]
-    for other in SHAPES:
+    model.body_ipos[body] = [0.0, 0.0, -shapes[kind].ballast]
+    for other in shapes:
         geom = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, f"{name}_{other}")
         on = other == kind
         model.geom_contype[geom] = model.geom_conaffinity[geom] = int(on)
         model.geom_rgba[geom] = RGBA[colour] if on else (0.0, 0.0, 0.0, 0.0)
+    return body
+
+
+def add_box(
+    body: Any, pos: Any, size: Any, touches: int, rgba: Any = (1.0, 1.0, 1.0, 1.0), **settings: Any
+) -> None:
+    """A part of the furniture.
+
+    Args:
+        pos: centre in the frame of `body` [m].
+        size: half sizes [m].
+        touches: 0 nothing, 1 objects, 2 gripper pads, 3 both.
+        settings: other attributes of the geom.
+    """
+    body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=rgba,
+        contype=0, conaffinity=touches, **{"mass": 0.0, **settings},
+    )  # fmt: skip
+
+
+def paint(model: Any, body: int, colour: str) -> None:
+    """Gives every geom of a body a colour."""
+    first = model.body_geomadr[body]
+    model.geom_rgba[first : first + model.body_geomnum[body]] = RGBA[colour]
+
+
+def furnish(model: Any, name: str, colour: str, centre: Float[np.ndarray, " 2"]) -> int:
+    """Paints the fixed body called `name` and moves it to `centre` [m]; returns its number."""
+    body = body_id(model, name)
+    model.body_pos[body] = [*centre, 0.0]
+    paint(model, body, colour)
     return body
 
 

@@ -8,6 +8,18 @@ from jaxtyping import Float
 WORKSPACE = (np.array([0.38, -0.20]), np.array([0.64, 0.20]))
 """Corners of the rectangle in which every single arm can grasp, x and y [m]: no spread goes beyond it."""
 
+WAITING = (np.array([0.38, -0.03, 0.18]), np.array([0.42, 0.03, 0.22]))
+"""Corners of the box in which a gripper waits when an episode starts, x, y, z [m]."""
+
+
+def waiting(
+    rng: np.random.Generator,
+    corners: tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]] = WAITING,
+    gripper: float = 1.0,
+) -> Float[np.ndarray, "1 5"]:
+    """[x, y, z, yaw, gripper] at which the only arm waits, drawn from a box [m]."""
+    return np.array([[*rng.uniform(*corners), 0.0, gripper]])
+
 
 def area(
     low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"], spread: float
@@ -17,6 +29,15 @@ def area(
         return low, high
     centre, half = (low + high) / 2, spread * (high - low) / 2
     return np.maximum(centre - half, WORKSPACE[0]), np.minimum(centre + half, WORKSPACE[1])
+
+
+def both_sides(
+    corners: tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]], rng: np.random.Generator
+) -> Float[np.ndarray, "2 2"]:
+    """A place [m] in a rectangle on one side of the table and one in its mirror image, in random order."""
+    centres = rng.uniform(*corners, size=(2, 2))
+    centres[rng.integers(2), 1] *= -1.0
+    return centres
 
 
 def scatter(

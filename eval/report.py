@@ -1,13 +1,13 @@
 """Writes a comparison down: an HTML page for people, Markdown for a repository, JSON for programs."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from . import sections
 from .cell import EXPERT
 from .compare import Comparison
+from .files import write_whole
 from .film import Clip
 from .page import document, element
 from .training import Training, cautions
@@ -33,9 +33,9 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     trainings = {name: t for name, t in (trainings or {}).items() if name in comparison.policies}
     numbers = to_dict(comparison, trainings)
-    _write(folder / "report.json", json.dumps(numbers, indent=2, allow_nan=False) + "\n")
-    _write(folder / "report.md", markdown(comparison, trainings))
-    _write(folder / "report.html", page(comparison, trainings, clips or []))
+    write_whole(folder / "report.json", json.dumps(numbers, indent=2, allow_nan=False) + "\n")
+    write_whole(folder / "report.md", markdown(comparison, trainings))
+    write_whole(folder / "report.html", page(comparison, trainings, clips or []))
     return folder / "report.html"
 
 
@@ -101,13 +101,3 @@ def markdown(comparison: Comparison, trainings: dict[str, Training]) -> str:
         *(["## Training", "\n".join(costs)] if costs else []),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

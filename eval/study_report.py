@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .files import write_whole
 from .study_page import lead, limits, page
 from .study_summary import StudyResult, markdown, summarise
 
@@ -23,8 +24,8 @@ def write_study(folder: Path, question: str, results: list[StudyResult], fixed: 
         "differences": [asdict(one) for one in differences],
         "fixed": fixed,
     }
-    (folder / "results.json").write_text(json.dumps(document, indent=1, default=str) + "\n")
+    write_whole(folder / "results.json", json.dumps(document, indent=1, default=str) + "\n")
     text = [f"# {question}", lead(rows), markdown(rows, differences), limits(rows)]
-    (folder / "results.md").write_text("\n\n".join(text) + "\n")
-    (folder / "results.html").write_text(page(question, rows, differences, fixed))
+    write_whole(folder / "results.md", "\n\n".join(text) + "\n")
+    write_whole(folder / "results.html", page(question, rows, differences, fixed))
     return folder / "results.html"

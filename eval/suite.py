@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .cell import EXPERT
 from .compare import Comparison
+from .files import write_whole
 from .stats import wilson
 
 
@@ -28,11 +29,9 @@ def write_suite(folder: Path, comparisons: list[Comparison]) -> Path:
     """Writes `suite.json` and `suite.md` into `folder`; returns the latter's path."""
     folder.mkdir(parents=True, exist_ok=True)
     table = {comparison.task: comparison.to_dict() for comparison in comparisons}
-    (folder / "suite.json").write_text(json.dumps(table, indent=1) + "\n")
-    lines = suite_table(comparisons).splitlines()
-    path = folder / "suite.md"
-    path.write_text("```\n" + "\n".join(lines) + "\n```\n")
-    return path
+    write_whole(folder / "suite.json", json.dumps(table, indent=1) + "\n")
+    write_whole(folder / "suite.md", f"```\n{suite_table(comparisons)}\n```\n")
+    return folder / "suite.md"
 
 
 def _pooled(comparisons: list[Comparison], name: str) -> str:

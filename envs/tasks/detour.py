@@ -15,7 +15,7 @@ from ..expert import Expert
 from ..experts.detour import DetourExpert, Way
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, body_id, put
+from ..objects import RGBA, body_id, paint, put
 from ..placement import area
 from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
@@ -109,7 +109,7 @@ class Detour(Task):
         for slot, (colour, sign) in enumerate(zip(colours, (1, -1), strict=True)):
             marks.append(body_id(world.model, f"mark_{slot}"))
             world.model.body_pos[marks[slot]] = [*(centre + sign * MARK_AT * ahead), 0.0005]
-            world.model.geom_rgba[world.model.body_geomadr[marks[slot]]] = RGBA[colour]
+            paint(world.model, marks[slot], colour)
             wall = body_id(world.model, f"wall_{slot}")
             walls[wall] = np.array([*(centre + sign * WALL_AT * ahead), WALL[2]])
             put(world, wall, walls[wall], angle)

@@ -11,6 +11,7 @@ from ..expert import Expert
 from ..experts.drawer import DrawerExpert
 from ..language import Form, Meaning
 from ..objects import RGBA
+from ..placement import waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -28,9 +29,8 @@ NEAR = 0.06
 """The gripper has reached the drawer when it is this near to its bar [m]."""
 PLACES = ("nearest to", "farthest from")
 """The robot; of the chest's drawers in their order."""
-START_LOW = np.array([0.38, -0.05, 0.18])
-START_HIGH = np.array([0.42, 0.01, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
+START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))
+"""Corners of the box in which the gripper waits, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Drawer(Task):
         return DrawerScenario(
             asked=Meaning.of(form, drawer=words),
             swapped=Meaning.of(other_form, drawer=other_words),
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng, START),
             drawer=drawer,
             other=drawers[1] if drawer == drawers[0] else drawers[0],
             opens=form == "open",

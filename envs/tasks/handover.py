@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..bars import BARS, add_bar, add_mat, dress_bar, dress_mat, on_mat
+from ..bars import BARS, INERTIA, MASS, add_mat, on_mat
 from ..expert import Expert
 from ..experts.handover import HandoverExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, at_rest, fell_off, put
+from ..objects import RGBA, add_object, at_rest, dress, fell_off, furnish, put
 from ..tabletop import View, from_the_front, tabletop
 from ..task import Scenario, Task, World
 
@@ -93,7 +93,7 @@ class Handover(Task):
         for slot in range(MATS):
             add_mat(spec, f"mat_{slot}")
         for slot in range(OBJECTS):
-            add_bar(spec, f"object_{slot}")
+            add_object(spec, f"object_{slot}", BARS, MASS, INERTIA)
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> HandoverScenario:
@@ -107,7 +107,7 @@ class Handover(Task):
         owners = [giver, giver, 1 - giver]
         lanes = [rng.permutation(len(LANES)).tolist() for _ in SIDES]
         mats = {
-            (side, mat_colour): dress_mat(
+            (side, mat_colour): furnish(
                 world.model, f"mat_{2 * side + i}", mat_colour, _spot(side, lanes[side].pop())
             )
             for side in range(2)
@@ -116,7 +116,7 @@ class Handover(Task):
         bodies = []
         slots = rng.permutation(OBJECTS).tolist()
         for slot, (colour_, kind_), owner in zip(slots, things, owners, strict=True):
-            body = dress_bar(world.model, f"object_{slot}", kind_, colour_)
+            body = dress(world.model, f"object_{slot}", kind_, colour_, BARS)
             jitter = np.minimum(world.spread * JITTER, MAX_JITTER)
             centre = _spot(owner, lanes[owner].pop()) + rng.uniform(-jitter, jitter)
             shape = BARS[kind_]

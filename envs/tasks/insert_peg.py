@@ -13,8 +13,8 @@ from ..expert import Expert
 from ..experts.insert import InsertExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, Shape, at_rest, body_id, fell_off, from_gripper, half_sizes, put
-from ..placement import area
+from ..objects import RGBA, Shape, at_rest, body_id, fell_off, from_gripper, furnish, half_sizes, put
+from ..placement import area, both_sides, waiting
 from ..robot import Robot
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -35,9 +35,6 @@ SEATED = 0.006
 """The peg is in when its underside is this near to the table [m]."""
 NEAR = 0.05
 """The gripper has reached the peg when its middle is this near to the peg's centre [m]."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -103,20 +100,16 @@ class InsertPeg(Task):
     def reset(self, world: World, rng: np.random.Generator) -> InsertPegScenario:
         """A hole on each side, in two colours."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
-        peg, *holes = (body_id(world.model, name) for name in ("peg", "hole_0", "hole_1"))
+        peg = body_id(world.model, "peg")
         centre = rng.uniform(*area(*PEG_AREA, world.spread))
         put(world, peg, np.append(centre, PEG.height), rng.uniform(-PEG.yaw, PEG.yaw))
-        centres = rng.uniform(*area(*HOLE_AREA, world.spread), size=(2, 2))
-        centres[rng.integers(2), 1] *= -1.0
-        for hole, colour, centre in zip(holes, colours, centres, strict=True):
-            world.model.body_pos[hole] = [*centre, 0.0]
-            first = world.model.body_geomadr[hole]
-            world.model.geom_rgba[first : first + world.model.body_geomnum[hole]] = RGBA[colour]
+        centres = both_sides(area(*HOLE_AREA, world.spread), rng)
+        holes = [furnish(world.model, f"hole_{i}", colours[i], centres[i]) for i in range(2)]
         meanings = [Meaning.of("name", hole=f"{colour} hole") for colour in colours]
         return InsertPegScenario(
             asked=meanings[0],
             swapped=meanings[1],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             peg=peg,
             hole=holes[0],
             other=holes[1],

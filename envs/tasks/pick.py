@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..dealing import deal
 from ..expert import Expert
 from ..experts.pick import PickExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, dress, fell_off, put
-from ..placement import area, scatter
+from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
+from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -23,9 +24,6 @@ DISTURBED = 0.02
 """Another object lifted this far [m] is a failure to pick the named one alone."""
 NEAR = 0.05
 """The gripper has reached the target when its middle is this near to the target's centre [m]."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +71,15 @@ class Pick(Task):
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
         objects = [(colour, kind), (colour, other_kind), (other_colour, kind)]
-        slots = rng.permutation(SLOTS).tolist()
+        bodies = deal(world, objects, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
         chosen = [SHAPES[kind_] for _, kind_ in objects]
-        yaws = np.array([rng.uniform(-shape.yaw, shape.yaw) for shape in chosen])
-        corners = area(*AREA, world.spread)
-        centres = scatter([s.radius for s in chosen], yaws, corners, self.robots[0].pads_outer, rng)
-        bodies = []
-        for i, (colour_, kind_) in enumerate(objects):
-            bodies.append(dress(world.model, f"object_{slots[i]}", kind_, colour_))
-            put(world, bodies[i], np.append(centres[i], chosen[i].height), yaws[i])
         meanings = [Meaning.of("name", object=f"{colour_} {kind_}") for colour_, kind_ in objects]
         return PickScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, SLOTS)],
             target=bodies[0],
             others=tuple(bodies[1:]),
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             shape=chosen[0],
             rest_heights={body: shape.height for body, shape in zip(bodies, chosen, strict=True)},
         )

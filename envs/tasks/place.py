@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..containers import add_tray, beside, draw_trays, dress_tray, inside
+from ..containers import TRAY_AREA, add_tray, beside, inside
 from ..dealing import deal
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, at_rest, fell_off, from_gripper
+from ..objects import RGBA, SHAPES, Shape, add_object, at_rest, fell_off, from_gripper, furnish
+from ..placement import both_sides, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -22,9 +23,6 @@ AWAY = 0.07
 """Success asks the gripper to be this far from the object [m]."""
 NEAR = 0.05
 """The gripper has reached the target when its middle is this near to the target's centre [m]."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,8 @@ class Place(Task):
         things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
         bodies = deal(world, things, beside(world.spread), self.robots[0].pads_outer, rng)
         trays = [
-            dress_tray(world.model, f"tray_{slot}", tray_colours[slot], centre)
-            for slot, centre in enumerate(draw_trays(rng))
+            furnish(world.model, f"tray_{slot}", tray_colours[slot], centre)
+            for slot, centre in enumerate(both_sides(TRAY_AREA, rng))
         ]
         meanings = [
             Meaning.of("name", object=f"{colour_} {kind_}", tray=f"{tray_colour} tray")
@@ -95,7 +93,7 @@ class Place(Task):
             swapped=meanings[rng.integers(1, len(meanings))],
             target=bodies[0],
             others=tuple(bodies[1:]),
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             shape=SHAPES[kind],
             tray=trays[0],
             other_tray=trays[1],

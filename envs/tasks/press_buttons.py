@@ -10,8 +10,8 @@ from ..expert import Expert
 from ..experts.poke import PokeExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, body_id
-from ..placement import area, scatter
+from ..objects import RGBA, add_box, body_id, paint
+from ..placement import area, scatter, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -33,10 +33,6 @@ RADIUS = 0.05
 NEAR = 0.04
 """The gripper has reached a button when it is this near to its top [m]."""
 GREY = (0.30, 0.31, 0.34, 1.0)
-WHITE = (1.0, 1.0, 1.0, 1.0)
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,14 @@ class PressButtons(Task):
         spec = tabletop(self.robots)
         for slot in range(BUTTONS):
             button = spec.worldbody.add_body(name=f"button_{slot}")
-            _box(button, (0, 0, BASE[2]), BASE, GREY)
-            _box(button, (0, 0, LAMP[2]), LAMP, WHITE)
+            add_box(button, (0, 0, BASE[2]), BASE, 0, GREY)
+            add_box(button, (0, 0, LAMP[2]), LAMP, 0)
             cap = button.add_body(name=f"cap_{slot}", pos=[0, 0, TOP - CAP[2]], gravcomp=1)
             cap.add_joint(
                 name=f"cap_{slot}", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 0, -1], range=[0, TRAVEL],
                 limited=True, damping=2.0, frictionloss=2.0,
             )  # fmt: skip
-            _box(cap, (0, 0, 0), CAP, WHITE, conaffinity=2, mass=0.05)
+            add_box(cap, (0, 0, 0), CAP, touches=2, mass=0.05)
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> PressButtonsScenario:
@@ -100,7 +96,7 @@ class PressButtons(Task):
         centres = scatter([RADIUS] * BUTTONS, np.zeros(BUTTONS), corners, self.robots[0].pads_outer, rng)
         caps = [body_id(world.model, f"cap_{slot}") for slot in rng.permutation(BUTTONS).tolist()]
         for cap, colour, centre in zip(caps, colours, centres, strict=True):
-            world.model.geom_rgba[world.model.body_geomadr[cap]] = RGBA[colour]
+            paint(world.model, cap, colour)
             world.model.body_pos[world.model.body_parentid[cap], :2] = centre
         meanings = [
             Meaning.of("order", first=f"{first} button", second=f"{second} button")
@@ -111,7 +107,7 @@ class PressButtons(Task):
         return PressButtonsScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             first=caps[0],
             second=caps[1],
             third=caps[2],
@@ -184,10 +180,3 @@ def _pressed(world: World, cap: int) -> bool:
 def _distance(world: World, cap: int) -> float:
     """From the gripper to a button [m]."""
     return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - world.data.xpos[cap]))
-
-
-def _box(body: Any, pos: tuple, size: tuple, rgba: tuple, conaffinity: int = 0, mass: float = 0.0) -> None:
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=rgba, mass=mass, contype=0,
-        conaffinity=conaffinity,
-    )  # fmt: skip

@@ -10,8 +10,8 @@ from ..expert import Expert
 from ..experts.press import Drag, PressExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, at_rest, body_id, fell_off, from_gripper, put
-from ..placement import area
+from ..objects import RGBA, at_rest, body_id, fell_off, from_gripper, paint, put
+from ..placement import area, both_sides, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -34,9 +34,6 @@ CLEAR = 0.02
 """Success asks the fingers to be this high above the slab [m]."""
 NEAR = 0.06
 """The gripper has reached the slab when its middle is this near to the slab's centre [m]."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +94,10 @@ class Push(Task):
             [body_id(world.model, f"{name}_{i}") for i in range(PAIR)] for name in ("slab", "square")
         )
         for body, colour in zip((*slabs, *squares), colours, strict=True):
-            world.model.geom_rgba[world.model.body_geomadr[body]] = RGBA[colour]
-        for body, centre in zip(slabs, _sides(SLAB_AREA, world.spread, rng), strict=True):
+            paint(world.model, body, colour)
+        for body, centre in zip(slabs, both_sides(area(*SLAB_AREA, world.spread), rng), strict=True):
             put(world, body, np.append(centre, SLAB[2]), rng.uniform(-YAW, YAW))
-        for body, centre in zip(squares, _sides(SQUARE_AREA, 1.0, rng), strict=True):
+        for body, centre in zip(squares, both_sides(SQUARE_AREA, rng), strict=True):
             world.model.body_pos[body] = [*centre, 0.0005]
         meanings = [
             Meaning.of("name", object=f"{slab} slab", square=f"{square} square")
@@ -110,7 +107,7 @@ class Push(Task):
         return PushScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             target=slabs[0],
             other=slabs[1],
             square=squares[0],
@@ -175,15 +172,6 @@ class Push(Task):
             for square in RGBA
             if square != slab
         ]
-
-
-def _sides(
-    corners: tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]], spread: float, rng: np.random.Generator
-) -> Float[np.ndarray, "2 2"]:
-    """A place on either side of the table [m], in random order."""
-    centres = rng.uniform(*area(*corners, spread), size=(PAIR, 2))
-    centres[rng.integers(PAIR), 1] *= -1.0
-    return centres
 
 
 def _apart(world: World, slab: int, square: int) -> float:

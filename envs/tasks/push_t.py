@@ -12,8 +12,8 @@ from ..expert import Expert
 from ..experts.push_t import PushTExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, at_rest, body_id, fell_off, from_gripper, put
-from ..placement import area
+from ..objects import RGBA, at_rest, body_id, fell_off, from_gripper, paint, put
+from ..placement import area, both_sides, waiting
 from ..pushing import BAR, BAR_AT, STEM, STEM_AT
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -38,9 +38,8 @@ ARM = 0.08
 """Error in place [m] that one radian counts for in progress."""
 SPEED = 0.25
 """Fastest command [m/s]."""
-START_LOW = np.array([0.38, -0.03, 0.12])
-START_HIGH = np.array([0.42, 0.03, 0.16])
-"""The gripper waits in this box, x, y, z [m]."""
+START = (np.array([0.38, -0.03, 0.12]), np.array([0.42, 0.03, 0.16]))
+"""Corners of the box in which the gripper waits, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +105,18 @@ class PushT(Task):
         tee = body_id(world.model, "tee")
         centre = rng.uniform(*area(*TEE_AREA, world.spread))
         put(world, tee, np.append(centre, HEIGHT), rng.uniform(-TURN, TURN))
-        centres = rng.uniform(*area(*OUTLINE_AREA, world.spread), size=(2, 2))
-        centres[rng.integers(2), 1] *= -1.0
+        centres = both_sides(area(*OUTLINE_AREA, world.spread), rng)
         angles = rng.uniform(-TURN, TURN, size=2)
         outlines = [body_id(world.model, f"outline_{slot}") for slot in range(2)]
         for outline, colour, place, angle in zip(outlines, colours, centres, angles, strict=True):
             world.model.body_pos[outline] = [*place, 0.0005]
             world.model.body_quat[outline] = [np.cos(angle / 2), 0.0, 0.0, np.sin(angle / 2)]
-            first = world.model.body_geomadr[outline]
-            world.model.geom_rgba[first : first + 2] = RGBA[colour]
+            paint(world.model, outline, colour)
         meanings = [Meaning.of("name", outline=f"{colour} outline") for colour in colours]
         return PushTScenario(
             asked=meanings[0],
             swapped=meanings[1],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, -1.0]]),
+            start=waiting(rng, START, gripper=-1.0),
             tee=tee,
             outline=outlines[0],
             other=outlines[1],

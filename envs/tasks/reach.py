@@ -11,7 +11,7 @@ from ..expert import Expert
 from ..experts.hover import HoverExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
-from ..placement import area
+from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -29,9 +29,6 @@ TOLERANCE = 0.02
 """Success: the gripper is this near to that point [m]."""
 NEAR = 0.06
 """The gripper is near an object when it is this near to the point over it [m]."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ class Reach(Task):
         return ReachScenario(
             asked=meanings[target],
             swapped=meanings[swapped],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             target=bodies[target],
             shapes={body: SHAPES[kind_] for body, (_, kind_) in zip(bodies, things, strict=True)},
         )

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..containers import add_tray, beside, draw_trays, dress_tray, inside
+from ..containers import TRAY_AREA, add_tray, beside, inside
 from ..dealing import deal
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, at_rest, fell_off, from_gripper
+from ..objects import RGBA, SHAPES, Shape, add_object, at_rest, fell_off, from_gripper, furnish
+from ..placement import both_sides, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -23,9 +24,6 @@ DROP = 0.012
 """Height of an object's underside above the table when it is let go [m]."""
 AWAY = 0.07
 """Success asks the gripper to be this far from every object [m]."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,8 @@ class Sort(Task):
         things = [(colour, kind) for colour in colours[:2] for kind in KINDS]
         bodies = deal(world, things, beside(world.spread), self.robots[0].pads_outer, rng)
         trays = [
-            dress_tray(world.model, f"tray_{slot}", colour, centre)
-            for slot, (colour, centre) in enumerate(zip(colours[2:], draw_trays(rng), strict=True))
+            furnish(world.model, f"tray_{slot}", colour, centre)
+            for slot, (colour, centre) in enumerate(zip(colours[2:], both_sides(TRAY_AREA, rng), strict=True))
         ]
         # Each sentence, with the objects that it puts into the first tray: two sentences mean the same.
         questions = [
@@ -91,7 +89,7 @@ class Sort(Task):
         return SortScenario(
             asked=asked,
             swapped=different[rng.integers(len(different))],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             trays={body: trays[0] if body in first else trays[1] for body in bodies},
             shapes={body: SHAPES[kind] for body, (_, kind) in zip(bodies, things, strict=True)},
         )

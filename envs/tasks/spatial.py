@@ -14,7 +14,7 @@ from ..experts.carry import CarryExpert, Errand
 from ..gl import mujoco
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, add_object, at_rest, body_id, fell_off, from_gripper
-from ..placement import area
+from ..placement import area, waiting
 from ..relations import WAYS, Relation
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -37,9 +37,6 @@ AWAY = 0.07
 """Success asks the gripper to be this far from the cube [m]."""
 NEAR = 0.05
 """The gripper has reached the cube when its middle is this near to the cube's centre [m]."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ class Spatial(Task):
         return SpatialScenario(
             asked=_meaning(target, relation, names | {plate: "plate"}, rng),
             swapped=_meaning(*rest[rng.integers(len(rest))], names | {plate: "plate"}, rng),
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             target=target,
             others=tuple(cube for cube in cubes if cube != target),
             relation=relation,

@@ -11,7 +11,7 @@ from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, add_object, at_rest, fell_off, from_gripper, half_sizes
-from ..placement import area
+from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -28,9 +28,8 @@ AWAY = 0.07
 """Success asks the gripper to be this far from the upper cube [m]."""
 NEAR = 0.05
 """The gripper has reached the upper cube when its middle is this near to the cube's centre [m]."""
-START_LOW = np.array([0.38, -0.03, 0.20])
-START_HIGH = np.array([0.42, 0.03, 0.24])
-"""The gripper waits in this box, x, y, z [m]."""
+START = (np.array([0.38, -0.03, 0.20]), np.array([0.42, 0.03, 0.24]))
+"""Corners of the box in which the gripper waits, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Stack(Task):
         return StackScenario(
             asked=Meaning.of("name", upper=names[0], lower=names[1]),
             swapped=Meaning.of("name", upper=names[1], lower=names[0]),
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng, START),
             upper=upper,
             lower=lower,
             third=third,

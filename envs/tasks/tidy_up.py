@@ -12,7 +12,7 @@ from ..expert import Expert
 from ..experts.tidy import TidyExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
-from ..placement import area
+from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -25,9 +25,8 @@ CHEST = (0.495, 0.515)
 """x of the middle of the chest is drawn from here [m]."""
 CLOSED, OPEN = 0.015, 0.09
 """A drawer counts as closed below the first extension and as open above the second [m]."""
-START_LOW = np.array([0.38, -0.05, 0.18])
-START_HIGH = np.array([0.42, 0.01, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
+START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))
+"""Corners of the box in which the gripper waits, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class TidyUp(Task):
         return TidyUpScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng, START),
             target=bodies[0],
             others=tuple(bodies[1:]),
             shape=SHAPES[kind],

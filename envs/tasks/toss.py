@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..containers import add_pen
 from ..control import ControlLimits
 from ..expert import Expert
 from ..experts.toss import TossExpert
-from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, add_object, at_rest, body_id, dress, fell_off, from_gripper, put
-from ..placement import area
+from ..objects import RGBA, SHAPES, add_object, at_rest, dress, fell_off, from_gripper, furnish, put
+from ..placement import area, both_sides, waiting
 from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
 
@@ -33,9 +33,6 @@ YAW = (-1.35, 1.90)
 """Range of the commanded yaw [rad]: fingers beside the way of the throw, not before and behind the cube."""
 VIEW = from_the_front((0.47, 0.0, 0.09), fovy=34.0)
 """Sees both bins."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -78,25 +75,17 @@ class Toss(Task):
         spec = tabletop(self.robots, VIEW)
         for slot in range(2):
             add_object(spec, f"object_{slot}")
-            body = spec.worldbody.add_body(name=f"bin_{slot}")
-            out = INSIDE + WALL
-            _box(body, (0.0, 0.0, 0.0005), (out, out, 0.0005), collides=False)
-            for sign in (-1, 1):
-                _box(body, (sign * out, 0.0, HEIGHT / 2), (WALL, out + WALL, HEIGHT / 2))
-                _box(body, (0.0, sign * out, HEIGHT / 2), (out + WALL, WALL, HEIGHT / 2))
+            add_pen(spec, f"bin_{slot}", np.full(2, INSIDE), WALL, HEIGHT)
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> TossScenario:
         """A cube and a bin on each side, in four colours."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
         cubes = [dress(world.model, f"object_{slot}", "cube", colours[slot]) for slot in range(2)]
-        bins = [body_id(world.model, f"bin_{slot}") for slot in range(2)]
-        for cube, centre in zip(cubes, _sides(area(*CUBE_AREA, world.spread), rng), strict=True):
+        for cube, centre in zip(cubes, both_sides(area(*CUBE_AREA, world.spread), rng), strict=True):
             put(world, cube, np.append(centre, CUBE.height), rng.uniform(-CUBE.yaw, CUBE.yaw))
-        for body, colour, centre in zip(bins, colours[2:], _sides(BIN_AREA, rng), strict=True):
-            world.model.body_pos[body] = [*centre, 0.0]
-            first = world.model.body_geomadr[body]
-            world.model.geom_rgba[first : first + world.model.body_geomnum[body]] = RGBA[colour]
+        places = both_sides(BIN_AREA, rng)
+        bins = [furnish(world.model, f"bin_{i}", colours[2 + i], places[i]) for i in range(2)]
         meanings = [
             Meaning.of("name", object=f"{cube} cube", bin=f"{bin_} bin")
             for cube in colours[:2]
@@ -105,7 +94,7 @@ class Toss(Task):
         return TossScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, 4)],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             target=cubes[0],
             other=cubes[1],
             bin=bins[0],
@@ -171,21 +160,6 @@ class Toss(Task):
             for bin_ in RGBA
             if bin_ != cube
         ]
-
-
-def _sides(
-    corners: tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]], rng: np.random.Generator
-) -> Float[np.ndarray, "2 2"]:
-    """A place on either side of the table [m], in random order."""
-    centres = rng.uniform(*corners, size=(2, 2))
-    centres[rng.integers(2), 1] *= -1.0
-    return centres
-
-
-def _box(body: Any, pos: tuple, size: tuple, collides: bool = True) -> None:
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, contype=0, conaffinity=int(collides)
-    )  # fmt: skip
 
 
 def _inside(world: World, bin_: int, cube: int) -> bool:

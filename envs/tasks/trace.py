@@ -11,7 +11,7 @@ from ..expert import Expert
 from ..experts.trace import TraceExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, body_id
-from ..placement import area
+from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -34,9 +34,8 @@ ACCURACY = 0.004
 VISITED_RGBA = (0.25, 0.25, 0.27, 1.0)
 BETWEEN = np.linspace(0.25, 1.0, 4)[:, None]
 """Where the way of one control step is looked at."""
-START_LOW = np.array([0.38, -0.03, 0.10])
-START_HIGH = np.array([0.42, 0.03, 0.16])
-"""The gripper waits in this box, x, y, z [m]."""
+START = (np.array([0.38, -0.03, 0.10]), np.array([0.42, 0.03, 0.16]))
+"""Corners of the box in which the gripper waits, x, y, z [m]."""
 COUNT, LAST, ERROR, LENGTH = 0, slice(1, 3), 3, 4
 """User data: points visited; where the fingertips drew last (0, 0: nowhere) [m]; their distance from the
 curve, summed over the length drawn [m^2]; that length [m]."""
@@ -105,7 +104,7 @@ class Trace(Task):
         return TraceScenario(
             asked=meanings[asked],
             swapped=[m for m in meanings if m != meanings[asked]][rng.integers(3)],
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, -1.0]]),
+            start=waiting(rng, START, gripper=-1.0),
             line=lines[0][order],
             geoms=geoms[0][order],
             rgba=RGBA[colours[0]],

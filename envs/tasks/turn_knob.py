@@ -11,7 +11,7 @@ from ..experts.turn import Turn, TurnExpert
 from ..knobs import BAR, BAR_HEIGHT, add_knob, angle, dress_knob, is_still, set_angle
 from ..language import Form, Meaning
 from ..objects import RGBA
-from ..placement import area
+from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -36,9 +36,6 @@ CLEAR = 0.02
 """Success asks the fingers to be this high above the bar [m]."""
 NEAR = 0.05
 """The gripper has reached the knob when it is this near to the bar's middle [m]."""
-START_LOW = np.array([0.38, -0.03, 0.18])
-START_HIGH = np.array([0.42, 0.03, 0.22])
-"""The gripper waits in this box, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ class TurnKnob(Task):
         return TurnKnobScenario(
             asked=asked,
             swapped=swapped,
-            start=np.array([[*rng.uniform(START_LOW, START_HIGH), 0.0, 1.0]]),
+            start=waiting(rng),
             knob=knob,
             other=other,
             before=before,

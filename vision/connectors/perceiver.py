@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..connector import Connector, ConnectorConfig, check_counts
-from ..linear import scaled_linear
+from ..connector import ConnectorConfig
+from ._latents import Latents, check_heads
 
 
 @dataclass(frozen=True)
@@ -20,37 +19,15 @@ class Config(ConnectorConfig):
     layers: int = 2
     heads: int = 4
 
-    def build(self, width: int, tokens: int, dim: int, scale: float) -> "Perceiver":
+    def build(self, width: int, tokens: int, dim: int, scale: float) -> Latents:
         """The connector; see `ConnectorConfig.build`.
 
         Raises:
             ValueError: a size is below 1, or the encoder's width no multiple of the heads.
         """
-        check_counts(self, "latents", "layers", "heads")
-        if width % self.heads:
-            raise ValueError(f"connector: encoder width {width} must be a multiple of heads {self.heads}")
-        return Perceiver(self, width, dim, scale)
-
-
-class Perceiver(Connector):
-    """Layers of attention and an MLP."""
-
-    def __init__(self, config: Config, width: int, dim: int, scale: float) -> None:
-        super().__init__()
-        self.tokens_per_image = config.latents
-        self.latents = nn.Parameter(torch.randn(config.latents, width))
-        self.layers = nn.ModuleList(Layer(width, config.heads) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(width)
-        self.projection = scaled_linear(width, dim, scale)
-
-    def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
-        """What the latents found in each view."""
-        b, v = tokens.shape[:2]
-        seen = rearrange(tokens, "b v n e -> (b v) n e")
-        latents = repeat(self.latents, "m e -> bv m e", bv=b * v)
-        for layer in self.layers:
-            latents = layer(latents, seen)
-        return rearrange(self.projection(self.norm(latents)), "(b v) m d -> b v m d", b=b)
+        check_heads(self, width, self.heads, "latents")
+        layers = [Layer(width, self.heads) for _ in range(self.layers)]
+        return Latents(self.latents, layers, width, dim, scale)
 
 
 class Layer(nn.Module):

@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-import torch
-from einops import rearrange, repeat
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from ..connector import Connector, ConnectorConfig, check_counts
-from ..linear import scaled_linear
+from ..connector import ConnectorConfig
+from ._latents import Latents, check_heads
 
 
 @dataclass(frozen=True)
@@ -20,39 +17,18 @@ class Config(ConnectorConfig):
     layers: int = 2
     heads: int = 4
 
-    def build(self, width: int, tokens: int, dim: int, scale: float) -> "QFormer":
+    def build(self, width: int, tokens: int, dim: int, scale: float) -> Latents:
         """The connector; see `ConnectorConfig.build`.
 
         Raises:
             ValueError: a size is below 1, or the encoder's width no multiple of the heads.
         """
-        check_counts(self, "queries", "layers", "heads")
-        if width % self.heads:
-            raise ValueError(f"connector: encoder width {width} must be a multiple of heads {self.heads}")
-        return QFormer(self, width, dim, scale)
-
-
-class QFormer(Connector):
-    """Each layer: attention among the queries, attention to the image, an MLP; a norm before each."""
-
-    def __init__(self, config: Config, width: int, dim: int, scale: float) -> None:
-        super().__init__()
-        self.tokens_per_image = config.queries
-        self.queries = nn.Parameter(torch.randn(config.queries, width))
-        self.layers = nn.ModuleList(
+        check_heads(self, width, self.heads, "queries")
+        # Each layer: attention among the queries, attention to the image, an MLP; a norm before each.
+        layers = [
             nn.TransformerDecoderLayer(
-                width, config.heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True
+                width, self.heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True
             )
-            for _ in range(config.layers)
-        )
-        self.norm = nn.LayerNorm(width)
-        self.projection = scaled_linear(width, dim, scale)
-
-    def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
-        """What the queries found in each view."""
-        b, v = tokens.shape[:2]
-        seen = rearrange(tokens, "b v n e -> (b v) n e")
-        found = repeat(self.queries, "m e -> bv m e", bv=b * v)
-        for layer in self.layers:
-            found = layer(found, seen)
-        return rearrange(self.projection(self.norm(found)), "(b v) m d -> b v m d", b=b)
+            for _ in range(self.layers)
+        ]
+        return Latents(self.queries, layers, width, dim, scale)
