@@ -7,8 +7,8 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..connector import Connector, ConnectorConfig, check_counts
-from ..linear import scaled_linear
+from .connector import Connector, ConnectorConfig, check_counts
+from .linear import scaled_linear
 
 
 class Latents(Connector):
