@@ -78,6 +78,7 @@ def test_doing_what_is_asked_is_success_and_doing_what_swapped_asks_is_none(env)
     [("to the left of", -1, 0), ("to the right of", 1, 0), ("in front of", 0, 1), ("behind", 0, -1)],
 )
 def test_ways_are_directions_in_the_front_image(env, way, dx, dy):
+    env.reset(seed=0)
     landmark = np.array([0.5, 0.05, 0.0])
     beside = landmark + np.append(DISTANCE * WAYS[way], 0.0)
     change = np.diff(env.project(np.array([landmark, beside]), "front", 96, 96), axis=0)[0]

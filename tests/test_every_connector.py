@@ -115,7 +115,7 @@ def test_queries_of_a_qformer_see_each_other_and_latents_of_a_perceiver_see_the_
         torch.nn.init.zeros_(layer.multihead_attn.out_proj.weight)
     before = former(tokens())
     with torch.no_grad():
-        former.queries[0] += 1
+        former.latents[0] += 1
     assert (before != former(tokens())).any(dim=-1).all()
 
     resampler, keys = seeded(perceiver.Config()), []
