@@ -111,8 +111,6 @@ def markdown(rows: list[Row], differences: list[Difference]) -> str:
         f"[{100 * one.estimate.low:+.1f}, {100 * one.estimate.high:+.1f}], p = {one.p:.2g}"
         for one in real
     ]
-    if not rows[0].success.about_trainings:
-        lines.append("\nOne training each: nothing here says how another training seed would do.")
     return "\n".join(lines)
 
 
