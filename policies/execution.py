@@ -1,12 +1,14 @@
 """Which actions of predicted chunks are executed, and when the policy is asked again; numpy only.
 
 Asked at control step t, the policy answers with actions for t, t+1, ..., t+k-1; it is asked again at
-t + `execute`. Four things can happen in between:
+t + `execute`. Five things can happen in between:
 
 - receding horizon: the first `execute` actions of the answer are executed;
 - delay: the answer comes `delay` steps late, and until then the actions go on that the last answer gave for
   these steps (the first answer is waited for). For execute = 4, delay = 1, and answers a at 0 and b at 4:
   a0 a1 a2 a3 | a4 b1 b2 b3;
+- wait: the robot stands still for those `delay` steps, and then executes a whole answer to what it saw
+  before: a0 a1 a2 a3 | . b0 b1 b2 b3;
 - guided: the answer is drawn so that it goes on from the last one (real-time chunking, arXiv 2506.07339): it
   is pulled fully towards what will be executed before it comes, and less and less towards what follows;
 - ensemble: the policy is asked at every step, and the average of all answers for that step is executed, with
@@ -27,7 +29,9 @@ class Execution:
     execute: int = 4
     """Control steps between two questions to the policy."""
     delay: int = 0
-    """Control steps for which an answer is waited for while the robot moves on."""
+    """Control steps by which an answer comes late."""
+    wait: bool = False
+    """Whether the robot stands still meanwhile; else it moves on."""
     guided: bool = False
     """Whether answers go on from the last one; needs a head that can, such as flow."""
     ensemble: float | None = None
@@ -36,17 +40,27 @@ class Execution:
     def __post_init__(self) -> None:
         if self.execute < 1:
             raise ValueError(f"execute must be at least 1, got {self.execute}")
-        if not 0 <= self.delay <= self.execute:
+        if self.delay < 0 or (self.delay > self.execute and not self.wait):
             raise ValueError(
-                f"delay must be between 0 and execute = {self.execute} control steps, got {self.delay}"
+                f"delay must be between 0 and execute = {self.execute} control steps, got {self.delay}; a "
+                "robot that waits may do so for longer"
             )
         if self.ensemble is not None and (self.execute, self.delay) != (1, 0):
             raise ValueError(
                 "an ensemble asks the policy at every step: it needs execute 1 and delay 0, got "
                 f"{self.execute} and {self.delay}"
             )
+        if self.guided and self.wait:
+            raise ValueError(
+                "guided answers go on from the last one, which a robot that waits has left: choose one"
+            )
         if self.guided and self.ensemble is not None:
             raise ValueError("an ensemble averages answers, guided ones go on from each other: choose one")
+
+    @property
+    def mixes(self) -> bool:
+        """Whether actions of different answers follow on each other without a new look."""
+        return (self.delay > 0 and not self.wait) or self.guided or self.ensemble is not None
 
     def check(self, chunk: int, action_space: str) -> None:
         """Whether a policy can be executed so.
@@ -56,12 +70,12 @@ class Execution:
         """
         if self.execute > chunk:
             raise ValueError(f"execute must be at most the policy's chunk length {chunk}, got {self.execute}")
-        if self.execute + self.delay > chunk:
+        if self.execute + self.delay > chunk and not self.wait:
             raise ValueError(
                 f"execute + delay must be at most the policy's chunk length {chunk}, got {self.execute} + "
                 f"{self.delay}"
             )
-        if action_space.endswith("_relative") and (self.delay or self.guided or self.ensemble is not None):
+        if action_space.endswith("_relative") and self.mixes:
             raise ValueError(
                 f"{action_space} actions count from where their own chunk began: those of several chunks "
                 "cannot be mixed by a delay, guidance or an ensemble"
@@ -85,7 +99,8 @@ class Executor:
         Raises:
             ValueError: the chunk is shorter than `execute`.
         """
-        execute, delay = self._config.execute, self._config.delay
+        execute = self._config.execute
+        delay = 0 if self._config.wait else self._config.delay
         if execute > len(chunk):
             raise ValueError(f"execute must be at most the chunk length {len(chunk)}, got {execute}")
         if self._config.ensemble is not None:

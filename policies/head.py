@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,6 +22,9 @@ from .types import Prefix
 @dataclass(frozen=True)
 class HeadConfig(ABC):
     """Base of every head's configuration."""
+
+    SAMPLING: ClassVar[tuple[str, ...]] = ()
+    """Fields that matter in sampling alone: they may be changed after training (see sampling.py)."""
 
     @abstractmethod
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ActionHead":

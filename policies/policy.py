@@ -17,6 +17,7 @@ from . import lora
 from .head import ActionHead, ContinuingHead, HeadConfig
 from .normalizer import Mode, Normalizer
 from .policy_files import PolicyError, read_policy, write_policy
+from .sampling import resampled
 from .trunk import Trunk, TrunkConfig
 from .types import Batch, Grounding, Observation, PolicySpec
 
@@ -175,18 +176,25 @@ class Policy(nn.Module):
         )
 
     @staticmethod
-    def load(folder: Path, device: torch.device | str = "cpu") -> "Policy":
+    def load(folder: Path, device: torch.device | str = "cpu", sampling: str = "") -> "Policy":
         """The policy saved in `folder`, ready to act. No network and no checkpoint of a backbone is needed.
 
+        Args:
+            folder: of a saved policy.
+            device: where to put it.
+            sampling: settings of the head's sampling in place of the saved ones, e.g. "steps=5".
+
         Raises:
+            ValueError: the head has no such setting.
             PolicyError: something is missing, damaged, or does not fit the rest.
         """
         saved = read_policy(folder, PolicyConfig)
+        config = replace(saved.config, head=resampled(saved.config.head, sampling))
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
             trunk = saved.config.trunk.build(
                 saved.spec.num_views, saved.spec.observed_state_dim, [], saved.tokenizer, saved.architecture
             )
-            policy = Policy(saved.config, saved.spec, trunk, saved.blank_stats())
+            policy = Policy(config, saved.spec, trunk, saved.blank_stats())
         saved.load_weights(policy)
         return policy.to(device).eval()
 

@@ -77,6 +77,7 @@ def test_what_is_left_of_a_chunk_begins_with_the_action_due_at_the_next_question
         ({"execute": 2, "delay": -1}, "delay must be between 0"),
         ({"execute": 4, "ensemble": 0.01}, "needs execute 1 and delay 0, got 4 and 0"),
         ({"execute": 1, "guided": True, "ensemble": 0.01}, "choose one"),
+        ({"guided": True, "wait": True}, "a robot that waits has left: choose one"),
     ],
 )
 def test_impossible_settings_are_rejected(settings, message):
@@ -102,3 +103,10 @@ def test_actions_that_count_from_their_own_chunk_are_not_mixed():
 def test_importing_it_does_not_import_torch():
     code = "import sys, vlasandbox.policies.execution; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_robot_that_waits_executes_whole_answers():
+    executor = Execution(4, 6, wait=True).start()
+    assert executor.block(_numbered(0)).tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
+    assert executor.block(_numbered(10)).tolist() == [[10, 10], [10, 11], [10, 12], [10, 13]]
+    Execution(4, 6, wait=True).check(4, "ee_relative")

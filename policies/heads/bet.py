@@ -34,6 +34,8 @@ ROUNDS = 50
 class Config(HeadConfig):
     """Clusters, and how one is drawn."""
 
+    SAMPLING = ("temperature",)
+
     clusters: int = 64
     """Typical chunks; 64 for BeT's kitchen, 24 for its blocks."""
     offset: float = 100.0

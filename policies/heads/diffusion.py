@@ -28,6 +28,8 @@ from ..types import Prefix
 class Config(HeadConfig):
     """A generative head: it can follow any of several ways of doing the task."""
 
+    SAMPLING = ("steps", "temperature", "sampler", "bound")
+
     network: NetworkConfig = field(default_factory=expert.Config)
     prediction: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
     """What the network predicts: the noise, the actions, or sqrt(abar) noise - sqrt(1 - abar) actions. At the

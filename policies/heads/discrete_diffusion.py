@@ -34,6 +34,8 @@ from ..types import Prefix
 class Config(HeadConfig):
     """Cross-entropy over a codec's ids, in any order."""
 
+    SAMPLING = ("rounds", "temperature")
+
     codec: CodecConfig = field(default_factory=bins.Config)
     """One with sequences of fixed length."""
     rounds: int = 8

@@ -29,6 +29,8 @@ from ..types import Prefix
 class Config(HeadConfig):
     """A generative head: it can follow any of several ways of doing the task."""
 
+    SAMPLING = ("steps", "temperature")
+
     network: NetworkConfig = field(default_factory=expert.Config)
     steps: int = 10
     """Euler steps per sampled chunk."""

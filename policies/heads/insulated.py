@@ -35,6 +35,8 @@ from .tokens import Tokens
 class Config(HeadConfig):
     """Two heads on one trunk."""
 
+    SAMPLING = ("flow.steps", "flow.temperature")
+
     tokens: TokensConfig = field(
         default_factory=lambda: TokensConfig(codec=fast.Config(), decoding="autoregressive")
     )

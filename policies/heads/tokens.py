@@ -39,6 +39,8 @@ from ..types import Prefix
 class Config(HeadConfig):
     """Cross-entropy over a codec's ids; no other token of the trunk's vocabulary can be predicted."""
 
+    SAMPLING = ("decode", "window", "temperature")
+
     codec: CodecConfig = field(default_factory=bins.Config)
     decoding: Literal["autoregressive", "parallel", "placeholder"] = "parallel"
     smoothing: float = 0.0

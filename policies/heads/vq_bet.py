@@ -33,6 +33,8 @@ FOCUS = 2.0
 class Config(HeadConfig):
     """The quantiser, and how its codes are sampled."""
 
+    SAMPLING = ("temperature",)
+
     codec: vq.Config = field(default_factory=vq.Config)
     offset: float = 20.0
     """Weight of the offsets' loss, relative to that of the first code."""

@@ -1,0 +1,44 @@
+"""Study: every tiny system learns `pick` under one budget. `vla study docs/systems/pick.py --out runs/systems`"""
+
+from vlasandbox.train.study import Study, pick_point
+
+EXECUTED = {
+    "rt1": 1,
+    "rt2": 1,
+    "octo": 4,
+    "openvla": 1,
+    "pi0": 4,
+    "pi0_fast": 4,
+    "openvla_oft": 8,
+    "pi05": 4,
+    "smolvla": 4,
+    "act": 1,
+    "diffusion_policy_unet": 4,
+    "diffusion_policy_transformer": 4,
+    "bet": 1,
+    "vq_bet": 5,
+    "groot": 4,
+    "vla0": 1,
+    "mip": 4,
+    "discrete_diffusion": 4,
+}
+"""Actions of each chunk that are executed, as published or nearest to it (README.md)."""
+
+ENSEMBLE = {"act": 0.01, "vla0": 0.0}
+"""Decay of the temporal ensemble, of the systems that have one."""
+
+
+def study() -> Study:
+    levels = {}
+    for name, execute in EXECUTED.items():
+        levels[name] = {
+            "train": pick_point(name).train,
+            "exam.execute": execute,
+            "exam.ensemble": ENSEMBLE.get(name),
+        }
+    return Study(
+        question="Do the tiny systems learn to pick what they are told?",
+        base=pick_point("pi0"),
+        axes={"system": levels},
+        seeds=1,
+    )

@@ -1,0 +1,18 @@
+"""Study: five systems on `place`, longer and harder. `vla study docs/systems/place.py --out runs/systems_place`"""
+
+from vlasandbox.train.study import Study, pick_point
+
+EXECUTED = {"openvla": 1, "pi0": 4, "pi0_fast": 4, "act": 1, "diffusion_policy_unet": 4}
+"""As on `pick` (pick.py)."""
+
+
+def study() -> Study:
+    base = pick_point("pi0", task="place")
+    levels = {name: {"train": pick_point(name).train, "exam.execute": n} for name, n in EXECUTED.items()}
+    levels["act"]["exam.ensemble"] = 0.01
+    return Study(
+        question="Do five tiny systems learn to put what they are told where they are told?",
+        base=base,
+        axes={"system": levels},
+        seeds=1,
+    )

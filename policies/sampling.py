@@ -1,0 +1,33 @@
+"""How a trained head is sampled can be changed afterwards, written as text: "steps=5,temperature=0"."""
+
+import json
+
+from .config_io import from_dict, to_dict
+from .head import HeadConfig
+
+
+def resampled(config: HeadConfig, text: str) -> HeadConfig:
+    """`config` with other settings of sampling; "" changes nothing.
+
+    Raises:
+        ValueError: a setting that this head does not have or training depends on, or an impossible value.
+    """
+    data = to_dict(config)
+    for item in filter(None, text.split(",")):
+        name, _, value = item.partition("=")
+        if name not in config.SAMPLING:
+            valid = ", ".join(config.SAMPLING) or "none"
+            raise ValueError(f"sampling {item!r}: this head has no such setting; valid: {valid}")
+        *parents, last = name.split(".")
+        part = data
+        for parent in parents:
+            part = part[parent]
+        part[last] = _value(value)
+    return from_dict(type(config), data, "sampling")
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:  # a word, such as ddpm
+        return text
