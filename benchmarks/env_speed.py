@@ -1,7 +1,8 @@
 """What an environment step costs beyond physics and rendering, by task: `python benchmarks/env_speed.py`.
 
-Plays the same demonstrations through `env.step` and through a bare loop (mj_step with the recorded servo
-setpoints, then one render per camera with the same renderer) on the same model, in alternating rounds.
+Plays the same demonstrations through `env.step` and through a bare loop (mj_step with every recorded servo
+setpoint, which gives the same motion, then one render per camera with the same renderer) on the same model,
+in alternating rounds.
 The ratio is of CPU times (all threads of the process), which other work on the machine disturbs least. The
 rate is that of two processes at once, which step and render only.
 """
@@ -10,6 +11,8 @@ import argparse
 import multiprocessing
 import statistics
 import time
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -17,8 +20,8 @@ from vlasandbox.envs import make, tasks
 from vlasandbox.envs.gl import mujoco
 from vlasandbox.envs.manipulation_env import ManipulationEnv
 
-SUBSTEPS = 20
-"""Physics steps in one control step at 10 Hz."""
+Setpoints = list[list[tuple[np.ndarray, int]]]
+"""Control step by control step: setpoints of the servos, and for how many physics steps each holds."""
 
 
 def demonstration(env: ManipulationEnv, seed: int) -> list[np.ndarray]:
@@ -54,24 +57,35 @@ def env_steps(env: ManipulationEnv, seed: int, actions: list[np.ndarray]) -> Sto
     return watch
 
 
-def recorded_setpoints(env: ManipulationEnv, seed: int, actions: list[np.ndarray]) -> list[np.ndarray]:
-    """Servo setpoints at the end of each control step."""
+def recorded_setpoints(env: ManipulationEnv, seed: int, actions: list[np.ndarray]) -> Setpoints:
+    """What `env.step` passes to mj_step; checks that the bare loop then ends in the same state."""
     env.reset(seed=seed)
-    setpoints = []
-    for action in actions:
-        env.step(action)
-        setpoints.append(env.data.ctrl.copy())
+    setpoints: Setpoints = []
+    mj_step = mujoco.mj_step
+
+    def record(model: Any, data: Any, nstep: int) -> None:
+        setpoints[-1].append((data.ctrl.copy(), nstep))
+        mj_step(model, data, nstep=nstep)
+
+    with patch.object(mujoco, "mj_step", record):
+        for action in actions:
+            setpoints.append([])
+            env.step(action)
+    end = env.data.qpos.copy()
+    bare_steps(env, seed, setpoints)
+    assert np.array_equal(env.data.qpos, end)
     return setpoints
 
 
-def bare_steps(env: ManipulationEnv, seed: int, setpoints: list[np.ndarray]) -> Stopwatch:
+def bare_steps(env: ManipulationEnv, seed: int, setpoints: Setpoints) -> Stopwatch:
     """Times as many steps with nothing but mj_step and rendering."""
     env.reset(seed=seed)
     size = env.image_size
     with Stopwatch() as watch:
-        for setpoint in setpoints:
-            env.data.ctrl[:] = setpoint
-            mujoco.mj_step(env.model, env.data, nstep=SUBSTEPS)
+        for control_step in setpoints:
+            for setpoint, substeps in control_step:
+                env.data.ctrl[:] = setpoint
+                mujoco.mj_step(env.model, env.data, nstep=substeps)
             for camera in env.cameras:
                 env.render_frame(camera, size, size, env.quality)
     return watch

@@ -26,7 +26,7 @@ def play(job: tuple[str, str | None, float, bool, list[int]]) -> list[Row]:
     rows = []
     for seed in seeds:
         episode = collect_episode(env, seed, NoiseConfig() if noise else None)
-        stage = env.definition.stage(env.world, env.scenario)
+        stage = env.stage()
         rows.append((episode.success, len(episode), stage))
     env.close()
     return rows

@@ -1,11 +1,14 @@
 """Whether demonstrations mean the same in every action space: `python benchmarks/replay_spaces.py`.
 
 Records with the expert in one space, converts the commands, and replays each episode in all others; whole
-episodes in the relative spaces, which count from the first command. Prints a Markdown table of successes.
+episodes in the relative spaces, which count from the first command. The last command is held for a moment:
+rounded otherwise, an action may end a push a step later. Prints a Markdown table of successes.
 """
 
 import argparse
 import multiprocessing
+
+import numpy as np
 
 from vlasandbox.envs import make, tasks
 from vlasandbox.envs.collect import collect_episode
@@ -14,6 +17,8 @@ from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.eval.pool import usable_cores
 
 RECORDED_IN = "ee_delta"
+HELD = 3
+"""Control steps for which the last command is held."""
 
 
 def replay(job: tuple[str, list[int]]) -> dict[str, int]:
@@ -27,10 +32,13 @@ def replay(job: tuple[str, list[int]]) -> dict[str, int]:
         if not episode.success:
             continue
         counts["demonstrated"] += 1
+        last = np.repeat(episode.command[-1:], HELD, axis=0)
+        commands = np.concatenate([episode.command, last])
+        references = np.concatenate([episode.reference, last])
         for name, player in players.items():
-            start = episode.reference[:1] if player.actions.mode == "relative" else episode.reference
+            start = references[:1] if player.actions.mode == "relative" else references
             player.reset(seed=seed)
-            *_, info = player.step_block(player.actions.encode(episode.command, start))
+            *_, info = player.step_block(player.actions.encode(commands, start))
             counts[name] += info["is_success"]
     return counts
 

@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from .gl import mujoco
 from .objects import Shape
 from .task import World
@@ -19,7 +17,7 @@ INERTIA = 1e-4
 """About every axis, for every shape [kg m^2]."""
 MAT = (0.036, 0.085)
 """Half sizes of a mat, x and y [m]."""
-ON = np.array([0.02, 0.025])
+ON = (0.02, 0.025)
 """A bar is on a mat when its centre is this near to the mat's, in x and y [m]."""
 FLOATING = 0.025
 """A bar whose centre is higher above the table [m] does not lie."""
@@ -35,5 +33,5 @@ def add_mat(spec: Any, name: str) -> None:
 
 def on_mat(world: World, mat: int, bar: int) -> bool:
     """Whether a bar lies on a mat."""
-    offset = world.data.xpos[bar] - world.model.body_pos[mat]
-    return bool((np.abs(offset[:2]) < ON).all() and offset[2] < FLOATING)
+    x, y, z = (world.data.xpos[bar] - world.model.body_pos[mat]).tolist()
+    return abs(x) < ON[0] and abs(y) < ON[1] and z < FLOATING

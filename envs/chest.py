@@ -37,6 +37,8 @@ MIDDLE = FRONT + 2 * THICK + INNER[1]
 """y of the middle of a closed drawer [m]."""
 BAR_Y = FRONT - BAR_GAP - BAR[1]
 """y of the bar of a closed drawer [m]."""
+BAR_AT, FLOOR_AT = np.array([0.0, BAR_Y, BAR_HEIGHT]), np.array([0.0, MIDDLE, FLOOR])
+"""Middles of the bar and of the floor of a closed drawer [m]."""
 
 
 _box = partial(add_box, friction=[0.6, 0.005, 0.0001])
@@ -97,15 +99,15 @@ def extension(world: World, drawer: int) -> float:
 
 def bar(world: World, drawer: int) -> Float[np.ndarray, " 3"]:
     """Middle of a drawer's bar [m]."""
-    return world.data.xpos[drawer] + np.array([0.0, BAR_Y, BAR_HEIGHT])
+    return world.data.xpos[drawer] + BAR_AT
 
 
 def bottom(world: World, drawer: int) -> Float[np.ndarray, " 3"]:
     """Middle of the floor of a drawer [m]."""
-    return world.data.xpos[drawer] + np.array([0.0, MIDDLE, FLOOR])
+    return world.data.xpos[drawer] + FLOOR_AT
 
 
 def in_drawer(world: World, drawer: int, body: int) -> bool:
     """Whether a body's centre is between the walls of a drawer, and no higher than they are."""
-    offset = world.data.xpos[body] - bottom(world, drawer)
-    return bool((np.abs(offset[:2]) < INNER).all() and offset[2] < WALL_HEIGHT)
+    x, y, z = (world.data.xpos[body] - bottom(world, drawer)).tolist()
+    return bool(abs(x) < INNER[0] and abs(y) < INNER[1] and z < WALL_HEIGHT)

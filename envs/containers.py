@@ -15,8 +15,8 @@ TRAY_WALL = 0.004
 """Half thickness of the walls [m]."""
 TRAY_HEIGHT = 0.02
 """Of the walls [m]; lower than fingers that hold a cube at rest in the tray."""
-INSIDE = 0.01
-"""A body is inside when its centre keeps this distance from the walls [m]."""
+INSIDE_X, INSIDE_Y = (TRAY_HALF - 0.01).tolist()
+"""A body is inside when its centre is this near to the tray's, a centimetre off the walls [m]."""
 FLOATING = 0.07
 """A body whose centre is higher above the table [m] is not in a tray yet."""
 TRAY_AREA = (np.array([0.57, 0.07]), np.array([0.59, 0.13]))
@@ -58,5 +58,5 @@ def beside(spread: float) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 
 
 def inside(world: World, tray: int, body: int) -> bool:
     """Whether a body is in a tray: its centre within the walls and it not held above them."""
-    offset = world.data.xpos[body] - world.model.body_pos[tray]
-    return bool((np.abs(offset[:2]) < TRAY_HALF - INSIDE).all() and offset[2] < FLOATING)
+    x, y, z = (world.data.xpos[body] - world.model.body_pos[tray]).tolist()
+    return abs(x) < INSIDE_X and abs(y) < INSIDE_Y and z < FLOATING

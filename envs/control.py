@@ -18,6 +18,7 @@ Example: reference [0.50, 0.00, 0.20] at yaw 0, open, and the ee_delta action [0
 for the same command as the ee_absolute action [0.51, 0.00, 0.15, 0.1, -1].
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,12 +65,14 @@ class ControlLimits:
         self, reference: Float[np.ndarray, " 9"], wanted: Float[np.ndarray, " 9"], control_hz: float
     ) -> Float[np.ndarray, " 9"]:
         """The commanded pose when `wanted` is asked for: within a step's reach, inside the workspace."""
-        step = wanted[:3] - reference[:3]
-        length = float(np.sqrt(step @ step))
-        if length > self.speed / control_hz:
-            step *= self.speed / control_hz / length
+        start = reference[:3].tolist()
+        x, y, z = way = (wanted[:3] - reference[:3]).tolist()
+        share = min(1.0, self.speed / control_hz / max(math.sqrt(x * x + y * y + z * z), 1e-12))
         pose = np.empty(9)
-        pose[:3] = np.clip(reference[:3] + step, self.low, self.high)
+        pose[:3] = [
+            min(max(at + share * step, low), high)
+            for at, step, low, high in zip(start, way, self.low, self.high, strict=True)
+        ]
         pose[ROTATION] = rotations.towards(
             reference[ROTATION], wanted[ROTATION], self.turn_rate / control_hz, self.yaw, self.max_tilt
         )
@@ -158,17 +161,16 @@ class ActionSpace:
         return np.concatenate(parts, axis=-1)
 
     def decode(
-        self, actions: Float[np.ndarray, "*t a"], reference: Float[np.ndarray, "*#t r"]
-    ) -> Float[np.ndarray, "*t r"]:
-        """The commands that `actions` ask for. Numbers that this kind of action says nothing about are the
+        self, action: Float[np.ndarray, " a"], reference: Float[np.ndarray, " r"]
+    ) -> Float[np.ndarray, " r"]:
+        """The command that `action` asks for. Numbers that this kind of action says nothing about are the
         reference's: joint targets of "ee" and "ee6d", poses of "joint"."""
-        command = np.array(np.broadcast_to(reference, (*actions.shape[:-1], reference.shape[-1])), np.float64)
+        command = reference.astype(np.float64)
         start = 0
         for arm, slot in self._slots():
             width = {"ee": 4, "ee6d": 9, "joint": arm.joints}[self.kind]
-            part = actions[..., start : start + width]
-            self._decode(part, command[..., slot])
-            command[..., slot.start + GRIPPER] = np.where(actions[..., start + width] > 0, 1.0, -1.0)
+            self._decode(action[start : start + width], command[slot])
+            command[slot.start + GRIPPER] = 1.0 if action[start + width] > 0 else -1.0
             start += width + 1
         return command
 
@@ -198,17 +200,17 @@ class ActionSpace:
         """Writes what `part` asks for into `command`, which holds the reference."""
         absolute = self.mode == "absolute"
         if self.kind == "joint":
-            command[..., JOINTS:] = part + (0.0 if absolute else command[..., JOINTS:])
+            command[JOINTS:] = part + (0.0 if absolute else command[JOINTS:])
             return
-        command[..., :3] = part[..., :3] + (0.0 if absolute else command[..., :3])
+        command[:3] = part[:3] + (0.0 if absolute else command[:3])
         if self.kind == "ee":
-            yaw = part[..., 3] + (0.0 if absolute else rotations.to_yaw(command[..., ROTATION]))
-            command[..., ROTATION] = rotations.from_yaw(yaw)
+            yaw = part[3] + (0.0 if absolute else rotations.to_yaw(command[ROTATION]))
+            command[ROTATION] = rotations.from_yaw(yaw)
         else:
-            matrix = rotations.to_matrix(part[..., 3:])
+            matrix = rotations.to_matrix(part[3:])
             if not absolute:
-                matrix = matrix @ rotations.to_matrix(command[..., ROTATION])
-            command[..., ROTATION] = rotations.from_matrix(matrix)
+                matrix = matrix @ rotations.to_matrix(command[ROTATION])
+            command[ROTATION] = rotations.from_matrix(matrix)
 
     def bounds(self) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, " a"]]:
         """Useful range of an action's numbers, low and high; values outside are clipped by the controller."""

@@ -53,7 +53,11 @@ class Controller:
         ends = np.cumsum([JOINTS + len(robot.joint_names) for robot in robots]).tolist()
         self._slots = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
         self._control_hz = control_hz
-        self._substeps = substeps(control_hz, model.opt.timestep)
+        total = substeps(control_hz, model.opt.timestep)
+        starts = np.arange(0, total, SUBSTEPS_PER_SETPOINT)
+        lengths = np.minimum(SUBSTEPS_PER_SETPOINT, total - starts)
+        self._blocks: list[int] = lengths.tolist()
+        self._middles = ((starts + lengths / 2) / total)[:, None]  # where the ramp is while a setpoint holds
         self.reference: Float[np.ndarray, " r"] = np.zeros(ends[-1])
         """The newest command (see control.py)."""
         self._executed = self.reference
@@ -105,23 +109,18 @@ class Controller:
         """One control step with `command` as the newest one; without a delay it is the one executed."""
         self._waiting.append(command)
         self.reference, command = command, self._waiting.popleft()
-        start, ahead, change, fingers = [], [], [], []
+        ramps = []
         for arm, slot in zip(self._arms, self._slots, strict=True):
-            before, after = self._executed[slot], command[slot]
-            start.append(before[JOINTS:])
-            change.append(after[JOINTS:] - before[JOINTS:])
+            start, end = self._executed[slot], command[slot]
+            change = end[JOINTS:] - start[JOINTS:]
             # A servo trails a moving setpoint by lag * velocity; asking for that much more cancels it.
-            ahead.append(arm.index.lag * change[-1] * self._control_hz)
-            fingers.append(arm.travel if after[GRIPPER] > 0 else 0.0)
-        done = 0
-        while done < self._substeps:
-            count = min(SUBSTEPS_PER_SETPOINT, self._substeps - done)
-            done += count
-            middle = (done - count / 2) / self._substeps  # where the ramp is while this setpoint holds
-            for i, arm in enumerate(self._arms):
-                data.ctrl[arm.index.ctrl[:-2]] = start[i] + change[i] * middle + ahead[i]
-                data.ctrl[arm.index.ctrl[-2:]] = fingers[i]
-            mujoco.mj_step(model, data, nstep=count)
+            ahead = arm.index.lag * change * self._control_hz
+            ramps.append((arm.index.ctrl[:-2], start[JOINTS:] + change * self._middles + ahead))
+            data.ctrl[arm.index.ctrl[-2:]] = arm.travel if end[GRIPPER] > 0 else 0.0
+        for number, block in enumerate(self._blocks):
+            for joints, ramp in ramps:
+                data.ctrl[joints] = ramp[number]
+            mujoco.mj_step(model, data, nstep=block)
         self._executed = command
 
     def goals(self) -> Float[np.ndarray, "n 5"]:

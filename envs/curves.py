@@ -67,10 +67,12 @@ def nearest(
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
     """Where on a line through points the nearest spot to each place is, in points from its start, and how far
     it is [m]."""
-    start, way = line[:-1], np.diff(line, axis=0)
+    start, way = line[:-1], line[1:] - line[:-1]
     offset = places[:, None] - start
-    share = np.clip((offset * way).sum(-1) / np.maximum((way**2).sum(-1), 1e-12), 0.0, 1.0)
-    distance = np.linalg.norm(offset - share[..., None] * way, axis=-1)
+    share = (offset * way).sum(-1) / np.maximum((way**2).sum(-1), 1e-12)
+    share = np.minimum(np.maximum(share, 0.0), 1.0)
+    aside = offset - share[..., None] * way
+    distance = np.sqrt((aside**2).sum(-1))
     best = distance.argmin(axis=1)
     rows = np.arange(len(places))
     return best + share[rows, best], distance[rows, best]

@@ -10,7 +10,7 @@ from .control import ROTATION
 from .gl import mujoco
 from .robot import Robot, RobotIndex
 
-DAMPING = 1e-4
+DAMPING = 1e-4 * np.eye(6)
 """Added to J J^T; bounds the joint step near singular poses."""
 POSTURE_GAIN = 0.2
 """Share of the way to the home posture that the spare joint goes in each control step."""
@@ -31,6 +31,10 @@ class Kinematics:
         self._home = np.array(robot.home)
         self._low, self._high = np.array(robot.joint_low), np.array(robot.joint_high)
         self._jacobian = np.zeros((6, self._model.nv))
+        # Views, which follow the data.
+        self._qpos = self._data.qpos
+        self._position = self._data.site_xpos[self._index.site]
+        self._rotation = self._data.site_xmat[self._index.site].reshape(3, 3)
 
     def forward(self, joints: Float[np.ndarray, " j"]) -> Float[np.ndarray, " 9"]:
         """Gripper pose at joint angles [rad]."""
@@ -45,6 +49,7 @@ class Kinematics:
         Each pass adds J^T (J J^T + damping I)^-1 e (Buss, "Introduction to inverse kinematics", 2004); the
         first one also the null-space share of a pull towards home (Liegeois 1977).
         """
+        # `dot`, not `@`: the same numbers, but after a frame was rendered `@` takes several times as long.
         x, y, z, u, v, w = pose[ROTATION].tolist()
         wanted = np.array(  # the third column is the cross product of the first two
             [[x, u, y * w - z * v], [y, v, z * u - x * w], [z, w, x * v - y * u]]
@@ -54,31 +59,27 @@ class Kinematics:
         pull = POSTURE_GAIN * (self._home - joints)
         for _ in range(passes):
             self._place(joints)
-            rotation = self._data.site_xmat[self._index.site].reshape(3, 3)
-            error[:3] = pose[:3] - self._data.site_xpos[self._index.site]
+            error[:3] = pose[:3] - self._position
             # Half the sum of cross products of matching axes: the rotation vector, for small errors. Its
             # components are the skew part of wanted @ rotation.T.
-            skew = wanted @ rotation.T
-            error[3] = 0.5 * (skew[2, 1] - skew[1, 2])
-            error[4] = 0.5 * (skew[0, 2] - skew[2, 0])
-            error[5] = 0.5 * (skew[1, 0] - skew[0, 1])
-            if error @ error < TOLERANCE**2:
+            (_, a, b), (c, _, d), (e, f, _) = wanted.dot(self._rotation.T).tolist()
+            error[3:] = 0.5 * (f - d), 0.5 * (b - e), 0.5 * (c - a)
+            if error.dot(error) < TOLERANCE**2:
                 break
+            mujoco.mj_comPos(self._model, self._data)  # the Jacobian is taken about the centre of mass
             mujoco.mj_jacSite(
                 self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._index.site
             )
             jacobian = self._jacobian[:, self._index.arm_dofs]
-            gram = jacobian @ jacobian.T
-            gram.flat[::7] += DAMPING
-            joints += pull + jacobian.T @ np.linalg.solve(gram, error - jacobian @ pull)
-            np.clip(joints, self._low, self._high, out=joints)
-            pull = np.zeros_like(pull)  # again and again, it would keep the iteration from settling
+            gram = jacobian.dot(jacobian.T) + DAMPING
+            joints += pull + jacobian.T.dot(np.linalg.solve(gram, error - jacobian.dot(pull)))
+            joints = np.minimum(np.maximum(joints, self._low), self._high)
+            pull = 0.0 * pull  # again and again, it would keep the iteration from settling
         return joints
 
     def _place(self, joints: np.ndarray) -> None:
-        self._data.qpos[self._index.arm] = joints
+        self._qpos[self._index.arm] = joints
         mujoco.mj_kinematics(self._model, self._data)
-        mujoco.mj_comPos(self._model, self._data)  # mj_jacSite measures from the subtree's centre of mass
 
 
 def pose_of(data: Any, site: int) -> Float[np.ndarray, " 9"]:

@@ -45,9 +45,13 @@ HELD_OUT_PAIRS = frozenset(
         ("yellow button", "green button"),
         ("red knob", "left"),
         ("blue knob", "right"),
+        ("red curve", "left"),
+        ("blue curve", "right"),
+        ("open", "yellow drawer"),
+        ("close", "green drawer"),
     }
 )
-"""First two slots of a `Meaning` that it never asks for together either."""
+"""First two slots of a `Meaning`, or its form and first slot, that it never asks for together either."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class Meaning:
     def is_held_out(self) -> bool:
         """Whether it names a combination of attributes that is kept from training."""
         words = tuple(words for _, words in self.slots)
-        return words[:2] in HELD_OUT_PAIRS or not HELD_OUT.isdisjoint(words)
+        pairs = {words[:2], (self.form, words[0])}
+        return not HELD_OUT_PAIRS.isdisjoint(pairs) or not HELD_OUT.isdisjoint(words)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ class ManipulationEnv(gymnasium.Env):
 
     Observation: {"pixels": {camera: uint8 [h, w, 3]}, "agent_pos": float32 [s], "instruction": str}.
     Reward: the increase of the task's progress. Terminated when success has lasted HOLD_SECONDS or the task
-    is lost, truncated at the task's time limit. `info` holds instruction, is_success, progress, stage, seed.
+    is lost, truncated at the task's time limit. `info` holds instruction, is_success, progress, stage, mode,
+    seed.
 
     Args:
         task: name in `tasks/` or dotted module name, with parameters or without ("stack:count=3").
@@ -154,7 +155,8 @@ class ManipulationEnv(gymnasium.Env):
         """Up to m control steps of actions [m, a], fewer if the episode ends; renders once, at the end.
 
         Actions of a "relative" space are counted from the command at the start of the block, or, if this one
-        `continues` the last, of that. `info` adds "steps", the number done.
+        `continues` the last, of that. `info` adds "steps", the number done, and "path", float32 [steps, 3 n]:
+        where each step left the grippers of the n arms [m, world].
 
         Raises:
             ValueError: `actions` has the wrong shape or is not finite.
@@ -162,7 +164,7 @@ class ManipulationEnv(gymnasium.Env):
         actions = self._checked(actions)
         if not continues:
             self._origin = self._controller.reference
-        reward, steps, terminated, truncated = 0.0, 0, False, False
+        reward, path, terminated, truncated = 0.0, [], False, False
         for action in actions:
             reference = self._origin if self.actions.mode == "relative" else self._controller.reference
             command = self._controller.command(self.actions.decode(action, reference), self.actions.kind)
@@ -170,14 +172,15 @@ class ManipulationEnv(gymnasium.Env):
             refresh(self.model, self.data)
             self.definition.after_step(self.world, self.scenario)
             self._sensors.note(self.data)
-            steps += 1
+            path.append([x for arm in self.world.robots for x in self.data.site_xpos[arm.site].tolist()])
             self._steps += 1
             reward += self._measure()
             terminated = self._held >= self._hold_steps or self._lost
             truncated = not terminated and self._steps >= self._max_episode_steps
             if terminated or truncated:
                 break
-        return self._observation(), reward, terminated, truncated, self._info() | {"steps": steps}
+        done = {"steps": len(path), "path": np.array(path, np.float32)}
+        return self._observation(), reward, terminated, truncated, self._info() | done
 
     def reference(self) -> Float32[np.ndarray, " r"]:
         """The newest command (see control.py), from which delta actions count."""
@@ -199,6 +202,11 @@ class ManipulationEnv(gymnasium.Env):
             wanted = self.actions.decode(action, reference)
             commands.append(self._controller.follow(commands[-1], wanted, self.actions.kind))
         return np.array(commands[1:])
+
+    def stage(self) -> str:
+        """The one of the task's `stages` that describes the present state."""
+        task = self.definition
+        return task.stages[-1] if self._held else task.stage(self.world, self.scenario)
 
     def grounding(self) -> tuple[Float32[np.ndarray, "v 2"], Float32[np.ndarray, " 3"]]:
         """Where the task's focus is: uv per camera, (0, 0) top left to (1, 1), and xyz [m, world]."""
@@ -274,13 +282,13 @@ class ManipulationEnv(gymnasium.Env):
 
     def _checked(self, actions: np.ndarray) -> Float64[np.ndarray, "m a"]:
         array = np.asarray(actions, dtype=np.float64)
-        dims = self.actions.dims
-        if array.ndim != 2 or array.shape[1] != len(dims) or len(array) == 0:
+        if array.ndim != 2 or array.shape[1:] != self.action_space.shape or len(array) == 0:
+            dims = self.actions.dims
             raise ValueError(
                 f"action of shape {array.shape[1:]} in a block of {array.shape[:1]}; "
                 f"{self.actions.name} actions have shape ({len(dims)},): {', '.join(dims)}"
             )
-        if not np.isfinite(array).all():
+        if not all(map(math.isfinite, array.flat)):
             raise ValueError(f"action {array[~np.isfinite(array).all(axis=1)][0].tolist()} is not finite")
         return array
 
@@ -295,10 +303,10 @@ class ManipulationEnv(gymnasium.Env):
 
     def _measure(self) -> float:
         """Updates success, loss and progress; returns the increase of progress."""
-        success = self.definition.is_success(self.world, self.scenario)
-        self._held = self._held + 1 if success else 0
-        self._lost = self.definition.has_failed(self.world, self.scenario)
-        before, self._progress = self._progress, self.definition.progress(self.world, self.scenario)
+        task, state, before = self.definition, (self.world, self.scenario), self._progress
+        self._held = self._held + 1 if task.is_success(*state) else 0
+        self._lost = task.has_failed(*state)
+        self._progress = 1.0 if self._held else task.progress(*state)
         return self._progress - before
 
     def _observation(self) -> dict[str, Any]:
@@ -310,6 +318,7 @@ class ManipulationEnv(gymnasium.Env):
             "instruction": self.task_description,
             "is_success": self._held >= self._hold_steps,
             "progress": self._progress,
-            "stage": self.definition.stage(self.world, self.scenario),
+            "stage": self.stage(),
+            "mode": self.definition.mode(self.world, self.scenario),
             "seed": self._seed,
         }

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .gl import mujoco
+from .tabletop import TABLE
 from .task import World
 
 RGBA = {
@@ -127,25 +128,30 @@ def body_id(model: Any, name: str) -> int:
 
 def fell_off(world: World, body: int) -> bool:
     """Whether a body has left the table top."""
-    from .tabletop import TABLE
-
-    x, y, half_x, half_y = TABLE
-    position = world.data.xpos[body]
-    return bool(abs(position[0] - x) > half_x or abs(position[1] - y) > half_y or position[2] < -0.05)
+    (x, y, z), (middle_x, middle_y, half_x, half_y) = world.data.xpos[body].tolist(), TABLE
+    return abs(x - middle_x) > half_x or abs(y - middle_y) > half_y or z < -0.05
 
 
 def half_sizes(model: Any, body: int) -> Float[np.ndarray, " 3"]:
     """Of the box that an object is now [m]; a perturbation may have changed it."""
-    geoms = np.arange(model.body_geomnum[body]) + model.body_geomadr[body]
-    return model.geom_size[geoms[model.geom_contype[geoms] == 1][0]]
+    first = model.body_geomadr[body]
+    on = model.geom_contype[first : first + model.body_geomnum[body]] == 1
+    return model.geom_size[first + on.argmax()]
 
 
 def at_rest(world: World, body: int) -> bool:
     """Whether a free body moves slower than 5 cm/s."""
     address = world.model.body_dofadr[body]
-    return float(np.linalg.norm(world.data.qvel[address : address + 3])) < 0.05
+    velocity = world.data.qvel[address : address + 3]
+    return math.sqrt(velocity.dot(velocity)) < 0.05
 
 
 def from_gripper(world: World, body: int) -> float:
     """From the first arm's gripper to a body's centre [m]."""
-    return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - world.data.xpos[body]))
+    return distance(world.data.site_xpos[world.robot.site], world.data.xpos[body])
+
+
+def distance(one: Float[np.ndarray, " d"], other: Float[np.ndarray, " d"]) -> float:
+    """Between two points [m]. `np.linalg.norm` takes thrice as long, and predicates ask often."""
+    way = one - other
+    return math.sqrt(way.dot(way))

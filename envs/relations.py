@@ -57,7 +57,7 @@ class Relation:
 
     def spot(self, places: Places) -> Float[np.ndarray, " 2"]:
         """The best place [m]."""
-        centre = np.mean([places[body] for body in self.landmarks], axis=0)
+        centre = np.array([places[body] for body in self.landmarks]).sum(axis=0) / len(self.landmarks)
         return centre + DISTANCE * WAYS[self.way] if self.way else centre
 
     def holds(self, body: int, places: Places) -> bool:

@@ -129,7 +129,8 @@ class RobotIndex:
 
     def opening(self, data: Any) -> float:
         """Distance between the finger pads [m]."""
-        return float(data.qpos[self.fingers].sum())
+        left, right = data.qpos.take(self.fingers).tolist()
+        return left + right
 
     def fingers_speed(self, data: Any) -> float:
         """Of the faster finger [m/s]."""
@@ -137,9 +138,11 @@ class RobotIndex:
 
     def lowest(self, model: Any, data: Any) -> float:
         """Height of the lowest point of the pads, which are boxes [m]."""
-        pads = list(self.pads)
-        down = np.abs(data.geom_xmat[pads][:, 6:]) * model.geom_size[pads]
-        return float((data.geom_xpos[pads, 2] - down.sum(axis=1)).min())
+        heights = []
+        for pad in self.pads:
+            (*_, a, b, c), (x, y, z) = data.geom_xmat[pad].tolist(), model.geom_size[pad].tolist()
+            heights.append(data.geom_xpos[pad].item(2) - (abs(a) * x + abs(b) * y + abs(c) * z))
+        return min(heights)
 
     def held(self, model: Any, data: Any) -> set[int]:
         """Bodies that both pads touch."""
@@ -154,14 +157,7 @@ class RobotIndex:
 
     def state(self, data: Any) -> Float32[np.ndarray, " s"]:
         """Proprioception in the order of `Robot.state_names`."""
-        rotation = data.site_xmat[self.site]
-        return np.concatenate(
-            [
-                data.qpos[self.arm],
-                data.site_xpos[self.site],
-                rotation[0::3],
-                rotation[1::3],
-                [self.opening(data)],
-            ],
-            dtype=np.float32,
-        )
+        joints, position = data.qpos.take(self.arm).tolist(), data.site_xpos[self.site].tolist()
+        rotation = data.site_xmat[self.site].tolist()
+        numbers = [*joints, *position, *rotation[0::3], *rotation[1::3], self.opening(data)]
+        return np.array(numbers, dtype=np.float32)

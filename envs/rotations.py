@@ -12,18 +12,16 @@ import numpy as np
 from jaxtyping import Float
 
 
-def from_yaw(yaw: Float[np.ndarray, "*t"] | float) -> Float[np.ndarray, "*t 6"]:
+def from_yaw(yaw: float) -> Float[np.ndarray, " 6"]:
     """Gripper pointing straight down, at `yaw` [rad]."""
-    cos, sin = np.cos(yaw), np.sin(yaw)
-    rotation = np.zeros((*np.shape(cos), 6))
-    rotation[..., 0], rotation[..., 1], rotation[..., 3], rotation[..., 4] = cos, sin, sin, -cos
-    return rotation
+    cos, sin = math.cos(yaw), math.sin(yaw)
+    return np.array([cos, sin, 0.0, sin, -cos, 0.0])
 
 
 def to_yaw(rotation: Float[np.ndarray, "*t 6"]) -> Float[np.ndarray, "*t"]:
     """Yaw [rad] in [-pi, pi], also of a tilted gripper."""
-    r = rotation
-    return np.asarray(np.arctan2(r[..., 1] + r[..., 3], r[..., 0] - r[..., 4]))
+    a, b, _, d, e, _ = rotation.T
+    return np.asarray(np.arctan2(b + d, a - e).T)
 
 
 def to_matrix(rotation: Float[np.ndarray, "*t 6"]) -> Float[np.ndarray, "*t 3 3"]:

@@ -36,7 +36,10 @@ class World:
 
     def held(self) -> set[int]:
         """Bodies in the grip of any arm."""
-        return set().union(*(robot.held(self.model, self.data) for robot in self.robots))
+        held: set[int] = set()
+        for robot in self.robots:
+            held |= robot.held(self.model, self.data)
+        return held
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ class Task(ABC):
 
     @abstractmethod
     def is_success(self, world: World, scenario: Any) -> bool:
-        """Whether the instruction is fulfilled in this state (the environment asks for it to last)."""
+        """Whether the instruction is fulfilled in this state (the environment asks for it to last). Where it
+        is, progress is 1 and the stage the last one; `progress` and `stage` are not asked."""
 
     @abstractmethod
     def has_failed(self, world: World, scenario: Any) -> bool:
@@ -109,11 +113,15 @@ class Task(ABC):
 
     @abstractmethod
     def progress(self, world: World, scenario: Any) -> float:
-        """How far the task has come, in [0, 1]; 1 where `is_success`."""
+        """How far the task has come, in [0, 1], short of success."""
 
     @abstractmethod
     def stage(self, world: World, scenario: Any) -> str:
-        """The one of `stages` that describes this state."""
+        """The one of `stages` that describes this state, short of success."""
+
+    def mode(self, world: World, scenario: Any) -> str | None:
+        """Which of several equally good ways has been taken; None: none yet, or there is only one."""
+        return None
 
     @abstractmethod
     def focus(self, world: World, scenario: Any) -> Float[np.ndarray, " 3"]:

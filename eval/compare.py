@@ -8,6 +8,7 @@ from . import verdicts
 from .cell import CONDITIONS, EXPERT, Cell
 from .pairs import Pair, compare_pairs, group_letters
 from .result import Condition, EvalResult
+from .text_table import aligned
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,18 @@ class Comparison:
             *verdicts.of_controls(cells),
             *verdicts.cautions(cells),
         ]
+
+    @property
+    def resolution(self) -> str:
+        """What difference this number of seeds finds; empty without pairs."""
+        pairs = [pair for pair in self.pairs if pair.table.n]
+        if not pairs:
+            return ""
+        coarse = max(pairs, key=lambda pair: pair.resolves)
+        if coarse.resolves >= 100:
+            return f"{coarse.table.n} shared seeds are too few to find any difference with 80 % power."
+        difference = verdicts.points(coarse.resolves)
+        return f"{coarse.table.n} shared seeds find a difference of {difference} with 80 % power."
 
     @property
     def names(self) -> list[str]:
@@ -85,14 +98,7 @@ class Comparison:
             "passes",
             "errors",
         ]
-        rows = [head, *(self._row(name) for name in self.names)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        rows.insert(1, ["-" * width for width in widths])
-        lines = [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-        ]
-        first = widths[0]
-        return "\n".join(row[0].ljust(first) + line[first:] for row, line in zip(rows, lines, strict=True))
+        return aligned([head, *(self._row(name) for name in self.names)])
 
     def _row(self, name: str) -> list[str]:
         cells = [self.cell(name, condition) for condition in CONDITIONS]

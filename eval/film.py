@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from .cell import EXPERT, TITLES
@@ -14,6 +15,8 @@ from .video import write_mp4
 
 SPEED = 0.5
 """Videos run at this share of real speed: a pick takes little more than a second."""
+APART = 0.03
+"""Distance between grippers beyond which two episodes count as gone different ways [m]: a finger's width."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Clip:
     path: Path
     choice: Choice
     outcomes: dict[str, str]
+    parted: float | None = None
+    """Time at which the episodes have gone different ways [s]; None if they do not, or are not several."""
 
 
 def film(comparison: Comparison, folder: Path, *, size: int = 240, progress: bool = True) -> list[Clip]:
@@ -49,11 +54,27 @@ def film(comparison: Comparison, folder: Path, *, size: int = 240, progress: boo
             for episode in result.episodes
             if episode.seed == choice.seed
         ]
-        frames = side_by_side([replay(result, episode, size=size) for result, episode in shown], speed=SPEED)
+        footages = [replay(result, episode, size=size) for result, episode in shown]
+        step, hz = parting([episode for _, episode in shown]), shown[0][0].spec["control_hz"]
         path = folder / f"{choice.condition}-{choice.seed}.mp4"
-        write_mp4(frames, path, SPEED * shown[0][0].spec["control_hz"])
-        clips.append(Clip(path, choice, {result.policy: episode.outcome for result, episode in shown}))
+        write_mp4(side_by_side(footages, speed=SPEED, parted=step), path, SPEED * hz)
+        outcomes = {result.policy: episode.outcome for result, episode in shown}
+        clips.append(Clip(path, choice, outcomes, None if step is None else step / hz))
     return clips
+
+
+def parting(episodes: list[EpisodeResult]) -> int | None:
+    """Control steps after which two grippers are first more than APART from each other.
+
+    None if none are, or if the paths were not kept. An episode that has ended stays where it is.
+    """
+    paths = [episode.path for episode in episodes if episode.path is not None and len(episode.path)]
+    if len(paths) < 2:
+        return None
+    longest = max(map(len, paths))
+    held = np.stack([path[np.minimum(np.arange(longest), len(path) - 1)] for path in paths])
+    apart = np.linalg.norm(held[:, None] - held[None], axis=-1).max(axis=(0, 1)) > APART
+    return int(apart.argmax()) + 1 if apart.any() else None
 
 
 def choose(comparison: Comparison) -> list[Choice]:

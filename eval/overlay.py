@@ -84,13 +84,24 @@ def draw_badge(image: UInt8[np.ndarray, "h w 3"], outcome: str) -> UInt8[np.ndar
     return np.asarray(picture)
 
 
+def draw_mark(image: UInt8[np.ndarray, "h w 3"], text: str) -> UInt8[np.ndarray, "h w 3"]:
+    """`image` with a dark label in its upper left corner."""
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    width = round(_font(TEXT_SIZE).getlength(text)) + 2 * GAP
+    draw.rounded_rectangle((6, 6, 6 + width, 6 + BAR), radius=4, fill=PAPER, outline=PLAN_COLOR)
+    draw.text((6 + width / 2, 6 + BAR / 2), text, font=_font(TEXT_SIZE), fill=INK, anchor="mm")
+    return np.asarray(picture)
+
+
 def side_by_side(
-    footages: list[Footage], *, speed: float = 1.0, hold: float = 1.0
+    footages: list[Footage], *, speed: float = 1.0, hold: float = 1.0, parted: int | None = None
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
     """The frames of episodes of one seed and condition in rows, names above, the instruction below.
 
     Whoever is done first stands still with the outcome; at the end all do, for `hold` [s]. `speed` is the
-    share of real speed at which the frames will be shown, which the caption states.
+    share of real speed at which the frames will be shown, which the caption states. After `parted` control
+    steps every picture is marked: the episodes have gone different ways.
 
     Raises:
         ValueError: no footage, or footage of different seeds, conditions, instructions, rates or sizes.
@@ -110,6 +121,8 @@ def side_by_side(
         frame = canvas.copy()
         for (x, y), drawn, end in zip(corners, tiles, ends, strict=True):
             tile = end if t >= len(drawn) - 1 else drawn[t]
+            if parted is not None and t >= parted:
+                tile = draw_mark(tile, "apart")
             frame[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
         frames.append(frame)
     return frames

@@ -113,7 +113,7 @@ th, td { text-align: right; padding: .4rem .7rem; border-bottom: 1px solid var(-
   vertical-align: top; }
 th:first-child { text-align: left; padding-left: 0; font-weight: 600; position: sticky; left: 0;
   background: var(--paper); }
-thead th { font-weight: 500; color: var(--faint); vertical-align: bottom; }
+thead th { font-weight: 500; color: var(--faint); vertical-align: bottom; white-space: normal; }
 td small { display: block; color: var(--faint); }
 .protocol td { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 12rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr));

@@ -1,8 +1,9 @@
 """Which of several policies differ: all pairs, corrected for their number and summed up in letters."""
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from .result import EvalResult
 from .stats import PairedTable, paired_table, resolvable_paired
@@ -104,7 +105,21 @@ def holm(ps: list[float]) -> list[float]:
     return corrected
 
 
-def group_letters(names: list[str], pairs: list[Pair]) -> dict[str, str]:
+@runtime_checkable
+class Contrast(Protocol):
+    """Two things that were compared."""
+
+    @property
+    def first(self) -> str: ...
+    @property
+    def second(self) -> str: ...
+    @property
+    def real(self) -> bool:
+        """Whether they differ."""
+        ...
+
+
+def group_letters(names: list[str], pairs: Iterable[Contrast]) -> dict[str, str]:
     """Letters such that two policies share one exactly if they are not distinguishable.
 
     Insert and absorb (Piepho, "An algorithm for a letter-based representation of all-pairwise comparisons",

@@ -1,6 +1,7 @@
 """Writes a comparison down: an HTML page for people, Markdown for a repository, JSON for programs."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,7 @@ def to_dict(comparison: Comparison, trainings: dict[str, Training]) -> dict[str,
 
 def page(comparison: Comparison, trainings: dict[str, Training], clips: list[Clip]) -> str:
     """The page, with as many of the first `clips` as keep it below LIMIT."""
-    size, shown = 500_000, []
-    for clip in clips:
-        size += clip.path.stat().st_size * 4 // 3
-        if size <= LIMIT:
-            shown.append(clip)
+    shown = fitting(clips)
     title = _title(comparison)
     return document(
         title,
@@ -68,6 +65,16 @@ def page(comparison: Comparison, trainings: dict[str, Training], clips: list[Cli
         sections.limits(comparison),
         sections.protocol(comparison, trainings),
     )
+
+
+def fitting(clips: Sequence[Clip]) -> list[Clip]:
+    """The first clips that keep a page with all its plots below LIMIT."""
+    size, shown = 500_000, []
+    for clip in clips:
+        size += clip.path.stat().st_size * 4 // 3
+        if size <= LIMIT:
+            shown.append(clip)
+    return shown
 
 
 def _title(comparison: Comparison) -> str:

@@ -1,7 +1,7 @@
 """What an evaluation leaves behind: one row per episode, and everything needed to repeat it.
 
 On disk it is a folder: `result.json`, strict JSON that any tool reads, and beside it one npz with the
-executed actions and the predicted chunks.
+executed actions, the predicted chunks and the way of the grippers.
 """
 
 import hashlib
@@ -9,19 +9,23 @@ import io
 import json
 import math
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+from ..policies.execution import Execution
 
 Outcome = Literal["success", "failure", "timeout", "error"]
 """`failure`: the episode ended by itself without success; `timeout`: time ran out; `error`: code raised."""
 Condition = Literal["test", "swapped_instruction", "blank_image"]
 
 FILE = "result.json"
-FORMAT = 2
+FORMAT = 3
 """Version of the layout on disk."""
+BULK = ("actions", "chunks", "path", "episodes")
+"""Fields that the JSON of their owner does not hold."""
 
 
 class ResultError(ValueError):
@@ -48,14 +52,18 @@ class EpisodeResult:
     """Executed actions, float32 [t, a], from which `eval.video` replays the episode exactly."""
     chunks: list[tuple[int, np.ndarray]] = field(default_factory=list)
     """(control step, predicted chunk float32 [k, a]) of every query of the policy."""
+    path: np.ndarray | None = None
+    """Where each control step left the grippers, float32 [t, 3 x arms] [m, world]."""
+    mode: str | None = None
+    """Which of several equally good ways it took; None: it came to none, or the task has only one."""
 
     def __eq__(self, other: object) -> bool:
         """Equal in every number; arrays element by element."""
         if not isinstance(other, EpisodeResult):
             return NotImplemented
-        if _plain(self) != _plain(other) or (self.actions is None) != (other.actions is None):
+        if _plain(self) != _plain(other):
             return False
-        if self.actions is not None and not np.array_equal(self.actions, other.actions):  # pyright: ignore
+        if not (_same(self.actions, other.actions) and _same(self.path, other.path)):
             return False
         return len(self.chunks) == len(other.chunks) and all(
             step == other_step and np.array_equal(chunk, other_chunk)
@@ -76,14 +84,10 @@ class EvalResult:
     seed_start: int
     """Smallest seed."""
     episodes: list[EpisodeResult]
-    execute: int
-    """Executed actions per chunk."""
-    delay: int
-    """Control steps by which an answer of the policy came late."""
-    guided: bool
-    """Whether a chunk went on from the last one (real-time chunking)."""
-    ensemble: float | None
-    """Decay of the temporal ensemble's weights; None: there was none."""
+    execution: Execution
+    """Which actions of the chunks were executed, and when."""
+    sampling: str
+    """Settings of the head's sampling in place of the policy's own, see `policies.sampling`; mostly ""."""
     lanes: int
     """Rows of the padded inference batch; an episode sits in lane seed % lanes. 0 for the expert."""
     threads: int
@@ -159,7 +163,8 @@ class EvalResult:
                 episodes = _unpack(document.pop("episodes"), dict(arrays))
             for name in ("chunk_ms_p50", "chunk_ms_p95"):
                 document[name] = math.nan if document[name] is None else document[name]
-            return cls(episodes=episodes, **document)
+            execution = Execution(**document.pop("execution"))
+            return cls(episodes=episodes, execution=execution, **document)
         except ResultError:
             raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -169,19 +174,23 @@ class EvalResult:
 def _plain(value: EpisodeResult | EvalResult) -> dict[str, Any]:
     """The fields that JSON can hold, nan as None."""
     plain = {}
-    for name in (f.name for f in fields(value) if f.name not in ("actions", "chunks", "episodes")):
+    for name in (f.name for f in fields(value) if f.name not in BULK):
         item = getattr(value, name)
+        item = asdict(item) if isinstance(item, Execution) else item
         plain[name] = None if isinstance(item, float) and math.isnan(item) else item
     return plain
 
 
 def _pack(episodes: list[EpisodeResult]) -> dict[str, np.ndarray]:
-    """All arrays of all episodes end to end, and how many rows belong to each (-1: actions not kept)."""
-    actions = [e.actions for e in episodes if e.actions is not None]
+    """All arrays of all episodes end to end, and how many rows belong to each (-1: not kept)."""
+    actions, action_counts = _joined([e.actions for e in episodes])
+    path, path_counts = _joined([e.path for e in episodes])
     chunks = [chunk for e in episodes for _, chunk in e.chunks]
     return {
-        "actions": np.concatenate(actions) if actions else np.zeros((0, 0), np.float32),
-        "action_counts": np.array([-1 if e.actions is None else len(e.actions) for e in episodes], np.int64),
+        "actions": actions,
+        "action_counts": action_counts,
+        "path": path,
+        "path_counts": path_counts,
         "chunks": np.stack(chunks) if chunks else np.zeros((0, 0, 0), np.float32),
         "chunk_steps": np.array([step for e in episodes for step, _ in e.chunks], np.int64),
         "chunk_counts": np.array([len(e.chunks) for e in episodes], np.int64),
@@ -190,15 +199,35 @@ def _pack(episodes: list[EpisodeResult]) -> dict[str, np.ndarray]:
 
 def _unpack(rows: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> list[EpisodeResult]:
     episodes = []
-    action, chunk = 0, 0
-    counts = zip(arrays["action_counts"].tolist(), arrays["chunk_counts"].tolist(), strict=True)
-    for row, (n_actions, n_chunks) in zip(rows, counts, strict=True):
-        actions = None if n_actions < 0 else arrays["actions"][action : action + n_actions]
-        steps = arrays["chunk_steps"][chunk : chunk + n_chunks].tolist()
-        chunks = list(zip(steps, arrays["chunks"][chunk : chunk + n_chunks], strict=True))
-        episodes.append(EpisodeResult(**row, actions=actions, chunks=chunks))
-        action, chunk = action + max(n_actions, 0), chunk + n_chunks
+    parts = zip(
+        _parts(arrays["actions"], arrays["action_counts"]),
+        _parts(arrays["path"], arrays["path_counts"]),
+        _parts(arrays["chunk_steps"], arrays["chunk_counts"]),
+        _parts(arrays["chunks"], arrays["chunk_counts"]),
+        strict=True,
+    )
+    for row, (actions, path, steps, chunks) in zip(rows, parts, strict=True):
+        queries = list(zip(steps.tolist(), chunks, strict=True))
+        episodes.append(EpisodeResult(**row, actions=actions, chunks=queries, path=path))
     return episodes
+
+
+def _joined(arrays: list[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
+    """End to end, and the rows of each, -1 for None."""
+    kept = [array for array in arrays if array is not None]
+    counts = np.array([-1 if array is None else len(array) for array in arrays], np.int64)
+    return np.concatenate(kept) if kept else np.zeros((0, 0), np.float32), counts
+
+
+def _parts(rows: np.ndarray, counts: np.ndarray) -> list[Any]:
+    """What `_joined` has joined."""
+    ends = np.maximum(counts, 0).cumsum()
+    return [None if n < 0 else rows[end - n : end] for n, end in zip(counts, ends, strict=True)]
+
+
+def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    """Equal element by element, or both None."""
+    return a is b if a is None or b is None else np.array_equal(a, b)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -46,6 +46,7 @@ def evaluate(
     condition: Condition = "test",
     workers: int | None = None,
     execution: Execution | None = None,
+    sampling: str = "",
     name: str | None = None,
     variation: Mapping[str, str] | None = None,
     progress: bool = True,
@@ -60,6 +61,7 @@ def evaluate(
             the original; "blank_image" shows the policy uniform grey. The expert sees no words, no images.
         workers: environment processes; one per core by default.
         execution: which actions of the chunks are executed.
+        sampling: settings of the head's sampling in place of those of a saved policy, e.g. "steps=5".
         name: shown to people; by default the folder's name.
         variation: how episodes differ from the task's plain ones: keywords of the environment such as
             {"perturb": "camera=3"}.
@@ -89,7 +91,7 @@ def evaluate(
 
     execution = execution or Execution()
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
-    asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy))
+    asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy), sampling=sampling)
     execution.check(asked.spec.chunk, asked.spec.action_space)
     if execution.guided:
         asked.check_guided()
@@ -101,7 +103,7 @@ def evaluate(
         "image_size": asked.spec.image_size,
         **(variation or {}),
     }
-    job = replace(job, env=env, history=asked.spec.history)
+    job = replace(job, env=env, history=asked.spec.history, wait=execution.delay if execution.wait else 0)
     jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
     with (
@@ -129,6 +131,7 @@ def evaluate(
         lanes=LANES,
         threads=THREADS,
         evaluations=asked.head.evaluations,
+        sampling=sampling,
         device=str(asked.device),
         latency=latency,
     )

@@ -6,7 +6,7 @@ import math
 from . import verdicts
 from .cell import CONDITIONS, EXPERT, TITLES, Cell
 from .compare import Comparison
-from .film import SPEED, Clip
+from .film import APART, SPEED, Clip
 from .page import Content, Markup, element, figure, section, table, video
 from .pairs import ALPHA
 from .plots import curves_plot, stages_plot, success_plot, tradeoff_plot
@@ -172,8 +172,9 @@ def films(clips: list[Clip], left_out: list[Clip]) -> Markup:
     ]
     note = (
         f"Replayed from the recorded actions at {SPEED:g} times real speed; every replay ended as recorded. "
-        "Dots: where the rest of the current chunk sends the gripper; yellow ring: where it closes. Seeds "
-        "were chosen by the rules below, not by eye."
+        "Dots: where the rest of the current chunk sends the gripper; yellow ring: where it closes. "
+        f"“Apart”: grippers have been more than {100 * APART:g} cm from each other. Seeds were chosen by the "
+        "rules below, not by eye."
     )
     more = f"Too large for this page, but beside it: {', '.join(clip.path.name for clip in left_out)}."
     return section(
@@ -185,7 +186,8 @@ def films(clips: list[Clip], left_out: list[Clip]) -> Markup:
 
 
 def _outcomes(clip: Clip) -> str:
-    return ", ".join(f"{name}: {outcome}" for name, outcome in clip.outcomes.items())
+    text = ", ".join(f"{name}: {outcome}" for name, outcome in clip.outcomes.items())
+    return text if clip.parted is None else f"{text}; apart after {clip.parted:.1f} s"
 
 
 def limits(comparison: Comparison) -> Markup:
@@ -226,7 +228,7 @@ def protocol(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
     facts: list[list[Content]] = [
         ["Task", comparison.task],
         ["Seeds", _seeds(comparison)],
-        ["Executed per chunk", _execution(first)],
+        ["Executed per chunk", execution(first)],
         ["Inference", f"{first.lanes} lanes, {first.threads} threads; noise drawn per episode from its seed"],
         ["Chunk", _chunk(comparison)],
         *(["Environment: " + name, json.dumps(value)] for name, value in first.spec.items()),
@@ -267,12 +269,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _execution(result: EvalResult) -> str:
-    text = f"{result.execute} actions, then the policy is asked again"
-    if result.delay:
-        text += f"; its answer comes {result.delay} control steps late, until then the last one goes on"
-    if result.guided:
+def execution(result: EvalResult) -> str:
+    how = result.execution
+    text = f"{how.execute} actions, then the policy is asked again"
+    if how.delay:
+        meanwhile = "the robot waits for it" if how.wait else "until then the last one goes on"
+        text += f"; its answer comes {how.delay} control steps late, {meanwhile}"
+    if how.guided:
         text += "; it goes on from the last one (real-time chunking)"
-    if result.ensemble is not None:
-        text += f"; executed is the average of all answers for a step, decay {result.ensemble:g}"
+    if how.ensemble is not None:
+        text += f"; executed is the average of all answers for a step, decay {how.ensemble:g}"
+    if result.sampling:
+        text += f"; sampled with {result.sampling}"
     return text

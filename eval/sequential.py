@@ -58,3 +58,20 @@ def compare_sequentially(outcomes: Iterable[tuple[bool, bool]], alpha: float = 0
         if highest >= 1 / alpha:
             return Verdict(pairs, wins[0], wins[1], highest, "a" if wins[0] > wins[1] else "b")
     return Verdict(pairs, wins[0], wins[1], highest, None)
+
+
+def verdict_text(verdict: Verdict, a: str, b: str, alpha: float = 0.05) -> str:
+    """What is established about policies `a` and `b`, after how many seeds, and on what evidence."""
+    wins = f"on {verdict.only_a} of them {a} alone succeeds, on {verdict.only_b} {b} alone"
+    p = f"p={1 / verdict.evidence:.2g}"
+    strength = f"evidence {verdict.evidence:.1f}, {p}, valid however often one looks"
+    if verdict.better is None:
+        return (
+            f"{a} and {b}: no difference established on {verdict.pairs} seeds, which does not make them "
+            f"equal: {wins} ({strength}; {1 / alpha:.0f} is needed)."
+        )
+    better, worse = (a, b) if verdict.better == "a" else (b, a)
+    return (
+        f"{better} succeeds more often than {worse}, established after {verdict.pairs} seeds: {wins} "
+        f"({strength})."
+    )

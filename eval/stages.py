@@ -12,8 +12,12 @@ def count_endings(results: list[EvalResult]) -> tuple[list[str], list[Counter[st
     An ending is "success", "error", or else the furthest stage of the task that was reached.
     """
     rows = [Counter(_ending(episode) for episode in result.episodes) for result in results]
-    order = ["success", *reversed(load(results[0].task).stages), "error"]
-    return [ending for ending in order if any(row[ending] for row in rows)], rows
+    return [ending for ending in endings(results[0].task) if any(row[ending] for row in rows)], rows
+
+
+def endings(task: str) -> list[str]:
+    """All endings that an episode of `task` can have, best first."""
+    return ["success", *reversed(load(task).stages), "error"]
 
 
 def _ending(episode: EpisodeResult) -> str:

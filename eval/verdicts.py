@@ -77,7 +77,7 @@ def cautions(cells: list[Cell]) -> list[str]:
     ]
     results = [cell.result for cell in cells if cell.result.policy != EXPERT]
     held = {
-        "executed actions per chunk": {str((r.execute, r.delay, r.guided, r.ensemble)) for r in results},
+        "executed actions per chunk": {str(r.execution) for r in results},
         "lanes of the inference batch": {str(r.lanes) for r in results},
         "inference threads": {str(r.threads) for r in results},
         "action space": {str(r.spec.get("action_space")) for r in results},

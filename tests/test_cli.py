@@ -57,6 +57,7 @@ def test_the_first_looks_are_fast_and_load_no_torch(arguments):
         (["list", "haeds"], ["haeds", "heads", "codecs"]),
         (["eval", "runs/nowhere"], ["runs/nowhere"]),
         (["compare", "runs/nowhere", "runs/other"], ["runs/nowhere"]),
+        (["robustness", "runs/nowhere"], ["runs/nowhere"]),
         (["train", "pick_flow", "--data", "no/such/dataset", "--out", "x"], ["no/such/dataset"]),
     ],
 )

@@ -9,6 +9,7 @@ from made_up_results import result
 from vlasandbox.eval.compare import compare
 from vlasandbox.eval.pairs import Pair, compare_pairs, group_letters, holm
 from vlasandbox.eval.stats import PairedTable, mcnemar_exact, wilson
+from vlasandbox.policies.execution import Execution
 
 
 def pair(first: str, second: str, real: bool) -> Pair:
@@ -113,7 +114,7 @@ def test_more_policies_resolve_less():
 
 def test_what_is_not_held_equal_is_said():
     other = result("b", "ssss")
-    other.execute, other.threads = 8, 1
+    other.execution, other.threads = Execution(8), 1
     verdicts = compare([result("a", "ssss"), other]).verdicts
     assert "Caution: not the same for all policies: executed actions per chunk." in verdicts
     assert "Caution: not the same for all policies: inference threads." in verdicts

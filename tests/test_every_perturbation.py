@@ -103,6 +103,18 @@ def test_a_range_of_levels_contains_nominal_episodes(axis, nominal):
     env.close()
 
 
+def test_the_background_is_also_what_is_seen_beyond_the_table():
+    plain, other = (envs.make("toss", image_size=32, perturb=text) for text in ("", "background=5"))
+    for seed in SEEDS:
+        plain.reset(seed=seed)
+        before, after = (_first(env, seed)["images"][0, 0] for env in (plain, other))
+        sky = before[:, 2].astype(int) - before[:, 0] > 15
+        assert sky.any()
+        assert (np.abs(after[sky].astype(int) - before[sky]).max(axis=1) > 10).all()
+    plain.close()
+    other.close()
+
+
 def test_an_unknown_axis_is_named():
     with pytest.raises(ValueError, match="unknown perturbation 'fog'; valid: action_delay"):
         envs.make("pick", image_size=8, perturb="fog=1")

@@ -131,12 +131,15 @@ def test_a_stored_initial_state_restarts_the_episode_bit_for_bit(blind):
 
 def test_a_block_of_actions_equals_single_steps(env):
     actions = collect_episode(env, 5).action
-    env.reset(seed=5)
-    rewards = [env.step(action)[1] for action in actions]
+    assert env.reset(seed=5)[1]["mode"] is None
+    _, rewards, _, _, infos = zip(*(env.step(action) for action in actions), strict=True)
     single = env.physics_state()
     env.reset(seed=5)
     observation, reward, terminated, _, info = env.step_block(np.concatenate([actions, actions]))
     assert info["steps"] == len(actions)
+    assert info["mode"] == infos[-1]["mode"]
+    assert info["path"].dtype == np.float32
+    assert np.array_equal(info["path"], np.concatenate([each["path"] for each in infos]))
     assert terminated
     assert np.array_equal(single, env.physics_state())
     assert reward == pytest.approx(sum(rewards))

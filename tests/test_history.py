@@ -39,6 +39,7 @@ class Recorded:
     def __init__(self, episodes: list[Episode]) -> None:
         self.episodes, self.cameras, self.definition = episodes, CAMERAS, self
         self.stages, self.actions, self.dims = ["only"], self, range(5)
+        self.world, self.robots = self, range(1)
         self.shown = 0
 
     def reset(self, seed: int, options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -50,7 +51,7 @@ class Recorded:
     ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         steps = min(len(actions), len(self.episode) - 1 - self.step)
         self.step += steps
-        info = {"stage": "only", "steps": steps, "is_success": True}
+        info = {"stage": "only", "steps": steps, "is_success": True, "path": np.zeros((steps, 3))}
         return self._observation(), 0.0, self.step == len(self.episode) - 1, False, info
 
     def _observation(self) -> dict[str, Any]:

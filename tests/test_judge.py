@@ -5,7 +5,9 @@ import os
 import pytest
 from made_up_results import result
 
-from vlasandbox.train.judge import Contestant, Exam, contestant, stored
+from vlasandbox.envs.seeds import TEST
+from vlasandbox.eval import rollout
+from vlasandbox.train.judge import Contestant, Exam, contestant, judge, stored
 
 
 @pytest.fixture
@@ -54,6 +56,35 @@ def test_a_policy_that_was_trained_on_is_judged_anew(judged):
 def test_a_damaged_result_is_judged_anew(judged):
     (judged.results / "pick" / "test" / "result.json").write_text("{")
     assert stored(judged, Exam(episodes=4), "test") is None
+
+
+@pytest.fixture
+def played(monkeypatch) -> list[list[int]]:
+    """Seeds that are played from now on, call by call; every episode succeeds."""
+    calls: list[list[int]] = []
+
+    def evaluate(policy, task, seeds, *, name, **_):
+        calls.append(list(seeds))
+        return result(name, "s" * len(seeds), first_seed=seeds[0])
+
+    monkeypatch.setattr(rollout, "evaluate", evaluate)
+    return calls
+
+
+def test_only_the_episodes_that_are_missing_are_played(judged, played):
+    longer = judge(judged, Exam(episodes=6), "test")
+    assert played == [[TEST.start + 4, TEST.start + 5]]
+    assert longer.episodes == result("flow", "sfssss").episodes
+    assert (longer.seed_start, longer.env_steps, longer.wall_seconds) == (TEST.start, 120, 2.0)
+    assert stored(judged, Exam(episodes=6), "test") == longer
+
+
+def test_episodes_of_other_versions_are_not_mixed(judged, played):
+    older = result("flow", "sfss")
+    older.versions = {"mujoco": "3.0.0"}
+    older.save(judged.results / "pick" / "test")
+    assert judge(judged, Exam(episodes=6), "test") == result("flow", "ssssss")
+    assert played[-1] == list(TEST[:6])
 
 
 def test_a_run_and_its_policy_folder_are_the_same_contestant(judged):

@@ -37,13 +37,21 @@ def test_a_held_out_combination_has_words_that_training_knows():
         assert any(s.endswith(shape) and s not in HELD_OUT for s in said)
 
 
-@pytest.mark.parametrize("task", ["push", "sort", "reach", "press_buttons", "turn_knob"])
+@pytest.mark.parametrize("task", ["push", "sort", "reach", "press_buttons", "turn_knob", "trace"])
 def test_both_halves_of_a_held_out_pair_are_asked_for_in_training(task):
     meanings = tasks.load(task).meanings()
     said = [words for m in meanings if not m.is_held_out for _, words in m.slots[:2]]
     pairs = {tuple(words for _, words in m.slots[:2]) for m in meanings} & HELD_OUT_PAIRS
     assert pairs
     assert all(words in said for pair in pairs for words in pair)
+
+
+def test_a_move_that_is_held_out_for_a_drawer_is_asked_for_of_others_and_the_other_one_of_it():
+    meanings = tasks.load("drawer").meanings()
+    held_out = {(m.form, m.slots[0][1]) for m in meanings if m.is_held_out}
+    assert held_out == {("open", "yellow drawer"), ("close", "green drawer")}
+    trained = {(m.form, m.slots[0][1]) for m in meanings} - held_out
+    assert {("close", "yellow drawer"), ("open", "green drawer"), ("open", "red drawer")} < trained
 
 
 @pytest.mark.parametrize("combinations", ["train", "held_out"])

@@ -18,19 +18,24 @@ def causal(m: int, n: int) -> torch.Tensor:
 
 @pytest.fixture(params=["llama", "qwen2"])
 def checkpoint(request, tmp_path):
-    """A saved decoder, and a tokenizer for it."""
+    """A decoder saved as published ones are, with the output layer and in half precision; a tokenizer for it.
+
+    Every number is random: the biases of Qwen2's queries, keys and values would be zero.
+    """
     import transformers
 
     kind = {"llama": "Llama", "qwen2": "Qwen2"}[request.param]
     tokenizer = train_tokenizer(INSTRUCTIONS)
     torch.manual_seed(3)
     shape = {"vocab_size": len(tokenizer), "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2}
-    ids = {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": None}
+    ids = {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": None, "tie_word_embeddings": True}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
     config = getattr(transformers, f"{kind}Config")(**shape, **ids, **heads)
-    model = getattr(transformers, f"{kind}Model")(config)
-    model.save_pretrained(tmp_path)
-    return model, str(tmp_path), tokenizer
+    model = getattr(transformers, f"{kind}ForCausalLM")(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    model.bfloat16().save_pretrained(tmp_path)
+    return model.float().model, str(tmp_path), tokenizer
 
 
 def test_words_are_tokens_in_lower_case():
@@ -90,6 +95,17 @@ def test_a_checkpoint_gives_the_hidden_states_that_transformers_gives(checkpoint
     hidden, keys, values = backbone(backbone.words(ids), causal(5, 5), torch.arange(5)[None])
     torch.testing.assert_close(hidden, expected)
     assert keys[1].shape == values[1].shape == (1, 2, 5, 6)
+    past = backbone(backbone.words(ids[:, :3]), causal(3, 3), torch.arange(3)[None])[1:]
+    rest, *_ = backbone(backbone.words(ids[:, 3:]), causal(2, 5), torch.arange(3, 5)[None], past)
+    torch.testing.assert_close(rest, expected[:, 3:])
+
+
+def test_the_biases_of_qwens_queries_keys_and_values_are_loaded(checkpoint):
+    model, folder, tokenizer = checkpoint
+    loaded = LanguageConfig(checkpoint=folder).build(INSTRUCTIONS, tokenizer).model.state_dict()
+    biases = {name for name in loaded if name.endswith("_proj.bias")}
+    assert len(biases) == {"llama": 0, "qwen2": 6}[model.config.model_type]
+    assert all(loaded[name].any() and torch.equal(loaded[name], model.state_dict()[name]) for name in biases)
 
 
 def test_a_saved_shape_needs_no_checkpoint(checkpoint):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from vlasandbox.eval.cell import Cell
-from vlasandbox.eval.result import FILE, EpisodeResult, EvalResult, ResultError
+from vlasandbox.eval.result import FILE, FORMAT, EpisodeResult, EvalResult, ResultError
+from vlasandbox.policies.execution import Execution
 
 
 def make_result(seed_start: int = 2_000_000, latency: float = 12.5) -> EvalResult:
@@ -18,14 +19,19 @@ def make_result(seed_start: int = 2_000_000, latency: float = 12.5) -> EvalResul
         chunks = [(i, rng.normal(size=(8, 5)).astype(np.float32)) for i in range(0, steps, 4)]
         return rng.normal(size=(steps, 5)).astype(np.float32), chunks
 
+    def path(steps: int) -> np.ndarray:
+        return rng.normal(size=(steps, 6)).astype(np.float32)
+
     rows = [
-        EpisodeResult(seed_start, "success", 9, 1.0, "lifted", "pick up the red cube", None, *arrays(9)),
+        EpisodeResult(
+            seed_start, "success", 9, 1.0, "lifted", "pick up the red cube", None, *arrays(9), path(9), "near"
+        ),
         EpisodeResult(seed_start + 1, "error", 0, 0.0, "", "", "ValueError: boom (pick.py:3)"),
         EpisodeResult(
             seed_start + 2, "error", 0, 0.0, "start", "", "raised at once", np.zeros((0, 5), np.float32)
         ),
         EpisodeResult(
-            seed_start + 3, "timeout", 40, 0.25, "grasped", "pick up the blue can", None, *arrays(40)
+            seed_start + 3, "timeout", 40, 0.25, "grasped", "pick up the red can", None, *arrays(40), path(40)
         ),
         EpisodeResult(
             seed_start + 4, "success", 20, 1.0, "lifted", "pick up the red can", None, arrays(20)[0]
@@ -38,10 +44,8 @@ def make_result(seed_start: int = 2_000_000, latency: float = 12.5) -> EvalResul
         condition="test",
         seed_start=seed_start,
         episodes=rows,
-        execute=4,
-        delay=1,
-        guided=False,
-        ensemble=None,
+        execution=Execution(4, delay=1, wait=True),
+        sampling="steps=5",
         lanes=16,
         threads=1,
         evaluations=10,
@@ -63,6 +67,10 @@ def test_a_stored_result_comes_back_equal(tmp_path):
     assert back.episodes[3].actions is not None
     assert back.episodes[3].actions.dtype == np.float32
     assert [step for step, _ in back.episodes[3].chunks] == list(range(0, 40, 4))
+    assert back.episodes[3].path is not None
+    assert back.episodes[3].path.shape == (40, 6)
+    assert [e.path is None for e in back.episodes] == [False, True, True, False, True]
+    assert [e.mode for e in back.episodes] == ["near", None, None, None, None]
     assert (back.successes, back.errors) == (2, 2)
 
 
@@ -75,6 +83,10 @@ def test_results_differ_when_one_number_in_an_array_does():
     c = make_result()
     c.episodes[0].chunks[1][1][0, 0] = 7
     assert a != c
+    d = make_result()
+    assert d.episodes[3].path is not None
+    d.episodes[3].path[0, 0] += 1e-6
+    assert a != d
 
 
 def test_the_json_is_strict_and_says_null_where_nothing_was_measured(tmp_path):
@@ -133,6 +145,10 @@ def test_a_missing_damaged_or_foreign_result_is_told_in_one_sentence(tmp_path):
     for foreign in ("[]", '{"accuracy": 1}', '{"format": 0}'):
         path.write_text(foreign)
         with pytest.raises(ResultError, match=FILE):
+            EvalResult.load(tmp_path)
+    for older in range(1, FORMAT):
+        path.write_text(json.dumps({"format": older}))
+        with pytest.raises(ResultError, match="another version of this program; run the evaluation again"):
             EvalResult.load(tmp_path)
 
 

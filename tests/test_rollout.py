@@ -14,6 +14,7 @@ from small_policies import CHUNK, HEADS, small_policy
 
 from vlasandbox import envs
 from vlasandbox.envs.seeds import TEST
+from vlasandbox.envs.tasks.detour import SIDES
 from vlasandbox.eval.batch import BLANK, LANES, THREADS, Batch
 from vlasandbox.eval.player import EvaluationError
 from vlasandbox.eval.rollout import evaluate, split
@@ -150,15 +151,18 @@ def test_an_episode_is_the_same_with_one_and_two_workers_in_any_order_and_compan
     assert [e.seed for e in together.episodes] == subset
     by_seed = {e.seed: e for e in alone.episodes}
     for episode in together.episodes:
-        assert episode == by_seed[episode.seed]  # outcome, steps, and every action and chunk bit for bit
+        assert episode == by_seed[episode.seed]  # outcome, mode, every action, chunk and position bit for bit
     episode = alone.episodes[0]
     assert episode.outcome in ("failure", "timeout", "success")
     assert episode.actions is not None
     assert episode.actions.shape == (episode.steps, 5)
+    assert episode.path is not None
+    assert (episode.path.shape, episode.path.dtype) == ((episode.steps, 3), np.float32)
+    assert not np.array_equal(episode.path[-1], episode.path[-2])
     assert [step for step, _ in episode.chunks] == list(range(0, episode.steps, 4))
     assert np.array_equal(episode.chunks[1][1][:4], episode.actions[4:8])
     assert not np.array_equal(episode.chunks[0][1], alone.episodes[1].chunks[0][1])
-    assert (alone.lanes, alone.threads, alone.execute, alone.evaluations) == (16, 1, 4, 3)
+    assert (alone.lanes, alone.threads, alone.execution.execute, alone.evaluations) == (16, 1, 4, 3)
     assert alone.env_steps == sum(e.steps for e in alone.episodes)
     assert 0 < alone.chunk_ms_p50 <= alone.chunk_ms_p95
     assert alone.spec["action_space"]["name"] == "ee_delta"
@@ -176,6 +180,9 @@ def test_stored_actions_replay_to_the_same_end():
     steps = [env.step(action) for action in episode.actions]
     _, _, terminated, truncated, info = steps[-1]
     assert (terminated or truncated, info["progress"]) == (True, episode.progress)
+    ee = env.state_names.index("ee_x")
+    measured = np.stack([observation["agent_pos"][ee : ee + 3] for observation, *_ in steps])
+    assert np.array_equal(measured, episode.path)  # pyright: ignore[reportArgumentType]
     assert np.isnan(result.chunk_ms_p50)
     env.close()
 
@@ -190,6 +197,30 @@ def test_the_expert_succeeds_and_with_swapped_words_still_lifts_the_original():
         assert a.instruction != b.instruction
         assert np.array_equal(a.actions, b.actions)  # pyright: ignore[reportArgumentType]
         assert a.stage == "lifted"
+
+
+def test_the_way_taken_and_the_path_of_the_gripper_are_kept_whoever_plays_beside():
+    seeds = range(TEST.start, TEST.start + 6)
+    alone = evaluate("expert", "detour", seeds, workers=1, progress=False)
+    together = evaluate("expert", "detour", seeds[::-1], workers=2, progress=False)
+    assert alone.episodes == together.episodes[::-1]
+    env = envs.make("detour", cameras=())
+    for episode in alone.episodes:
+        env.reset(seed=episode.seed)
+        side = SIDES[env.scenario.way.side]
+        assert episode.path is not None
+        aside = [env.scenario.way.seen_from(point)[1] for point in episode.path[:, :2]]
+        assert episode.mode == side == SIDES[int(np.sign(max(aside, key=abs)))]
+    assert {episode.mode for episode in alone.episodes} == set(SIDES.values())
+    env.close()
+
+
+def test_a_path_holds_every_arm_and_a_task_with_one_way_has_no_mode():
+    (episode,) = evaluate("expert", "handover", [TEST.start], workers=1, progress=False).episodes
+    assert episode.path is not None
+    assert episode.path.shape == (episode.steps, 6)
+    assert np.abs(episode.path[:, :3] - episode.path[:, 3:]).max() > 0.1
+    assert episode.mode is None
 
 
 def test_a_policy_is_loaded_from_its_folder_and_left_as_it_was(tmp_path):
@@ -222,7 +253,7 @@ def test_workers_import_neither_torch_nor_transformers(rig):
     evaluate(small_policy("regression"), "rigged.faulty", [1, 2], workers=1, progress=False)
     (modules,) = [set(path.read_text().split()) for path in folder.iterdir()]
     assert "mujoco" in modules
-    assert not modules & {"torch", "transformers", "diffusers", "vlasandbox.policies"}
+    assert not modules & {"torch", "transformers", "diffusers"}
 
 
 def test_an_episode_that_raises_is_an_error_and_its_lane_goes_on(rig):
@@ -354,7 +385,7 @@ def test_answers_that_come_late_are_executed_late_and_may_go_on_from_the_last():
         execution = Execution(3, 2, guided=guided)
         result = evaluate(policy, "pick", [TEST.start], workers=1, execution=execution, progress=False)
         episode = result.episodes[0]
-        assert (result.execute, result.delay, result.guided) == (3, 2, guided)
+        assert result.execution == execution
         assert episode.actions is not None
         (_, first), (step, second) = episode.chunks[:2]
         assert step == 3
@@ -363,6 +394,27 @@ def test_answers_that_come_late_are_executed_late_and_may_go_on_from_the_last():
         assert np.array_equal(episode.actions[5], second[2])
         gaps.append(np.abs(second[:2] - first[3:5]).mean())
     assert gaps[1] < 0.6 * gaps[0], "what is executed meanwhile is near to what the new chunk begins with"
+
+
+def test_a_robot_that_waits_stands_still_and_then_executes_the_whole_answer():
+    policy, execution = small_policy("regression"), Execution(3, 5, wait=True)
+    result = evaluate(policy, "pick", [TEST.start], workers=1, execution=execution, progress=False)
+    episode = result.episodes[0]
+    assert episode.actions is not None
+    assert episode.path is not None
+    (_, first), (step, second) = episode.chunks[:2]
+    assert step == 3
+    assert np.array_equal(episode.actions[:3], first[:3])
+    np.testing.assert_allclose(episode.actions[3:8, :4], 0, atol=1e-6)
+    assert np.ptp(np.sign(episode.actions[2:8, 4])) == 0, "the gripper stays as it is"
+    assert np.array_equal(episode.actions[8:11], second[:3])
+    assert np.linalg.norm(episode.path[7] - episode.path[5]) < 1e-3
+
+
+def test_a_saved_policy_is_sampled_as_asked(tmp_path):
+    small_policy("flow").save(tmp_path / "policy")
+    result = evaluate(tmp_path / "policy", "pick", [TEST.start], sampling="steps=2", progress=False)
+    assert (result.evaluations, result.sampling) == (2, "steps=2")
 
 
 def test_a_head_that_cannot_go_on_from_a_chunk_is_refused():

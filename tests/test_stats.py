@@ -17,6 +17,7 @@ from vlasandbox.eval.stats import (
     resolvable_unpaired,
     wilson,
 )
+from vlasandbox.policies.execution import Execution
 
 
 def result(policy: str, outcomes: dict[int, Outcome], task: str = "pick") -> EvalResult:
@@ -30,10 +31,8 @@ def result(policy: str, outcomes: dict[int, Outcome], task: str = "pick") -> Eva
         "test",
         min(outcomes),
         episodes,
-        4,
-        0,
-        False,
-        None,
+        Execution(),
+        "",
         16,
         1,
         1,

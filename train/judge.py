@@ -1,4 +1,4 @@
-"""Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was judged once is not judged again."""
+"""Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was played once is not played again."""
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -36,11 +36,16 @@ class Exam:
     execute: int = 4
     """Actions executed of each chunk before the policy is asked again."""
     delay: int = 0
-    """Control steps by which the policy's answers come late; meanwhile the last one goes on."""
+    """Control steps by which the policy's answers come late; meanwhile the last one goes on, or, with
+    --wait, the robot stands still."""
+    wait: bool = False
+    """Whether the robot waits for late answers."""
     guided: bool = False
     """Whether answers go on from the last one (real-time chunking); needs the flow head."""
     ensemble: float | None = None
     """Decay of a temporal ensemble over all answers for a step, 0.01 in ACT; needs execute 1."""
+    sampling: str = ""
+    """Settings of the head's sampling in place of the policy's own, e.g. steps=5,temperature=0."""
     wording: str = "plain"
     """How instructions are put: plain, train or held_out."""
     combinations: str = "all"
@@ -57,7 +62,7 @@ class Exam:
     @property
     def execution(self) -> Execution:
         """Which actions of the policy's chunks are executed."""
-        return Execution(self.execute, self.delay, self.guided, self.ensemble)
+        return Execution(self.execute, self.delay, self.wait, self.guided, self.ensemble)
 
     @property
     def variation(self) -> dict[str, str]:
@@ -99,30 +104,24 @@ def contestant(run: str) -> Contestant:
     )
 
 
-def judge(who: Contestant, exam: Exam, condition: Condition) -> EvalResult:
-    """The result of `who` under `condition`: the stored one if it is of this exam, else a new one, stored.
+def judge(who: Contestant, exam: Exam, condition: Condition, *, bar: bool = True) -> EvalResult:
+    """The result of `who` under `condition`: stored episodes, and the missing ones, played and stored.
+
+    Args:
+        bar: whether to show how it goes.
 
     Raises:
         ValueError: an unknown task, or a policy made for another environment.
     """
     check_name("condition", condition, CONDITIONS)
-    folder = who.results / exam.folder / condition
-    found = stored(who, exam, condition)
-    if found is not None:
+    found = kept(who, exam, condition)
+    played = len(found.episodes) if found else 0
+    if found is not None and played == exam.episodes:
         return found
-    from ..eval.rollout import evaluate  # imports torch
-
-    result = evaluate(
-        who.policy or EXPERT,
-        exam.task,
-        exam.seeds,
-        condition=condition,
-        workers=exam.workers,
-        execution=exam.execution,
-        name=who.name,
-        variation=exam.variation,
-    )
-    result.save(folder)
+    result = _play(who, exam, condition, exam.seeds[played:], bar)
+    if found is not None:
+        result = _joined(found, result) or _play(who, exam, condition, exam.seeds, bar)
+    result.save(who.results / exam.folder / condition)
     return result
 
 
@@ -132,6 +131,12 @@ def stored(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | No
     A longer exam holds the shorter ones, since an episode depends on its seed alone; only `wall_seconds` then
     stays that of the longer one.
     """
+    found = kept(who, exam, condition)
+    return found if found is not None and len(found.episodes) == exam.episodes else None
+
+
+def kept(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | None:
+    """As many of the exam's first episodes as are stored, of the policy as it is now; None without any."""
     folder = who.results / exam.folder / condition
     try:
         result = EvalResult.load(folder)
@@ -139,14 +144,45 @@ def stored(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | No
         return None
     episodes = result.episodes[: exam.episodes]
     asked = {"task": exam.task, **exam.variation}
-    if {name: result.spec.get(name) for name in asked} != asked or [e.seed for e in episodes] != list(
-        exam.seeds
-    ):
+    if {name: result.spec.get(name) for name in asked} != asked:
+        return None
+    if not episodes or [e.seed for e in episodes] != list(exam.seeds[: len(episodes)]):
         return None
     if who.policy is not None:
         weights = who.policy / "model.safetensors"
         older = (folder / "result.json").stat().st_mtime_ns < weights.stat().st_mtime_ns
-        how = Execution(result.execute, result.delay, result.guided, result.ensemble)
-        if older or how != exam.execution:
+        how = (result.execution, result.sampling)
+        if older or how != (exam.execution, exam.sampling):
             return None
     return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))
+
+
+def _play(who: Contestant, exam: Exam, condition: Condition, seeds: range, bar: bool) -> EvalResult:
+    from ..eval.rollout import evaluate  # imports torch
+
+    return evaluate(
+        who.policy or EXPERT,
+        exam.task,
+        seeds,
+        condition=condition,
+        workers=exam.workers,
+        execution=exam.execution,
+        sampling=exam.sampling,
+        name=who.name,
+        variation=exam.variation,
+        progress=bar,
+    )
+
+
+def _joined(first: EvalResult, rest: EvalResult) -> EvalResult | None:
+    """Both as one evaluation, with the latency of the second; None if they were not made in the same way."""
+    made = [(r.spec, r.versions, r.lanes, r.threads, r.evaluations) for r in (first, rest)]
+    if made[0] != made[1]:
+        return None
+    return replace(
+        rest,
+        seed_start=first.seed_start,
+        episodes=[*first.episodes, *rest.episodes],
+        wall_seconds=first.wall_seconds + rest.wall_seconds,
+        env_steps=first.env_steps + rest.env_steps,
+    )

@@ -14,6 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 WandbMode = Literal["off", "offline", "online"]
+TAIL = 65536
+"""Longer than any row [bytes]: a follower need not read the whole file again and again."""
 
 
 class RunLog:
@@ -64,8 +66,12 @@ class RunLog:
 
 def last_row(path: Path) -> dict[str, int | float | None] | None:
     """The newest complete row of a `metrics.jsonl` that another process writes; None before the first."""
-    rows = _rows(path)
-    return rows[-1] if rows else None
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL))
+        lines = file.read().split(b"\n")[:-1]
+    return json.loads(lines[-1]) if lines else None
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

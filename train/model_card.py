@@ -103,7 +103,7 @@ def _results(run: Path) -> str:
         exam = path.parent.parent.relative_to(run / "eval")
         lines.append(
             f"| {exam} | {TITLES[result.condition]} | {cell.counts} | {cell.percent} "
-            f"| {result.seed_start}..{last} | {result.execute} |"
+            f"| {result.seed_start}..{last} | {result.execution.execute} |"
         )
     return "\n".join(lines)
 

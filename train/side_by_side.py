@@ -38,6 +38,12 @@ class Job:
     updates: int
     run: Callable[[], Any]
     """A function at the top level of a module, or a partial of one: a spawned process imports it by name."""
+    gpu: bool = False
+    """Whether it wants a GPU of its own. Processes of one machine share what there is."""
+
+
+RunJobs = Callable[[Sequence[Job], int], None]
+"""Runs all jobs, so many at a time, like `run_side_by_side`."""
 
 
 class TrainingError(ValueError):
@@ -52,7 +58,7 @@ class _Running:
     bar: tqdm
 
 
-def run_side_by_side(jobs: Sequence[Job], *, at_once: int) -> None:
+def run_side_by_side(jobs: Sequence[Job], at_once: int) -> None:
     """Runs all jobs, `at_once` at a time.
 
     Interrupted, it lets the running ones write a checkpoint, ends them, and raises KeyboardInterrupt again.
@@ -61,16 +67,14 @@ def run_side_by_side(jobs: Sequence[Job], *, at_once: int) -> None:
         TrainingError: a training failed; the others have been interrupted, their checkpoints are kept.
     """
     interval = 0.3 if sys.stderr.isatty() else 20.0
-    bars = [
-        tqdm(total=job.updates, desc=f"{job.name:<16}", unit="update", position=i, mininterval=interval)
-        for i, job in enumerate(jobs)
-    ]
-    waiting = list(zip(jobs, bars, strict=True))
+    waiting = list(jobs)
     running: list[_Running] = []
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
-                running.append(_start(*waiting.pop(0)))
+                job = waiting.pop(0)
+                bar = tqdm(total=job.updates, desc=f"{job.name:<16}", unit="update", mininterval=interval)
+                running.append(_start(job, bar))
             time.sleep(POLL)
             for one in list(running):
                 _show(one)
@@ -79,8 +83,8 @@ def run_side_by_side(jobs: Sequence[Job], *, at_once: int) -> None:
                     _finish(one)
     finally:
         _stop([one.process for one in running])
-        for bar in bars:
-            bar.close()
+        for one in running:
+            one.bar.close()
 
 
 def _start(job: Job, bar: tqdm) -> _Running:
@@ -108,19 +112,22 @@ def _show(one: _Running) -> None:
     step = int(row["step"] or 0)
     if step != one.bar.n:
         loss = row.get("loss")
-        one.bar.set_postfix_str("" if loss is None else f"loss {loss:.4f}", refresh=False)
+        # A job may go on after its last update, and judge what it trained.
+        state = "trained" if step == one.job.updates else "" if loss is None else f"loss {loss:.4f}"
+        one.bar.set_postfix_str(state, refresh=False)
         one.bar.update(step - one.bar.n)
 
 
 def _finish(one: _Running) -> None:
     if one.process.exitcode == 0:
         one.bar.update(one.job.updates - one.bar.n)
-        one.bar.refresh()
+        one.bar.close()
         return
     try:
         message = one.errors.recv()
     except EOFError:
         message = f"the process died with status {one.process.exitcode} (killed, or out of memory?)"
+    one.bar.close()
     raise TrainingError(f"training {one.job.name} stopped: {message}")
 
 

@@ -8,7 +8,7 @@ axis names is held fixed. Cells that need the same demonstrations share them.
             question="Does a longer chunk help?",
             base=pick_point("pick_flow"),
             axes={"chunk": {str(k): {"train.data.chunk": k} for k in (4, 8, 16)}},
-            judged={"execute 4": {}, "execute 2": {"exam.execute": 2}},
+            judged={"test": {}, "blank images": {"condition": "blank_image"}},
         )
 """
 
@@ -16,11 +16,14 @@ import hashlib
 import importlib.util
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..envs.names import check_name
+from ..eval.cell import CONDITIONS
+from ..eval.result import Condition
 from ..policies.config_io import to_dict
 from . import presets
 from .config import TrainConfig
@@ -39,6 +42,11 @@ class Point:
     """Demonstrations."""
     train: TrainConfig
     exam: Exam
+    condition: Condition = "test"
+    """What the policy is told and shown: test, or a control."""
+
+    def __post_init__(self) -> None:
+        check_name("condition", self.condition, CONDITIONS)
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Study:
     axes: Mapping[str, Mapping[str, Changes]]
     """Axis -> level -> what it changes."""
     judged: Mapping[str, Changes] = field(default_factory=lambda: {"test": {}})
-    """Ways to judge each policy -> what they change of `exam`."""
+    """Ways to judge each policy -> what they change of `exam` and `condition`."""
     seeds: int = 3
     """Trainings of each cell."""
     tune: str | None = None
@@ -58,6 +66,8 @@ class Study:
     first training seed."""
     validation_episodes: int = 50
     """For tuning."""
+    filmed: Sequence[Mapping[str, str]] = ()
+    """Levels of up to four cells to show side by side; the best and the worst by default."""
 
     def __post_init__(self) -> None:
         if self.tune is not None and self.tune not in self.axes:
@@ -65,6 +75,13 @@ class Study:
         changes = [change for levels in self.axes.values() for change in levels.values()]
         for change in [*changes, *self.judged.values()]:
             apply(self.base, change)
+        for name, change in self.judged.items():
+            for path in change:
+                if path.split(".")[0] not in ("exam", "condition"):
+                    raise ValueError(
+                        f"judged {name!r} changes {path!r}, but all ways judge the same policy: valid are "
+                        "condition and the fields of exam; what is trained differently is an axis"
+                    )
 
     def cells(self) -> "list[Cell]":
         """Every combination of levels, with every training seed."""
@@ -160,9 +177,13 @@ def description(study: Study) -> dict[str, Any]:
                 "record": {**cell.point.record.settings(), "episodes": cell.point.record.episodes},
                 "train": to_dict(cell.point.train),
                 "exam": to_dict(cell.point.exam),
+                "condition": cell.point.condition,
             }
             for cell in study.cells()
         },
-        "judged": {name: dict(changes) for name, changes in study.judged.items()},
-        "tune": study.tune,
+        "judged": {
+            name: {path: to_dict(value) for path, value in changes.items()}
+            for name, changes in study.judged.items()
+        },
+        "tune": study.tune and {"axis": study.tune, "episodes": study.validation_episodes},
     }

@@ -1,154 +1,189 @@
-"""Runs a study: records what is needed, trains its cells side by side, judges them, and sums up.
+"""Runs a study: records what is needed, trains and judges its cells side by side, and sums up.
 
 Everything is kept in one folder, and nothing that was finished is done again, not even after a crash:
 
-    OUT/study.json           the study and the fingerprint of the code
+    OUT/study.json           the study, and the fingerprint of the code that makes its results
     OUT/data/NAME            demonstrations, shared by the cells that ask for the same
     OUT/cells/NAME           one training each, with its evaluations
     OUT/results.html, .md, .json   the summary
 """
 
-import functools
-import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from ..eval.cell import EXPERT
 from ..eval.pool import usable_cores
+from ..eval.result import EvalResult
+from ..eval.study_film import film_study
 from ..eval.study_report import write_study
-from ..eval.study_summary import StudyResult
-from .cli.catalog import ROOT
-from .data.files import read_json, write_json
+from ..eval.study_summary import StudyResult, summarise
+from ..eval.training import Training
+from .data.files import exclusive, write_json
+from .data.merge import open_data
 from .judge import Contestant, Exam, judge
-from .record import record
-from .side_by_side import Job, run_side_by_side
-from .study import Cell, Changes, Study, apply, description
+from .record import RecordConfig, record
+from .side_by_side import RunJobs, run_side_by_side
+from .study import Cell, Study
+from .study_cell import SUMMARY, Work, exams
+from .study_claim import FILE, claim, code_fingerprint
+from .study_plan import plan
 
-ROOMS = ("envs", "vision", "policies", "eval", "train")
-SECONDS_PER_UPDATE = 0.085
-"""Of a tiny policy on one core, for the estimate before the start [s]."""
+SHOWN = {
+    "task": "record.task",
+    "demonstrations": "record.episodes",
+    "control rate [Hz]": "record.control_hz",
+    "disturbances": "record.noise",
+    "updates": "train.updates",
+    "batch size": "train.batch_size",
+    "optimiser": "train.optim",
+    "chunk": "train.data.chunk",
+    "head": "train.policy.head",
+    "trunk": "train.policy.trunk",
+}
+"""What the report says of the cells, where they have it in common: its name -> field of `Point`."""
 
 
-def run_study(study: Study, out: Path) -> Path:
+def run_study(
+    study: Study, out: Path, *, run_jobs: RunJobs = run_side_by_side, at_once: int | None = None
+) -> Path:
     """Does what is left to do in `out` and returns the path of the summary.
 
+    Args:
+        run_jobs: how cells are run, each on one core.
+        at_once: how many at a time; by default as many as there are cores.
+
     Raises:
-        ValueError: `out` holds another study, or results of another version of the code.
+        ValueError: `out` holds another study, or unfinished results of another version of the code.
+        TrainingError: a cell failed.
     """
-    _claim(study, out)
-    cells = study.cells()
-    print(_plan(study, cells, out), flush=True)
-    for cell in cells:
-        record(replace(cell.point.record, root=out / "data" / cell.data))
-    if study.tune is not None:
-        cells = _tuned(study, cells, out)
-    _train(cells, out)
-    results = [
-        StudyResult(cell.levels, cell.seed, name, judge(_contestant(cell, out), _exam(cell, changes), "test"))
-        for cell in cells
-        for name, changes in study.judged.items()
-    ]
-    return write_study(out, study.question, results, _fixed(study))
-
-
-def code_fingerprint() -> str:
-    """SHA-256 over the source of the rooms, in hexadecimal: results of different ones are not mixed."""
-    total = hashlib.sha256()
-    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
-        total.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()
-
-
-def _fixed(study: Study) -> dict[str, Any]:
-    """What all cells have in common, in a few words."""
-    base, varied = study.base, {path for levels in study.axes.values() for c in levels.values() for path in c}
-    parts = {
-        "record.task": ("task", base.record.task),
-        "record.episodes": ("demonstrations", base.record.episodes),
-        "record.control_hz": ("control rate [Hz]", base.record.control_hz),
-        "record.noise": ("disturbances", base.record.noise),
-        "train.updates": ("updates", base.train.updates),
-        "train.batch_size": ("batch size", base.train.batch_size),
-        "train.optim": ("optimiser", base.train.optim),
-        "train.data.chunk": ("chunk", base.train.data.chunk),
-        "train.policy.head": ("head", base.train.policy.head),
-        "train.policy.trunk": ("trunk", base.train.policy.trunk),
-    }
-    fixed = {
-        name: value for path, (name, value) in parts.items() if not any(v.startswith(path) for v in varied)
-    }
-    return fixed | {"tuned on validation seeds": study.tune or "nothing", "trainings a cell": study.seeds}
-
-
-def _claim(study: Study, out: Path) -> None:
-    asked = {"study": description(study), "code": code_fingerprint()}
-    path = out / "study.json"
-    if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(path, asked)
-        return
-    found = read_json(path)
-    if found["study"] != asked["study"]:
-        raise ValueError(f"{out} holds another study, or an earlier form of it: choose another --out")
-    if found["code"] != asked["code"]:
-        raise ValueError(
-            f"{out} was begun with another version of the code ({found['code'][:12]}, now "
-            f"{asked['code'][:12]}), and its results are not mixed with new ones: choose another --out, or "
-            "go back to that version"
+    at_once = at_once or usable_cores()
+    with exclusive(out / "state", wait=False):
+        cells = study.cells()
+        tuning = _tuning(study, cells, out)
+        tuned = all(work.done() for work in tuning)
+        # Until it is chosen, the first level stands for the chosen one, to know how much there is to do.
+        chosen = _chosen(study, cells, tuning, out) if tuned else _any(study, cells)
+        works = _judging(study, chosen, out)
+        code = claim(study, out, finished=tuned and all(work.done() for work in works))
+        left_out = len(works) * len(study.judged) - sum(len(work.exams) for work in works)
+        print(plan(study, [*tuning, *works], left_out, at_once), flush=True)
+        if not tuned:
+            _do(tuning, run_jobs, at_once)
+            works = _judging(study, _chosen(study, cells, tuning, out), out)
+        _do(works, run_jobs, at_once)
+        data = _data_fingerprints([*tuning, *works])
+        made = {"code": code[:12], "data": ", ".join(fingerprint[:12] for fingerprint in data.values())}
+        results = _results(works)
+        experts, clips = [], []
+        if code == code_fingerprint():
+            experts = _experts(cells, out)
+            clips = film_study(summarise(results, study.tune), out / "videos", study.filmed)
+        else:
+            print("The results are of another version of the code: no videos, no expert beside them.")
+        fixed = _fixed(study) | _when(out, works) | made
+        return write_study(
+            out, study.question, results, fixed, tuned=study.tune, experts=experts, clips=clips
         )
 
 
-def _plan(study: Study, cells: list[Cell], out: Path) -> str:
-    cores = usable_cores()
-    todo = [cell for cell in cells if not (out / "cells" / cell.name / "summary.json").exists()]
-    minutes = sum(cell.point.train.updates for cell in todo) * SECONDS_PER_UPDATE / 60
-    sets = {cell.data for cell in cells}
-    return (
-        f"{study.question}\n{len(cells)} trainings ({len(cells) - len(todo)} done) on {len(sets)} sets of "
-        f"demonstrations, each judged in {len(study.judged)} ways.\nAbout {minutes:.0f} CPU-minutes of "
-        f"training at a tiny size, {minutes / cores:.0f} minutes on {cores} cores. Stopped at any time, the "
-        "same command goes on."
-    )
+def _judging(study: Study, cells: Sequence[Cell], out: Path) -> list[Work]:
+    return [Work(cell, out, exams(cell, study.judged)) for cell in cells]
 
 
-def _tuned(study: Study, cells: list[Cell], out: Path) -> list[Cell]:
+def _tuning(study: Study, cells: Sequence[Cell], out: Path) -> list[Work]:
+    """What has to be done before the levels of the tuned axis can be chosen."""
+    if study.tune is None:
+        return []
+    validation = {"exam.split": "validation", "exam.episodes": study.validation_episodes, "condition": "test"}
+    return [Work(cell, out, exams(cell, {"tune": validation})) for cell in cells if cell.seed == 0]
+
+
+def _chosen(study: Study, cells: Sequence[Cell], tuning: Sequence[Work], out: Path) -> list[Cell]:
     """The cells that are left when each takes its best level of the tuned axis."""
-    assert study.tune is not None
-    first = [cell for cell in cells if cell.seed == 0]
-    _train(first, out)
+    if study.tune is None:
+        return list(cells)
     best: dict[tuple[str, ...], tuple[float, str]] = {}
-    for cell in first:
-        exam = replace(cell.point.exam, split="validation", episodes=study.validation_episodes)
-        result = judge(_contestant(cell, out), exam, "test")
-        key, level = _untuned(study, cell), cell.levels[study.tune]
+    for work in tuning:
+        result = work.result("tune")
+        assert result is not None
+        key, level = _untuned(study, work.cell), work.cell.levels[study.tune]
         best[key] = max(best.get(key, (-1.0, "")), (result.successes / len(result.episodes), level))
     write_json(out / "tuning.json", {", ".join(key): level for key, (_, level) in best.items()})
     return [cell for cell in cells if cell.levels[study.tune] == best[_untuned(study, cell)][1]]
+
+
+def _any(study: Study, cells: Sequence[Cell]) -> list[Cell]:
+    assert study.tune is not None
+    first = next(iter(study.axes[study.tune]))
+    return [cell for cell in cells if cell.levels[study.tune] == first]
 
 
 def _untuned(study: Study, cell: Cell) -> tuple[str, ...]:
     return tuple(f"{axis}={level}" for axis, level in cell.levels.items() if axis != study.tune)
 
 
-def _train(cells: list[Cell], out: Path) -> None:
-    from .loop import train
-
-    jobs = []
-    for cell in cells:
-        folder = out / "cells" / cell.name
-        if (folder / "summary.json").exists():
-            continue
-        data = replace(cell.point.train.data, root=out / "data" / cell.data)
-        config = replace(cell.point.train, data=data, threads=1)
-        run = functools.partial(train, config, folder, bar=False)
-        jobs.append(Job(cell.name, folder, config.updates, run))
-    run_side_by_side(jobs, at_once=usable_cores())
+def _do(works: Sequence[Work], run_jobs: RunJobs, at_once: int) -> None:
+    for work in {work.data: work for work in works if not work.trained}.values():
+        record(replace(work.cell.point.record, root=work.data))
+    _data_fingerprints(works)
+    run_jobs([work.job() for work in works if not work.done()], at_once)
 
 
-def _contestant(cell: Cell, out: Path) -> Contestant:
-    folder = out / "cells" / cell.name
-    return Contestant(cell.name, folder / "policy", folder / "eval")
+def _data_fingerprints(works: Sequence[Work]) -> dict[Path, str]:
+    """Fingerprint of each set of demonstrations: of what was trained on, and of what will be.
+
+    Raises:
+        ValueError: they were exchanged in between.
+    """
+    found: dict[Path, str] = {}
+    opened = {work.data: open_data(work.data).fingerprint for work in works if not work.trained}
+    for work in works:
+        there = work.data_fingerprint() or opened[work.data]
+        if found.setdefault(work.data, opened.get(work.data, there)) != there:
+            raise ValueError(
+                f"{work.folder} was trained on demonstrations with fingerprint {there[:12]}, other cells on "
+                f"{found[work.data][:12]}, though both are to learn from {work.data}: they were exchanged in "
+                "between. Delete the cells that learned from the wrong ones, and run the same command again"
+            )
+    return found
 
 
-def _exam(cell: Cell, changes: Changes) -> Exam:
-    return apply(cell.point, changes).exam
+def _results(works: Sequence[Work]) -> list[StudyResult]:
+    found = []
+    for work in works:
+        training = Training.load(work.folder)
+        for name in work.exams:
+            result = work.result(name)
+            assert result is not None
+            found.append(StudyResult(work.cell.levels, work.cell.seed, name, result, training))
+    return found
+
+
+def _experts(cells: Sequence[Cell], out: Path) -> list[EvalResult]:
+    """The scripted expert in the cells' episodes; none if they are not at the rate at which it is judged."""
+    if any(cell.point.record.control_hz != RecordConfig.control_hz for cell in cells):
+        return []
+    expert = Contestant(EXPERT, None, out / EXPERT)
+    asked = {cell.point.exam.task: Exam(cell.point.exam.task, cell.point.exam.episodes) for cell in cells}
+    return [judge(expert, exam, "test") for exam in asked.values()]
+
+
+def _when(out: Path, works: Sequence[Work]) -> dict[str, str]:
+    """Days of the beginning and of the last training."""
+    times = [(out / FILE).stat().st_mtime, max((work.folder / SUMMARY).stat().st_mtime for work in works)]
+    begun, finished = (datetime.fromtimestamp(time).date().isoformat() for time in times)
+    return {"begun": begun, "trainings finished": finished}
+
+
+def _fixed(study: Study) -> dict[str, Any]:
+    """What all cells have in common, in a few words."""
+    points, fixed = [cell.point for cell in study.cells()], {}
+    for name, path in SHOWN.items():
+        first, *others = map(attrgetter(path), points)
+        if all(value == first for value in others):
+            fixed[name] = first
+    return fixed | {"tuned on validation seeds": study.tune or "nothing", "trainings a cell": study.seeds}

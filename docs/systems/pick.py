@@ -1,4 +1,4 @@
-"""Study: every tiny system learns `pick` under one budget. `vla study docs/systems/pick.py --out runs/systems`"""
+"""Study: every tiny system learns `pick` under one budget. `vla study docs/systems/pick.py`"""
 
 from vlasandbox.train.study import Study, pick_point
 

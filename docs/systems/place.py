@@ -1,4 +1,4 @@
-"""Study: five systems on `place`, longer and harder. `vla study docs/systems/place.py --out runs/systems_place`"""
+"""Study: five systems on `place`, which is longer. `vla study docs/systems/place.py`"""
 
 from vlasandbox.train.study import Study, pick_point
 

@@ -114,4 +114,8 @@ def _place(env: "ManipulationEnv", errand: Errand) -> Float[np.ndarray, " 4"]:
     cos, sin = math.cos(turn), math.sin(turn)
     turned = np.array([cos * offset[0] - sin * offset[1], sin * offset[0] + cos * offset[1]])
     lowest = underside(env, errand.body) - gripper[2]
-    return np.array([*(errand.spot[:2] - turned), errand.spot[2] - lowest, yaw])
+    place = np.array([*(errand.spot[:2] - turned), errand.spot[2] - lowest, yaw])
+    # Commands end at the limits: what is held by its lower end cannot be let down all the way.
+    limits = env.definition.robots[0].limits
+    place[:3] = np.clip(place[:3], limits.low, limits.high)
+    return place

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from ..chest import bottom, extension, in_drawer
+from ..chest import TRAVEL, bar, bottom, extension, in_drawer
 from ..expert import Expert
+from ..kinematics import goal_of
 from .carry import Errand, carry, retreat
 from .drawer import WIDE, hooked, pull, push, rise
 
@@ -17,6 +18,10 @@ CONTENT = 0.01
 """Who holds an object already puts it into a drawer that is this much less wide open [m]."""
 DROP = 0.03
 """Height of an object's underside above the drawer's floor when it is let go [m]."""
+STUCK = 0.05
+"""Fingers this far from where they were told to be are caught in a bar [m]."""
+IN_THE_WAY = 0.06
+"""An object nearer than this to where the bar of an open drawer is cannot be grasped for it [m]."""
 PARKING = np.array([0.50, -0.14, 0.012])
 """Where an object is put down again if its drawer is closed [m]."""
 
@@ -32,6 +37,9 @@ class TidyExpert(Expert):
 def _wanted(env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
     world, drawer, target = env.world, env.scenario.drawer, env.scenario.target
     held = world.held()
+    here = goal_of(env.data, world.robot.site)
+    if np.linalg.norm(here[:3] - env.goals()[0, :3]) > STUCK:
+        return np.append(here, -1.0)
     if held - {target}:
         return retreat(env)
     if target in held:
@@ -41,9 +49,17 @@ def _wanted(env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
     if in_drawer(world, drawer, target):
         goal = push(env, drawer)
         return rise(env) if goal is None else goal
-    goal = pull(env, drawer)
+    goal = push(env, drawer) if _in_the_way(env) else pull(env, drawer)
     if goal is not None:
         return goal
     if hooked(env, drawer):
         return rise(env)
     return carry(env, Errand(target, env.scenario.shape, PARKING))
+
+
+def _in_the_way(env: "ManipulationEnv") -> bool:
+    """Whether the object lies where the bar of its drawer comes; it is put aside while the drawer is shut."""
+    world, drawer = env.world, env.scenario.drawer
+    away = world.data.xpos[env.scenario.target] - bar(world, drawer)
+    to_open = extension(world, drawer) - TRAVEL
+    return bool(abs(away[0]) < IN_THE_WAY and away[1] > to_open - IN_THE_WAY)

@@ -1,4 +1,5 @@
-"""Objects lie in a larger part of the table than in training."""
+"""Objects lie in a larger part of the table than in training; what asks about their places (`spatial`, the
+ordinals of `reach`) may ask something else of the same seed."""
 
 from ..axis import Axis
 

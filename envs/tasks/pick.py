@@ -10,7 +10,7 @@ from ..dealing import deal
 from ..expert import Expert
 from ..experts.pick import PickExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
+from ..objects import RGBA, SHAPES, Shape, add_object, fell_off, from_gripper
 from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -96,22 +96,18 @@ class Pick(Task):
 
     def progress(self, world: World, scenario: PickScenario) -> float:
         """0.3 for closeness of the gripper, 0.2 for the grasp, 0.5 for the height."""
-        if self.is_success(world, scenario):
-            return 1.0
         held = scenario.target in world.held()
         lift = min(max(_lift(world, scenario, scenario.target) / LIFT, 0.0), 1.0) if held else 0.0
-        return 0.3 * max(0.0, 1.0 - _distance(world, scenario) / 0.4) + 0.2 * held + 0.5 * lift
+        return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4) + 0.2 * held + 0.5 * lift
 
     def stage(self, world: World, scenario: PickScenario) -> str:
         """Where the episode stands now."""
-        if self.is_success(world, scenario):
-            return "lifted"
         held = world.held()
         if scenario.target in held:
             return "grasped"
         if held.intersection(scenario.others):
             return "wrong_object"
-        return "reached" if _distance(world, scenario) < NEAR else "start"
+        return "reached" if from_gripper(world, scenario.target) < NEAR else "start"
 
     def focus(self, world: World, scenario: PickScenario) -> Float[np.ndarray, " 3"]:
         """The target."""
@@ -129,8 +125,3 @@ class Pick(Task):
 def _lift(world: World, scenario: PickScenario, body: int) -> float:
     """Of a body's centre above its place at rest [m]."""
     return float(world.data.xpos[body, 2] - scenario.rest_heights[body])
-
-
-def _distance(world: World, scenario: PickScenario) -> float:
-    """From the gripper to the target's centre [m]."""
-    return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - world.data.xpos[scenario.target]))

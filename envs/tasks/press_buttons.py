@@ -10,7 +10,7 @@ from ..expert import Expert
 from ..experts.poke import PokeExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, add_box, body_id, paint
+from ..objects import RGBA, add_box, body_id, from_gripper, paint
 from ..placement import area, scatter, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -128,22 +128,18 @@ class PressButtons(Task):
 
     def progress(self, world: World, scenario: PressButtonsScenario) -> float:
         """0.45 for each button, while the gripper's nearness to it counts for 0.2 of them."""
-        if self.is_success(world, scenario):
-            return 1.0
         if self.has_failed(world, scenario):
             return 0.0
         done = 0.45 * _pressed(world, scenario.first)
-        return done + 0.2 * max(0.0, 1.0 - _distance(world, self._next(world, scenario)) / 0.4)
+        return done + 0.2 * max(0.0, 1.0 - from_gripper(world, self._next(world, scenario)) / 0.4)
 
     def stage(self, world: World, scenario: PressButtonsScenario) -> str:
         """Where the episode stands now."""
-        if self.is_success(world, scenario):
-            return "pressed"
         if self.has_failed(world, scenario):
             return "wrong_button"
         if _pressed(world, scenario.first):
             return "one_pressed"
-        return "reached" if _distance(world, scenario.first) < NEAR else "start"
+        return "reached" if from_gripper(world, scenario.first) < NEAR else "start"
 
     def focus(self, world: World, scenario: PressButtonsScenario) -> Float[np.ndarray, " 3"]:
         """The button to press next."""
@@ -175,8 +171,3 @@ class PressButtons(Task):
 
 def _pressed(world: World, cap: int) -> bool:
     return float(world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[cap]]]) > PRESSED
-
-
-def _distance(world: World, cap: int) -> float:
-    """From the gripper to a button [m]."""
-    return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - world.data.xpos[cap]))

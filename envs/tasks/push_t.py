@@ -1,4 +1,7 @@
-"""push_t: push the T into the named one of two outlines, with closed fingers."""
+"""push_t: push the T into the named one of two outlines, with closed fingers.
+
+A sentence names one attribute, the outline's colour, so that no combination can be held out.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -134,15 +137,11 @@ class PushT(Task):
 
     def progress(self, world: World, scenario: PushTScenario) -> float:
         """0.1 for nearness of the gripper, 0.85 for nearness of the T, in place and angle."""
-        if self.is_success(world, scenario):
-            return 1.0
         reach = max(0.0, 1.0 - from_gripper(world, scenario.tee) / 0.4)
         return 0.1 * reach + 0.85 * max(0.0, 1.0 - _error(world, scenario) / 0.4)
 
     def stage(self, world: World, scenario: PushTScenario) -> str:
         """Where the episode stands now."""
-        if self.is_success(world, scenario):
-            return "placed"
         if _is_in(world, scenario, scenario.other):
             return "wrong_outline"
         error = _error(world, scenario)

@@ -10,7 +10,7 @@ from ..dealing import deal
 from ..expert import Expert
 from ..experts.hover import HoverExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
+from ..objects import RGBA, SHAPES, Shape, add_object, distance, fell_off
 from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -132,17 +132,13 @@ class Reach(Task):
 
     def progress(self, world: World, scenario: ReachScenario) -> float:
         """Nearness of the gripper to the point over the target."""
-        if self.is_success(world, scenario):
-            return 1.0
         return 0.95 * max(0.0, 1.0 - _distance(world, scenario, scenario.target) / 0.4)
 
     def stage(self, world: World, scenario: ReachScenario) -> str:
         """Where the episode stands now."""
-        if self.is_success(world, scenario):
-            return "reached"
-        distance = {body: _distance(world, scenario, body) for body in scenario.shapes}
-        nearest = min(distance, key=distance.__getitem__)
-        if distance[nearest] > NEAR:
+        away = {body: _distance(world, scenario, body) for body in scenario.shapes}
+        nearest = min(away, key=away.__getitem__)
+        if away[nearest] > NEAR:
             return "start"
         return "near" if nearest == scenario.target else "wrong_object"
 
@@ -178,5 +174,4 @@ def _over(world: World, scenario: ReachScenario, body: int) -> Float[np.ndarray,
 
 def _distance(world: World, scenario: ReachScenario, body: int) -> float:
     """From the gripper to there [m]."""
-    way = world.data.site_xpos[world.robot.site] - _over(world, scenario, body)
-    return float(np.linalg.norm(way))
+    return distance(world.data.site_xpos[world.robot.site], _over(world, scenario, body))

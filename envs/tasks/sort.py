@@ -107,23 +107,17 @@ class Sort(Task):
 
     def progress(self, world: World, scenario: SortScenario) -> float:
         """The share of objects in their trays, one in the grip counting for 0.4; 1 is kept for success."""
-        if self.is_success(world, scenario):
-            return 1.0
-        held = world.held()
-        done = sum(_done(world, scenario, body) for body in scenario.trays)
-        return 0.95 * (done + 0.4 * bool(held.intersection(scenario.trays))) / OBJECTS
+        done, grasped = len(_done(world, scenario)), not world.held().isdisjoint(scenario.trays)
+        return 0.95 * (done + 0.4 * grasped) / OBJECTS
 
     def stage(self, world: World, scenario: SortScenario) -> str:
         """Where the episode stands now."""
-        if self.is_success(world, scenario):
-            return "sorted"
         both = set(scenario.trays.values())
         for body, tray in scenario.trays.items():
             if any(inside(world, other, body) for other in both - {tray}):
                 return "wrong_tray"
-        done = sum(_done(world, scenario, body) for body in scenario.trays)
-        if done:
-            return self.stages[2 + done]
+        if done := _done(world, scenario):
+            return self.stages[2 + len(done)]
         return "grasped" if world.held().intersection(scenario.trays) else "start"
 
     def focus(self, world: World, scenario: SortScenario) -> Float[np.ndarray, " 3"]:
@@ -139,8 +133,7 @@ class Sort(Task):
 
     def errand(self, world: World, scenario: SortScenario) -> Errand | None:
         """What the expert has to do next: with the object in its grip, else with the leftmost."""
-        held = world.held()
-        left = [body for body in scenario.trays if not _done(world, scenario, body)]
+        held, left = world.held(), scenario.trays.keys() - _done(world, scenario)
         if not left:
             return None
         body = max(left, key=lambda body: (body in held, world.data.xpos[body, 1]))
@@ -178,6 +171,6 @@ def _attributes(things: list[tuple[str, str]], bodies: list[int]) -> list[tuple[
     return list(found.items())
 
 
-def _done(world: World, scenario: SortScenario, body: int) -> bool:
-    """Whether an object is in its tray and out of the grip."""
-    return inside(world, scenario.trays[body], body) and body not in world.held()
+def _done(world: World, scenario: SortScenario) -> set[int]:
+    """Objects in their trays and out of the grip."""
+    return {body for body, tray in scenario.trays.items() if inside(world, tray, body)} - world.held()

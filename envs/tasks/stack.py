@@ -10,7 +10,7 @@ from ..dealing import deal
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, add_object, at_rest, fell_off, from_gripper, half_sizes
+from ..objects import RGBA, SHAPES, add_object, at_rest, distance, fell_off, from_gripper, half_sizes
 from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -102,19 +102,15 @@ class Stack(Task):
 
     def progress(self, world: World, scenario: StackScenario) -> float:
         """0.3 for nearness of the gripper, 0.2 for the grasp, 0.4 for the way there, 0.1 for leaving."""
-        if self.is_success(world, scenario):
-            return 1.0
         held = scenario.upper in world.held()
         if not held and _stacked(world, scenario):
             return 0.9
-        way = float(np.linalg.norm((world.data.xpos[scenario.upper] - world.data.xpos[scenario.lower])[:2]))
+        way = distance(world.data.xpos[scenario.upper, :2], world.data.xpos[scenario.lower, :2])
         carried = held * max(0.0, 1.0 - way / 0.4)
         return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.upper) / 0.4) + 0.2 * held + 0.4 * carried
 
     def stage(self, world: World, scenario: StackScenario) -> str:
         """Where the episode stands now."""
-        if self.is_success(world, scenario):
-            return "stacked"
         held = world.held()
         if scenario.upper in held or _stacked(world, scenario):
             way = world.data.xpos[scenario.upper] - world.data.xpos[scenario.lower]
@@ -152,11 +148,10 @@ class Stack(Task):
 
 def _stacked(world: World, scenario: StackScenario, slack: float = 0.0) -> bool:
     """Whether the upper cube is where it belongs, at most `slack` [m] too high."""
-    lower, upper = world.data.xpos[scenario.lower], world.data.xpos[scenario.upper]
-    raised = lower[2] - half_sizes(world.model, scenario.lower)[2]
-    gap = (upper - _top(world, scenario))[2] - half_sizes(world.model, scenario.upper)[2]
-    beside = np.hypot(*(upper[:2] - lower[:2]))
-    return bool(abs(raised) < LEVEL and -LEVEL < gap < LEVEL + slack and beside < OFFSET)
+    raised = world.data.xpos[scenario.lower, 2] - half_sizes(world.model, scenario.lower)[2]
+    x, y, over = (world.data.xpos[scenario.upper] - _top(world, scenario)).tolist()
+    gap = over - half_sizes(world.model, scenario.upper)[2]
+    return bool(abs(raised) < LEVEL and -LEVEL < gap < LEVEL + slack and np.hypot(x, y) < OFFSET)
 
 
 def _top(world: World, scenario: StackScenario) -> Float[np.ndarray, " 3"]:

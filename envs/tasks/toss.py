@@ -11,7 +11,7 @@ from ..control import ControlLimits
 from ..expert import Expert
 from ..experts.toss import TossExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, add_object, at_rest, dress, fell_off, from_gripper, furnish, put
+from ..objects import RGBA, SHAPES, add_object, at_rest, distance, dress, fell_off, from_gripper, furnish, put
 from ..placement import area, both_sides, waiting
 from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
@@ -115,10 +115,8 @@ class Toss(Task):
 
     def progress(self, world: World, scenario: TossScenario) -> float:
         """0.3 for closeness of the gripper, 0.2 for the grasp, 0.4 for closeness to the bin."""
-        if self.is_success(world, scenario):
-            return 1.0
         data = world.data
-        away = float(np.linalg.norm((data.xpos[scenario.target] - data.xpos[scenario.bin])[:2]))
+        away = distance(data.xpos[scenario.target, :2], data.xpos[scenario.bin, :2])
         near = 0.4 * max(0.0, 1.0 - away / 0.6)
         if abs(data.xpos[scenario.target, 1]) > REACH:
             return 0.5 + near
@@ -127,8 +125,6 @@ class Toss(Task):
 
     def stage(self, world: World, scenario: TossScenario) -> str:
         """Where the episode stands now."""
-        if self.is_success(world, scenario):
-            return "tossed"
         held = world.held()
         if scenario.target in held:
             return "grasped"
@@ -163,8 +159,8 @@ class Toss(Task):
 
 
 def _inside(world: World, bin_: int, cube: int) -> bool:
-    offset = np.abs(world.data.xpos[cube] - world.data.xpos[bin_])
-    return bool((offset[:2] < INSIDE).all() and offset[2] < HEIGHT)
+    x, y, z = np.abs(world.data.xpos[cube] - world.data.xpos[bin_]).tolist()
+    return x < INSIDE and y < INSIDE and z < HEIGHT
 
 
 def _is_missed(world: World, scenario: TossScenario) -> bool:

@@ -10,7 +10,7 @@ from ..expert import Expert
 from ..experts.turn import Turn, TurnExpert
 from ..knobs import BAR, BAR_HEIGHT, add_knob, angle, dress_knob, is_still, set_angle
 from ..language import Form, Meaning
-from ..objects import RGBA
+from ..objects import RGBA, from_gripper
 from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -142,21 +142,17 @@ class TurnKnob(Task):
 
     def progress(self, world: World, scenario: TurnKnobScenario) -> float:
         """0.3 for nearness of the gripper, 0.1 for the grip, 0.5 for the turn, 0.1 for letting go."""
-        if self.is_success(world, scenario):
-            return 1.0
         if _turned(world, scenario):
             return 0.9
         held = scenario.knob in world.held()
         left = abs(scenario.goal - angle(world, scenario.knob)) / abs(
             scenario.goal - scenario.before[scenario.knob]
         )
-        near = max(0.0, 1.0 - _distance(world, scenario.knob) / 0.4)
+        near = max(0.0, 1.0 - from_gripper(world, scenario.knob) / 0.4)
         return 0.3 * near + 0.1 * held + 0.45 * max(0.0, 1.0 - left)
 
     def stage(self, world: World, scenario: TurnKnobScenario) -> str:
         """Where the episode stands now."""
-        if self.is_success(world, scenario):
-            return "released"
         held = world.held()
         if scenario.other in held or abs(_way(world, scenario, scenario.other)) > STAYS:
             return "wrong_knob"
@@ -164,7 +160,7 @@ class TurnKnob(Task):
             return "turned"
         if scenario.knob in held:
             return "gripped"
-        return "reached" if _distance(world, scenario.knob) < NEAR else "start"
+        return "reached" if from_gripper(world, scenario.knob) < NEAR else "start"
 
     def focus(self, world: World, scenario: TurnKnobScenario) -> Float[np.ndarray, " 3"]:
         """The bar."""
@@ -209,8 +205,3 @@ def _turned(world: World, scenario: TurnKnobScenario) -> bool:
 def _way(world: World, scenario: TurnKnobScenario, knob: int) -> float:
     """By how much a knob has been turned since the start [rad]."""
     return angle(world, knob) - scenario.before[knob]
-
-
-def _distance(world: World, knob: int) -> float:
-    """From the gripper to the middle of a knob's bar [m]."""
-    return float(np.linalg.norm(world.data.site_xpos[world.robot.site] - world.data.xpos[knob]))

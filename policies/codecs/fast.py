@@ -4,8 +4,8 @@ Along time, each dimension goes through the orthonormal DCT-II and is multiplied
 root mean square error at the published scale 10 is 0.1 / sqrt(12) = 0.029 for large coefficients and less for
 those near zero (256 bins: 0.0023). Written out with the lowest frequency of all dimensions first, a smooth
 chunk is a few numbers and many zeros, and byte pairs, learned from the training data, shorten what repeats:
-the number of tokens follows what happens in a chunk, not the control rate. A short chunk at a low rate is
-hardly compressed.
+the number of tokens grows more slowly than the control rate (docs/PERFORMANCE.md). A short chunk at a low
+rate is hardly compressed.
 
     k = 4, a = 1    actions       .5   .5   .5   .6
                     coefficients  10.5 -.7  .5   -.3

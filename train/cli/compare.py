@@ -1,13 +1,22 @@
 """Compare policies on the same test seeds: intervals, paired exact tests, what n can resolve."""
 
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import tyro
 
+from ...eval.cell import Cell
 from ...eval.compare import compare
+from ...eval.pairs import ALPHA, compare_pairs
 from ...eval.result import Condition
-from ..judge import Exam, contestant, judge
+from ...eval.sequential import verdict_text
+from ...eval.stats import required_pairs
+from ..judge import Contestant, Exam, contestant, judge, kept
+from ..sequential import compare_early
+
+DISCORDANCES = (0.1, 0.2, 0.3)
+"""Shares of seeds on which two policies differ, for planning before anything was measured."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +28,11 @@ class Compare:
     exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
     condition: tuple[Condition, ...] = ("test",)
     """Which conditions to show; the paired tests are about the test condition."""
+    resolve: float | None = None
+    """A difference [points]: says first how many seeds it takes to find it."""
+    stop_early: bool = False
+    """Play two runs block by block, up to the exam's number of episodes, and stop once a difference is
+    established, by a test that may be looked at at any time."""
 
 
 def main(argv: list[str]) -> int:
@@ -27,8 +41,54 @@ def main(argv: list[str]) -> int:
     if len(args.runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")
     contestants = [contestant(run) for run in args.runs]
+    if args.resolve is not None:
+        print(_needed(args.resolve, contestants, args.exam) + "\n", flush=True)
+    if args.stop_early:
+        if len(args.runs) != 2 or args.condition != ("test",):
+            raise ValueError(
+                f"stop-early compares exactly two runs under the test condition, got {len(args.runs)} under "
+                f"{', '.join(args.condition)}"
+            )
+        print(_early(contestants[0], contestants[1], args.exam))
+        return 0
     comparison = compare([judge(who, args.exam, c) for who in contestants for c in args.condition])
     print(comparison.table())
     print()
-    print("\n".join(comparison.verdicts))
+    print("\n".join(line for line in [*comparison.verdicts, comparison.resolution] if line))
     return 0
+
+
+def _needed(points: float, contestants: list[Contestant], exam: Exam) -> str:
+    """How many common seeds a difference of so many points takes."""
+    if not 0 < points <= 100:
+        raise ValueError(f"resolve must be above 0 and at most 100 points, got {points:g}")
+    pairs = list(itertools.combinations(contestants, 2))
+    level = 1 - ALPHA / len(pairs)
+    lines = [f"To find a difference of {points:g} points with 80 % power at a fixed number of seeds:"]
+    lines += [
+        f"  {required_pairs(points / 100, share, level)} seeds, if two policies differ on {share:.0%} of them"
+        for share in DISCORDANCES
+    ]
+    for two in pairs:
+        found = [result for who in two if (result := kept(who, exam, "test"))]
+        if len(found) == 2:
+            n = min(len(result.episodes) for result in found)
+            (pair,) = compare_pairs([replace(result, episodes=result.episodes[:n]) for result in found])
+            lines.append(
+                f"  {required_pairs(points / 100, pair.table.discordance, level)} seeds for {pair.first} and "
+                f"{pair.second}, which differ on {pair.table.discordance:.0%} of {pair.table.n} so far"
+            )
+    return "\n".join([*lines, f"This comparison has {exam.episodes}."])
+
+
+def _early(first: Contestant, second: Contestant, exam: Exam) -> str:
+    """What a comparison that stops early established."""
+    stopped = compare_early(first, second, exam)
+    played = len(stopped.first.episodes)
+    counts = ", ".join(f"{r.policy} {Cell.of(r).counts}" for r in (stopped.first, stopped.second))
+    return (
+        f"{verdict_text(stopped.verdict, first.name, second.name, ALPHA)}\n"
+        f"Played: {played} of at most {exam.episodes} seeds each; successes {counts}. Where to stop depended "
+        "on them, so that intervals and McNemar's test for a fixed number of seeds do not hold and are not "
+        "shown."
+    )

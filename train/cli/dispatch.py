@@ -17,6 +17,7 @@ VERBS = (
     "train",
     "eval",
     "compare",
+    "robustness",
     "report",
     "export",
     "list",

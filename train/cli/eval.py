@@ -9,13 +9,15 @@ from ...envs import tasks
 from ...eval.cell import CONDITIONS
 from ...eval.compare import compare
 from ...eval.result import Condition
+from ...eval.robustness import Arm, drops
 from ...eval.suite import suite_table
 from ..judge import Exam, contestant, judge
 
 
 @dataclass(frozen=True)
 class Eval:
-    """Judge policies. Results are kept in RUN/eval; what was judged before is read, not run again."""
+    """Judge policies. Results are kept in RUN/eval; what was judged before is read, not run again. With
+    --perturb the same seeds unperturbed are judged too."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
@@ -37,6 +39,11 @@ def main(argv: list[str]) -> int:
         results = [judge(who, exam, c) for who in contestants for c in CONDITIONS if c in args.condition]
         comparisons.append(compare(results))
         print(f"{task}\n{comparisons[-1].table()}\n", flush=True)
+        if exam.perturb and "test" in args.condition:
+            tested = {result.policy: result for result in results if result.condition == "test"}
+            nominal = replace(exam, perturb="")
+            arms = [Arm(exam.perturb, judge(who, nominal, "test"), tested[who.name]) for who in contestants]
+            print("\n".join(map(str, drops(arms))) + "\n", flush=True)
     if len(comparisons) > 1:
         print(f"{suite_table(comparisons)}\n")
     for who in contestants:

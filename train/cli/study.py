@@ -16,14 +16,26 @@ class Study:
     file: Annotated[Path, tyro.conf.Positional]
     """Python file that defines `study() -> Study` (see train/study.py); docs/findings has examples."""
     out: Path | None = None
-    """Folder of everything; runs/studies/NAME by default."""
+    """Folder of everything; runs/studies/NAME by default. With --ray it must be on a file system that all
+    machines share, under the same path."""
+    ray: str | None = None
+    """Run the cells as tasks of a Ray cluster (pip install 'vlasandbox[ray]'): the address of its head,
+    auto for the one that this machine is in, local for a new one on this machine."""
 
 
 def main(argv: list[str]) -> int:
     """`vla study FILE`."""
     args = tyro.cli(Study, args=argv, prog="vla study")
+    from ..side_by_side import sigterm_interrupts
+    from ..study_ray import cluster, run_on_ray
     from ..study_run import run_study
 
-    summary = run_study(load(args.file), args.out or Path("runs") / "studies" / args.file.stem)
+    study, out = load(args.file), args.out or Path("runs") / "studies" / args.file.stem
+    with sigterm_interrupts():
+        if args.ray is None:
+            summary = run_study(study, out)
+        else:
+            with cluster(args.ray) as cores:
+                summary = run_study(study, out.resolve(), run_jobs=run_on_ray, at_once=cores)
     print(f"\n{summary.with_suffix('.md').read_text()}\nReport: {summary.resolve()}")
     return 0

@@ -1,0 +1,24 @@
+"""Study: heads where two ways are equally good. `vla study docs/findings/bimodal.py`"""
+
+from vlasandbox.policies.heads import cvae, diffusion, flow, mip, regression, tokens
+from vlasandbox.train.study import Study, pick_point
+
+HEADS = {
+    "regression": regression.Config(),
+    "MIP": mip.Config(),
+    "CVAE": cvae.Config(),
+    "tokens, in parallel": tokens.Config(decoding="parallel", smoothing=2.0),
+    "tokens, one by one": tokens.Config(decoding="autoregressive", temperature=1.0),
+    "diffusion": diffusion.Config(),
+    "flow": flow.Config(),
+}
+"""Sampled as they were trained: with noise, where there is some."""
+
+
+def study() -> Study:
+    return Study(
+        question="Which action heads take one of two equally good ways, and which their mean?",
+        base=pick_point("pick_flow", task="detour", demonstrations=500, updates=2000),
+        axes={"head": {name: {"train.policy.head": head} for name, head in HEADS.items()}},
+        judged={"execute 4": {}, "execute 8": {"exam.execute": 8}},
+    )

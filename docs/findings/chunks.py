@@ -1,0 +1,14 @@
+"""Study: chunk length x executed steps. `vla study docs/findings/chunks.py`"""
+
+from vlasandbox.train.study import Study, pick_point
+
+LENGTHS = (1, 2, 4, 8, 16)
+
+
+def study() -> Study:
+    return Study(
+        question="How long a chunk, and how much of it?",
+        base=pick_point("pick_flow", updates=2000),
+        axes={"chunk": {str(k): {"train.data.chunk": k} for k in LENGTHS}},
+        judged={f"execute {n}": {"exam.execute": n} for n in LENGTHS},
+    )

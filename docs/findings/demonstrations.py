@@ -1,0 +1,14 @@
+"""Study: how many demonstrations, and how disturbed. `vla study docs/findings/demonstrations.py`"""
+
+from vlasandbox.train.study import Study, pick_point
+
+
+def study() -> Study:
+    return Study(
+        question="How many demonstrations, with and without disturbances to recover from?",
+        base=pick_point("pick_flow", updates=2000),
+        axes={
+            "disturbances": {"yes": {}, "no": {"record.noise": None}},
+            "demonstrations": {str(n): {"record.episodes": n} for n in (10, 30, 100, 300)},
+        },
+    )

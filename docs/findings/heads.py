@@ -1,0 +1,17 @@
+"""Study: four heads on the same trunk, each at its best learning rate. `vla study docs/findings/heads.py`"""
+
+from vlasandbox.train.study import Study, pick_point
+
+HEADS = ("regression", "tokens", "diffusion", "flow")
+
+
+def study() -> Study:
+    return Study(
+        question="Which action head learns to pick best, each at its own learning rate?",
+        base=pick_point("pick_flow", updates=2000),
+        axes={
+            "head": {name: {"train.policy": pick_point(f"pick_{name}").train.policy} for name in HEADS},
+            "lr": {f"{lr:g}": {"train.optim.lr": lr} for lr in (5e-4, 1e-3, 2e-3)},
+        },
+        tune="lr",
+    )

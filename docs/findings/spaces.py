@@ -1,0 +1,17 @@
+"""Study: the space of the actions. `vla study docs/findings/spaces.py`"""
+
+from vlasandbox.train.study import Study, pick_point
+
+HEADS = ("regression", "flow")
+SPACES = ("ee_delta", "ee_absolute", "ee_relative", "joint_delta", "joint_absolute")
+
+
+def study() -> Study:
+    return Study(
+        question="Which space should actions be in?",
+        base=pick_point("pick_flow", updates=2000),
+        axes={
+            "head": {name: {"train.policy": pick_point(f"pick_{name}").train.policy} for name in HEADS},
+            "space": {name: {"train.data.action_space": name} for name in SPACES},
+        },
+    )

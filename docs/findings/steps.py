@@ -1,0 +1,16 @@
+"""Study: passes of a flow head, and its training times. `vla study docs/findings/steps.py`"""
+
+from vlasandbox.policies.heads import flow
+from vlasandbox.train.study import Study, pick_point
+
+TIMES = ("beta", "uniform", "shifted")
+
+
+def study() -> Study:
+    heads = {time: {"train.policy.head": flow.Config(time=time)} for time in TIMES}
+    return Study(
+        question="How few passes can flow do with, and does the distribution of training times matter?",
+        base=pick_point("pick_flow", updates=2000),
+        axes={"training times": heads},
+        judged={f"{n} passes": {"exam.sampling": f"steps={n}"} for n in (1, 2, 5, 10)},
+    )

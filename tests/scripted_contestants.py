@@ -1,0 +1,35 @@
+"""Contestants whose episodes end as scripted, for tests of commands that judge them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from made_up_results import result
+
+from vlasandbox.envs.seeds import TEST
+from vlasandbox.eval import rollout
+
+Played = list[tuple[str, str, list[int]]]
+"""(policy, perturbation, seeds) of every evaluation."""
+
+
+def make_run(folder: Path) -> str:
+    """A folder that passes for a trained run."""
+    (folder / "policy").mkdir(parents=True)
+    for name in ("model.safetensors", "config.json"):
+        (folder / "policy" / name).touch()
+    return str(folder)
+
+
+def script(monkeypatch, outcome: Callable[[str, dict[str, str], int], bool]) -> Played:
+    """From now on a policy succeeds if `outcome(name, variation, number of the episode)` says so."""
+    calls: Played = []
+
+    def evaluate(policy, task, seeds, *, name, variation, **_):
+        calls.append((name, variation["perturb"], list(seeds)))
+        letters = "".join("s" if outcome(name, variation, seed - TEST.start) else "f" for seed in seeds)
+        made = result(name, letters, first_seed=seeds[0])
+        made.task, made.spec = task, made.spec | {"task": task} | dict(variation)
+        return made
+
+    monkeypatch.setattr(rollout, "evaluate", evaluate)
+    return calls

@@ -1,0 +1,184 @@
+"""What perturbations cost: pairing with the control arm, correction, report, and the commands."""
+
+import json
+
+import pytest
+from made_up_results import result
+from scripted_contestants import make_run, script
+from test_report import Reader
+
+from vlasandbox.envs import perturbation
+from vlasandbox.eval.pairs import holm
+from vlasandbox.eval.robustness import Arm, drops, table, verdicts
+from vlasandbox.eval.robustness_report import LIMITS, write_robustness
+from vlasandbox.eval.stats import mcnemar_exact, paired_interval
+from vlasandbox.train.cli import main
+from vlasandbox.train.judge import Exam
+from vlasandbox.train.robustness import trials
+
+CONTROL = "s" * 97 + "f" * 3
+WORSE = "f" * 37 + "s" * 60 + "f" * 2 + "s"
+
+
+def arms(policy: str = "flow", expert: str = "s" * 100) -> list[Arm]:
+    control, known = result(policy, CONTROL), result("expert", expert)
+    return [
+        Arm("light=3", control, result(policy, "s" * 95 + "f" * 5), known),
+        Arm("camera=3", control, result(policy, WORSE), known),
+        Arm("camera=1", control, result(policy, CONTROL), known),
+    ]
+
+
+def test_a_drop_is_paired_by_seed():
+    (drop,) = drops([arms()[1]])
+    assert drop.pair.table.only_a == 37
+    assert drop.pair.table.only_b == 1
+    assert drop.pair.points == pytest.approx(36)
+    assert drop.pair.interval == pytest.approx([100 * end for end in paired_interval(60, 37, 1, 2)])
+    assert str(drop) == (
+        "flow, camera=3: control (unperturbed) 97/100, perturbed 61/100, drop 36 [26, 46] points, p<0.001"
+    )
+
+
+def test_the_most_harmful_axis_comes_first_with_its_levels_together():
+    assert [drop.arm.name for drop in drops(arms())] == ["camera=1", "camera=3", "light=3"]
+
+
+def test_all_drops_of_a_table_are_corrected_together():
+    found = drops([*arms("flow"), *arms("tokens")])
+    raw = [mcnemar_exact(d.pair.table.only_a, d.pair.table.only_b) for d in found]
+    assert [d.pair.p_holm for d in found] == pytest.approx(holm(raw))
+    alone = drops(arms()[1:2])[0].pair.interval
+    low, high = next(d for d in found if d.arm.name == "camera=3").pair.interval
+    assert low < alone[0] < alone[1] < high
+
+
+def test_an_episode_that_raised_is_left_out_and_said():
+    (drop,) = drops([Arm("camera=3", result("flow", "sssf"), result("flow", "efss"))])
+    assert drop.pair.table.n == 3
+    assert str(drop).endswith("; 1 seeds left out, where code raised")
+
+
+def test_what_was_not_established_is_not_called_a_drop():
+    said = verdicts(drops(arms()))
+    assert said[0] == "flow succeeds less often under camera=3 (36 points)."
+    assert said[1].startswith("flow: no difference established under camera=1, light=3; at n=100 a drop of ")
+    assert len(said) == 2
+
+
+def test_episodes_that_the_expert_fails_too_are_no_fault_of_the_policy():
+    said = verdicts(drops([arms(expert="s" * 90 + "f" * 10)[1]]))
+    assert said[-1] == (
+        "Caution: the expert too fails under camera=3 (90/100): part of the drop may be the task's."
+    )
+
+
+def test_a_policy_twice_is_refused():
+    with pytest.raises(ValueError, match=r"'flow' \(light=3\)"):
+        drops([*arms(), *arms()])
+
+
+def test_the_table_is_aligned():
+    lines = table(drops(arms())).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert lines[3].split() == [
+        "flow",
+        "camera",
+        "3",
+        "97/100",
+        "61/100",
+        "36",
+        "[23,",
+        "48]",
+        "<0.001",
+        "100/100",
+    ]
+
+
+def test_the_report_holds_the_numbers_and_asks_for_nothing_from_outside(tmp_path):
+    found = drops([*arms("flow"), *arms("<b>")])
+    path = write_robustness(tmp_path, found, {"seeds": "test"})
+    text = path.read_text()
+    page = Reader(text)
+    assert "http:" not in text
+    assert "https:" not in text
+    assert page.tags.count("svg") == 2
+    assert len(page.ids) == len(set(page.ids))
+    for shown in ("61/100", "97/100", "100/100", "<b>", *verdicts(found), *LIMITS):
+        assert shown in page.text
+    numbers = json.loads((tmp_path / "robustness.json").read_text())
+    camera = next(d for d in numbers["drops"] if (d["axis"], d["level"]) == ("camera", "3"))
+    assert camera["drop"]["difference_points"] == pytest.approx(36)
+    assert camera["perturbed"]["successes"] == 61
+    assert table(found) in (tmp_path / "robustness.md").read_text()
+
+
+def test_every_axis_is_tried_by_default_at_every_level_asked_for():
+    asked = trials(Exam(), levels="2-3")
+    names = [f"{axis}={level}" for axis in perturbation.names() for level in (2, 3)]
+    assert [trial.name for trial in asked] == [*names, "combinations=held_out"]
+    for trial in asked[:-1]:
+        assert (trial.exam.perturb, trial.control) == (trial.name, Exam())
+
+
+def test_held_out_combinations_have_those_of_training_as_control():
+    (trial,) = trials(Exam(), "combinations")
+    assert (trial.exam.combinations, trial.control.combinations) == ("held_out", "train")
+
+
+def test_a_task_that_holds_no_combination_out_is_not_asked_for_any():
+    assert "combinations=held_out" not in [trial.name for trial in trials(Exam("push_t"))]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"axes": "camra"}, "unknown axis 'camra'.*camera"),
+        ({"levels": "0"}, "got '0'"),
+        ({"levels": "2-6"}, "got '2-6'"),
+        ({"levels": "3-2"}, "got '3-2'"),
+        ({"levels": "x"}, "got 'x'"),
+        ({"exam": Exam(perturb="light=2")}, "exclude each other"),
+    ],
+)
+def test_impossible_trials_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        trials(**{"exam": Exam(), **given})
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    return make_run(tmp_path / "flow")
+
+
+def loses_a_third_to_camera(name: str, variation: dict[str, str], i: int) -> bool:
+    return name == "expert" or "camera" not in variation["perturb"] or i % 3 > 0
+
+
+def test_the_command_judges_both_arms_and_the_expert_once(run, monkeypatch, capsys, tmp_path):
+    played = script(monkeypatch, loses_a_third_to_camera)
+    command = ["robustness", run, "--axes", "camera,light", "--levels", "3", "--episodes", "60"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    judged = [(name, perturb) for name, perturb, _ in played]
+    assert judged == [("flow", ""), *((n, f"{a}=3") for a in ("camera", "light") for n in ("flow", "expert"))]
+    assert "flow succeeds less often under camera=3 (33 points)." in said
+    assert "flow: no difference established under light=3" in said
+    assert (tmp_path / "flow" / "robustness" / "robustness.html").exists()
+    played.clear()
+    assert main([*command, "--out", "elsewhere"]) == 0
+    assert played == []
+    assert (tmp_path / "elsewhere" / "robustness.json").exists()
+
+
+def test_eval_prints_the_drop_against_the_stored_control(run, monkeypatch, capsys):
+    script(monkeypatch, loses_a_third_to_camera)
+    assert main(["eval", run, "--episodes", "60"]) == 0
+    assert "control" not in capsys.readouterr().out
+    played = script(monkeypatch, loses_a_third_to_camera)
+    assert main(["eval", run, "--episodes", "60", "--perturb", "camera=3"]) == 0
+    assert [perturb for _, perturb, _ in played] == ["camera=3"]
+    assert (
+        "flow, camera=3: control (unperturbed) 60/60, perturbed 40/60, drop 33 [" in capsys.readouterr().out
+    )

@@ -1,0 +1,262 @@
+"""The report of a study: its numbers, what it draws and says, and that a browser shows it offline."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from headless import browser, visit
+from made_up_results import result
+from made_up_studies import study, training
+from test_report import Reader
+
+from vlasandbox.eval.film import Choice, Clip, parting
+from vlasandbox.eval.study_axes import axes, number, scale
+from vlasandbox.eval.study_crossing import crossings
+from vlasandbox.eval.study_film import film_study
+from vlasandbox.eval.study_page import page
+from vlasandbox.eval.study_report import markdown, write_study
+from vlasandbox.eval.study_summary import StudyResult, summarise
+from vlasandbox.eval.video import write_mp4
+
+FIXED = {"task": "pick", "command": "vla study x.py"}
+DEMONSTRATIONS = {"head": ["flow", "bins"], "demonstrations": ["10", "40", "160", "640"]}
+
+
+def by_demonstrations(levels, _):
+    return 0.3 + 0.1 * np.log2(int(levels["demonstrations"]) / 10) - 0.4 * (levels["head"] == "bins")
+
+
+def heads(rates: dict[str, float]):
+    return study({"head": list(rates)}, lambda levels, _: rates[levels["head"]])
+
+
+def test_rows_are_means_over_trainings_and_pairs_are_judged_alike():
+    results = [
+        StudyResult({"head": head}, seed, judged, result(head, outcomes))
+        for head, outcomes in (("flow", "ssssssssss" * 4), ("bins", "sfffffffff" * 4))
+        for seed in range(3)
+        for judged in ("a", "b")
+    ]
+    summary = summarise(results)
+    assert [(row.label, row.judged) for row in summary.rows] == [
+        ("head=flow", "a"), ("head=flow", "b"), ("head=bins", "a"), ("head=bins", "b"),
+    ]  # fmt: skip
+    assert summary.rows[2].success.mean == pytest.approx(0.1)
+    assert summary.rows[2].success.trainings == 3
+    assert len(summary.differences) == 2
+    assert all(one.p < 1e-6 and one.estimate.mean == pytest.approx(0.9) for one in summary.differences)
+    assert [(one.first, one.second, one.within, one.estimate.mean) for one in summary.ways] == [
+        ("a", "b", "head=flow", 0.0), ("a", "b", "head=bins", 0.0),
+    ]  # fmt: skip
+    assert "| flow − bins | a | +90.0 |" in markdown("?", summary, {})
+
+
+def test_letters_and_places_follow_from_the_pairs_that_differ():
+    summary = summarise(heads({"good": 0.9, "equal": 0.9, "bad": 0.2}))
+    assert {row.name: (row.group, row.places) for row in summary.rows} == {
+        "good": ("A", (1, 2)), "equal": ("A", (1, 2)), "bad": ("B", (3, 3)),
+    }  # fmt: skip
+
+
+def test_letters_that_nobody_could_read_are_left_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vlasandbox.eval.study_summary.LETTERS", 0)
+    summary = summarise(heads({"good": 0.9, "bad": 0.2}))
+    assert [row.group for row in summary.rows] == ["", ""]
+    assert "overlap too much for letters" in markdown("?", summary, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("8", ("", 8.0, "")),
+        ("5 Hz", ("", 5.0, "Hz")),
+        ("1e-3", ("", 0.001, "")),
+        ("execute 4", ("execute", 4.0, "")),
+        ("sync, delay 2", ("sync, delay", 2.0, "")),
+        ("k=8", ("k", 8.0, "")),
+        ("pi0", None),
+        ("flow", None),
+        ("1/3", None),
+    ],
+)
+def test_a_level_says_a_number_or_none(text, expected):
+    found = number(text)
+    assert (found and (found.before, found.number, found.unit)) == expected
+
+
+@pytest.mark.parametrize(
+    ("levels", "label", "logarithmic"),
+    [
+        (["4", "8", "16"], "x", True),
+        (["10", "30", "100", "300"], "x", True),
+        (["5 Hz", "10 Hz", "20 Hz", "50 Hz"], "x [Hz]", True),
+        (["0", "1", "2"], "x", False),
+        (["1", "2", "3", "4"], "x", False),
+        (["flow", "4"], None, False),
+        (["5 Hz", "5 s"], None, False),
+    ],
+)
+def test_an_axis_of_numbers_is_spaced_as_its_levels_are(levels, label, logarithmic):
+    [axis] = axes(summarise(study({"x": levels}, lambda *_: 0.5)))
+    found = scale(axis)
+    assert (found and found.label) == label
+    assert found is None or found.logarithmic is logarithmic
+
+
+def test_what_ways_of_judging_say_before_their_number_tells_lines_apart():
+    ways = [f"{how}, delay {delay}" for how in ("sync", "rtc") for delay in (0, 1, 2)]
+    summary = summarise(
+        study(
+            {"head": ["flow", "bins"]},
+            lambda _, way: 0.95 - 0.3 * int(way[-1]) * ("sync" in way),
+            judged=ways,
+        )
+    )
+    [(along, found)] = crossings(summary)
+    assert along.label == "delay"
+    assert [one.line for one in found] == ["sync · flow", "rtc · flow", "sync · bins", "rtc · bins"]
+    assert [one.falls for one in found] == [True] * 4
+    assert found[1].text == "at every level"
+    assert 0 < (found[0].at or 0) < 1
+
+
+def test_the_ways_of_judging_a_single_cell_are_compared_themselves():
+    rates = {"2 late": 0.2, "0 late": 0.9, "1 late": 0.9}
+    summary = summarise(study({"chunk": ["16"]}, lambda _, way: rates[way], judged=list(rates)))
+    assert [(row.name, row.group) for row in summary.ranking("chunk=16")] == [
+        ("0 late", "A"), ("1 late", "A"), ("2 late", "B"),
+    ]  # fmt: skip
+    assert len(summary.differences) == 3
+    assert summary.ways == []
+    [(along, [found])] = crossings(summary)
+    assert along.label == "late"
+    assert 1 < (found.at or 0) < 2
+    assert "1 cell of 3 trainings, each judged in 3 ways" in page("?", summary, {})
+
+
+def test_a_crossing_lies_between_levels_in_their_logarithm_with_the_cost_of_the_place():
+    def rated(successes: int, cpu: float, level: str) -> StudyResult:
+        made = result("x", "s" * successes + "f" * (100 - successes))
+        return StudyResult({"demonstrations": level}, 0, "test", made, training(cpu))
+
+    summary = summarise([rated(60, 1.0, "10"), rated(70, 2.0, "40"), rated(90, 4.0, "160")])
+    [(_, [found])] = crossings(summary)
+    assert found.at == pytest.approx(80)  # half-way from 40 to 160
+    assert found.cpu_minutes == pytest.approx(3.0)
+    assert 40 < found.between[0] < 80 < found.between[1] < 160
+    [(_, [never])] = crossings(summarise([rated(10, 1.0, "10"), rated(20, 2.0, "40")]))
+    assert (never.text, never.span) == ("not reached", "")
+
+
+def test_a_tuned_axis_is_a_property_of_cells_and_not_compared():
+    rates = {"flow": "1e-3", "bins": "1e-4"}
+    results = [
+        replace(one, levels={**one.levels, "lr": rates[one.levels["head"]]})
+        for one in heads(dict.fromkeys(rates, 0.5))
+    ]
+    summary = summarise(results, tuned="lr")
+    assert [axis.name for axis in axes(summary)] == ["head"]
+    assert [row.name for row in summary.rows] == ["flow", "bins"]
+    text = page("?", summary, {})
+    assert "lr (tuned)" in text
+    assert "by validation seeds and its first training" in text
+
+
+@pytest.mark.parametrize(
+    ("results", "svgs"),
+    [
+        (
+            study(DEMONSTRATIONS, by_demonstrations),
+            7,
+        ),  # intervals, latency, lines, map, stages, curves in two
+        (study({"head": ["flow"]}, lambda *_: 0.5, trainings=1, trained=False), 3),
+        (study({"a": ["x", "y"], "b": ["1", "2"], "c": ["u", "v"]}, lambda *_: 1.0, judged=("p", "q")), None),
+        (study({"a": list("abcdefghijklmnop"), "n": ["1", "2"]}, lambda *_: 0.0, trainings=1), None),
+    ],
+)
+def test_any_study_gives_a_page_that_asks_for_nothing_from_outside(tmp_path: Path, results, svgs):
+    path = write_study(tmp_path, "Is x < y?", results, FIXED)
+    text = path.read_text()
+    read = Reader(text)
+    assert "<h1>Is x &lt; y?</h1>" in text
+    assert svgs is None or read.tags.count("svg") == svgs
+    assert all(address.startswith(("data:", "#")) for address in read.addresses)
+    assert not re.search(r"https?:|url\((?!#)|@import", text)
+    assert len(read.ids) == len(set(read.ids))
+    json.loads((tmp_path / "results.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results.html", "results.json", "results.md"]
+
+
+def test_page_markdown_and_json_tell_the_same(tmp_path: Path):
+    results = study(DEMONSTRATIONS, by_demonstrations)
+    shown = Reader(write_study(tmp_path, "?", results, FIXED).read_text()).text
+    written = (tmp_path / "results.md").read_text()
+    numbers = json.loads((tmp_path / "results.json").read_text())
+    for row, stored in zip(summarise(results).rows, numbers["rows"], strict=True):
+        rate = f"{100 * stored['success']['mean']:.1f} ["
+        assert stored["success"]["mean"] == row.success.mean
+        assert rate in shown
+        assert rate in written
+    for text in ("vla study x.py", "1.50 M", "abcdef", "not reached", "CPU-minutes of all trainings"):
+        assert text in shown
+        assert text in written
+    assert numbers["crossings"]["demonstrations"][1]["reads"] == "not reached"
+
+
+def test_videos_stand_in_the_page_or_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    video = tmp_path / "test-2000000.mp4"
+    write_mp4([np.full((32, 32, 3), 10 * i, np.uint8) for i in range(6)], video, 5.0)
+    clips = [Clip(video, Choice(2_000_000, "test", "the first test seed of all"), {"flow": "success"})]
+    results = heads({"flow": 0.5, "bins": 0.5})
+    assert "video" in Reader(write_study(tmp_path, "?", results, {}, clips=clips).read_text()).tags
+    monkeypatch.setattr("vlasandbox.eval.report.LIMIT", 500_100)
+    read = Reader(write_study(tmp_path, "?", results, {}, clips=clips).read_text())
+    assert "video" not in read.tags
+    assert video.name in read.text
+
+
+def test_best_and_worst_are_filmed_unless_others_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[list[str]] = []
+    monkeypatch.setattr(
+        "vlasandbox.eval.study_film.film", lambda comparison, *_, **__: seen.append(comparison.policies) or []
+    )
+    summary = summarise(heads({"middle": 0.5, "worst": 0.1, "best": 0.9}))
+    film_study(summary, tmp_path)
+    film_study(summary, tmp_path, [{"head": "middle"}, {"head": "best"}])
+    assert seen == [["best", "worst"], ["best", "middle"]]
+    with pytest.raises(ValueError, match=r"with \{'head': 'x'\}; valid: head=best; head=middle; head=worst"):
+        film_study(summary, tmp_path, [{"head": "x"}])
+    with pytest.raises(ValueError, match="at most 4"):
+        film_study(summary, tmp_path, [{"head": "best"}] * 5)
+
+
+def test_episodes_part_where_their_grippers_do():
+    [first, second] = result("x", "ss").episodes
+    straight = np.linspace([0.0, 0, 0], [0.12, 0, 0], 11, dtype=np.float32)
+    turned = straight + np.maximum(0, np.arange(11) - 5)[:, None] * np.array([0, 0.02, 0], np.float32)
+    assert parting([replace(first, path=straight), replace(second, path=turned)]) == 8
+    assert parting([replace(first, path=straight), replace(second, path=straight[:9])]) is None
+    assert parting([replace(first, path=straight), replace(second, path=straight[:3])]) == 6
+    assert parting([first, second]) is None
+
+
+def test_a_browser_shows_the_page_without_errors_and_without_a_network(tmp_path: Path):
+    binary = browser()
+    if binary is None:
+        pytest.skip("no Chromium on this machine (looked for chromium, chromium-browser, google-chrome)")
+    folder = tmp_path / "study"
+    folder.mkdir()
+    path = write_study(folder, "How many demonstrations?", study(DEMONSTRATIONS, by_demonstrations), FIXED)
+    seen = visit(binary, path, tmp_path)
+    assert "<h1>How many demonstrations?</h1>" in seen.dom
+    assert seen.dom.count("<figure") == Reader(path.read_text()).tags.count("figure") == 7
+    assert seen.dom.count("<tr") == path.read_text().count("<tr")
+    assert seen.console == []
+    assert seen.requests == []
+    (tmp_path / "bad.html").write_text('<img src="http://example.invalid/a.png"><script>boom()</script>')
+    bad = visit(binary, tmp_path / "bad.html", tmp_path)
+    assert bad.requests == ["http://example.invalid/a.png"]
+    assert "boom is not defined" in bad.console[0]

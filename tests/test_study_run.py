@@ -1,0 +1,265 @@
+"""Running a study: what is done in which order, what is never done twice, and what is never mixed.
+
+Most of it with cells that take no time: `made_up` leaves behind what a training and its evaluations do.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_results import SPEC, result
+from test_study import STUDY
+
+from vlasandbox.envs.seeds import VALIDATION
+from vlasandbox.eval.result import EvalResult
+from vlasandbox.eval.study_summary import StudyResult
+from vlasandbox.train import study_claim, study_run
+from vlasandbox.train.data.files import read_json, write_json
+from vlasandbox.train.side_by_side import Job, TrainingError
+from vlasandbox.train.study_cell import Work, do
+from vlasandbox.train.study_run import run_study
+
+SWEEP = replace(
+    STUDY,
+    axes={**STUDY.axes, "lr": {"low": {"train.optim.lr": 1e-4}, "high": {"train.optim.lr": 1e-3}}},
+    seeds=2,
+    tune="lr",
+    validation_episodes=2,
+)
+
+
+class MadeUp:
+    """Runs jobs: notes their names, and leaves results in which a low rate is better for chunk 4 only."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.fingerprint = "data"
+
+    def __call__(self, jobs: Sequence[Job], at_once: int) -> None:
+        """`RunJobs`."""
+        for job in jobs:
+            work = job.run.args[0]  # pyright: ignore[reportFunctionMemberAccess]
+            self.names.append(job.name)
+            self._train(work)
+            for exam, condition in work.exams.values():
+                levels = work.cell.levels
+                good = levels["chunk"] == "4" and levels.get("lr") == "low"
+                found = result(
+                    work.cell.name, ("ss" if good else "sf"), condition, first_seed=exam.seeds.start
+                )
+                found.save(work.contestant.results / exam.folder / condition)
+
+    def _train(self, work: Work) -> None:
+        summary = work.folder / "summary.json"
+        if not summary.exists():
+            (work.folder / "policy").mkdir(parents=True, exist_ok=True)
+            (work.folder / "policy" / "model.safetensors").touch()
+            time.sleep(0.01)  # results are younger than their policy
+            write_json(
+                summary,
+                {
+                    "updates": 2,
+                    "train_cpu_seconds": 120.0,
+                    "train_wall_seconds": 120.0,
+                    "samples": 8,
+                    "samples_per_second": 1.0,
+                    "demonstrations": 2,
+                    "parameters": {"head": 10},
+                    "device": "cpu",
+                    "threads": 1,
+                    "dataset": {"fingerprint": self.fingerprint},
+                },
+            )
+
+
+def write_less(
+    folder: Path,
+    question: str,
+    results: Sequence[StudyResult],
+    fixed: dict[str, Any],
+    *,
+    tuned: str | None,
+    experts: Sequence[Any],
+    clips: Sequence[Any],
+) -> Path:
+    """The part of the report that the runner decides."""
+    protocol = {name: str(value) for name, value in fixed.items()} | {"tuned": tuned}
+    beside = {"experts": [expert.policy for expert in experts], "clips": list(clips)}
+    write_json(folder / "results.json", {"protocol": protocol, "results": len(results), **beside})
+    return folder / "results.html"
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
+    runner = MadeUp()
+    monkeypatch.setattr(study_run, "record", lambda config: config.root.mkdir(parents=True, exist_ok=True))
+
+    class Data:
+        fingerprint = property(lambda self: runner.fingerprint)
+
+    monkeypatch.setattr(study_run, "open_data", lambda root: Data())
+    monkeypatch.setattr(study_run, "write_study", write_less)
+    monkeypatch.setattr(study_run, "film_study", lambda summary, folder, filmed: ["clip"])
+    monkeypatch.setattr(study_run, "judge", lambda expert, exam, condition: result(expert.name, "s"))
+    monkeypatch.setitem(SPEC, "task", "pick")
+    return runner
+
+
+def report(out: Path) -> dict[str, Any]:
+    return read_json(out / "results.json")
+
+
+def test_a_tuned_axis_is_swept_once_and_each_cell_goes_on_with_its_best_level(tmp_path, made_up):
+    run_study(SWEEP, tmp_path, run_jobs=made_up)
+    swept = [f"chunk={k},lr={lr},seed=0" for k in (4, 8) for lr in ("low", "high")]
+    assert made_up.names[:4] == swept
+    # At equal success the name decides; what was swept is only judged.
+    assert sorted(made_up.names[4:]) == [f"chunk={k},lr=low,seed={seed}" for k in (4, 8) for seed in (0, 1)]
+    assert read_json(tmp_path / "tuning.json") == {"chunk=4": "low", "chunk=8": "low"}
+    validated = EvalResult.load(next((tmp_path / "cells" / swept[0] / "eval").glob("*validation*/test")))
+    assert [episode.seed for episode in validated.episodes] == list(VALIDATION[:2])
+    assert report(tmp_path)["results"] == 2 * 2 * len(SWEEP.judged)
+    assert report(tmp_path)["protocol"]["tuned"] == "lr"
+    again = MadeUp()
+    run_study(SWEEP, tmp_path, run_jobs=again)
+    assert again.names == []
+
+
+def test_only_what_is_missing_is_done(tmp_path, made_up):
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    gone = tmp_path / "cells" / "chunk=8,seed=0" / "eval" / "pick" / "blank_image" / "result.json"
+    gone.unlink()
+    made_up.names.clear()
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    assert made_up.names == ["chunk=8,seed=0"]
+
+
+def test_a_finished_study_is_summed_up_by_other_code_and_an_unfinished_one_is_refused(
+    tmp_path, made_up, monkeypatch
+):
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    made_by = study_claim.code_fingerprint()
+    assert report(tmp_path)["protocol"]["code"] == made_by[:12]
+    assert (report(tmp_path)["experts"], report(tmp_path)["clips"]) == (["expert"], ["clip"])
+    made_up.names.clear()
+    for module in (study_claim, study_run):
+        monkeypatch.setattr(module, "code_fingerprint", lambda: "0" * 64)
+    (tmp_path / "results.json").unlink()
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    assert report(tmp_path)["protocol"]["code"] == made_by[:12]
+    assert (report(tmp_path)["experts"], report(tmp_path)["clips"]) == ([], []), "nothing new is played"
+
+    for path in tmp_path.glob("cells/*/eval/pick/test/result.json"):
+        path.unlink()
+        with pytest.raises(ValueError, match="another version of the code or of a package"):
+            run_study(STUDY, tmp_path, run_jobs=made_up)
+        break
+    assert made_up.names == []
+
+
+def test_a_process_with_other_code_or_without_the_folder_does_nothing(tmp_path, made_up, monkeypatch):
+    run_study(STUDY, tmp_path / "here", run_jobs=made_up)
+    [cell, _] = STUDY.cells()
+    with pytest.raises(ValueError, match=r"sees no .*study\.json: --out must be a folder that all machines"):
+        do(Work(cell, tmp_path / "elsewhere", {}))
+    monkeypatch.setattr(study_claim, "code_fingerprint", lambda: "0" * 64)
+    with pytest.raises(ValueError, match="another version of the code"):
+        do(Work(cell, tmp_path / "here", {}))
+
+
+def test_a_folder_holds_one_study_and_says_what_differs(tmp_path, made_up):
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    with pytest.raises(ValueError, match=r"holds another study.*question"):
+        run_study(replace(STUDY, question="What else?"), tmp_path, run_jobs=made_up)
+    base = replace(STUDY.base, train=replace(STUDY.base.train, updates=3))
+    with pytest.raises(ValueError, match="chunk=4,seed=0: updates is 2 there and 3 here"):
+        run_study(replace(STUDY, base=base), tmp_path, run_jobs=made_up)
+    with pytest.raises(ValueError, match="the cells are not the same"):
+        run_study(replace(STUDY, seeds=2), tmp_path, run_jobs=made_up)
+
+
+def test_a_study_begun_before_a_field_was_added_is_the_same_study(tmp_path, made_up):
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    stored = read_json(tmp_path / "study.json")
+    for cell in stored["study"]["cells"].values():
+        del cell["condition"], cell["train"]["data"]["history"], cell["exam"]["guided"]
+    write_json(tmp_path / "study.json", stored)
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+
+
+def test_demonstrations_that_were_exchanged_are_noticed(tmp_path, made_up):
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    (tmp_path / "cells" / "chunk=8,seed=0" / "summary.json").unlink()
+    made_up.fingerprint = "other data"
+    with pytest.raises(ValueError, match="demonstrations with fingerprint data, other cells on other data"):
+        run_study(STUDY, tmp_path, run_jobs=made_up)
+
+
+def test_two_runs_do_not_work_in_one_folder(tmp_path, made_up):
+    def within(jobs: Sequence[Job], at_once: int) -> None:
+        with pytest.raises(ValueError, match="is being written by another process"):
+            run_study(STUDY, tmp_path)
+        made_up(jobs, at_once)
+
+    run_study(STUDY, tmp_path, run_jobs=within)
+
+
+def test_the_cost_is_told_first_and_measured_as_soon_as_there_is_something_to_measure(
+    tmp_path, made_up, capsys
+):
+    study = replace(STUDY, seeds=2, judged={"test": {"exam.episodes": 100}})
+
+    def first_only(jobs: Sequence[Job], at_once: int) -> None:
+        made_up._train(jobs[0].run.args[0])  # pyright: ignore[reportFunctionMemberAccess]
+        raise TrainingError("enough")
+
+    with pytest.raises(TrainingError):
+        run_study(study, tmp_path, run_jobs=first_only, at_once=2)
+    told = capsys.readouterr().out
+    assert "4 trainings (0 done) on 1 sets of demonstrations, 4 evaluations (0 done)" in told
+    assert "0 to train, 2 to judge), 1 minutes on 2 cores, if the policies are tiny" in told
+    with pytest.raises(TrainingError):
+        run_study(study, tmp_path, run_jobs=first_only, at_once=2)
+    # Two minutes for one training of two updates: as much for each of the three others.
+    assert "6 to train, 2 to judge), 4 minutes on 2 cores, as measured" in capsys.readouterr().out
+
+
+SCRIPT = """
+import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])
+from test_study import STUDY
+from vlasandbox.train.study_run import run_study
+if __name__ == "__main__":
+    run_study(STUDY, Path(sys.argv[2]), at_once=1)
+"""
+
+
+def test_a_study_that_is_killed_goes_on_and_repeats_nothing(tmp_path: Path):
+    (tmp_path / "main.py").write_text(SCRIPT)
+    out = tmp_path / "out"
+    arguments = [sys.executable, str(tmp_path / "main.py"), str(Path(__file__).parent), str(out)]
+    study = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 200
+        while not list(out.glob("cells/*/eval/*/*/result.json")):
+            assert study.poll() is None, "it ended by itself"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        study.kill()
+        study.wait()
+    finished = [*out.glob("cells/*/summary.json"), *out.glob("cells/*/eval/*/*/result.json")]
+    finished += [*out.glob("cells/*/policy/*.safetensors"), *out.glob("data/*/meta/info.json")]
+    assert len(finished) >= 4
+    before = {path: path.stat().st_mtime_ns for path in finished}
+
+    # At once: the killed study's process may still be there.
+    summary = run_study(STUDY, out)
+    assert {path: path.stat().st_mtime_ns for path in finished} == before
+    assert [row["judged"] for row in report(out)["rows"]].count("blank") == 2
+    assert summary.exists()
+    assert len(list(out.glob("cells/*/eval/*/*/result.json"))) == 4

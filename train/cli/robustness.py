@@ -1,0 +1,60 @@
+"""How much success each perturbation costs a policy, against the same seeds unperturbed; with a report."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ...envs import tasks
+from ...eval.robustness import drops, table, verdicts
+from ...eval.robustness_report import write_robustness
+from ..judge import Exam, contestant
+from ..robustness import judge_all, trials
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Measure robustness. Evaluations that are missing, controls and expert included, are run first."""
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Folders of runs or policies."""
+    axes: str = ""
+    """Axes as camera,light (`vla list perturbations`), and combinations: attribute combinations kept from
+    training. By default all that the task can be varied in."""
+    levels: str = "3"
+    """One of 1 to 5, or several as 1-5."""
+    out: Path | None = None
+    """Folder of the report; robustness in the first run's folder by default."""
+    exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
+
+
+def main(argv: list[str]) -> int:
+    """`vla robustness RUN [RUN ...]`."""
+    args = tyro.cli(Robustness, args=argv, prog="vla robustness")
+    if not args.runs:
+        raise ValueError("name at least one run")
+    contestants = [contestant(run) for run in args.runs]
+    out = args.out or contestants[0].results.parent / "robustness"
+    names = tasks.expand(args.exam.task)
+    for task in names:
+        exam = replace(args.exam, task=task)
+        asked = trials(exam, args.axes, args.levels)
+        print(
+            f"{task}: {len(asked)} perturbations, {exam.episodes} episodes each, for "
+            f"{', '.join(who.name for who in contestants)} and the expert; stored ones are not played again",
+            flush=True,
+        )
+        arms = []
+        for who in contestants:
+            for arm in judge_all(who, asked):
+                arms.append(arm)
+                print(arm, flush=True)
+        found = drops(arms)
+        print(f"\n{table(found)}\n\n" + "\n".join(verdicts(found)))
+        protocol = {name: value for name, value in asdict(exam).items() if name not in ("perturb", "workers")}
+        protocol |= {f"checkpoint of {arm.policy}": arm.perturbed.checkpoint for arm in arms}
+        protocol["versions"] = ", ".join(f"{name} {v}" for name, v in arms[0].perturbed.versions.items())
+        folder = out / exam.folder if len(names) > 1 else out
+        print(f"Report: {write_robustness(folder, found, protocol).resolve()}")
+    return 0

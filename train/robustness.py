@@ -1,0 +1,74 @@
+"""Which perturbed episodes, and which control episodes, say how robust a policy is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..envs import perturbation, tasks
+from ..envs.axis import LEVELS
+from ..envs.names import check_name
+from ..eval.cell import EXPERT
+from ..eval.robustness import Arm
+from .judge import Contestant, Exam, contestant, judge
+
+COMBINATIONS = "combinations"
+"""An axis without levels, beside those of `envs/perturb`: attribute combinations kept from training."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An axis at a level."""
+
+    name: str
+    """ "camera=3"."""
+    exam: Exam
+    control: Exam
+    """The same seeds without it."""
+
+
+def trials(exam: Exam, axes: str = "", levels: str = "3") -> list[Trial]:
+    """Each of `axes` ("camera,light"; all if empty) at each of `levels` ("3" or "1-5").
+
+    Raises:
+        ValueError: an unknown axis or level, or an exam that is perturbed already.
+    """
+    if exam.perturb:
+        raise ValueError(f"perturb={exam.perturb!r} and robustness exclude each other: name axes and levels")
+    found = []
+    for axis in axes.split(",") if axes else _all(exam.task):
+        if axis == COMBINATIONS:
+            held_out, control = (replace(exam, combinations=which) for which in ("held_out", "train"))
+            found.append(Trial(f"{axis}=held_out", held_out, control))
+            continue
+        if "." not in axis:
+            check_name("axis", axis, [*perturbation.names(), COMBINATIONS])
+        for level in _levels(levels):
+            name = f"{axis}={level}"
+            found.append(Trial(name, replace(exam, perturb=name), exam))
+    return found
+
+
+def judge_all(who: Contestant, trials: list[Trial]) -> Iterator[Arm]:
+    """The policy in every trial, with its control, and the expert on the perturbed episodes."""
+    expert = contestant(EXPERT)
+    for trial in trials:
+        control, perturbed = (judge(who, exam, "test") for exam in (trial.control, trial.exam))
+        yield Arm(trial.name, control, perturbed, judge(expert, trial.exam, "test"))
+
+
+def _all(task: str) -> list[str]:
+    """Every axis that `task` can be varied in."""
+    held_out = any(meaning.is_held_out for meaning in tasks.load(task).meanings())
+    return [*perturbation.names(), *([COMBINATIONS] if held_out else [])]
+
+
+def _levels(text: str) -> range:
+    low, dash, high = text.partition("-")
+    try:
+        levels = range(int(low), int(high if dash else low) + 1)
+    except ValueError:
+        levels = range(0)
+    if not levels or levels[0] not in LEVELS or levels[-1] not in LEVELS:
+        raise ValueError(
+            f"levels must be one of 1 to {LEVELS[-1]}, or several as 1-{LEVELS[-1]}; got {text!r}"
+        )
+    return levels

@@ -1,0 +1,116 @@
+"""One cell of a study in its folder: trained once, judged once in each way, by one process on one core."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..eval.result import Condition, EvalResult
+from .config import TrainConfig
+from .data.files import exclusive, read_json
+from .judge import Contestant, Exam, judge, stored
+from .side_by_side import Job
+from .study import Cell, Changes, apply
+from .study_claim import check_code
+
+SUMMARY = "summary.json"
+"""File of a finished training."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a study asks of one of its cells."""
+
+    cell: Cell
+    out: Path
+    """Folder of the study."""
+    exams: Mapping[str, tuple[Exam, Condition]]
+    """Ways to judge it."""
+
+    @property
+    def folder(self) -> Path:
+        """Of the training, with its evaluations."""
+        return self.out / "cells" / self.cell.name
+
+    @property
+    def data(self) -> Path:
+        """Folder of the demonstrations."""
+        return self.out / "data" / self.cell.data
+
+    @property
+    def config(self) -> TrainConfig:
+        """Of the training."""
+        train = self.cell.point.train
+        return replace(train, data=replace(train.data, root=self.data), threads=1)
+
+    @property
+    def contestant(self) -> Contestant:
+        """The policy to judge."""
+        return Contestant(self.cell.name, self.folder / "policy", self.folder / "eval")
+
+    @property
+    def trained(self) -> bool:
+        """Whether the training is finished."""
+        return (self.folder / SUMMARY).exists()
+
+    def unjudged(self) -> list[Exam]:
+        """Exams that have no result yet."""
+        return [exam for name, (exam, _) in self.exams.items() if self.result(name) is None]
+
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.trained and not self.unjudged()
+
+    def result(self, name: str) -> EvalResult | None:
+        """The stored result of one way to judge it."""
+        return stored(self.contestant, *self.exams[name])
+
+    def data_fingerprint(self) -> str | None:
+        """Of the demonstrations that it was trained on; None before it is trained."""
+        return read_json(self.folder / SUMMARY)["dataset"]["fingerprint"] if self.trained else None
+
+    def job(self) -> Job:
+        """What is left of it, for a process of its own."""
+        gpu = self.config.device.startswith("cuda")
+        return Job(self.cell.name, self.folder, self.config.updates, functools.partial(do, self), gpu)
+
+
+def exams(cell: Cell, judged: Mapping[str, Changes]) -> dict[str, tuple[Exam, Condition]]:
+    """The ways in which a cell is judged; one in which its policy cannot be executed is left out.
+
+    One process of environments each: with more, each inference would serve fewer of them (see eval/batch.py),
+    and the cores are busy with other cells. No result depends on it.
+
+    Raises:
+        ValueError: it cannot be executed in any of them.
+    """
+    data, found, reason = cell.point.train.data, {}, ""
+    for name, changes in judged.items():
+        point = apply(cell.point, changes)
+        try:
+            point.exam.execution.check(data.chunk, data.action_space or point.record.action_space)
+        except ValueError as error:
+            reason = str(error)
+        else:
+            found[name] = replace(point.exam, workers=point.exam.workers or 1), point.condition
+    if not found:
+        raise ValueError(f"{cell.name} cannot be judged: {reason}")
+    return found
+
+
+def do(work: Work) -> None:
+    """Trains and judges as far as it is not done yet; after an interruption it goes on from there.
+
+    Raises:
+        ValueError: this machine has other code than the study, or does not see its folder.
+        KeyboardInterrupt: interrupted; a checkpoint has been written.
+    """
+    check_code(work.out)
+    from .loop import train
+
+    # A process of an earlier, killed study may still be at its last checkpoint.
+    with exclusive(work.folder / "state", wait=True):
+        pass
+    train(work.config, work.folder, bar=False)
+    for exam, condition in work.exams.values():
+        judge(work.contestant, exam, condition, bar=False)
