@@ -12,8 +12,8 @@ from .study_axes import Axis, level, scale
 from .study_plots import wrapped
 from .study_summary import Row
 
-WIDE, LONG = 6, 14
-"""An axis of more levels, or with a longer one [characters], goes down the map if it can."""
+FITS = 60
+"""Characters beside each other along a map: an axis that needs more goes down, if the other needs less."""
 _DARK = 0.8
 """Above this rate the shade is so dark that its number is printed in the colour of the paper."""
 
@@ -23,7 +23,7 @@ def heat_map(name: str, rows: Sequence[Row], down: Axis, across: Axis) -> Markup
 
     Shades go from 0 to 100 % in all maps alike. The opacity, not the hue, carries the rate.
     """
-    if len(across.levels) > max(len(down.levels), WIDE) or max(map(len, across.levels)) > LONG:
+    if _needs(across) > max(FITS, _needs(down)):
         down, across = across, down
     lines, columns = _ordered(down), _ordered(across)
     found = {(level(row, down.name), level(row, across.name)): row for row in rows}
@@ -47,7 +47,7 @@ def heat_map(name: str, rows: Sequence[Row], down: Axis, across: Axis) -> Markup
                     x, y + 0.25, f"{low:.0f}–{high:.0f}", ha="center", va="center", fontsize=6.5, color=ink
                 )
         ax.set_xticks(
-            range(len(columns)), [wrapped(column, 60 // len(columns)) for column in columns], fontsize=8
+            range(len(columns)), [wrapped(column, FITS // len(columns)) for column in columns], fontsize=8
         )
         ax.set_yticks(range(len(lines)), [wrapped(line, 20) for line in lines], fontsize=9)
         ax.set_xlim(-0.5, len(columns) - 0.5)
@@ -58,6 +58,11 @@ def heat_map(name: str, rows: Sequence[Row], down: Axis, across: Axis) -> Markup
         ax.spines[["left", "bottom"]].set_visible(False)
 
     return svg(name, draw, 0.46 * len(lines) + 0.8, f"Success over {down.name} and {across.name}")
+
+
+def _needs(axis: Axis) -> int:
+    """Characters that the levels take beside each other, each broken into lines of one word."""
+    return len(axis.levels) * max(len(word) for name in axis.levels for word in name.split())
 
 
 def _ordered(axis: Axis) -> list[str]:

@@ -40,5 +40,10 @@ def study() -> Study:
         question="Do the tiny systems learn to pick what they are told?",
         base=pick_point("pi0"),
         axes={"system": levels},
+        judged={
+            "as told": {},
+            "another object named": {"condition": "swapped_instruction"},
+            "grey images": {"condition": "blank_image"},
+        },
         seeds=1,
     )
