@@ -14,5 +14,10 @@ def study() -> Study:
         question="Do five tiny systems learn to put what they are told where they are told?",
         base=base,
         axes={"system": levels},
+        judged={
+            "as told": {},
+            "another object named": {"condition": "swapped_instruction"},
+            "grey images": {"condition": "blank_image"},
+        },
         seeds=1,
     )
