@@ -51,11 +51,11 @@ class Perturbation:
         self._axes: dict[str, Axis] = {}
         self._ranges: dict[str, range] = {}
         for item in filter(None, text.split(",")):
-            name, _, levels = item.partition("=")
+            name, _, asked = item.partition("=")
             if name in self._axes:
                 raise ValueError(f"perturbation {name!r} is given twice in {text!r}")
             self._axes[name] = load(name)
-            self._ranges[name] = _levels(item, levels)
+            self._ranges[name] = _checked(item, asked)
         self._active: list[tuple[str, Axis, int]] = []
         self._nominal: dict[str, np.ndarray] = {}
         self._seed = 0
@@ -115,15 +115,21 @@ class Perturbation:
         return np.random.default_rng([self._seed, 3, zlib.crc32(f"{name} {purpose}".encode())])
 
 
-def _levels(item: str, text: str) -> range:
+def levels(text: str) -> range:
+    """ "3" or "0-3" as a range; empty if it says anything else, or there are no such levels."""
     low, dash, high = text.partition("-")
     try:
-        levels = range(int(low), int(high if dash else low) + 1)
+        found = range(int(low), int(high if dash else low) + 1)
     except ValueError:
-        levels = range(0)
-    if not levels or levels.start < 0 or levels.stop - 1 not in LEVELS:
+        return range(0)
+    return found if found and found[0] >= 0 and found[-1] in LEVELS else range(0)
+
+
+def _checked(item: str, text: str) -> range:
+    found = levels(text)
+    if not found:
         raise ValueError(
             f"perturbation {item!r} has no valid level; write name=3 for one of 1 to {LEVELS.stop - 1}, "
             "or name=0-3 to draw one for each episode"
         )
-    return levels
+    return found

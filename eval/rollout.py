@@ -68,7 +68,8 @@ def evaluate(
         progress: whether to show a bar with the success rate so far.
 
     Raises:
-        ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment.
+        ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment, or
+            `sampling` for a policy that is not loaded here.
         EvaluationError: an environment process cannot start.
     """
     check_name("condition", condition, get_args(Condition))
@@ -89,6 +90,8 @@ def evaluate(
             in_threads([partial(_watch, player, tally) for player in players], players)
         return tally.result(task, seeds, spec, Execution(1))
 
+    if sampling and isinstance(policy, Policy):
+        raise ValueError(f"sampling {sampling!r} is for a policy's folder: load this one with it instead")
     execution = execution or Execution()
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
     asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy), sampling=sampling)

@@ -45,9 +45,9 @@ def measures(result: EvalResult) -> Measures:
     episodes = [e for e in result.episodes if e.outcome != "error"]
     paths = [e.path.astype(np.float64) for e in episodes if e.path is not None]
     return Measures(
-        time_to_success=_mean(e.steps / hz for e in episodes if e.outcome == "success"),
-        sparc=_mean(spectral_arc_length(path, hz) for path in paths),
-        jerk=_mean(root_mean_square_jerk(path, hz) for path in paths),
+        time_to_success=mean_known(e.steps / hz for e in episodes if e.outcome == "success"),
+        sparc=mean_known(spectral_arc_length(path, hz) for path in paths),
+        jerk=mean_known(root_mean_square_jerk(path, hz) for path in paths),
         boundary_jump=boundary_jump(result),
         modes=dict(sorted(Counter(e.mode for e in episodes if e.mode is not None).items())),
     )
@@ -131,7 +131,7 @@ def _changes(actions: np.ndarray, owner: np.ndarray, mode: str) -> tuple[np.ndar
     return np.diff(difference, axis=0)[told], same[1:][told]
 
 
-def _mean(values: Iterable[float]) -> float:
+def mean_known(values: Iterable[float]) -> float:
     """Of those that are not nan."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan

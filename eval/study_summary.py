@@ -7,9 +7,8 @@ and Wilhelm, "Inference for ranks", Review of Economic Studies 2024, with stepwi
 """
 
 import itertools
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from .pairs import ALPHA, group_letters, holm
 from .result import EvalResult
 from .seeds_and_episodes import Estimate, estimate
-from .smoothness import Measures, measures
+from .smoothness import Measures, mean_known, measures
 from .stages import count_endings
 from .training import Training
 
@@ -202,16 +201,11 @@ def _label(levels: Mapping[str, str]) -> str:
 
 def mean_measures(several: Sequence[Measures]) -> Measures:
     """Means of those that are not nan, and all episodes by mode."""
-
-    def mean(values: Iterable[float]) -> float:
-        known = [value for value in values if not math.isnan(value)]
-        return sum(known) / len(known) if known else math.nan
-
     return Measures(
-        mean(one.time_to_success for one in several),
-        mean(one.sparc for one in several),
-        mean(one.jerk for one in several),
-        mean(one.boundary_jump for one in several),
+        mean_known(one.time_to_success for one in several),
+        mean_known(one.sparc for one in several),
+        mean_known(one.jerk for one in several),
+        mean_known(one.boundary_jump for one in several),
         dict(sum((Counter(one.modes) for one in several), Counter())),
     )
 

@@ -7,6 +7,7 @@ from .cell import EXPERT
 from .compare import Comparison
 from .files import write_whole
 from .stats import wilson
+from .text_table import aligned
 
 
 def suite_table(comparisons: list[Comparison]) -> str:
@@ -18,11 +19,7 @@ def suite_table(comparisons: list[Comparison]) -> str:
         cells = [comparison.cell(name) for name in names]
         rows.append([comparison.task, *(f"{cell.counts} {cell.percent}" if cell else "-" for cell in cells)])
     rows.append(["all", *(_pooled(comparisons, name) for name in names)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    rows.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return aligned(rows, left=len(rows[0]))
 
 
 def write_suite(folder: Path, comparisons: list[Comparison]) -> Path:

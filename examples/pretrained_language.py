@@ -12,9 +12,10 @@ scratch had 0.50 and 19 of 50 [26, 52] % after as many updates and 1.2 minutes: 
 knowing English gains nothing in this time.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
+
+import tyro
 
 from vlasandbox.policies.language import LanguageConfig
 from vlasandbox.policies.lora import LoraConfig
@@ -32,15 +33,16 @@ def config(data: Path, updates: int, language: LanguageConfig = SMOLLM2) -> Trai
     return replace(base, policy=replace(base.policy, trunk=trunk))
 
 
-def main() -> None:
-    """Trains it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of demonstrations, from vla record")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--updates", type=int, default=3500)
-    options = parser.parse_args()
-    train(config(options.data, options.updates), options.out)
+def main(data: Path, out: Path, updates: int = 3500) -> None:
+    """Trains it.
+
+    Args:
+        data: folder of demonstrations, from vla record.
+        out: folder of the run.
+        updates: of the optimiser.
+    """
+    train(config(data, updates), out)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -11,9 +11,10 @@ many updates and 1.2 minutes. This encoder from random weights had 1.50 between 
 1.46: so far ImageNet is not what makes the difference.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
+
+import tyro
 
 from vlasandbox.train.config import TrainConfig
 from vlasandbox.train.loop import train
@@ -37,15 +38,16 @@ def config(data: Path, updates: int, encoder: efficientnet_lite.Config = IMAGENE
     )
 
 
-def main() -> None:
-    """Trains it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of demonstrations, from vla record")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--updates", type=int, default=3500)
-    options = parser.parse_args()
-    train(config(options.data, options.updates), options.out)
+def main(data: Path, out: Path, updates: int = 3500) -> None:
+    """Trains it.
+
+    Args:
+        data: folder of demonstrations, from vla record.
+        out: folder of the run.
+        updates: of the optimiser.
+    """
+    train(config(data, updates), out)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

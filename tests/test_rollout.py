@@ -415,6 +415,8 @@ def test_a_saved_policy_is_sampled_as_asked(tmp_path):
     small_policy("flow").save(tmp_path / "policy")
     result = evaluate(tmp_path / "policy", "pick", [TEST.start], sampling="steps=2", progress=False)
     assert (result.evaluations, result.sampling) == (2, "steps=2")
+    with pytest.raises(ValueError, match="sampling 'steps=2' is for a policy's folder"):
+        evaluate(small_policy("flow"), "pick", [TEST.start], sampling="steps=2", progress=False)
 
 
 def test_a_head_that_cannot_go_on_from_a_chunk_is_refused():

@@ -189,7 +189,9 @@ def test_a_study_begun_before_a_field_was_added_is_the_same_study(tmp_path, made
     for cell in stored["study"]["cells"].values():
         del cell["condition"], cell["train"]["data"]["history"], cell["exam"]["guided"]
     write_json(tmp_path / "study.json", stored)
+    made_up.names.clear()
     run_study(STUDY, tmp_path, run_jobs=made_up)
+    assert made_up.names == [], "nothing is done again"
 
 
 def test_demonstrations_that_were_exchanged_are_noticed(tmp_path, made_up):

@@ -62,13 +62,9 @@ def _all(task: str) -> list[str]:
 
 
 def _levels(text: str) -> range:
-    low, dash, high = text.partition("-")
-    try:
-        levels = range(int(low), int(high if dash else low) + 1)
-    except ValueError:
-        levels = range(0)
-    if not levels or levels[0] not in LEVELS or levels[-1] not in LEVELS:
+    found = perturbation.levels(text)
+    if not found or found[0] not in LEVELS:
         raise ValueError(
             f"levels must be one of 1 to {LEVELS[-1]}, or several as 1-{LEVELS[-1]}; got {text!r}"
         )
-    return levels
+    return found

@@ -49,6 +49,14 @@ class Point:
         check_name("condition", self.condition, CONDITIONS)
 
 
+WITH_CONTROLS: Mapping[str, Changes] = {
+    "as told": {},
+    "another object named": {"condition": "swapped_instruction"},
+    "grey images": {"condition": "blank_image"},
+}
+"""Ways of judging: what a policy is there for, and what it must fail if it listens and looks."""
+
+
 @dataclass(frozen=True)
 class Study:
     """A grid of trainings."""

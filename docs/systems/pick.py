@@ -1,6 +1,6 @@
 """Study: every tiny system learns `pick` under one budget. `vla study docs/systems/pick.py`"""
 
-from vlasandbox.train.study import Study, pick_point
+from vlasandbox.train.study import WITH_CONTROLS, Study, pick_point
 
 EXECUTED = {
     "rt1": 1,
@@ -40,10 +40,6 @@ def study() -> Study:
         question="Do the tiny systems learn to pick what they are told?",
         base=pick_point("pi0"),
         axes={"system": levels},
-        judged={
-            "as told": {},
-            "another object named": {"condition": "swapped_instruction"},
-            "grey images": {"condition": "blank_image"},
-        },
+        judged=WITH_CONTROLS,
         seeds=1,
     )

@@ -1,6 +1,6 @@
 """Study: five systems on `place`, which is longer. `vla study docs/systems/place.py`"""
 
-from vlasandbox.train.study import Study, pick_point
+from vlasandbox.train.study import WITH_CONTROLS, Study, pick_point
 
 EXECUTED = {"openvla": 1, "pi0": 4, "pi0_fast": 4, "act": 1, "diffusion_policy_unet": 4}
 """As on `pick` (pick.py)."""
@@ -14,10 +14,6 @@ def study() -> Study:
         question="Do five tiny systems learn to put what they are told where they are told?",
         base=base,
         axes={"system": levels},
-        judged={
-            "as told": {},
-            "another object named": {"condition": "swapped_instruction"},
-            "grey images": {"condition": "blank_image"},
-        },
+        judged=WITH_CONTROLS,
         seeds=1,
     )
