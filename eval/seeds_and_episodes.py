@@ -11,9 +11,15 @@ components", 1992, chapter 4): it says how the mean would vary over other traini
 Its degrees of freedom follow from Satterthwaite's approximation (1946). Two policies are compared by the
 table of their differences, training seed by training seed (one seed gives both the same trunk and the same
 order of data) and episode by episode.
+
+Three trainings say little about how trainings vary, and a study has many tables. So all tables of one kind
+are asked together how many times MS_s is as large as MS_rest, and MS_s of each is taken as so many times its
+own MS_rest: the common dispersion of quasi-binomial models (McCullagh and Nelder, "Generalized linear
+models", 1989, section 4.5), under which success rates near 0 or 1 vary less than those between.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +40,8 @@ class Estimate:
     trainings: int
     episodes: int
     between_trainings: float
-    """Standard deviation of the rate from training to training, beyond what episodes explain."""
+    """Standard deviation of the rate from training to training, beyond what episodes explain; by this table
+    alone."""
     p_value: float
     """Of the hypothesis that the mean is 0, two-sided; for differences."""
 
@@ -44,10 +51,60 @@ class Estimate:
         return self.trainings > 1
 
 
-def estimate(table: Float[np.ndarray, "m n"], level: float = 0.95) -> Estimate:
+@dataclass(frozen=True)
+class MeanSquares:
+    """Of a table of at least two trainings."""
+
+    training: float
+    episode: float
+    rest: float
+
+
+def mean_squares(table: Float[np.ndarray, "m n"]) -> MeanSquares:
+    """The two-way analysis of variance, one value a place."""
+    m, n = table.shape
+    rows, columns = table.mean(axis=1), table.mean(axis=0)
+    rest = table - rows[:, None] - columns + table.mean()
+    return MeanSquares(
+        n * float(rows.var(ddof=1)),
+        m * float(columns.var(ddof=1)),
+        float((rest**2).sum()) / ((m - 1) * (n - 1)),
+    )
+
+
+@dataclass(frozen=True)
+class Dispersion:
+    """What several tables say together about the chance of trainings."""
+
+    ratio: float
+    """MS_s / MS_rest."""
+    freedom: float
+    """Degrees of freedom of MS_s."""
+
+
+def dispersion(tables: Sequence[Float[np.ndarray, "_ _"]], freedom: float) -> Dispersion | None:
+    """None if one of them has a single training, or all of them no variance to tell by.
+
+    Args:
+        freedom: of MS_s of all tables together; tables of differences depend on each other, and have less of
+            it than their number suggests.
+    """
+    if any(len(table) < 2 for table in tables):
+        return None
+    found = [mean_squares(table) for table in tables]
+    rest = sum(one.rest for one in found)
+    return Dispersion(sum(one.training for one in found) / rest, freedom) if rest > 0 else None
+
+
+def estimate(
+    table: Float[np.ndarray, "m n"], level: float = 0.95, common: Dispersion | None = None
+) -> Estimate:
     """Mean of a table of outcomes, or of differences of outcomes, with its interval.
 
     With one training the interval is about other episodes alone.
+
+    Args:
+        common: what this and other tables say together; None takes the chance of trainings from this alone.
 
     Raises:
         ValueError: fewer than two episodes.
@@ -56,22 +113,20 @@ def estimate(table: Float[np.ndarray, "m n"], level: float = 0.95) -> Estimate:
     if m < 1 or n < 2:
         raise ValueError(f"an estimate needs at least 1 training and 2 episodes, got {m} and {n}")
     mean = float(table.mean())
-    rows, columns = table.mean(axis=1), table.mean(axis=0)
-    ms_e = m * float(columns.var(ddof=1))
     if m == 1:
-        variance, freedom, between = ms_e / n, n - 1.0, 0.0
+        variance, freedom, between = float(table.var(ddof=1)) / n, n - 1.0, 0.0
     else:
-        ms_s = n * float(rows.var(ddof=1))
-        rest = table - rows[:, None] - columns + mean
-        ms_rest = float((rest**2).sum()) / ((m - 1) * (n - 1))
-        parts = [(ms_s, m - 1), (ms_e, n - 1), (-ms_rest, (m - 1) * (n - 1))]
-        variance = sum(ms for ms, _ in parts) / (m * n)
+        found = mean_squares(table)
+        between = math.sqrt(max(0.0, (found.training - found.rest) / n))
+        of_trainings = (found.training, m - 1.0)
+        if common is not None:
+            of_trainings = (common.ratio * found.rest, common.freedom)
+        parts = [of_trainings, (found.episode, n - 1.0), (-found.rest, (m - 1.0) * (n - 1))]
         # Never surer than if all trainings were alike, or all episodes.
-        floor = max(ms_s, ms_e) / (m * n)
-        variance = max(variance, floor)
+        floor = max(of_trainings[0], found.episode)
+        variance = max(sum(ms for ms, _ in parts), floor) / (m * n)
         spread = sum(ms**2 / df for ms, df in parts)
         freedom = (variance * m * n) ** 2 / spread if spread > 0 else n - 1.0
-        between = math.sqrt(max(0.0, (ms_s - ms_rest) / n))
     freedom, error = max(1.0, freedom), math.sqrt(variance)
     half = t_quantile((1 + level) / 2, freedom) * error
     if error == 0 and mean in (0, 1):

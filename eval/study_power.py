@@ -12,11 +12,12 @@ Satterthwaite's degrees of freedom: the usual approximation of the power of a t 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from .pairs import ALPHA
+from .seeds_and_episodes import mean_squares
 from .stats import POWER
 from .student import t_quantile
 from .study_summary import Difference
@@ -65,15 +66,16 @@ def power(differences: Sequence[Difference]) -> Power | None:
         return None
     tests = max(one.tests for one in differences)
     level = ALPHA / tests
-    found = resolvable(of, m, n, level)
+    cells = _cells(tests)
+    found = resolvable(of, m, n, level, cells)
     return Power(
         m,
         n,
         len(differences),
         level,
         found if found <= 1 else math.inf,
-        None if m == 1 else _smallest(lambda k: resolvable(of, k, n, level), MOST["trainings"]),
-        _smallest(lambda k: resolvable(of, m, k, level), MOST["episodes"]),
+        None if m == 1 else _smallest(lambda k: resolvable(of, k, n, level, cells), MOST["trainings"]),
+        _smallest(lambda k: resolvable(of, m, k, level, cells), MOST["episodes"]),
     )
 
 
@@ -82,27 +84,32 @@ def spread(tables: Sequence[np.ndarray]) -> Spread:
     m, n = tables[0].shape
     if m == 1:
         return Spread(None, float(np.mean([table.var(ddof=1) for table in tables])), 0.0)
-    squares = []
-    for table in tables:
-        rows, columns = table.mean(axis=1), table.mean(axis=0)
-        rest = table - rows[:, None] - columns + table.mean()
-        squares.append((n * rows.var(ddof=1), m * columns.var(ddof=1), (rest**2).sum() / ((m - 1) * (n - 1))))
+    squares = [astuple(mean_squares(table)) for table in tables]
     ms_s, ms_e, ms_rest = np.mean(squares, axis=0).tolist()
     return Spread(max(0.0, (ms_s - ms_rest) / n), max(0.0, (ms_e - ms_rest) / m), ms_rest)
 
 
-def resolvable(of: Spread, m: int, n: int, level: float = ALPHA) -> float:
-    """True difference that m trainings of n episodes find with 80 % power in a two-sided test at `level`."""
+def resolvable(of: Spread, m: int, n: int, level: float = ALPHA, cells: int = 2) -> float:
+    """True difference that m trainings of n episodes find with 80 % power in a two-sided test at `level`.
+
+    Args:
+        cells: compared, which tell together how trainings vary.
+    """
     ms_e = m * of.episode + of.rest
     if of.training is None:
         variance, freedom = ms_e / (m * n), n - 1.0
     else:
         ms_s = n * of.training + of.rest
         variance = (ms_s + ms_e - of.rest) / (m * n)
-        parts = [(ms_s, m - 1), (ms_e, n - 1), (of.rest, (m - 1) * (n - 1))]
+        parts = [(ms_s, (cells - 1) * (m - 1)), (ms_e, n - 1), (of.rest, (m - 1) * (n - 1))]
         freedom = (variance * m * n) ** 2 / sum(ms**2 / df for ms, df in parts)
     quantiles = t_quantile(1 - level / 2, max(1.0, freedom)) + t_quantile(POWER, max(1.0, freedom))
     return quantiles * math.sqrt(variance)
+
+
+def _cells(pairs: int) -> int:
+    """Number of cells that have so many pairs."""
+    return (1 + math.isqrt(1 + 8 * pairs)) // 2
 
 
 def _smallest(resolves: Callable[[int], float], most: int) -> int | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .pairs import ALPHA, group_letters, holm
 from .result import EvalResult
-from .seeds_and_episodes import Estimate, estimate
+from .seeds_and_episodes import Estimate, dispersion, estimate
 from .smoothness import Measures, mean_known, measures
 from .stages import count_endings
 from .training import Training
@@ -179,7 +179,7 @@ def summarise(
     varied = [
         axis for axis in results[0].levels if axis != tuned and len({one.levels[axis] for one in results}) > 1
     ]
-    rows = [_row(group, varied) for group in groups.values()]
+    rows = _estimated([_row(group, varied) for group in groups.values()])
     differences = _differences(rows, by="judged", of="label")
     for judged in dict.fromkeys(row.judged for row in rows):
         alike = [one for one in differences if one.within == judged]
@@ -241,13 +241,26 @@ def _row(group: list[StudyResult], varied: Sequence[str]) -> Row:
     )
 
 
+def _estimated(rows: list[Row]) -> list[Row]:
+    """The rows with the chance of trainings that all rows judged alike tell together."""
+    common = {}
+    for judged in dict.fromkeys(row.judged for row in rows):
+        tables = [row.table for row in rows if row.judged == judged]
+        common[judged] = dispersion(tables, sum(len(table) - 1.0 for table in tables))
+    return [replace(row, success=estimate(row.table, common=common[row.judged])) for row in rows]
+
+
 def _differences(rows: list[Row], by: str, of: str) -> list[Difference]:
     """All pairs of rows that are equal in their attribute `by`, named by the attribute `of`."""
     differences = []
     for within in dict.fromkeys(getattr(row, by) for row in rows):
-        pairs = list(itertools.combinations([row for row in rows if getattr(row, by) == within], 2))
+        alike = [row for row in rows if getattr(row, by) == within]
+        pairs = list(itertools.combinations(alike, 2))
         tables = [_difference(a, b) for a, b in pairs]
-        found = [estimate(table) for table in tables]
+        # As the interaction of cells and trainings has it in an analysis of variance of all cells at once.
+        freedom = (len(alike) - 1.0) * (min(len(row.table) for row in alike) - 1.0)
+        common = dispersion(tables, freedom)
+        found = [estimate(table, common=common) for table in tables]
         corrected = holm([one.p_value for one in found])
         differences += [
             Difference(getattr(a, of), getattr(b, of), within, one, p, len(pairs), table)

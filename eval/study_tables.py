@@ -49,9 +49,10 @@ def ranking(rows: Sequence[Row], tuned: str | None) -> Table:
     )
     note = (
         f"Place: all that the data allow, with 95 % confidence for all cells at once. {groups} Success: mean "
-        "over trainings and episodes, with its 95 % interval over both. Between trainings: standard "
-        "deviation of the rate beyond what episodes explain, in points. Steps: mean control steps of the "
-        "successes. Passes: evaluations of the action head per chunk."
+        "over trainings and episodes, with its 95 % interval over both; how much trainings vary, all cells "
+        "judged alike tell together. Between trainings: standard deviation of the rate beyond what episodes "
+        "explain, of this cell alone, in points. Steps: mean control steps of the successes. "
+        "Passes: evaluations of the action head per chunk."
     )
     return Table(head, body, note)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from vlasandbox.eval.seeds_and_episodes import estimate
+from vlasandbox.eval.seeds_and_episodes import Dispersion, dispersion, estimate, mean_squares
 from vlasandbox.eval.sequential import compare_sequentially, evidence
 from vlasandbox.eval.stats import required_pairs, resolvable_paired, wilson
 from vlasandbox.eval.student import t_cdf, t_quantile
@@ -47,6 +47,35 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(between, m):
         found = estimate((rng.random((m, 60)) < chance).astype(float))
         covered += found.low <= truth <= found.high
     assert covered / rounds > 0.92
+
+
+def test_mean_squares_are_those_of_a_two_way_analysis_of_variance():
+    table = np.random.default_rng(4).random((3, 20))
+    found = mean_squares(table)
+    trainings = scipy_stats.f_oneway(*table)
+    within = (table - table.mean(axis=1, keepdims=True)).var() * 60 / (3 * 19)
+    assert found.training == pytest.approx(trainings.statistic * within)
+    total = 2 * found.training + 19 * found.episode + 38 * found.rest
+    assert total == pytest.approx(((table - table.mean()) ** 2).sum())
+
+
+def test_a_common_dispersion_takes_the_place_of_the_own_one():
+    rng = np.random.default_rng(5)
+    tables = list((rng.random((6, 3, 80)) < 0.6 + 0.1 * rng.normal(size=(6, 3, 1))).astype(float))
+    alone = dispersion(tables[:1], 2.0)
+    assert alone is not None
+    assert estimate(tables[0], common=alone) == estimate(tables[0])
+    wide, narrow = (
+        estimate(tables[0], common=Dispersion(9.0, 12.0)),
+        estimate(tables[0], common=Dispersion(3.0, 12.0)),
+    )
+    assert wide.high - wide.low > narrow.high - narrow.low
+    together = dispersion(tables, 12.0)
+    assert together is not None
+    squares = [mean_squares(table) for table in tables]
+    assert together.ratio == pytest.approx(sum(s.training for s in squares) / sum(s.rest for s in squares))
+    assert dispersion([*tables, tables[0][:1]], 12.0) is None
+    assert dispersion([np.ones((3, 80))], 2.0) is None
 
 
 @pytest.mark.parametrize("m", [1, 3])
