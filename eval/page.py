@@ -70,6 +70,14 @@ def video(mp4: Path, caption: str) -> Markup:
     return figure(player, caption)
 
 
+def svg_file(plot: Markup) -> str:
+    """A plot of the page as a file of its own."""
+    start, rest = plot.split(">", 1)
+    space = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    style = COLORS + "svg { background: var(--paper); } svg text { font-family: sans-serif !important; }"
+    return f"{start} {space}>{element('style', Markup(style))}{rest}"
+
+
 def document(title: str, *content: Content) -> str:
     """The whole page."""
     head = element(
@@ -87,14 +95,18 @@ def document(title: str, *content: Content) -> str:
     )
 
 
-STYLE = """
+COLORS = """
 :root { --paper: #fff; --panel: #f5f6f8; --ink: #1b1f24; --faint: #5c6570; --rule: #d8dce1;
   --blue: #0072b2; --orange: #e69f00; --bluish-green: #009e73; --vermillion: #d55e00;
   --reddish-purple: #cc79a7; --sky-blue: #56b4e9; --yellow: #d8c800; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14171b; --panel: #1d2126; --ink: #e6e8eb;
   --faint: #9aa3ad; --rule: #363c44; --blue: #4aa3df; --bluish-green: #2cc295; --vermillion: #f07a2e;
   --yellow: #f0e442; } }
-* { box-sizing: border-box; }
+"""
+"""Variables, which the plots use too: all follow the reader's light or dark mode."""
+STYLE = (
+    COLORS
+    + """* { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif;
   -webkit-text-size-adjust: 100%; }
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
@@ -127,4 +139,4 @@ figcaption { margin-top: .4rem; }
 code { font-size: .875em; }
 @media (max-width: 40rem) { main { padding: 1.25rem 1rem 3rem; } h1 { font-size: 1.4rem; } }
 """
-"""Colours are variables, which the plots use too: the page follows the reader's light or dark mode."""
+)

@@ -8,9 +8,9 @@ from .colors import PALETTE
 from .page import Content, Markup, element, figure, section
 from .plots import Panel, loss_curve, panels_plot, shares_plot
 from .stages import endings
-from .study_axes import Axis, Scale, axes, lines, panels
+from .study_axes import Axis, Scale, axes, lines, panels, scale
 from .study_maps import heat_map
-from .study_plots import latency_plot, lines_plot, wrapped
+from .study_plots import forest, latency_plot, lines_plot, wrapped
 from .study_summary import JUDGED, Row, Summary
 
 LINES = 6
@@ -25,14 +25,29 @@ TIMED = 12
 """Cells in the plot of latency."""
 
 
-def along(summary: Summary, scale: Scale, number: int) -> list[Content]:
+def picture(summary: Summary) -> Markup:
+    """The plot that says most: success along the one axis of numbers, over two axes, or of every cell."""
+    found = axes(summary)
+    scales = [along for axis in found if (along := scale(axis)) is not None and len(axis.levels) > 2]
+    if len(scales) == 1:
+        others, split = _split(summary.rows, scales[0], [axis for axis in found if axis != scales[0].axis])
+        rows = panels(summary.rows, split)[0][1]
+        if drawn := lines(rows, scales[0], others):
+            return lines_plot("picture", drawn, scales[0])
+    if len(found) > 1:
+        rows = panels(summary.rows, found[2:])[0][1]
+        return heat_map("picture", rows, *found[:2])
+    return forest("picture", summary.ranking(summary.judged[0]))
+
+
+def along(summary: Summary, of: Scale, number: int) -> list[Content]:
     """Plots of success along one axis, the `number`-th of the page."""
-    others, split = _split(summary.rows, scale, [axis for axis in axes(summary) if axis != scale.axis])
+    others, split = _split(summary.rows, of, [axis for axis in axes(summary) if axis != of.axis])
     plots: list[Content] = []
     for i, (name, rows) in enumerate(panels(summary.rows, split)[:PLOTS]):
-        if drawn := lines(rows, scale, others):
-            plot = lines_plot(f"along-{number}-{i}", drawn, scale)
-            plots.append(figure(plot, f"Success along {scale.label}" + (f": {name}." if name else ".")))
+        if drawn := lines(rows, of, others):
+            plot = lines_plot(f"along-{number}-{i}", drawn, of)
+            plots.append(figure(plot, f"Success along {of.label}" + (f": {name}." if name else ".")))
     return plots
 
 

@@ -9,13 +9,18 @@ from typing import Any
 
 from .files import write_whole
 from .film import Clip
+from .page import svg_file
 from .result import EvalResult
 from .study_crossing import crossings
+from .study_figures import picture
 from .study_page import page
 from .study_power import power
 from .study_summary import Difference, Row, StudyResult, Summary, summarise
 from .study_tables import Table, costs, crossing_table, differences, motion, protocol, ranking
 from .study_words import cautions, headline, lead, limits
+
+PICTURE = "results.svg"
+"""Beside results.md."""
 
 
 def write_study(
@@ -28,7 +33,7 @@ def write_study(
     experts: Sequence[EvalResult] = (),
     clips: Sequence[Clip] = (),
 ) -> Path:
-    """Writes results.json, results.md and results.html into `folder`; returns the page's path.
+    """Writes results.json, .md with .svg, and .html into `folder`; returns the page's path.
 
     Args:
         fixed: what was held fixed, and how it was run (command, code, dates), for the protocol.
@@ -40,6 +45,7 @@ def write_study(
     document = json.dumps(to_dict(question, summary, fixed), indent=1, default=str, allow_nan=False)
     write_whole(folder / "results.json", document + "\n")
     write_whole(folder / "results.md", markdown(question, summary, fixed))
+    write_whole(folder / PICTURE, svg_file(picture(summary)))
     write_whole(folder / "results.html", page(question, summary, fixed, clips))
     return folder / "results.html"
 
@@ -60,9 +66,10 @@ def to_dict(question: str, summary: Summary, fixed: Mapping[str, Any]) -> dict[s
 
 
 def markdown(question: str, summary: Summary, fixed: Mapping[str, Any]) -> str:
-    """The page without its pictures."""
+    """The page with one picture instead of many, PICTURE beside it."""
     several = len(summary.judged) > 1
     parts = [f"# {question}", lead(summary), _items([*headline(summary), *cautions(summary)])]
+    parts.append(f"![Success]({PICTURE})")
     for i, judged in enumerate(summary.judged):
         of = ranking(summary.ranking(judged), summary.tuned)
         parts += [f"## {judged}" if several else "## Results", _table(of), of.note if i == 0 else ""]

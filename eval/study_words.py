@@ -25,11 +25,15 @@ def lead(summary: Summary) -> str:
 
 
 def headline(summary: Summary) -> list[str]:
-    """For each way of judging who leads, and who cannot be told from the leader."""
+    """For each way of judging who leads, and who cannot be told from the leader; a control has no leader."""
     sentences = []
     for judged in summary.judged:
         ranking = summary.ranking(judged)
         best = ranking[0]
+        start = f"{judged}: " if len(summary.judged) > 1 else ""
+        if best.results[0].condition != "test":
+            sentences.append(f"{start}a control, in which {best.name} succeeds most, {percent(best)}.")
+            continue
         apart = {
             frozenset((one.first, one.second))
             for one in summary.differences
@@ -37,7 +41,6 @@ def headline(summary: Summary) -> list[str]:
         }
         behind = [row.name for row in ranking if {row.label, best.label} in apart]
         level = [row.name for row in ranking[1:] if row.name not in behind]
-        start = f"{judged}: " if len(summary.judged) > 1 else ""
         parts = [f"{start}{best.name} has the highest rate, {percent(best)} {interval(best)}."]
         if level:
             parts.append(f"Not distinguishable from it: {_listed(level)}.")

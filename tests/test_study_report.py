@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from vlasandbox.eval.study_film import film_study
 from vlasandbox.eval.study_page import page
 from vlasandbox.eval.study_report import markdown, write_study
 from vlasandbox.eval.study_summary import StudyResult, summarise
+from vlasandbox.eval.study_words import headline
 from vlasandbox.eval.video import write_mp4
 
 FIXED = {"task": "pick", "command": "vla study x.py"}
@@ -77,6 +79,12 @@ def test_letters_and_places_follow_from_the_pairs_that_differ():
     assert {row.name: (row.group, row.places) for row in summary.rows} == {
         "good": ("A", (1, 2)), "equal": ("A", (1, 2)), "bad": ("B", (3, 3)),
     }  # fmt: skip
+
+
+def test_nobody_leads_in_a_control():
+    results = heads({"flow": 0.1, "bins": 0.0})
+    blank = [replace(one, result=replace(one.result, condition="blank_image")) for one in results]
+    assert headline(summarise(blank)) == ["a control, in which flow succeeds most, 10.6 %."]
 
 
 def test_letters_that_nobody_could_read_are_left_out(monkeypatch: pytest.MonkeyPatch):
@@ -205,7 +213,11 @@ def test_any_study_gives_a_page_that_asks_for_nothing_from_outside(tmp_path: Pat
     assert not re.search(r"https?:|url\((?!#)|@import", text)
     assert len(read.ids) == len(set(read.ids))
     json.loads((tmp_path / "results.json").read_text(), parse_constant=lambda name: pytest.fail(name))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["results.html", "results.json", "results.md"]
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == ["results.html", "results.json", "results.md", "results.svg"]
+    alone = ElementTree.parse(tmp_path / "results.svg").getroot()
+    assert alone.tag == "{http://www.w3.org/2000/svg}svg"
+    assert (tmp_path / "results.md").read_text().count("](results.svg)") == 1
 
 
 def test_page_markdown_and_json_tell_the_same(tmp_path: Path):
