@@ -4,7 +4,8 @@ from vlasandbox.policies.heads import cvae, diffusion, flow, mip, regression, to
 from vlasandbox.train.study import Study, pick_point
 
 HEADS = {
-    "regression": regression.Config(),
+    "regression, L1": regression.Config(),
+    "regression, L2": regression.Config(loss="l2"),
     "MIP": mip.Config(),
     "CVAE": cvae.Config(),
     "tokens, in parallel": tokens.Config(decoding="parallel", smoothing=2.0),
@@ -12,7 +13,7 @@ HEADS = {
     "diffusion": diffusion.Config(),
     "flow": flow.Config(),
 }
-"""Sampled as they were trained: with noise, where there is some."""
+"""Sampled as they were trained: with noise, where there is some. L1 asks for the median, L2 for the mean."""
 
 
 def study() -> Study:
