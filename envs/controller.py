@@ -98,12 +98,10 @@ class Controller:
         self, reference: Float[np.ndarray, " r"], wanted: Float[np.ndarray, " r"], kind: str
     ) -> Float[np.ndarray, " r"]:
         """The same from another command than the newest one."""
-        return np.concatenate(
-            [
-                arm.command(reference[slot], wanted[slot], kind, self._control_hz)
-                for arm, slot in zip(self._arms, self._slots, strict=True)
-            ]
-        )
+        command = np.empty(len(reference))
+        for arm, slot in zip(self._arms, self._slots, strict=True):
+            command[slot] = arm.command(reference[slot], wanted[slot], kind, self._control_hz)
+        return command
 
     def step(self, model: Any, data: Any, command: Float[np.ndarray, " r"]) -> None:
         """One control step with `command` as the newest one; without a delay it is the one executed."""

@@ -9,7 +9,7 @@ from .gl import mujoco
 
 POINTS = 20
 """Of each curve."""
-WIDTH = 0.007
+WIDTH = 0.014
 """Of the line [m]."""
 FINE = np.linspace(0.0, 1.0, 201)
 SHAPES: dict[str, Float[np.ndarray, "m 2"]] = {
@@ -69,10 +69,10 @@ def nearest(
     it is [m]."""
     start, way = line[:-1], line[1:] - line[:-1]
     offset = places[:, None] - start
-    share = (offset * way).sum(-1) / np.maximum((way**2).sum(-1), 1e-12)
+    share = np.vecdot(offset, way) / np.maximum(np.vecdot(way, way), 1e-12)
     share = np.minimum(np.maximum(share, 0.0), 1.0)
     aside = offset - share[..., None] * way
-    distance = np.sqrt((aside**2).sum(-1))
+    distance = np.sqrt(np.vecdot(aside, aside))
     best = distance.argmin(axis=1)
     rows = np.arange(len(places))
     return best + share[rows, best], distance[rows, best]

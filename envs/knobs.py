@@ -37,7 +37,7 @@ def add_knob(spec: Any, name: str) -> None:
     disc = mujoco.mjtGeom.mjGEOM_CYLINDER
     base.add_geom(type=disc, pos=[0, 0, 0.003], size=[DIAL, 0.003, 0], rgba=GREY, contype=0, conaffinity=0)
     for side in range(2):
-        add_box(base.add_body(name=f"{name}_mark_{side}"), (0, 0, 0.004), (0.009, 0.009, 0.004), 0)
+        add_box(base.add_body(name=f"{name}_mark_{side}"), (0, 0, 0.004), (0.014, 0.014, 0.004), 0)
     knob = base.add_body(name=name, pos=[0, 0, BAR_HEIGHT])
     knob.add_joint(
         name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 0, 1], range=[-RANGE, RANGE], limited=True,

@@ -179,8 +179,9 @@ class ManipulationEnv(gymnasium.Env):
             truncated = not terminated and self._steps >= self._max_episode_steps
             if terminated or truncated:
                 break
-        done = {"steps": len(path), "path": np.array(path, np.float32)}
-        return self._observation(), reward, terminated, truncated, self._info() | done
+        # Before the pictures: after them, code and data would have to come from memory again.
+        info = self._info() | {"steps": len(path), "path": np.array(path, np.float32)}
+        return self._observation(), reward, terminated, truncated, info
 
     def reference(self) -> Float32[np.ndarray, " r"]:
         """The newest command (see control.py), from which delta actions count."""

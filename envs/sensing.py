@@ -87,10 +87,9 @@ class Sensors:
             mujoco.mj_setState(self._model, data, self._past[0], STATE_KIND)
             refresh(self._model, data)
         size = self.image_size
-        return {
-            "pixels": {name: self.frame(data, name, size, size, self.quality) for name in self.cameras},
-            "agent_pos": np.concatenate([robot.state(data) for robot in self._robots]),
-        }
+        agent_pos = np.concatenate([robot.state(data) for robot in self._robots])
+        pixels = {name: self.frame(data, name, size, size, self.quality) for name in self.cameras}
+        return {"pixels": pixels, "agent_pos": agent_pos}
 
     def frame(
         self, data: Any, camera: str, width: int, height: int, quality: str

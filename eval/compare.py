@@ -82,6 +82,7 @@ class Comparison:
             "checkpoint": latest.checkpoint,
             "evaluations": latest.evaluations,
             "chunk_ms": {"p50": _finite(latest.chunk_ms_p50), "p95": _finite(latest.chunk_ms_p95)},
+            "holds_hz": _finite(latest.holds_hz),
         }
 
     def table(self) -> str:
@@ -95,6 +96,7 @@ class Comparison:
             "swapped",
             "blank",
             "ms/chunk (p95)",
+            "up to Hz",
             "passes",
             "errors",
         ]
@@ -112,6 +114,7 @@ class Comparison:
             f"{cells[0].steps:.1f}" if cells[0] and cells[0].steps else "-",
             *(cell.counts if cell else "-" for cell in cells[1:]),
             f"{result.chunk_ms_p50:.1f} ({result.chunk_ms_p95:.1f})" if timed else "-",
+            f"{result.holds_hz:.1f}" if timed else "-",
             "-" if name == EXPERT else str(result.evaluations),
             str(sum(cell.result.errors for cell in cells if cell)),
         ]

@@ -115,6 +115,15 @@ class EvalResult:
         """Episodes that raised; they are neither success nor failure and are reported apart."""
         return sum(e.outcome == "error" for e in self.episodes)
 
+    @property
+    def holds_hz(self) -> float:
+        """Control rate that the policy can hold on the machine that judged it [Hz]; nan if not measured.
+
+        At a higher one the steps executed of a chunk are over before the next chunk is there, in one of
+        twenty cases, even if it is computed while they are executed.
+        """
+        return 1e3 * self.execution.execute / self.chunk_ms_p95
+
     def __eq__(self, other: object) -> bool:
         """Equal in every number; a latency that neither measured counts as equal."""
         if not isinstance(other, EvalResult):

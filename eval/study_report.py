@@ -109,6 +109,8 @@ def _row(row: Row) -> dict[str, Any]:
         "places": row.places,
         "steps": row.steps,
         "chunk_ms": _finite(row.chunk_ms),
+        "holds_hz": _finite(row.holds_hz),
+        "open_loop": row.open_loop,
         "evaluations": row.evaluations,
         "measures": {k: v if k == "modes" else _finite(v) for k, v in asdict(row.measures).items()},
         "endings": row.endings,

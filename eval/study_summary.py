@@ -101,6 +101,17 @@ class Row:
         return sum(seconds) / len(seconds) / 60 if seconds else None
 
     @property
+    def open_loop(self) -> float | None:
+        """Open-loop error, the mean over the trainings; None if it is not known."""
+        errors = [one.open_loop for one in self.trainings if one.open_loop is not None]
+        return sum(errors) / len(errors) if errors else None
+
+    @property
+    def holds_hz(self) -> float:
+        """Control rate that it can hold, the median over trainings [Hz]; nan if latency was not measured."""
+        return float(np.median([result.holds_hz for result in self.results]))
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Of the success rate, in [0, 1]."""
         return max(self.success.low, 0.0), min(self.success.high, 1.0)

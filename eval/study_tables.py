@@ -6,12 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .sections import execution
+from .sections import HOLDS, execution
 from .smoothness import Measures, measures
 from .study_axes import Scale
 from .study_crossing import TARGET, Crossing
 from .study_summary import Row, Summary
 from .study_words import interval
+
+OPEN_LOOP = (
+    "Open-loop error: mean absolute error of the chunks on demonstrations that no training learned from, the "
+    "mean over the steps of a chunk and over trainings, in the scale of the policy's action normaliser; it "
+    "cannot be compared between action spaces or chunk lengths. "
+)
 
 
 @dataclass(frozen=True)
@@ -26,22 +32,25 @@ class Table:
 def ranking(rows: Sequence[Row], tuned: str | None) -> Table:
     """Rows judged alike, in the given order, with the level of the tuned axis."""
     lettered = any(row.group for row in rows)
-    head = ["", "place", *(["group"] if lettered else []), *([f"{tuned} (tuned)"] if tuned else []),
-            "success [%]", "between trainings", "steps", "ms per chunk", "passes"]  # fmt: skip
-    body = [
-        [
-            row.name,
-            _places(row),
-            *([row.group] if lettered else []),
-            *([row.levels[tuned]] if tuned else []),
-            f"{100 * row.success.mean:.1f} {interval(row)}",
-            f"{100 * row.success.between_trainings:.1f}" if row.success.about_trainings else "unknown",
-            f"{row.steps:.1f}" if row.steps else "–",
-            f"{row.chunk_ms:.1f}" if math.isfinite(row.chunk_ms) else "–",
-            str(row.evaluations),
-        ]
+    measured = any(row.open_loop is not None for row in rows)
+    timed = any(math.isfinite(row.holds_hz) for row in rows)
+    columns = {"": [row.name for row in rows], "place": [_places(row) for row in rows]}
+    if lettered:
+        columns["group"] = [row.group for row in rows]
+    if tuned:
+        columns[f"{tuned} (tuned)"] = [row.levels[tuned] for row in rows]
+    columns["success [%]"] = [f"{100 * row.success.mean:.1f} {interval(row)}" for row in rows]
+    columns["between trainings"] = [
+        f"{100 * row.success.between_trainings:.1f}" if row.success.about_trainings else "unknown"
         for row in rows
     ]
+    columns["steps"] = [f"{row.steps:.1f}" if row.steps else "–" for row in rows]
+    if measured:
+        columns["open-loop error"] = [_known(row.open_loop, ".3f") for row in rows]
+    columns["ms per chunk"] = [_known(row.chunk_ms, ".1f") for row in rows]
+    if timed:
+        columns["holds up to [Hz]"] = [_known(row.holds_hz, ".1f") for row in rows]
+    columns["passes"] = [str(row.evaluations) for row in rows]
     groups = (
         "Cells that share a letter are not distinguishable."
         if lettered
@@ -52,9 +61,9 @@ def ranking(rows: Sequence[Row], tuned: str | None) -> Table:
         "over trainings and episodes, with its 95 % interval over both; how much trainings vary, all cells "
         "judged alike tell together. Between trainings: standard deviation of the rate beyond what episodes "
         "explain, of this cell alone, in points. Steps: mean control steps of the successes. "
-        "Passes: evaluations of the action head per chunk."
+        f"{OPEN_LOOP * measured}{(HOLDS + ' ') * timed}Passes: evaluations of the action head per chunk."
     )
-    return Table(head, body, note)
+    return Table(list(columns), [list(cells) for cells in zip(*columns.values(), strict=True)], note)
 
 
 def crossing_table(found: Sequence[Crossing], along: Scale) -> Table:
@@ -171,6 +180,10 @@ def protocol(summary: Summary, fixed: Mapping[str, Any]) -> Table:
     versions = (", ".join(f"{k} {v}" for k, v in sorted(one.versions.items())) for one in results)
     rows.append(["versions", _joined(versions)])
     return Table(["", ""], rows)
+
+
+def _known(value: float | None, form: str) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:{form}}"
 
 
 def _places(row: Row) -> str:

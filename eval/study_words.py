@@ -51,13 +51,21 @@ def headline(summary: Summary) -> list[str]:
 
 
 def cautions(summary: Summary) -> list[str]:
-    """Episodes that raised, seeds that were not kept for the report, and packages that changed on the way."""
+    """Trainings without a result, episodes that raised, seeds that were not kept for the report, and packages
+    that changed on the way."""
     results = [result for row in summary.rows for result in row.results]
     notes = [
         f"Caution: {errors} episodes of {row.name} ({row.judged}) raised an error. They count as not "
         "successful."
         for row in summary.rows
         if (errors := row.endings["error"])
+    ]
+    most = max(row.success.trainings for row in summary.rows)
+    notes += [
+        f"Caution: {row.name} has {row.success.trainings} trainings of {most} ({row.judged}); its rate is "
+        "that of those which did not diverge."
+        for row in summary.rows
+        if row.success.trainings < most
     ]
     if any(seed not in TEST for row in summary.rows for seed in row.seeds):
         notes.append("Caution: not all seeds are from the test range; policies may have been chosen on them.")

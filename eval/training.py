@@ -1,9 +1,12 @@
-"""What a training cost, as far as a report needs it."""
+"""What a training cost and came to, as far as a report needs it."""
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+OPEN_LOOP = "open_loop.json"
+"""File of a run with its open-loop error, where that was measured."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Training:
     threads: int
     rows: list[dict[str, Any]] = field(repr=False)
     """metrics.jsonl."""
+    open_loop: float | None = None
+    """Mean absolute error of its chunks on held-out demonstrations, in the scale of its action normaliser;
+    None if not measured."""
 
     @staticmethod
     def load(run: Path) -> "Training":
@@ -37,7 +43,7 @@ class Training:
         if not path.exists():
             raise ValueError(f"{run} holds no finished training: there is no {path.name}")
         summary = json.loads(path.read_text(encoding="utf-8"))
-        metrics = run / "metrics.jsonl"
+        metrics, error = run / "metrics.jsonl", run / OPEN_LOOP
         lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
         return Training(
             wall_seconds=summary["train_wall_seconds"],
@@ -51,6 +57,7 @@ class Training:
             device=summary["device"],
             threads=summary["threads"],
             rows=[json.loads(line) for line in lines],
+            open_loop=json.loads(error.read_text(encoding="utf-8"))["mean"] if error.exists() else None,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -80,3 +80,13 @@ def test_every_object_fits_under_the_lid_of_a_drawer(env):
     for seed in range(10):
         env.reset(seed=seed)
         assert chest.FLOOR + 2 * env.scenario.shape.height < chest.FRONT_HEIGHT
+
+
+def test_objects_and_the_fronts_of_open_and_closed_drawers_are_in_the_front_view(env):
+    for seed in range(20):
+        env.reset(seed=seed)
+        points = [env.data.xpos[body] for body in (env.scenario.target, *env.scenario.others)]
+        points += [env.data.xpos[drawer] + [0.0, chest.FRONT - pulled, 0.0]
+                   for drawer in _drawers(env) for pulled in (0.0, chest.TRAVEL)]  # fmt: skip
+        pixels = env.project(np.array(points), "front", 64, 64)
+        assert ((pixels > 4) & (pixels < 60)).all()

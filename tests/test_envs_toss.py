@@ -103,3 +103,16 @@ def test_other_tasks_keep_their_robots_limits():
     slow = envs.make("pick", image_size=8)
     assert slow.definition.robots[0].limits == slow.definition.robots[0].default_limits
     slow.close()
+
+
+def test_the_cube_and_the_near_half_of_the_bin_are_well_inside_the_front_view(env):
+    expert = env.definition.expert()
+    for seed in range(6):
+        env.reset(seed=seed)
+        scenario = env.scenario
+        for wanted in (scenario.target, scenario.bin):
+            while (scenario.target in env.world.held()) != (wanted == scenario.bin):
+                env.step(expert.act(env))
+            (uv, _), xyz = env.grounding()
+            assert ((uv > 0.06) & (uv < 0.94)).all()
+            assert np.abs(xyz - env.data.xpos[wanted])[:2].max() < INSIDE

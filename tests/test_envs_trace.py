@@ -130,3 +130,11 @@ def test_accuracy_does_not_depend_on_the_control_rate(hz):
         errors.append(definition.mean_error(env.world))
     assert max(errors) < 0.001
     env.close()
+
+
+def test_every_curve_is_in_the_front_view_from_end_to_end(env):
+    for seed in range(20):
+        env.reset(seed=seed)
+        for line in (env.scenario.line, env.scenario.other):
+            pixels = env.project(np.pad(line, ((0, 0), (0, 1))), "front", 64, 64)
+            assert ((pixels > 3) & (pixels < 61)).all()

@@ -14,13 +14,18 @@ from tiny_policy import MeanHead
 from tiny_trunk import CONFIG
 from torch import Tensor
 
+from vlasandbox.eval.training import OPEN_LOOP
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.types import Observation
+from vlasandbox.train.cli import main
 from vlasandbox.train.config import DataConfig
 from vlasandbox.train.data.dataset import Dataset
+from vlasandbox.train.data.files import read_json
 from vlasandbox.train.data.writer import DatasetWriter
+from vlasandbox.train.held_out import EPISODES, SEEDS, held_out, measure
 from vlasandbox.train.loop import policy_spec
 from vlasandbox.train.open_loop import open_loop_error
+from vlasandbox.train.record import RecordConfig
 
 CHUNK = 4
 LENGTHS = (9, 13)
@@ -114,6 +119,52 @@ def test_steps_that_no_demonstration_reaches_have_no_error(tmp_path):
     writer.commit()
     error = open_loop_error(policy(tmp_path / "short"), tmp_path / "short")
     assert np.isnan(error).tolist() == [False, False, False, True]
+
+
+def test_the_command_says_it_step_by_step(tmp_path, monkeypatch, capsys):
+    writer = DatasetWriter(tmp_path / "short", SETTINGS)
+    writer.add_episode(synthetic_episode(0, 3), SPEC)
+    writer.commit()
+    made = policy(tmp_path / "short")
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(Policy, "load", lambda folder: made)
+    assert main(["open-loop", str(tmp_path), str(tmp_path / "short")]) == 0
+    table = [line.split() for line in capsys.readouterr().out.splitlines()[2:7]]
+    error = open_loop_error(made, tmp_path / "short")
+    assert table == [
+        *([str(ahead), f"{error[ahead]:.3f}"] for ahead in range(3)),
+        ["3", "-"],
+        ["mean", f"{np.nanmean(error):.3f}"],
+    ]
+
+
+@pytest.mark.parametrize(("run", "said"), [("expert", "no trained policy"), ("nowhere", "no policy in")])
+def test_the_command_needs_a_policy(run, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["open-loop", run, "data"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_held_out_is_recorded_alike_and_is_never_trained_on(root, tmp_path, monkeypatch):
+    training = RecordConfig(root, 1000, "stack", noise=None, first_seed=500)
+    held = held_out(training)
+    assert held.settings() == training.settings() | {"first_seed": SEEDS.start}
+    assert (held.episodes, held.noise) == (EPISODES, None)
+    assert set(range(500, 500 + 3 * 1000)).isdisjoint(SEEDS)
+    with pytest.raises(ValueError, match="first_seed 989000 with 1000 episodes may take seeds up to 992000"):
+        held_out(replace(training, first_seed=989_000))
+
+
+def test_the_error_of_a_run_is_measured_once(root, tmp_path, monkeypatch):
+    made = policy(root)
+    monkeypatch.setattr(Policy, "load", lambda folder: made)
+    measure(tmp_path, root)
+    stored = read_json(tmp_path / OPEN_LOOP)
+    assert stored["steps"] == pytest.approx(open_loop_error(made, root))
+    assert stored["mean"] == pytest.approx(np.mean(stored["steps"]))
+    monkeypatch.delattr(Policy, "load")
+    measure(tmp_path, root)
 
 
 def test_demonstrations_of_something_else_are_refused(root):

@@ -100,6 +100,7 @@ def test_json_holds_the_numbers_of_the_input(tmp_path, comparison):
     assert flow["training"]["demonstrations"] == 100
     assert flow["training"]["updates"] == 900
     assert flow["chunk_ms"] == {"p50": 17.0, "p95": 25.5}
+    assert flow["holds_hz"] == pytest.approx(1000 * 4 / 25.5)
     assert flow["evaluations"] == 10
     assert numbers["policies"]["never"]["training"] is None
     assert numbers["pairs"][0]["real"] is True
@@ -128,6 +129,7 @@ def test_page_shows_the_numbers_of_the_input(tmp_path, comparison):
         "[78.6, 95.7] %",
         "17.0",
         "p95 25.5",
+        "156.9 Hz",
         "1 min 2 s",
         "abcdef0123456789",
     ):
@@ -197,6 +199,9 @@ def test_a_finished_training_is_read_from_its_folder(tmp_path):
         10,
         [{"step": 5, "loss": 0.5}],
     )
+    assert training.open_loop is None
+    (tmp_path / "open_loop.json").write_text('{"mean": 0.25, "steps": [0.25, null]}')
+    assert Training.load(tmp_path).open_loop == 0.25
     with pytest.raises(ValueError, match="no finished training"):
         Training.load(tmp_path / "elsewhere")
 

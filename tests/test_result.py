@@ -152,6 +152,12 @@ def test_a_missing_damaged_or_foreign_result_is_told_in_one_sentence(tmp_path):
             EvalResult.load(tmp_path)
 
 
+def test_a_policy_holds_the_rate_at_which_its_steps_last_as_long_as_its_answer_takes():
+    # Four steps, and 80 ms at worst.
+    assert make_result(latency=80 / 1.5).holds_hz == pytest.approx(50)
+    assert math.isnan(make_result(latency=math.nan).holds_hz)
+
+
 def test_mean_steps_counts_successes_only():
     result = make_result()
     assert Cell.of(result).steps == 14.5

@@ -21,7 +21,7 @@ from vlasandbox.eval.study_film import film_study
 from vlasandbox.eval.study_page import page
 from vlasandbox.eval.study_report import markdown, write_study
 from vlasandbox.eval.study_summary import StudyResult, summarise
-from vlasandbox.eval.study_words import headline
+from vlasandbox.eval.study_words import cautions, headline
 from vlasandbox.eval.video import write_mp4
 
 FIXED = {"task": "pick", "command": "vla study x.py"}
@@ -85,6 +85,14 @@ def test_nobody_leads_in_a_control():
     results = heads({"flow": 0.1, "bins": 0.0})
     blank = [replace(one, result=replace(one.result, condition="blank_image")) for one in results]
     assert headline(summarise(blank)) == ["a control, in which flow succeeds most, 10.6 %."]
+
+
+def test_a_cell_with_fewer_trainings_is_marked():
+    results = heads({"flow": 0.9, "bins": 0.5})
+    (caution,) = cautions(
+        summarise([one for one in results if (one.levels["head"], one.seed) != ("bins", 1)])
+    )
+    assert "bins has 2 trainings of 3 (test); its rate is that of those which did not diverge" in caution
 
 
 def test_letters_that_nobody_could_read_are_left_out(monkeypatch: pytest.MonkeyPatch):

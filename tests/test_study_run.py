@@ -48,7 +48,7 @@ class MadeUp:
             self._train(work)
             for exam, condition in work.exams.values():
                 levels = work.cell.levels
-                good = levels["chunk"] == "4" and levels.get("lr") == "low"
+                good = levels.get("chunk") == "4" and levels.get("lr") == "low"
                 found = result(
                     work.cell.name, ("ss" if good else "sf"), condition, first_seed=exam.seeds.start
                 )
@@ -265,3 +265,7 @@ def test_a_study_that_is_killed_goes_on_and_repeats_nothing(tmp_path: Path):
     assert [row["judged"] for row in report(out)["rows"]].count("blank") == 2
     assert summary.exists()
     assert len(list(out.glob("cells/*/eval/*/*/result.json"))) == 4
+    for row in report(out)["rows"]:
+        [path] = (out / "cells").glob(f"chunk={row['levels']['chunk']},*/open_loop.json")
+        assert row["open_loop"] == read_json(path)["mean"] > 0
+    assert len(list(out.glob("held_out/*/meta/info.json"))) == 1, "both cells are measured on the same"

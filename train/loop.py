@@ -44,6 +44,14 @@ STATE = "state/resume.safetensors"
 class NonFiniteLossError(ValueError):
     """The loss or its gradient became infinite or not a number."""
 
+    def __init__(self, message: str, update: int) -> None:
+        super().__init__(message, update)
+        self.update = update
+        """The one that was not made, from 1."""
+
+    def __str__(self) -> str:
+        return self.args[0]
+
 
 def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
     """Trains a policy in the folder `out` and returns the folder of the result, `out/policy`.
@@ -151,7 +159,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
                 log.add(metrics)
             norm = torch.nn.utils.clip_grad_norm_(parameters, config.optim.clip)
             if not (math.isfinite(total) and math.isfinite(norm)):
-                raise NonFiniteLossError(_not_finite(step, float(total), float(norm), state))
+                raise NonFiniteLossError(_not_finite(step, float(total), float(norm), state), step + 1)
             optimizer.step()
             ema.update(step)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from tqdm import tqdm
 
 from ..eval.batch import LANES, inference_mode
 from ..policies.policy import Policy
@@ -16,13 +17,16 @@ from .data.windows import WindowSampler
 from .loop import policy_spec
 
 
-def open_loop_error(policy: Policy, root: Path) -> Float[np.ndarray, " k"]:
+def open_loop_error(policy: Policy, root: Path, *, bar: bool = True) -> Float[np.ndarray, " k"]:
     """Mean absolute error of each step of a predicted chunk, over all frames of the demonstrations in `root`.
 
     Each dimension is measured in the scale of the policy's action normaliser (by default half of what lies
     between the 1 % and the 99 % quantile of its training data), and the mean is over those that vary. A step
     counts where training would count it (see `data/windows.py`); nan if no frame has such a one. The noise
     of a frame comes from a generator of its own, seeded with the frame's number.
+
+    Args:
+        bar: whether to show how it goes.
 
     Raises:
         ValueError: the demonstrations show or mean something else than the policy was made for.
@@ -44,7 +48,8 @@ def open_loop_error(policy: Policy, root: Path) -> Float[np.ndarray, " k"]:
     error = torch.zeros(made_for.chunk, made_for.action_dim, dtype=torch.float64)
     count = torch.zeros(made_for.chunk, 1)
     with closing(sampler), inference_mode(policy):
-        for start in range(0, len(dataset), LANES):
+        batches = range(0, len(dataset), LANES)
+        for start in tqdm(batches, desc="open-loop error", unit="batch", leave=False, disable=not bar):
             step = start // LANES
             batch = sampler.batch(step)
             generators = [torch.Generator(policy.device).manual_seed(int(f)) for f in sampler.frames(step)]

@@ -120,7 +120,7 @@ def _show(one: _Running) -> None:
 
 def _finish(one: _Running) -> None:
     if one.process.exitcode == 0:
-        one.bar.update(one.job.updates - one.bar.n)
+        _show(one)
         one.bar.close()
         return
     try:

@@ -126,9 +126,14 @@ class Cell:
     @property
     def data(self) -> str:
         """Name of the folder of its demonstrations: equal for cells that share them."""
-        asked = {**self.point.record.settings(), "episodes": self.point.record.episodes}
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
-        return f"{self.point.record.task.replace(':', ',')}-{digest}"
+        return data_name(self.point.record)
+
+
+def data_name(record: RecordConfig) -> str:
+    """Of a folder for these demonstrations, and for no others."""
+    asked = {**record.settings(), "episodes": record.episodes}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{record.task.replace(':', ',')}-{digest}"
 
 
 def apply(value: Any, changes: Changes) -> Any:

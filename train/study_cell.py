@@ -7,14 +7,18 @@ from pathlib import Path
 
 from ..eval.result import Condition, EvalResult
 from .config import TrainConfig
-from .data.files import exclusive, read_json
+from .data.files import exclusive, read_json, write_json
+from .held_out import held_out, measure
 from .judge import Contestant, Exam, judge, stored
+from .record import RecordConfig
 from .side_by_side import Job
-from .study import Cell, Changes, apply
+from .study import Cell, Changes, apply, data_name
 from .study_claim import check_code
 
 SUMMARY = "summary.json"
 """File of a finished training."""
+DIVERGED = "diverged.json"
+"""File of a training that ended because its loss was no longer finite: a result too, and not tried again."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class Work:
         return self.out / "data" / self.cell.data
 
     @property
+    def held_out(self) -> RecordConfig:
+        """Demonstrations like those that it learns from, for its open-loop error."""
+        record = held_out(self.cell.point.record)
+        return replace(record, root=self.out / "held_out" / data_name(record))
+
+    @property
     def config(self) -> TrainConfig:
         """Of the training."""
         train = self.cell.point.train
@@ -53,13 +63,19 @@ class Work:
         """Whether the training is finished."""
         return (self.folder / SUMMARY).exists()
 
+    @property
+    def diverged(self) -> int | None:
+        """Update at which the training diverged; None if it did not."""
+        path = self.folder / DIVERGED
+        return read_json(path)["update"] if path.exists() else None
+
     def unjudged(self) -> list[Exam]:
         """Exams that have no result yet."""
         return [exam for name, (exam, _) in self.exams.items() if self.result(name) is None]
 
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return self.trained and not self.unjudged()
+        return self.diverged is not None or (self.trained and not self.unjudged())
 
     def result(self, name: str) -> EvalResult | None:
         """The stored result of one way to judge it."""
@@ -101,16 +117,23 @@ def exams(cell: Cell, judged: Mapping[str, Changes]) -> dict[str, tuple[Exam, Co
 def do(work: Work) -> None:
     """Trains and judges as far as it is not done yet; after an interruption it goes on from there.
 
+    In between it measures the open-loop error. A training that diverges is noted, and nothing is judged.
+
     Raises:
         ValueError: this machine has other code than the study, or does not see its folder.
         KeyboardInterrupt: interrupted; a checkpoint has been written.
     """
     check_code(work.out)
-    from .loop import train
+    from .loop import NonFiniteLossError, train
 
     # A process of an earlier, killed study may still be at its last checkpoint.
     with exclusive(work.folder / "state", wait=True):
         pass
-    train(work.config, work.folder, bar=False)
+    try:
+        train(work.config, work.folder, bar=False)
+    except NonFiniteLossError as error:
+        write_json(work.folder / DIVERGED, {"update": error.update, "message": str(error)})
+        return
+    measure(work.folder, work.held_out.root)
     for exam, condition in work.exams.values():
         judge(work.contestant, exam, condition, bar=False)

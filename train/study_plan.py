@@ -18,6 +18,8 @@ def plan(study: Study, works: Sequence[Work], left_out: int, at_once: int) -> st
     Args:
         left_out: how many evaluations a cell's policy does not allow.
     """
+    diverged = {work.folder for work in works if work.diverged is not None}
+    works = [work for work in works if work.diverged is None]
     untrained = {work.folder: work for work in works if not work.trained}
     trained = {work.folder: work for work in works if work.trained}
     sets = {work.data: work.cell.point.record.episodes for work in works}
@@ -40,7 +42,8 @@ def plan(study: Study, works: Sequence[Work], left_out: int, at_once: int) -> st
     total = (recording + training + judging) / 60
     known = "as measured on what is done" if measured else "if the policies are tiny"
     return (
-        f"{study.question}\n{len(untrained) + len(trained)} trainings ({len(trained)} done) on {len(sets)} "
+        f"{study.question}\n{len(untrained) + len(trained)} trainings ({len(trained)} done"
+        f"{f'; {len(diverged)} more diverged' * (len(diverged) > 0)}) on {len(sets)} "
         f"sets of demonstrations, {asked} evaluations ({len(results)} done"
         f"{f'; {left_out} do not fit their policies and are left out' * (left_out > 0)}).\n"
         f"About {total:.0f} CPU-minutes ({recording / 60:.0f} to record, {training / 60:.0f} to train, "

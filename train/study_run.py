@@ -4,11 +4,12 @@ Everything is kept in one folder, and nothing that was finished is done again, n
 
     OUT/study.json           the study, and the fingerprint of the code that makes its results
     OUT/data/NAME            demonstrations, shared by the cells that ask for the same
-    OUT/cells/NAME           one training each, with its evaluations
+    OUT/held_out/NAME        a few that no cell learns from, for the open-loop error
+    OUT/cells/NAME           one training each, with its evaluations; or a note that it diverged
     OUT/results.html, .md, .json   the summary
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
@@ -21,9 +22,10 @@ from ..eval.result import EvalResult
 from ..eval.study_film import film_study
 from ..eval.study_report import write_study
 from ..eval.study_summary import StudyResult, summarise
-from ..eval.training import Training
+from ..eval.training import OPEN_LOOP, Training
 from .data.files import exclusive, write_json
 from .data.merge import open_data
+from .held_out import EPISODES, SEEDS
 from .judge import Contestant, Exam, judge
 from .record import RecordConfig, record
 from .side_by_side import RunJobs, run_side_by_side
@@ -57,7 +59,8 @@ def run_study(
         at_once: how many at a time; by default as many as there are cores.
 
     Raises:
-        ValueError: `out` holds another study, or unfinished results of another version of the code.
+        ValueError: `out` holds another study, or unfinished results of another version of the code; or too
+            many trainings diverged for a summary.
         TrainingError: a cell failed.
     """
     at_once = at_once or usable_cores()
@@ -75,16 +78,22 @@ def run_study(
             _do(tuning, run_jobs, at_once)
             works = _judging(study, _chosen(study, cells, tuning, out), out)
         _do(works, run_jobs, at_once)
+        diverged = _diverged([*tuning, *works])
+        tuning, works = _kept(tuning), _kept(works)
+        if not works:
+            raise ValueError(f"no training is left to compare, all diverged: {diverged['diverged']}")
         data = _data_fingerprints([*tuning, *works])
         made = {"code": code[:12], "data": ", ".join(fingerprint[:12] for fingerprint in data.values())}
         results = _results(works)
         experts, clips = [], []
         if code == code_fingerprint():
             experts = _experts(cells, out)
-            clips = film_study(summarise(results, study.tune), out / "videos", study.filmed)
+            clips = film_study(summarise(results, study.tune), out / "videos", _filmed(study, cells, works))
         else:
             print("The results are of another version of the code: no videos, no expert beside them.")
-        fixed = _fixed(study) | _when(out, works) | made
+        if any((work.folder / OPEN_LOOP).exists() for work in works):
+            made["open-loop error"] = f"on {EPISODES} demonstrations from seed {SEEDS.start}"
+        fixed = _fixed(study) | diverged | _when(out, works) | made
         return write_study(
             out, study.question, results, fixed, tuned=study.tune, experts=experts, clips=clips
         )
@@ -103,15 +112,22 @@ def _tuning(study: Study, cells: Sequence[Cell], out: Path) -> list[Work]:
 
 
 def _chosen(study: Study, cells: Sequence[Cell], tuning: Sequence[Work], out: Path) -> list[Cell]:
-    """The cells that are left when each takes its best level of the tuned axis."""
+    """The cells that are left when each takes its best level of the tuned axis.
+
+    Raises:
+        ValueError: a cell diverged at all levels.
+    """
     if study.tune is None:
         return list(cells)
     best: dict[tuple[str, ...], tuple[float, str]] = {}
-    for work in tuning:
+    for work in _kept(tuning):
         result = work.result("tune")
         assert result is not None
         key, level = _untuned(study, work.cell), work.cell.levels[study.tune]
         best[key] = max(best.get(key, (-1.0, "")), (result.successes / len(result.episodes), level))
+    for work in tuning:
+        if (key := _untuned(study, work.cell)) not in best:
+            raise ValueError(f"{', '.join(key) or 'the only cell'} diverged at every level of {study.tune!r}")
     write_json(out / "tuning.json", {", ".join(key): level for key, (_, level) in best.items()})
     return [cell for cell in cells if cell.levels[study.tune] == best[_untuned(study, cell)][1]]
 
@@ -126,9 +142,24 @@ def _untuned(study: Study, cell: Cell) -> tuple[str, ...]:
     return tuple(f"{axis}={level}" for axis, level in cell.levels.items() if axis != study.tune)
 
 
+def _kept(works: Sequence[Work]) -> list[Work]:
+    """Those that did not diverge."""
+    return [work for work in works if work.diverged is None]
+
+
+def _diverged(works: Sequence[Work]) -> dict[str, str]:
+    """What the report says of those that did, if any."""
+    found = {w.cell.name: f"at update {w.diverged} of {w.config.updates}" for w in works if w.diverged}
+    return {"diverged": "; ".join(f"{name} {when}" for name, when in found.items())} if found else {}
+
+
 def _do(works: Sequence[Work], run_jobs: RunJobs, at_once: int) -> None:
+    works = _kept(works)
+    held_out = {config.root: config for config in (work.held_out for work in works if not work.done())}
     for work in {work.data: work for work in works if not work.trained}.values():
         record(replace(work.cell.point.record, root=work.data))
+    for config in held_out.values():
+        record(config)
     _data_fingerprints(works)
     run_jobs([work.job() for work in works if not work.done()], at_once)
 
@@ -161,6 +192,16 @@ def _results(works: Sequence[Work]) -> list[StudyResult]:
             assert result is not None
             found.append(StudyResult(work.cell.levels, work.cell.seed, name, result, training))
     return found
+
+
+def _filmed(study: Study, cells: Sequence[Cell], works: Sequence[Work]) -> list[Mapping[str, str]]:
+    """What is to be filmed, but for cells of which no training is left."""
+    there, left = [cell.levels for cell in cells], [work.cell.levels for work in works]
+
+    def within(wanted: Mapping[str, str], found: Sequence[Mapping[str, str]]) -> bool:
+        return any(wanted.items() <= levels.items() for levels in found)
+
+    return [wanted for wanted in study.filmed if within(wanted, left) or not within(wanted, there)]
 
 
 def _experts(cells: Sequence[Cell], out: Path) -> list[EvalResult]:

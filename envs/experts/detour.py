@@ -44,7 +44,7 @@ class Way:
     def seen_from(self, place: Float[np.ndarray, " 2"]) -> tuple[float, float]:
         """How far `place` is ahead of the start and, along `lateral`, aside of the line [m]."""
         offset = place - self.start
-        return float(offset @ self.ahead), float(offset @ self.lateral)
+        return float(offset.dot(self.ahead)), float(offset.dot(self.lateral))
 
     def next(self, place: Float[np.ndarray, " 2"]) -> Float[np.ndarray, " 2"]:
         """The corner to head for from `place` (or the goal) [m]."""

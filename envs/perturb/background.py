@@ -17,7 +17,7 @@ SKY = (0.69, 0.73, 0.78)
 class Background(Axis):
     """15 % of the way to a random colour for each level, for each of the two.
 
-    Only the front camera of toss sees beyond the table (3 % of its image); elsewhere the table is all.
+    A front camera sees beyond the table only where another axis moves it; `overview` sees some of it.
     """
 
     fields = ("geom_rgba",)

@@ -12,7 +12,7 @@ from ..experts.drawer import DrawerExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, distance
 from ..placement import waiting
-from ..tabletop import tabletop
+from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
 
 CHEST = (0.495, 0.515)
@@ -31,6 +31,8 @@ PLACES = ("nearest to", "farthest from")
 """The robot; of the chest's drawers in their order."""
 START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))
 """Corners of the box in which the gripper waits, x, y, z [m]."""
+VIEW = from_the_front((0.485, 0.09, 0.11), fovy=16.5)
+"""Stands before the chest."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Drawer(Task):
 
     def build(self) -> Any:
         """A chest of two drawers."""
-        spec = tabletop(self.robots)
+        spec = tabletop(self.robots, VIEW)
         add_chest(spec)
         return spec
 

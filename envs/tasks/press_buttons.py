@@ -20,7 +20,7 @@ AREA = (np.array([0.43, -0.15]), np.array([0.59, 0.15]))
 """Corners of the rectangle from which the buttons' centres are drawn, x and y [m]."""
 BASE = (0.030, 0.030, 0.008)
 CAP = (0.020, 0.020, 0.006)
-LAMP = (0.010, 0.010, 0.0145)
+LAMP = (0.013, 0.013, 0.0145)
 """Half sizes [m]. The lamp is fixed; only a cap that has been pushed down lets it show."""
 TOP = 0.034
 """Height of a button that nobody has pressed [m]."""

@@ -23,7 +23,7 @@ from ..task import Scenario, Task, World
 
 HEIGHT = 0.012
 """Half height of the T [m]."""
-TEE_RGBA = (0.45, 0.45, 0.50, 1.0)
+TEE_RGBA = (0.50, 0.22, 0.58, 1.0)
 TEE_AREA = (np.array([0.45, -0.04]), np.array([0.47, 0.04]))
 """Corners of the rectangle from which the T's centre of mass is drawn, x and y [m]."""
 OUTLINE_AREA = (np.array([0.53, 0.09]), np.array([0.55, 0.11]))
@@ -174,10 +174,10 @@ def _add_wall(spec: Any, centre: tuple[float, float], half: tuple[float, float])
 
 def _off(world: World, scenario: PushTScenario, outline: int) -> tuple[float, float]:
     """Of the T from an outline, in place [m] and angle [rad]."""
-    data = world.data
-    away = float(np.hypot(*(data.xpos[scenario.tee] - data.xpos[outline])[:2]))
-    along, other = (data.xmat[body].reshape(3, 3)[:2, 0] for body in (scenario.tee, outline))
-    return away, abs(float(np.arctan2(along[0] * other[1] - along[1] * other[0], along @ other)))
+    data, bodies = world.data, (scenario.tee, outline)
+    (x, y, _), (to_x, to_y, _) = (data.xpos[body].tolist() for body in bodies)
+    (a, _, _, b, *_), (c, _, _, d, *_) = (data.xmat[body].tolist() for body in bodies)  # x axes, in the plane
+    return float(np.hypot(x - to_x, y - to_y)), abs(float(np.arctan2(a * d - b * c, a * c + b * d)))
 
 
 def _is_in(world: World, scenario: PushTScenario, outline: int) -> bool:

@@ -13,7 +13,7 @@ from ..experts.tidy import TidyExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
 from ..placement import area, waiting
-from ..tabletop import tabletop
+from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
 
 OBJECTS = 3
@@ -27,6 +27,8 @@ CLOSED, OPEN = 0.015, 0.09
 """A drawer counts as closed below the first extension and as open above the second [m]."""
 START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))
 """Corners of the box in which the gripper waits, x, y, z [m]."""
+VIEW = from_the_front((0.485, 0.0, 0.11), fovy=17.5)
+"""Sees every object and the fronts of the drawers whole."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class TidyUp(Task):
 
     def build(self) -> Any:
         """A chest of two drawers, three objects."""
-        spec = tabletop(self.robots)
+        spec = tabletop(self.robots, VIEW)
         add_chest(spec)
         for slot in range(OBJECTS):
             add_object(spec, f"object_{slot}")

@@ -12,7 +12,7 @@ from ..experts.trace import TraceExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, body_id
 from ..placement import area, waiting
-from ..tabletop import tabletop
+from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
 
 AREA = (np.array([0.49, 0.10]), np.array([0.53, 0.11]))
@@ -36,6 +36,8 @@ BETWEEN = np.linspace(0.25, 1.0, 4)[:, None]
 """Where the way of one control step is looked at."""
 START = (np.array([0.38, -0.03, 0.10]), np.array([0.42, 0.03, 0.16]))
 """Corners of the box in which the gripper waits, x, y, z [m]."""
+VIEW = from_the_front((0.485, 0.0, 0.11), fovy=17.0)
+"""Sees both ends of every curve."""
 COUNT, LAST, ERROR, LENGTH = 0, slice(1, 3), 3, 4
 """User data: points visited; where the fingertips drew last (0, 0: nowhere) [m]; their distance from the
 curve, summed over the length drawn [m^2]; that length [m]."""
@@ -80,7 +82,7 @@ class Trace(Task):
 
     def build(self) -> Any:
         """Two curves."""
-        spec = tabletop(self.robots)
+        spec = tabletop(self.robots, VIEW)
         spec.nuserdata = 5
         for slot in range(2):
             add_curve(spec, f"curve_{slot}")

@@ -16,6 +16,7 @@ VERBS = (
     "record",
     "train",
     "eval",
+    "open-loop",
     "compare",
     "robustness",
     "report",
@@ -67,12 +68,16 @@ def _run(arguments: list[str]) -> int:
         from ...envs.names import check_name
 
         check_name("verb", verb, VERBS)
-    return importlib.import_module(f".{verb}", __package__).main(rest)
+    return importlib.import_module(f".{_module(verb)}", __package__).main(rest)
+
+
+def _module(verb: str) -> str:
+    return verb.replace("-", "_")
 
 
 def usage() -> str:
     """Text of `vla --help`."""
-    verbs = {verb: catalog.summary(catalog.ROOT / "train" / "cli" / f"{verb}.py") for verb in VERBS}
+    verbs = {verb: catalog.summary(catalog.ROOT / "train" / "cli" / f"{_module(verb)}.py") for verb in VERBS}
     return (
         "usage: vla VERB [arguments]\n\n"
         "A laboratory for vision-language-action policies: one trunk, swappable action heads.\n\n"

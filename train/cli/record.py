@@ -38,6 +38,8 @@ class Record:
     """Axes in which episodes differ from the nominal ones: camera=0-3,light=0-3 is domain randomisation."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
+    first_seed: int = RecordConfig.first_seed
+    """Seed of the first attempt; the next ones follow. Two recordings that share no seed share no scene."""
     clean: bool = False
     """Record without disturbances."""
     workers: int | None = None
@@ -63,6 +65,7 @@ def main(argv: list[str]) -> int:
                 combinations=args.combinations,
                 perturb=args.perturb,
                 noise=None if args.clean else args.noise,
+                first_seed=args.first_seed,
                 workers=args.workers,
             )
         )

@@ -1,0 +1,46 @@
+"""Columns of a study's tables: there where they are known, and the same in page, Markdown and JSON."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from made_up_results import result
+from made_up_studies import study, training
+from test_report import Reader
+
+from vlasandbox.eval.study_report import write_study
+from vlasandbox.eval.study_summary import StudyResult, summarise
+from vlasandbox.eval.study_tables import ranking
+
+
+def test_open_loop_error_and_rate_have_columns_where_they_are_known(tmp_path: Path):
+    def known(one: StudyResult) -> StudyResult:
+        error = {"flow": 0.1 + 0.05 * one.seed, "bins": None}[one.levels["head"]]
+        made = result("x", "ss" if one.levels["head"] == "flow" else "ff", ms=8.0)
+        return replace(one, result=made, training=replace(training(), open_loop=error))
+
+    results = study({"head": ["flow", "bins"]}, lambda levels, _: 1.0)
+    measured = [known(one) for one in results]
+    of = ranking(summarise(measured).ranking("test"), None)
+    columns = dict(zip(of.head, zip(*of.rows, strict=True), strict=True))
+    assert columns["open-loop error"] == ("0.150", "–")
+    # Four steps, and 12 ms at worst.
+    assert columns["holds up to [Hz]"] == ("333.3", "333.3")
+    assert "action normaliser" in of.note
+    assert "machine that judged" in of.note
+    page = Reader(write_study(tmp_path, "?", measured, {}).read_text()).text
+    for text in ("open-loop error", "0.150", "333.3", of.note):
+        assert text in page
+        assert text in (tmp_path / "results.md").read_text()
+    [flow, bins] = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert flow["open_loop"] == pytest.approx(0.15)
+    assert [one["open_loop"] for one in flow["trainings"]] == pytest.approx([0.1, 0.15, 0.2])
+    assert bins["open_loop"] is None
+    assert flow["holds_hz"] == pytest.approx(1000 / 3)
+
+    untimed = [replace(one, result=result("x", "ss", "blank_image")) for one in results]
+    of = ranking(summarise(untimed).ranking("test"), None)
+    assert {"open-loop error", "holds up to [Hz]"}.isdisjoint(of.head)
+    assert "pen-loop" not in of.note
+    assert "Holds" not in of.note
