@@ -8,7 +8,7 @@ import pytest
 from test_study import STUDY
 from test_study_run import MadeUp, made_up, report  # noqa: F401 (made_up is a fixture)
 
-from vlasandbox.train import study_run
+from vlasandbox.train import study_results
 from vlasandbox.train.data.files import read_json, write_json
 from vlasandbox.train.record import record
 from vlasandbox.train.side_by_side import Job
@@ -77,7 +77,7 @@ def test_a_level_at_which_the_training_diverges_is_never_chosen(tmp_path: Path):
 
 @pytest.mark.usefixtures("made_up")
 def test_a_cell_of_which_nothing_is_left_is_not_filmed(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(study_run, "film_study", lambda summary, folder, filmed: filmed)
+    monkeypatch.setattr(study_results, "film_study", lambda summary, folder, filmed: filmed)
     study = replace(RATES, filmed=({"lr": "fine"}, {"lr": "huge"}, {"lr": "none"}))
     run_study(study, tmp_path, run_jobs=Diverging("lr=huge,seed=0", "lr=huge,seed=1"))
     # One that never was is left in, for an error that names it.

@@ -18,7 +18,7 @@ from test_study import STUDY
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.eval.result import EvalResult
 from vlasandbox.eval.study_summary import StudyResult
-from vlasandbox.train import study_claim, study_run
+from vlasandbox.train import study_claim, study_results, study_run
 from vlasandbox.train.data.files import read_json, write_json
 from vlasandbox.train.side_by_side import Job, TrainingError
 from vlasandbox.train.study_cell import Work, do
@@ -102,10 +102,10 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
     class Data:
         fingerprint = property(lambda self: runner.fingerprint)
 
-    monkeypatch.setattr(study_run, "open_data", lambda root: Data())
-    monkeypatch.setattr(study_run, "write_study", write_less)
-    monkeypatch.setattr(study_run, "film_study", lambda summary, folder, filmed: ["clip"])
-    monkeypatch.setattr(study_run, "judge", lambda expert, exam, condition: result(expert.name, "s"))
+    monkeypatch.setattr(study_results, "open_data", lambda root: Data())
+    monkeypatch.setattr(study_results, "write_study", write_less)
+    monkeypatch.setattr(study_results, "film_study", lambda summary, folder, filmed: ["clip"])
+    monkeypatch.setattr(study_results, "judge", lambda expert, exam, condition: result(expert.name, "s"))
     monkeypatch.setitem(SPEC, "task", "pick")
     return runner
 
@@ -147,7 +147,7 @@ def test_a_finished_study_is_summed_up_by_other_code_and_an_unfinished_one_is_re
     assert report(tmp_path)["protocol"]["code"] == made_by[:12]
     assert (report(tmp_path)["experts"], report(tmp_path)["clips"]) == (["expert"], ["clip"])
     made_up.names.clear()
-    for module in (study_claim, study_run):
+    for module in (study_claim, study_results):
         monkeypatch.setattr(module, "code_fingerprint", lambda: "0" * 64)
     (tmp_path / "results.json").unlink()
     run_study(STUDY, tmp_path, run_jobs=made_up)

@@ -1,0 +1,149 @@
+"""Sums up what a study trained and judged: its results, what they have in common, and videos of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from ..eval.cell import EXPERT
+from ..eval.result import EvalResult
+from ..eval.study_film import film_study
+from ..eval.study_report import write_study
+from ..eval.study_summary import StudyResult, summarise
+from ..eval.training import OPEN_LOOP, Training
+from .data.merge import open_data
+from .held_out import EPISODES, SEEDS
+from .judge import Contestant, Exam, judge, stored
+from .record import RecordConfig
+from .study import Cell, Study
+from .study_cell import SUMMARY, Work
+from .study_claim import FILE, code_fingerprint
+
+SHOWN = {
+    "task": "record.task",
+    "demonstrations": "record.episodes",
+    "control rate [Hz]": "record.control_hz",
+    "disturbances": "record.noise",
+    "updates": "train.updates",
+    "batch size": "train.batch_size",
+    "optimiser": "train.optim",
+    "chunk": "train.data.chunk",
+    "head": "train.policy.head",
+    "trunk": "train.policy.trunk",
+}
+"""What the report says of the cells, where they have it in common: its name -> field of `Point`."""
+
+
+def sum_up(
+    study: Study, cells: Sequence[Cell], works: Sequence[Work], judged: Sequence[Work], code: str, out: Path
+) -> Path:
+    """Writes the summary into `out` and returns its path.
+
+    Args:
+        works: all that was trained.
+        judged: what of it is compared: not what was trained to tune an axis alone.
+        code: fingerprint of the code that the results are of.
+
+    Raises:
+        ValueError: all that is compared diverged.
+    """
+    diverged = _diverged(works)
+    judged = kept(judged)
+    if not judged:
+        raise ValueError(f"no training is left to compare, all diverged: {diverged['diverged']}")
+    fingerprints = data_fingerprints(kept(works)).values()
+    made = {"code": code[:12], "data": ", ".join(fingerprint[:12] for fingerprint in fingerprints)}
+    if any((work.folder / OPEN_LOOP).exists() for work in judged):
+        made["open-loop error"] = f"on {EPISODES} demonstrations from seed {SEEDS.start}"
+    results = _results(judged)
+    clips, same = [], code == code_fingerprint()
+    experts = _experts(cells, out, judge if same else stored)
+    if same:
+        clips = film_study(summarise(results, study.tune), out / "videos", _filmed(study, cells, judged))
+    else:
+        print("The results are of another version of the code: no videos.")
+    fixed = _fixed(study) | diverged | _when(out, judged) | made
+    return write_study(out, study.question, results, fixed, tuned=study.tune, experts=experts, clips=clips)
+
+
+def kept(works: Sequence[Work]) -> list[Work]:
+    """Those that did not diverge."""
+    return [work for work in works if work.diverged is None]
+
+
+def _diverged(works: Sequence[Work]) -> dict[str, str]:
+    """What the report says of those that did, if any."""
+    found = {w.cell.name: f"at update {w.diverged} of {w.config.updates}" for w in works if w.diverged}
+    return {"diverged": "; ".join(f"{name} {when}" for name, when in found.items())} if found else {}
+
+
+def data_fingerprints(works: Sequence[Work]) -> dict[Path, str]:
+    """Fingerprint of each set of demonstrations: of what was trained on, and of what will be.
+
+    Raises:
+        ValueError: they were exchanged in between.
+    """
+    found: dict[Path, str] = {}
+    opened = {work.data: open_data(work.data).fingerprint for work in works if not work.trained}
+    for work in works:
+        there = work.data_fingerprint() or opened[work.data]
+        if found.setdefault(work.data, opened.get(work.data, there)) != there:
+            raise ValueError(
+                f"{work.folder} was trained on demonstrations with fingerprint {there[:12]}, other cells on "
+                f"{found[work.data][:12]}, though both are to learn from {work.data}: they were exchanged in "
+                "between. Delete the cells that learned from the wrong ones, and run the same command again"
+            )
+    return found
+
+
+def _results(works: Sequence[Work]) -> list[StudyResult]:
+    found = []
+    for work in works:
+        training = Training.load(work.folder)
+        for name in work.exams:
+            result = work.result(name)
+            assert result is not None
+            found.append(StudyResult(work.cell.levels, work.cell.seed, name, result, training))
+    return found
+
+
+def _filmed(study: Study, cells: Sequence[Cell], works: Sequence[Work]) -> list[Mapping[str, str]]:
+    """What is to be filmed, but for cells of which no training is left."""
+    there, left = [cell.levels for cell in cells], [work.cell.levels for work in works]
+
+    def within(wanted: Mapping[str, str], found: Sequence[Mapping[str, str]]) -> bool:
+        return any(wanted.items() <= levels.items() for levels in found)
+
+    return [wanted for wanted in study.filmed if within(wanted, left) or not within(wanted, there)]
+
+
+def _experts(cells: Sequence[Cell], out: Path, get: Callable[..., EvalResult | None]) -> list[EvalResult]:
+    """The scripted expert in the cells' episodes; none if they are not at the rate at which it is judged.
+
+    Args:
+        get: `judge`, or `stored` for those alone that have been judged.
+    """
+    if any(cell.point.record.control_hz != RecordConfig.control_hz for cell in cells):
+        return []
+    expert = Contestant(EXPERT, None, out / EXPERT)
+    asked = {cell.point.exam.task: Exam(cell.point.exam.task, cell.point.exam.episodes) for cell in cells}
+    found = [get(expert, exam, "test") for exam in asked.values()]
+    return [result for result in found if result is not None]
+
+
+def _when(out: Path, works: Sequence[Work]) -> dict[str, str]:
+    """Days of the beginning and of the last training."""
+    times = [(out / FILE).stat().st_mtime, max((work.folder / SUMMARY).stat().st_mtime for work in works)]
+    begun, finished = (datetime.fromtimestamp(time).date().isoformat() for time in times)
+    return {"begun": begun, "trainings finished": finished}
+
+
+def _fixed(study: Study) -> dict[str, Any]:
+    """What all cells have in common, in a few words."""
+    points, fixed = [cell.point for cell in study.cells()], {}
+    for name, path in SHOWN.items():
+        first, *others = map(attrgetter(path), points)
+        if all(value == first for value in others):
+            fixed[name] = first
+    return fixed | {"tuned on validation seeds": study.tune or "nothing", "trainings a cell": study.seeds}
