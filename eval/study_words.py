@@ -1,12 +1,15 @@
 """What a study says in sentences, and no more than its trainings and episodes can carry."""
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from ..envs.seeds import TEST
 from .study_power import WANTED, Power, power
 from .study_summary import JUDGED, Row, Summary
 
+WILD = 3.0
+"""Times the median deviation between trainings, and 10 points: such a cell is not like the others."""
 NAMED = 6
 """Cells that a sentence names before it counts the rest."""
 
@@ -51,8 +54,8 @@ def headline(summary: Summary) -> list[str]:
 
 
 def cautions(summary: Summary) -> list[str]:
-    """Trainings without a result, episodes that raised, seeds that were not kept for the report, and packages
-    that changed on the way."""
+    """Trainings without a result or unlike the others, episodes that raised, seeds that were not kept for the
+    report, and packages that changed on the way."""
     results = [result for row in summary.rows for result in row.results]
     notes = [
         f"Caution: {errors} episodes of {row.name} ({row.judged}) raised an error. They count as not "
@@ -67,6 +70,15 @@ def cautions(summary: Summary) -> list[str]:
         for row in summary.rows
         if row.success.trainings < most
     ]
+    for judged in summary.judged:
+        deviations = {row.name: row.success.between_trainings for row in summary.ranking(judged)}
+        usual = statistics.median(deviations.values())
+        notes += [
+            f"Caution: trainings of {name} ({judged}) vary by {100 * own:.0f} points, those of the median cell "
+            f"by {100 * usual:.0f}. The intervals take all cells to vary alike: those of {name} are too narrow."
+            for name, own in deviations.items()
+            if own > max(WILD * usual, 0.1)
+        ]
     if any(seed not in TEST for row in summary.rows for seed in row.seeds):
         notes.append("Caution: not all seeds are from the test range; policies may have been chosen on them.")
     if len({str(sorted(result.versions.items())) for result in results}) > 1:

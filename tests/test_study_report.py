@@ -95,6 +95,18 @@ def test_a_cell_with_fewer_trainings_is_marked():
     assert "bins has 2 trainings of 3 (test); its rate is that of those which did not diverge" in caution
 
 
+def test_a_cell_whose_trainings_vary_most_is_marked():
+    rates = {"flow": (0.9, 0.9, 0.9), "bins": (0.8, 0.8, 0.8), "wild": (0.2, 0.9, 0.5)}
+    results = [
+        replace(one, levels={"head": name}, seed=seed)
+        for name, of in rates.items()
+        for seed, rate in enumerate(of)
+        for one in study({"head": [name]}, lambda *_, rate=rate: rate, trainings=1)
+    ]
+    (caution,) = cautions(summarise(results))
+    assert "trainings of wild (test) vary by 35 points" in caution
+
+
 def test_letters_that_nobody_could_read_are_left_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("vlasandbox.eval.study_summary.LETTERS", 0)
     summary = summarise(heads({"good": 0.9, "bad": 0.2}))
