@@ -74,8 +74,9 @@ def cautions(summary: Summary) -> list[str]:
         deviations = {row.name: row.success.between_trainings for row in summary.ranking(judged)}
         usual = statistics.median(deviations.values())
         notes += [
-            f"Caution: trainings of {name} ({judged}) vary by {100 * own:.0f} points, those of the median cell "
-            f"by {100 * usual:.0f}. The intervals take all cells to vary alike: those of {name} are too narrow."
+            f"Caution: trainings of {name} ({judged}) vary by {100 * own:.0f} points, those of the median "
+            f"cell by {100 * usual:.0f}. Intervals take all cells to vary alike: those of {name} are too "
+            "narrow."
             for name, own in deviations.items()
             if own > max(WILD * usual, 0.1)
         ]
