@@ -13,12 +13,15 @@ COMMANDS = ["x", "y", "z", *(f"rot6d_{i}" for i in range(6)), "gripper", "joint_
 SPEC: dict[str, Any] = {
     "task": "pick",
     "robot": "franka",
-    "action_space": {"name": "ee_delta", "dims": ["dx", "dy", "dz", "dyaw", "gripper"], "control_hz": 10.0},
+    "action_space": {
+        "name": "ee_delta", "dims": ["dx", "dy", "dz", "dyaw", "gripper"], "control_hz": 10.0,
+        "low": [-0.05, -0.05, -0.05, -0.3, -1.0], "high": [0.05, 0.05, 0.05, 0.3, 1.0],
+    },
     "command_names": COMMANDS,
     "state_names": ["a", "b", "c"],
     "cameras": ["front", "wrist"],
     "control_hz": 10.0,
-}
+}  # fmt: skip
 SETTINGS: dict[str, Any] = {"task": "pick", "noise": {"rate": 1.0}}
 
 

@@ -58,3 +58,29 @@ def test_datasets_of_different_robots_are_not_mixed(tmp_path: Path):
     writer.commit()
     with pytest.raises(DatasetError, match="do not fit together: robot 'franka' and 'other'"):
         open_data(tmp_path)
+
+
+def test_limits_of_actions_may_differ_and_the_whole_has_the_widest(tmp_path: Path):
+    write_dataset(tmp_path / "a", seeds=(0,))
+    space = SPEC["action_space"]
+    slower = space | {"low": [low / 2 for low in space["low"]], "high": [2 * high for high in space["high"]]}
+    writer = DatasetWriter(tmp_path / "b", SETTINGS)
+    writer.add_episode(synthetic_episode(1), SPEC | {"action_space": slower})
+    writer.commit()
+    spec = open_data(tmp_path).spec_dict
+    assert spec is not None
+    assert spec["action_space"] == space | {"high": slower["high"]}
+
+
+def test_large_parts_are_learned_from_less_often_than_their_size_and_every_frame_in_its_turn(folder: Path):
+    whole = open_data(folder)
+    sizes = np.array([len(Dataset.open(folder / name)) for name in "ab"])
+    orders = [whole.order(0, epoch) for epoch in range(40)]
+    assert all(len(order) == len(whole) for order in orders)
+    assert not np.array_equal(orders[0], orders[1])
+    times = np.bincount(np.concatenate(orders), minlength=len(whole))
+    small, large = times[: sizes[0]], times[sizes[0] :]
+    assert small.sum() / large.sum() == pytest.approx((sizes[0] / sizes[1]) ** 0.43, rel=0.05)
+    assert small.max() - small.min() <= 1
+    assert large.max() - large.min() <= 1
+    assert np.array_equal(orders[7], open_data(folder).order(0, 7))

@@ -18,7 +18,8 @@ from .loop import policy_spec
 
 
 def open_loop_error(policy: Policy, root: Path, *, bar: bool = True) -> Float[np.ndarray, " k"]:
-    """Mean absolute error of each step of a predicted chunk, over all frames of the demonstrations in `root`.
+    """Mean absolute error of each step of a predicted chunk, over all frames of the demonstrations in `root`
+    (of several datasets, each as often as training learns from it).
 
     Each dimension is measured in the scale of the policy's action normaliser (by default half of what lies
     between the 1 % and the 99 % quantile of its training data), and the mean is over those that vary. A step

@@ -137,6 +137,10 @@ class Dataset:
         """Name of the actions' space in `envs.control`; None if the dataset is not ours."""
         return None if self.spec_dict is None else self.spec_dict["action_space"]["name"]
 
+    def order(self, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
+        """The frames as they are learned from in one epoch; the same for the same arguments."""
+        return np.random.default_rng([seed, epoch]).permutation(len(self))
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the names and contents of all files of the dataset, in hexadecimal."""

@@ -1,6 +1,6 @@
 """Several datasets as one: a folder of LeRobotDatasets, e.g. one a task, is trained on like a single one.
 
-Frames count alike, whichever dataset they are of: long demonstrations weigh more than short ones.
+A dataset of n frames is learned from n^BALANCE times as often: short tasks are not lost among long ones.
 """
 
 import hashlib
@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from . import schema
 from .dataset import Dataset
 from .files import DatasetError
 
 SHARED = ("robot", "action_space", "command_names", "state_names", "cameras", "control_hz", "image_size")
-"""What the environments of all parts must agree in."""
+"""What the environments of all parts must agree in, but for the LIMITS of the action space."""
+BALANCE = 0.43
+"""Of pi0's mixture of datasets (arXiv 2410.24164, section V)."""
+LIMITS = {"low": min, "high": max}
+"""Differ from task to task. Each environment clips to its own; the whole allows what any part does."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,21 @@ class Merged(Dataset):
     def fingerprint(self) -> str:  # type: ignore[override]
         """SHA-256 over those of the parts, in hexadecimal."""
         return hashlib.sha256(" ".join(part.fingerprint for part in self.parts).encode()).hexdigest()
+
+    def order(self, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
+        """As many frames as there are; those of each part go on where the epoch before left off."""
+        sizes = np.array([len(part) for part in self.parts])
+        shares = sizes**BALANCE / (sizes**BALANCE).sum()
+        ends = np.round(np.cumsum(shares) * len(self)).astype(int)
+        counts, starts = np.diff(ends, prepend=0), np.cumsum(sizes) - sizes
+        drawn = []
+        for part, count, start in zip(self.parts, counts, starts, strict=True):
+            first, last = epoch * count, (epoch + 1) * count - 1
+            rounds = range(first // len(part), last // len(part) + 1)
+            orders = np.concatenate([part.order(seed, number) for number in rounds])
+            skipped = first - rounds.start * len(part)
+            drawn.append(start + orders[skipped : skipped + count])
+        return np.random.default_rng([seed, epoch]).permutation(np.concatenate(drawn))
 
 
 def open_data(root: Path | str) -> Dataset:
@@ -58,7 +78,13 @@ def _merge(root: Path, parts: list[Dataset]) -> Merged:
     recording = first.recording
     if recording is not None:
         names = "+".join(part.spec_dict["task"] for part in parts if part.spec_dict)
-        recording = {"spec": recording["spec"] | {"task": names}}
+        spaces = [part.spec_dict["action_space"] for part in parts if part.spec_dict]
+        widest = {
+            name: [widest(values) for values in zip(*(space[name] for space in spaces), strict=True)]
+            for name, widest in LIMITS.items()
+        }
+        space = spaces[0] | widest
+        recording = {"spec": recording["spec"] | {"task": names, "action_space": space}}
     return Merged(
         root=root,
         fps=first.fps,
@@ -94,7 +120,8 @@ def _check(first: Dataset, other: Dataset) -> None:
     ]  # fmt: skip
     specs = [d.spec_dict or {} for d in (first, other)]
     values = [
-        shape | {name: spec.get(name) for name in SHARED} for shape, spec in zip(shapes, specs, strict=True)
+        shape | {name: _comparable(spec.get(name)) for name in SHARED}
+        for shape, spec in zip(shapes, specs, strict=True)
     ]
     wrong = [
         f"{name} {values[0][name]!r} and {values[1][name]!r}"
@@ -103,3 +130,7 @@ def _check(first: Dataset, other: Dataset) -> None:
     ]
     if wrong:
         raise DatasetError(f"{first.root} and {other.root} do not fit together: {'; '.join(wrong)}")
+
+
+def _comparable(value: Any) -> Any:
+    return {k: v for k, v in value.items() if k not in LIMITS} if isinstance(value, dict) else value

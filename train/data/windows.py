@@ -44,8 +44,8 @@ def horizons(
 class WindowSampler:
     """Batches of windows in an order that depends on (seed, step) alone.
 
-    The stream of frames is one random permutation of the whole dataset after another (epochs); batch `step`
-    is its frames step * batch_size .. (step + 1) * batch_size - 1.
+    The stream of frames is one epoch after another (`Dataset.order`); batch `step` is its frames step *
+    batch_size .. (step + 1) * batch_size - 1.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class WindowSampler:
         self._space = _space(dataset, action_space)
         self._horizon = horizons(dataset.starts, dataset.lengths, dataset.perturbed)
         self._first = np.repeat(dataset.starts, dataset.lengths)  # of each frame's episode
-        self._permutation = lru_cache(maxsize=4)(self._make_permutation)
+        self._order = lru_cache(maxsize=4)(lambda epoch: dataset.order(seed, epoch))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="windows")
         self._lock = threading.Lock()
         self._ahead: dict[int, Future[Batch]] = {}
@@ -100,11 +100,11 @@ class WindowSampler:
         """The dataset's frames at which the windows of batch `step` start."""
         stream = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         epochs, offsets = np.divmod(stream, len(self._dataset))
-        return np.array([self._permutation(int(e))[o] for e, o in zip(epochs, offsets, strict=True)])
+        return np.array([self._order(int(e))[o] for e, o in zip(epochs, offsets, strict=True)])
 
     def chunks(self, count: int) -> Float[torch.Tensor, "n k a"]:
         """The actions of `count` windows drawn over the whole dataset, or of all where there are fewer."""
-        frames = self._permutation(0)[:count]
+        frames = self._order(0)[:count]
         return torch.from_numpy(self._actions(self._rows(frames)[0]))
 
     def stats(self) -> dict[str, dict[str, Float32[np.ndarray, " d"]]]:
@@ -134,9 +134,6 @@ class WindowSampler:
         assert reference is not None
         start = reference[rows[:, :1]] if self._space.mode == "relative" else reference[rows]
         return self._space.encode(command[rows], start).astype(np.float32)
-
-    def _make_permutation(self, epoch: int) -> Int[np.ndarray, " n"]:
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self._dataset))
 
     def _make(self, step: int) -> Batch:
         data, frames = self._dataset, self.frames(step)
