@@ -12,10 +12,11 @@ Its degrees of freedom follow from Satterthwaite's approximation (1946). Two pol
 table of their differences, training seed by training seed (one seed gives both the same trunk and the same
 order of data) and episode by episode.
 
-Three trainings say little about how trainings vary, and a study has many tables. So all tables of one kind
-are asked together how many times MS_s is as large as MS_rest, and MS_s of each is taken as so many times its
-own MS_rest: the common dispersion of quasi-binomial models (McCullagh and Nelder, "Generalized linear
-models", 1989, section 4.5), under which success rates near 0 or 1 vary less than those between.
+Three trainings say little about how trainings vary, and a study has many tables. So MS_s of a table is taken
+as so many times its own MS_rest, and these ratios are moderated: each is drawn towards what all tables say,
+the more, the more alike they are ("Dispersion" below). A common ratio is the dispersion of quasi-binomial
+models (McCullagh and Nelder, "Generalized linear models", 1989, section 4.5), under which rates near 0 or 1
+vary less than those between.
 """
 
 import math
@@ -26,7 +27,10 @@ import numpy as np
 from jaxtyping import Float
 
 from .stats import wilson
-from .student import t_cdf, t_quantile
+from .student import digamma, t_cdf, t_quantile, trigamma
+
+SMALLEST = 0.05
+"""Ratio that counts for smaller ones where they are compared by their logarithms."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def mean_squares(table: Float[np.ndarray, "m n"]) -> MeanSquares:
 
 @dataclass(frozen=True)
 class Dispersion:
-    """What several tables say together about the chance of trainings."""
+    """How much trainings vary in one table, as it and others like it tell."""
 
     ratio: float
     """MS_s / MS_rest."""
@@ -82,18 +86,51 @@ class Dispersion:
     """Degrees of freedom of MS_s."""
 
 
-def dispersion(tables: Sequence[Float[np.ndarray, "_ _"]], freedom: float) -> Dispersion | None:
-    """None if one of them has a single training, or all of them no variance to tell by.
+def dispersions(tables: Sequence[Float[np.ndarray, "_ _"]], most: float) -> list[Dispersion] | list[None]:
+    """One for each table, moderated; none if a table has a single training, or all no variance to tell by.
+
+    The ratios are taken to vary as an inverse chi-squared variable around a common one, with degrees of
+    freedom that follow from the spread of their logarithms: the estimator of Smyth, "Linear models and
+    empirical Bayes methods" (2004), section 6.2. Tables that are all alike have the common ratio.
 
     Args:
-        freedom: of MS_s of all tables together; tables of differences depend on each other, and have less of
-            it than their number suggests.
+        most: degrees of freedom of MS_s of all tables together; tables of differences depend on each other,
+            and have less of it than their number suggests.
     """
     if any(len(table) < 2 for table in tables):
-        return None
+        return [None] * len(tables)
     found = [mean_squares(table) for table in tables]
     rest = sum(one.rest for one in found)
-    return Dispersion(sum(one.training for one in found) / rest, freedom) if rest > 0 else None
+    if rest == 0:
+        return [None] * len(tables)
+    common = sum(one.training for one in found) / rest
+    ratios = [one.training / one.rest if one.rest > 0 else common for one in found]
+    own = min(len(table) for table in tables) - 1.0
+    centre, freedom = _prior([ratio for ratio, one in zip(ratios, found, strict=True) if one.rest > 0], own)
+    if math.isinf(freedom):
+        return [Dispersion(common, most)] * len(tables)
+    total = freedom + own
+    return [Dispersion((freedom * centre + own * ratio) / total, min(total, most)) for ratio in ratios]
+
+
+def _prior(ratios: Sequence[float], own: float) -> tuple[float, float]:
+    """Centre and degrees of freedom of what ratios of `own` degrees of freedom scatter around."""
+    # A ratio of 0, all trainings alike, has no logarithm.
+    logs = [math.log(max(ratio, SMALLEST)) - digamma(own / 2) + math.log(own / 2) for ratio in ratios]
+    beyond = float(np.var(logs, ddof=1)) - trigamma(own / 2) if len(logs) > 1 else 0.0
+    if beyond <= 0:
+        return math.nan, math.inf
+    half = _inverse_trigamma(beyond)
+    return math.exp(float(np.mean(logs)) + digamma(half) - math.log(half)), 2 * half
+
+
+def _inverse_trigamma(value: float) -> float:
+    """By halving the interval of its logarithm: trigamma falls."""
+    low, high = -20.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if trigamma(math.exp(middle)) > value else (low, middle)
+    return math.exp((low + high) / 2)
 
 
 def estimate(
@@ -104,7 +141,7 @@ def estimate(
     With one training the interval is about other episodes alone.
 
     Args:
-        common: what this and other tables say together; None takes the chance of trainings from this alone.
+        common: how much trainings vary; None takes it from this table alone.
 
     Raises:
         ValueError: fewer than two episodes.

@@ -1,4 +1,4 @@
-"""Quantiles of Student's t distribution, by the incomplete beta function (scipy is not a dependency)."""
+"""Quantiles of Student's t distribution, and derivatives of log gamma (scipy is not a dependency)."""
 
 import math
 
@@ -48,3 +48,19 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
         if abs(c * d - 1) < 1e-14:
             break
     return front * fraction / a
+
+
+def digamma(x: float) -> float:
+    """Derivative of log gamma at x > 0: recurrence, then Stirling's series (Abramowitz and Stegun 6.3.18)."""
+    total = 0.0
+    while x < 8:
+        total, x = total - 1 / x, x + 1
+    return total + math.log(x) - 1 / (2 * x) - 1 / (12 * x**2) + 1 / (120 * x**4) - 1 / (252 * x**6)
+
+
+def trigamma(x: float) -> float:
+    """Derivative of digamma at x > 0 (Abramowitz and Stegun 6.4.12)."""
+    total = 0.0
+    while x < 8:
+        total, x = total + 1 / x**2, x + 1
+    return total + 1 / x + 1 / (2 * x**2) + 1 / (6 * x**3) - 1 / (30 * x**5) + 1 / (42 * x**7)

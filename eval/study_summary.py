@@ -17,7 +17,7 @@ import numpy as np
 
 from .pairs import ALPHA, group_letters, holm
 from .result import EvalResult
-from .seeds_and_episodes import Estimate, dispersion, estimate
+from .seeds_and_episodes import Estimate, dispersions, estimate
 from .smoothness import Measures, mean_known, measures
 from .stages import count_endings
 from .training import Training
@@ -254,11 +254,14 @@ def _row(group: list[StudyResult], varied: Sequence[str]) -> Row:
 
 def _estimated(rows: list[Row]) -> list[Row]:
     """The rows with the chance of trainings that all rows judged alike tell together."""
-    common = {}
+    found = list(rows)
     for judged in dict.fromkeys(row.judged for row in rows):
-        tables = [row.table for row in rows if row.judged == judged]
-        common[judged] = dispersion(tables, sum(len(table) - 1.0 for table in tables))
-    return [replace(row, success=estimate(row.table, common=common[row.judged])) for row in rows]
+        alike = [i for i, row in enumerate(rows) if row.judged == judged]
+        tables = [rows[i].table for i in alike]
+        shared = dispersions(tables, sum(len(table) - 1.0 for table in tables))
+        for i, table, common in zip(alike, tables, shared, strict=True):
+            found[i] = replace(rows[i], success=estimate(table, common=common))
+    return found
 
 
 def _differences(rows: list[Row], by: str, of: str) -> list[Difference]:
@@ -270,8 +273,8 @@ def _differences(rows: list[Row], by: str, of: str) -> list[Difference]:
         tables = [_difference(a, b) for a, b in pairs]
         # As the interaction of cells and trainings has it in an analysis of variance of all cells at once.
         freedom = (len(alike) - 1.0) * (min(len(row.table) for row in alike) - 1.0)
-        common = dispersion(tables, freedom)
-        found = [estimate(table, common=common) for table in tables]
+        shared = dispersions(tables, freedom)
+        found = [estimate(table, common=common) for table, common in zip(tables, shared, strict=True)]
         corrected = holm([one.p_value for one in found])
         differences += [
             Difference(getattr(a, of), getattr(b, of), within, one, p, len(pairs), table)

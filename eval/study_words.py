@@ -73,13 +73,13 @@ def cautions(summary: Summary) -> list[str]:
     for judged in summary.judged:
         deviations = {row.name: row.success.between_trainings for row in summary.ranking(judged)}
         usual = statistics.median(deviations.values())
-        notes += [
-            f"Caution: trainings of {name} ({judged}) vary by {100 * own:.0f} points, those of the median "
-            f"cell by {100 * usual:.0f}. Intervals take all cells to vary alike: those of {name} are too "
-            "narrow."
-            for name, own in deviations.items()
-            if own > max(WILD * usual, 0.1)
-        ]
+        wild = {name: own for name, own in deviations.items() if own > max(WILD * usual, 0.1)}
+        if wild:
+            listed = ", ".join(f"{name} by {100 * own:.0f} points" for name, own in wild.items())
+            notes.append(
+                f"Caution ({judged}): trainings differ far more than those of the median cell, which vary "
+                f"by {100 * usual:.0f}: {listed}. Their rate says little about any one training."
+            )
     if any(seed not in TEST for row in summary.rows for seed in row.seeds):
         notes.append("Caution: not all seeds are from the test range; policies may have been chosen on them.")
     if len({str(sorted(result.versions.items())) for result in results}) > 1:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import special
 from scipy import stats as scipy_stats
 
-from vlasandbox.eval.seeds_and_episodes import Dispersion, dispersion, estimate, mean_squares
+from vlasandbox.eval.seeds_and_episodes import Dispersion, dispersions, estimate, mean_squares
 from vlasandbox.eval.sequential import compare_sequentially, evidence
 from vlasandbox.eval.stats import required_pairs, resolvable_paired, wilson
-from vlasandbox.eval.student import t_cdf, t_quantile
+from vlasandbox.eval.student import digamma, t_cdf, t_quantile, trigamma
 
 
 @pytest.mark.parametrize("freedom", [1.0, 2.0, 2.7, 10.0, 99.0, 5000.0])
@@ -59,23 +60,45 @@ def test_mean_squares_are_those_of_a_two_way_analysis_of_variance():
     assert total == pytest.approx(((table - table.mean()) ** 2).sum())
 
 
-def test_a_common_dispersion_takes_the_place_of_the_own_one():
+@pytest.mark.parametrize("x", [1e-3, 0.5, 1.0, 3.7, 8.0, 200.0])
+def test_digamma_and_trigamma_agree_with_scipy(x):
+    assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-8, abs=1e-8)
+    assert trigamma(x) == pytest.approx(special.polygamma(1, x), rel=1e-8)
+
+
+def drawn(spreads: list[float]) -> list[np.ndarray]:
+    """A table for each standard deviation between trainings."""
     rng = np.random.default_rng(5)
-    tables = list((rng.random((6, 3, 80)) < 0.6 + 0.1 * rng.normal(size=(6, 3, 1))).astype(float))
-    alone = dispersion(tables[:1], 2.0)
-    assert alone is not None
-    assert estimate(tables[0], common=alone) == estimate(tables[0])
-    wide, narrow = (
-        estimate(tables[0], common=Dispersion(9.0, 12.0)),
-        estimate(tables[0], common=Dispersion(3.0, 12.0)),
-    )
-    assert wide.high - wide.low > narrow.high - narrow.low
-    together = dispersion(tables, 12.0)
-    assert together is not None
+    return [(rng.random((3, 80)) < 0.6 + s * rng.normal(size=(3, 1))).astype(float) for s in spreads]
+
+
+def test_tables_that_are_alike_share_one_dispersion():
+    tables = drawn([0.08]) * 6
+    (one, *others) = dispersions(tables, 12.0)
+    assert one is not None
+    assert all(other == one for other in others)
     squares = [mean_squares(table) for table in tables]
-    assert together.ratio == pytest.approx(sum(s.training for s in squares) / sum(s.rest for s in squares))
-    assert dispersion([*tables, tables[0][:1]], 12.0) is None
-    assert dispersion([np.ones((3, 80))], 2.0) is None
+    assert one.ratio == pytest.approx(sum(s.training for s in squares) / sum(s.rest for s in squares))
+    assert one.freedom == 12
+
+
+def test_a_table_unlike_the_others_keeps_most_of_its_own_dispersion():
+    tables = drawn([0.01] * 6 + [0.4] * 2)
+    found = dispersions(tables, 16.0)
+    own = [mean_squares(table) for table in tables]
+    assert all(one is not None and 2 < one.freedom < 6 for one in found)
+    for one, squares in zip(found[-2:], own[-2:], strict=True):
+        assert one is not None
+        assert one.ratio > 0.5 * squares.training / squares.rest
+    assert all(one is not None and one.ratio < 5 for one in found[:6])
+
+
+def test_dispersion_decides_how_wide_an_interval_is():
+    (table,) = drawn([0.1])
+    wide, narrow = (estimate(table, common=Dispersion(ratio, 12.0)) for ratio in (9.0, 3.0))
+    assert wide.high - wide.low > narrow.high - narrow.low
+    assert dispersions([table, table[:1]], 2.0) == [None, None]
+    assert dispersions([np.ones((3, 80))], 2.0) == [None]
 
 
 @pytest.mark.parametrize("m", [1, 3])
