@@ -6,7 +6,7 @@ of different control rates are not to be compared.
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,6 +129,17 @@ def _changes(actions: np.ndarray, owner: np.ndarray, mode: str) -> tuple[np.ndar
         return np.diff(difference, axis=0), same[1:]
     told = same[:-1] | ~same[1:]
     return np.diff(difference, axis=0)[told], same[1:][told]
+
+
+def mean_measures(several: Sequence[Measures]) -> Measures:
+    """Means of those that are not nan, and all episodes by mode."""
+    return Measures(
+        mean_known(one.time_to_success for one in several),
+        mean_known(one.sparc for one in several),
+        mean_known(one.jerk for one in several),
+        mean_known(one.boundary_jump for one in several),
+        dict(sum((Counter(one.modes) for one in several), Counter())),
+    )
 
 
 def mean_known(values: Iterable[float]) -> float:

@@ -93,7 +93,7 @@ def resolvable(of: Spread, m: int, n: int, level: float = ALPHA, cells: int = 2)
     """True difference that m trainings of n episodes find with 80 % power in a two-sided test at `level`.
 
     Args:
-        cells: compared, which tell together how trainings vary.
+        cells: compared; taken to vary alike, so that all together tell how trainings vary.
     """
     ms_e = m * of.episode + of.rest
     if of.training is None:

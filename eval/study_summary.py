@@ -17,8 +17,8 @@ import numpy as np
 
 from .pairs import ALPHA, group_letters, holm
 from .result import EvalResult
-from .seeds_and_episodes import Estimate, dispersions, estimate
-from .smoothness import Measures, mean_known, measures
+from .seeds_and_episodes import Dispersion, Estimate, dispersions, estimate
+from .smoothness import Measures, mean_measures, measures
 from .stages import count_endings
 from .training import Training
 
@@ -186,11 +186,14 @@ def summarise(
         ]
     groups: dict[tuple[Any, ...], list[StudyResult]] = {}
     for one in results:
-        groups.setdefault((tuple(one.levels.items()), one.judged), []).append(one)
+        groups.setdefault((one.judged, *one.levels.items()), []).append(one)
+    groups = {key: sorted(group, key=lambda one: one.seed) for key, group in groups.items()}
+    tables = {key: _table(group) for key, group in groups.items()}
+    shared = _shared(tables)
     varied = [
         axis for axis in results[0].levels if axis != tuned and len({one.levels[axis] for one in results}) > 1
     ]
-    rows = _estimated([_row(group, varied) for group in groups.values()])
+    rows = [_row(group, varied, tables[key], shared[key]) for key, group in groups.items()]
     differences = _differences(rows, by="judged", of="label")
     for judged in dict.fromkeys(row.judged for row in rows):
         alike = [one for one in differences if one.within == judged]
@@ -210,17 +213,6 @@ def _label(levels: Mapping[str, str]) -> str:
     return ", ".join(f"{axis}={level}" for axis, level in levels.items())
 
 
-def mean_measures(several: Sequence[Measures]) -> Measures:
-    """Means of those that are not nan, and all episodes by mode."""
-    return Measures(
-        mean_known(one.time_to_success for one in several),
-        mean_known(one.sparc for one in several),
-        mean_known(one.jerk for one in several),
-        mean_known(one.boundary_jump for one in several),
-        dict(sum((Counter(one.modes) for one in several), Counter())),
-    )
-
-
 def in_words(axis: str, level: str) -> str:
     """A level as part of a name: "flow", but "chunk 8", "rate 5 Hz" (of "rate [Hz]") and "noise yes"."""
     bare = level in ANSWERS or level.replace(".", "", 1).replace("e-", "", 1).isdigit()
@@ -228,20 +220,35 @@ def in_words(axis: str, level: str) -> str:
     return f"{name} {level} {unit}".rstrip() if bare else level
 
 
-def _row(group: list[StudyResult], varied: Sequence[str]) -> Row:
-    group = sorted(group, key=lambda one: one.seed)
+def _table(group: Sequence[StudyResult]) -> np.ndarray:
+    """See `Row.table`."""
+    return np.array([[e.outcome == "success" for e in one.result.episodes] for one in group], float)
+
+
+def _shared(tables: Mapping[tuple[Any, ...], np.ndarray]) -> dict[tuple[Any, ...], Dispersion | None]:
+    """How much trainings vary, as all that are judged alike (the keys' first part) tell together."""
+    found = {}
+    for judged in dict.fromkeys(key[0] for key in tables):
+        alike = {key: table for key, table in tables.items() if key[0] == judged}
+        freedom = sum(len(table) - 1.0 for table in alike.values())
+        found |= zip(alike, dispersions(list(alike.values()), freedom), strict=True)
+    return found
+
+
+def _row(
+    group: Sequence[StudyResult], varied: Sequence[str], table: np.ndarray, common: Dispersion | None
+) -> Row:
     results = [one.result for one in group]
     steps = [e.steps for result in results for e in result.episodes if e.outcome == "success"]
     stages, counts = count_endings(results)
     total = sum(counts, Counter())
-    table = np.array([[e.outcome == "success" for e in result.episodes] for result in results], float)
     levels = group[0].levels
     return Row(
         name=" · ".join(in_words(axis, levels[axis]) for axis in varied or levels),
         levels=dict(group[0].levels),
         judged=group[0].judged,
         task=results[0].task,
-        success=estimate(table),
+        success=estimate(table, common=common),
         steps=float(np.mean(steps)) if steps else None,
         chunk_ms=float(np.median([result.chunk_ms_p50 for result in results])),
         evaluations=results[0].evaluations,
@@ -250,18 +257,6 @@ def _row(group: list[StudyResult], varied: Sequence[str]) -> Row:
         results=results,
         trainings=[one.training for one in group if one.training is not None],
     )
-
-
-def _estimated(rows: list[Row]) -> list[Row]:
-    """The rows with the chance of trainings that all rows judged alike tell together."""
-    found = list(rows)
-    for judged in dict.fromkeys(row.judged for row in rows):
-        alike = [i for i, row in enumerate(rows) if row.judged == judged]
-        tables = [rows[i].table for i in alike]
-        shared = dispersions(tables, sum(len(table) - 1.0 for table in tables))
-        for i, table, common in zip(alike, tables, shared, strict=True):
-            found[i] = replace(rows[i], success=estimate(table, common=common))
-    return found
 
 
 def _differences(rows: list[Row], by: str, of: str) -> list[Difference]:

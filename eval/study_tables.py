@@ -44,7 +44,7 @@ def ranking(rows: Sequence[Row], tuned: str | None) -> Table:
         f"{100 * row.success.between_trainings:.1f}" if row.success.about_trainings else "unknown"
         for row in rows
     ]
-    columns["steps"] = [f"{row.steps:.1f}" if row.steps else "–" for row in rows]
+    columns["steps"] = [_known(row.steps, ".1f") for row in rows]
     if measured:
         columns["open-loop error"] = [_known(row.open_loop, ".3f") for row in rows]
     columns["ms per chunk"] = [_known(row.chunk_ms, ".1f") for row in rows]
@@ -75,7 +75,7 @@ def crossing_table(found: Sequence[Crossing], along: Scale) -> Table:
             one.line or "all cells",
             one.text,
             one.span or "–",
-            *([f"{one.cpu_minutes:.1f}" if one.cpu_minutes else "–"] if known else []),
+            *([_known(one.cpu_minutes, ".1f")] if known else []),
         ]
         for one in found
     ]
@@ -183,7 +183,7 @@ def protocol(summary: Summary, fixed: Mapping[str, Any]) -> Table:
 
 
 def _known(value: float | None, form: str) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:{form}}"
+    return "–" if value is None or not math.isfinite(value) else f"{value:{form}}"
 
 
 def _places(row: Row) -> str:
@@ -199,7 +199,7 @@ def _moved(of: Measures) -> list[str]:
     entropy = -sum(count / total * math.log2(count / total) for count in of.modes.values())
     ways = ", ".join(f"{name} {count}" for name, count in of.modes.items())
     return [
-        *(f"{value:{form}}" if math.isfinite(value) else "–" for value, form in numbers),
+        *(_known(value, form) for value, form in numbers),
         f"{ways} ({abs(entropy):.2f} bit)" if ways else "–",
     ]
 

@@ -81,6 +81,15 @@ def test_a_policy_that_can_be_judged_in_no_way_is_not_trained_first():
         exams(STUDY.cells()[0], {"long": {"exam.execute": 6}})
 
 
+@pytest.mark.parametrize("filmed", [{"chunk": "5"}, {"length": "4"}])
+def test_a_cell_to_film_that_never_will_be_is_named_before_anything_runs(filmed):
+    with pytest.raises(ValueError, match=r"no cell to film with .*; valid levels: .*\('chunk', '4'\)"):
+        replace(STUDY, filmed=(filmed,))
+    replace(STUDY, filmed=({"chunk": "4"},))
+    with pytest.raises(ValueError, match="no cell to film with"):
+        replace(STUDY, filmed=({"chunk": "4"},), tune="chunk")
+
+
 def test_a_tuned_axis_must_be_one():
     with pytest.raises(ValueError, match="tune names no axis: 'lr'; valid: chunk"):
         replace(STUDY, tune="lr")

@@ -75,7 +75,8 @@ class Study:
     validation_episodes: int = 50
     """For tuning."""
     filmed: Sequence[Mapping[str, str]] = ()
-    """Levels of up to four cells to show side by side; the best and the worst by default."""
+    """Levels of up to four cells to show side by side; the best and the worst by default. Of an axis that is
+    tuned each cell has one level, which is not to be named."""
 
     def __post_init__(self) -> None:
         if self.tune is not None and self.tune not in self.axes:
@@ -83,6 +84,10 @@ class Study:
         changes = [change for levels in self.axes.values() for change in levels.values()]
         for change in [*changes, *self.judged.values()]:
             apply(self.base, change)
+        levels = {(axis, level) for axis, of in self.axes.items() if axis != self.tune for level in of}
+        for wanted in self.filmed:
+            if not wanted.items() <= levels:
+                raise ValueError(f"no cell to film with {dict(wanted)}; valid levels: {sorted(levels)}")
         for name, change in self.judged.items():
             for path in change:
                 if path.split(".")[0] not in ("exam", "condition"):

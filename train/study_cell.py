@@ -1,7 +1,7 @@
 """One cell of a study in its folder: trained once, judged once in each way, by one process on one core."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,6 +89,11 @@ class Work:
         """What is left of it, for a process of its own."""
         gpu = self.config.device.startswith("cuda")
         return Job(self.cell.name, self.folder, self.config.updates, functools.partial(do, self), gpu)
+
+
+def kept(works: Sequence[Work]) -> list[Work]:
+    """Those that did not diverge."""
+    return [work for work in works if work.diverged is None]
 
 
 def exams(cell: Cell, judged: Mapping[str, Changes]) -> dict[str, tuple[Exam, Condition]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from .data.files import read_json
 from .study import Study
-from .study_cell import Work
+from .study_cell import Work, kept
 
 SECONDS_PER_DEMONSTRATION = 0.1
 SECONDS_PER_UPDATE = 0.085
@@ -19,7 +19,7 @@ def plan(study: Study, works: Sequence[Work], left_out: int, at_once: int) -> st
         left_out: how many evaluations a cell's policy does not allow.
     """
     diverged = {work.folder for work in works if work.diverged is not None}
-    works = [work for work in works if work.diverged is None]
+    works = kept(works)
     untrained = {work.folder: work for work in works if not work.trained}
     trained = {work.folder: work for work in works if work.trained}
     sets = {work.data: work.cell.point.record.episodes for work in works}

@@ -16,8 +16,8 @@ from .data.merge import open_data
 from .held_out import EPISODES, SEEDS
 from .judge import Contestant, Exam, judge, stored
 from .record import RecordConfig
-from .study import Cell, Study
-from .study_cell import SUMMARY, Work
+from .study import Study
+from .study_cell import SUMMARY, Work, kept
 from .study_claim import FILE, code_fingerprint
 
 SHOWN = {
@@ -35,9 +35,7 @@ SHOWN = {
 """What the report says of the cells, where they have it in common: its name -> field of `Point`."""
 
 
-def sum_up(
-    study: Study, cells: Sequence[Cell], works: Sequence[Work], judged: Sequence[Work], code: str, out: Path
-) -> Path:
+def sum_up(study: Study, works: Sequence[Work], judged: Sequence[Work], code: str, out: Path) -> Path:
     """Writes the summary into `out` and returns its path.
 
     Args:
@@ -58,18 +56,13 @@ def sum_up(
         made["open-loop error"] = f"on {EPISODES} demonstrations from seed {SEEDS.start}"
     results = _results(judged)
     clips, same = [], code == code_fingerprint()
-    experts = _experts(cells, out, judge if same else stored)
+    experts = _experts(judged, out, judge if same else stored)
     if same:
-        clips = film_study(summarise(results, study.tune), out / "videos", _filmed(study, cells, judged))
+        clips = film_study(summarise(results, study.tune), out / "videos", _filmed(study, judged))
     else:
         print("The results are of another version of the code: no videos.")
     fixed = _fixed(study) | diverged | _when(out, judged) | made
     return write_study(out, study.question, results, fixed, tuned=study.tune, experts=experts, clips=clips)
-
-
-def kept(works: Sequence[Work]) -> list[Work]:
-    """Those that did not diverge."""
-    return [work for work in works if work.diverged is None]
 
 
 def _diverged(works: Sequence[Work]) -> dict[str, str]:
@@ -108,26 +101,23 @@ def _results(works: Sequence[Work]) -> list[StudyResult]:
     return found
 
 
-def _filmed(study: Study, cells: Sequence[Cell], works: Sequence[Work]) -> list[Mapping[str, str]]:
+def _filmed(study: Study, works: Sequence[Work]) -> list[Mapping[str, str]]:
     """What is to be filmed, but for cells of which no training is left."""
-    there, left = [cell.levels for cell in cells], [work.cell.levels for work in works]
-
-    def within(wanted: Mapping[str, str], found: Sequence[Mapping[str, str]]) -> bool:
-        return any(wanted.items() <= levels.items() for levels in found)
-
-    return [wanted for wanted in study.filmed if within(wanted, left) or not within(wanted, there)]
+    left = [work.cell.levels for work in works]
+    return [wanted for wanted in study.filmed if any(wanted.items() <= levels.items() for levels in left)]
 
 
-def _experts(cells: Sequence[Cell], out: Path, get: Callable[..., EvalResult | None]) -> list[EvalResult]:
+def _experts(works: Sequence[Work], out: Path, get: Callable[..., EvalResult | None]) -> list[EvalResult]:
     """The scripted expert in the cells' episodes; none if they are not at the rate at which it is judged.
 
     Args:
         get: `judge`, or `stored` for those alone that have been judged.
     """
-    if any(cell.point.record.control_hz != RecordConfig.control_hz for cell in cells):
+    points = [work.cell.point for work in works]
+    if any(point.record.control_hz != RecordConfig.control_hz for point in points):
         return []
     expert = Contestant(EXPERT, None, out / EXPERT)
-    asked = {cell.point.exam.task: Exam(cell.point.exam.task, cell.point.exam.episodes) for cell in cells}
+    asked = {point.exam.task: Exam(point.exam.task, point.exam.episodes) for point in points}
     found = [get(expert, exam, "test") for exam in asked.values()]
     return [result for result in found if result is not None]
 

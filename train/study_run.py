@@ -18,10 +18,10 @@ from .data.files import exclusive, write_json
 from .record import record
 from .side_by_side import RunJobs, run_side_by_side
 from .study import Cell, Study
-from .study_cell import Work, exams
+from .study_cell import Work, exams, kept
 from .study_claim import claim
 from .study_plan import plan
-from .study_results import data_fingerprints, kept, sum_up
+from .study_results import data_fingerprints, sum_up
 
 
 def run_study(
@@ -53,7 +53,7 @@ def run_study(
             _do(tuning, run_jobs, at_once)
             works = _judging(study, _chosen(study, cells, tuning, out), out)
         _do(works, run_jobs, at_once)
-        return sum_up(study, cells, [*tuning, *works], works, code, out)
+        return sum_up(study, [*tuning, *works], works, code, out)
 
 
 def _judging(study: Study, cells: Sequence[Cell], out: Path) -> list[Work]:
