@@ -31,12 +31,12 @@ _LINES = ("-", "--", "-.", ":")
 
 
 def styles(names: list[str]) -> dict[str, Style]:
-    """A style for each policy, by its place in `names`; colours come round again after seven."""
-    colors = list(PALETTE.values())
-    return {
-        name: Style(colors[i % len(colors)], _MARKERS[i % len(_MARKERS)], _LINES[i % len(_LINES)])
-        for i, name in enumerate(names)
-    }
+    """A style for each policy, by its place in `names`; colours come round again with other markers."""
+    colors, found = list(PALETTE.values()), {}
+    for i, name in enumerate(names):
+        marker = _MARKERS[(i + i // len(colors)) % len(_MARKERS)]
+        found[name] = Style(colors[i % len(colors)], marker, _LINES[i % len(_LINES)])
+    return found
 
 
 def rgb(color: str) -> tuple[int, int, int]:

@@ -121,7 +121,7 @@ ul { padding-left: 1.2rem; }
   padding: .75rem 1rem .75rem 2rem; margin: 1.25rem 0; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-th, td { text-align: right; padding: .4rem .7rem; border-bottom: 1px solid var(--rule); white-space: nowrap;
+th, td { text-align: right; padding: .4rem .5rem; border-bottom: 1px solid var(--rule); white-space: nowrap;
   vertical-align: top; }
 th:first-child { text-align: left; padding-left: 0; font-weight: 600; position: sticky; left: 0;
   background: var(--paper); }

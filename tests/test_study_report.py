@@ -14,6 +14,7 @@ from made_up_results import result
 from made_up_studies import study, training
 from test_report import Reader
 
+from vlasandbox.eval.colors import styles
 from vlasandbox.eval.film import Choice, Clip, parting
 from vlasandbox.eval.study_axes import axes, number, scale
 from vlasandbox.eval.study_crossing import crossings
@@ -131,6 +132,11 @@ def test_letters_that_nobody_could_read_are_left_out(monkeypatch: pytest.MonkeyP
 def test_a_level_says_a_number_or_none(text, expected):
     found = number(text)
     assert (found and (found.before, found.number, found.unit)) == expected
+
+
+def test_no_two_of_many_cells_look_alike():
+    found = styles([str(i) for i in range(18)]).values()
+    assert len({(style.color, style.marker) for style in found}) == 18
 
 
 @pytest.mark.parametrize(
