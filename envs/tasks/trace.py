@@ -127,10 +127,9 @@ class Trace(Task):
                 follows = errors < LOST
                 memory[ERROR] += drawn * (errors * follows).mean()
                 memory[LENGTH] += drawn * follows.mean()
-            way = np.stack([last, tip])
-            while count < POINTS and nearest(scenario.line[count, None], way)[1][0] < WITHIN:
-                count += 1
-            memory[COUNT], memory[LAST] = count, tip
+            passed = nearest(scenario.line[count:], np.stack([last, tip]))[1] < WITHIN
+            memory[COUNT] = count + (len(passed) if passed.all() else passed.argmin())
+            memory[LAST] = tip
         visited = int(memory[COUNT])
         world.model.geom_rgba[scenario.geoms[:visited]] = VISITED_RGBA
         world.model.geom_rgba[scenario.geoms[visited:]] = scenario.rgba
