@@ -6,6 +6,7 @@ Importing this registers `vlasandbox/<Task>-v0` with gymnasium; mujoco itself is
 from typing import TYPE_CHECKING, Any
 
 from . import tasks
+from .names import camel_case
 
 if TYPE_CHECKING:
     from .manipulation_env import ManipulationEnv
@@ -33,7 +34,7 @@ def task_names() -> list[str]:
 
 def env_id(task: str) -> str:
     """The gymnasium id of a task: "pick" -> "vlasandbox/Pick-v0"."""
-    return f"vlasandbox/{tasks.camel_case(task)}-v0"
+    return f"vlasandbox/{camel_case(task)}-v0"
 
 
 def register_envs() -> None:

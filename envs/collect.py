@@ -32,7 +32,9 @@ def collect_episode(env: ManipulationEnv, seed: int, noise: NoiseConfig | None =
         rows.append((observation, action, reference, command, detour is not None, *env.grounding()))
         observation, _, terminated, truncated, info = env.step(executed)
         done = terminated or truncated
-    observations, actions, references, commands, perturbed, uv, xyz = zip(*rows, strict=True)
+    observations, actions, references, commands, perturbed, *focus = zip(*rows, strict=True)
+    age, _ = env.perturbation.delays(env.control_hz)
+    uv, xyz = ([row[max(i - age, 0)] for i in range(len(rows))] for row in focus)  # where it was when seen
     return Episode(
         images={name: np.stack([o["pixels"][name] for o in observations]) for name in env.cameras},
         state=np.stack([o["agent_pos"] for o in observations]),

@@ -164,7 +164,11 @@ class ActionSpace:
         self, action: Float[np.ndarray, " a"], reference: Float[np.ndarray, " r"]
     ) -> Float[np.ndarray, " r"]:
         """The command that `action` asks for. Numbers that this kind of action says nothing about are the
-        reference's: joint targets of "ee" and "ee6d", poses of "joint"."""
+        reference's: joint targets of "ee" and "ee6d", poses of "joint".
+
+        Raises:
+            ValueError: numbers of an "ee6d" action that are no rotation.
+        """
         command = reference.astype(np.float64)
         start = 0
         for arm, slot in self._slots():
@@ -207,7 +211,10 @@ class ActionSpace:
             yaw = part[3] + (0.0 if absolute else rotations.to_yaw(command[ROTATION]))
             command[ROTATION] = rotations.from_yaw(yaw)
         else:
-            matrix = rotations.to_matrix(part[3:])
+            with np.errstate(invalid="ignore"):
+                matrix = rotations.to_matrix(part[3:])
+            if not np.isfinite(matrix).all():
+                raise ValueError(f"no rotation has the columns {part[3:]}; valid: neither 0 nor parallel")
             if not absolute:
                 matrix = matrix @ rotations.to_matrix(command[ROTATION])
             command[ROTATION] = rotations.from_matrix(matrix)

@@ -78,7 +78,7 @@ class Controller:
         """
         for arm, slot in zip(self._arms, self._slots, strict=True):
             joints = data.qpos[arm.index.arm]
-            open_ = arm.index.opening(data) > arm.travel
+            open_ = arm.index.opening(data) > 1.75 * arm.travel  # wider than anything held
             pose = pose_of(data, arm.index.site)
             self.reference[slot] = np.concatenate([pose, [1.0 if open_ else -1.0], joints])
             data.ctrl[arm.index.ctrl] = [*joints, *(2 * [arm.travel if open_ else 0.0])]

@@ -1,7 +1,10 @@
 """One way to reject an unknown name: say what was given, what exists, and what was probably meant."""
 
 import difflib
+import importlib
+import importlib.util
 from collections.abc import Iterable
+from typing import Any
 
 
 def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
@@ -16,3 +19,42 @@ def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"unknown {kind} {name!r}; valid: {', '.join(names)}.{hint}")
+
+
+def check_module(kind: str, name: str, valid: Iterable[str]) -> str:
+    """`name` if it is one of `valid`, or the dotted name of anyone's module.
+
+    Raises:
+        ValueError: there is no such module.
+    """
+    names = sorted(valid)
+    if "." not in name:
+        return check_name(kind, name, names)
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # of a package above it
+        found = None
+    if found is None:
+        listed = ", ".join(names)
+        raise ValueError(
+            f"unknown {kind} {name!r}: no such module; valid: {listed}, or a module's dotted name"
+        )
+    return name
+
+
+def load_from(kind: str, name: str, attribute: str, valid: Iterable[str], package: str) -> Any:
+    """What module `name` of `package`, one of `valid`, or a dotted name anywhere, calls `attribute`.
+
+    Raises:
+        ValueError: there is no such module, or it has no such attribute.
+    """
+    name = check_module(kind, name, valid)
+    module = importlib.import_module(name if "." in name else f".{name}", package)
+    if not hasattr(module, attribute):
+        raise ValueError(f"{kind} {name!r}: the module has no {attribute}")
+    return getattr(module, attribute)
+
+
+def camel_case(name: str) -> str:
+    """`stack_cubes` -> `StackCubes`; of a dotted name the last part."""
+    return "".join(part.capitalize() for part in name.rpartition(".")[2].split("_"))

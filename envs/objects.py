@@ -30,8 +30,6 @@ class Shape:
     """Yaws are drawn from +- this [rad]."""
     grasp: float = 0.0
     """Height of the grasp above the centre of an upright box [m]."""
-    ballast: float = 0.0
-    """Depth of the centre of mass below the centre [m]: a bumped carton rights itself."""
 
     @property
     def height(self) -> float:
@@ -46,7 +44,7 @@ class Shape:
 
 SHAPES = {
     "cube": Shape((0.025, 0.025, 0.025), yaw=math.radians(15)),
-    "carton": Shape((0.018, 0.018, 0.045), yaw=math.radians(15), grasp=0.016, ballast=0.037),
+    "carton": Shape((0.018, 0.018, 0.045), yaw=math.radians(15), grasp=0.016),
     "brick": Shape((0.052, 0.016, 0.016), yaw=math.radians(35)),
 }
 MASS = 0.1
@@ -74,7 +72,6 @@ def add_object(
 def dress(model: Any, name: str, kind: str, colour: str, shapes: Mapping[str, Shape] = SHAPES) -> int:
     """Makes the body called `name` a `colour` `kind` (one geom on, the others off); returns its number."""
     body = body_id(model, name)
-    model.body_ipos[body] = [0.0, 0.0, -shapes[kind].ballast]
     for other in shapes:
         geom = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, f"{name}_{other}")
         on = other == kind

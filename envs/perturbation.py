@@ -4,7 +4,6 @@ Written as text: "camera=3" is level 3 of one axis, "camera=3,light=2" two at on
 anew from 0 (off) to 3 for every episode, which makes it domain randomisation.
 """
 
-import importlib
 import pkgutil
 import zlib
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from . import perturb
 from .axis import LEVELS, Axis
 from .language import Wording
-from .names import check_name
+from .names import camel_case, load_from
 from .task import Scenario, Task, World
 
 
@@ -29,14 +28,7 @@ def load(name: str) -> Axis:
     Raises:
         ValueError: no such axis.
     """
-    from .tasks import camel_case
-
-    if "." in name:
-        module = importlib.import_module(name)
-    else:
-        check_name("perturbation", name, names())
-        module = importlib.import_module(f".perturb.{name}", __package__)
-    return getattr(module, camel_case(name.rpartition(".")[2]))()
+    return load_from("perturbation", name, camel_case(name), names(), perturb.__name__)()
 
 
 class Perturbation:

@@ -55,7 +55,7 @@ class Sensors:
         self._model, self._robots = model, robots
         self._ids = {name: mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name) for name in views}
         self._renderers: dict[str, rendering.Renderer] = {}
-        self._past: deque[np.ndarray] = deque()
+        self._past: deque[tuple[np.ndarray, np.ndarray]] = deque()
         self._delay = 0
 
     def space(self, state_dim: int) -> spaces.Dict:
@@ -78,14 +78,22 @@ class Sensors:
     def note(self, data: Any) -> None:
         """To be called after every control step."""
         if self._delay:
-            self._past.append(physics_state(self._model, data))
+            self._past.append((physics_state(self._model, data), self._model.geom_rgba.copy()))
 
     def observe(self, data: Any) -> dict[str, Any]:
         """{"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}."""
-        if self._delay:
-            data = mujoco.MjData(self._model)
-            mujoco.mj_setState(self._model, data, self._past[0], STATE_KIND)
-            refresh(self._model, data)
+        if not self._delay:
+            return self._observe(data)
+        state, colours = self._past[0]
+        data, now = mujoco.MjData(self._model), self._model.geom_rgba.copy()
+        mujoco.mj_setState(self._model, data, state, STATE_KIND)
+        refresh(self._model, data)
+        self._model.geom_rgba[:] = colours  # some tasks paint what has been done
+        seen = self._observe(data)
+        self._model.geom_rgba[:] = now
+        return seen
+
+    def _observe(self, data: Any) -> dict[str, Any]:
         size = self.image_size
         agent_pos = np.concatenate([robot.state(data) for robot in self._robots])
         pixels = {name: self.frame(data, name, size, size, self.quality) for name in self.cameras}

@@ -207,6 +207,30 @@ def test_what_is_stored_with_data_is_enough_to_convert(name):
     env.close()
 
 
+@pytest.mark.parametrize("space", ["ee6d_delta", "ee6d_absolute"])
+@pytest.mark.parametrize("columns", [[0.0] * 6, [1.0, 0.0, 0.0, 2.0, 0.0, 0.0]])
+def test_six_numbers_that_are_no_rotation_are_refused(space, columns):
+    env = envs.make("reach", image_size=8, action_space=space)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="no rotation has the columns"):
+        env.step(np.array([0.0, 0.0, 0.0, *columns, 1.0]))
+    env.close()
+
+
+def test_a_restored_state_holds_on_to_what_the_gripper_holds():
+    env = envs.make("pick", image_size=8)
+    expert = env.definition.expert()
+    env.reset(seed=0)
+    done = False
+    while not done:
+        *_, terminated, truncated, info = env.step(expert.act(env))
+        done = terminated or truncated
+    assert info["is_success"]
+    env.set_physics_state(env.physics_state())
+    assert env.goals()[0, -1] == -1.0
+    env.close()
+
+
 def test_names_that_are_not_of_commands_are_refused():
     assert [arm.joints for arm in layout(command_names(ARMS))] == [7]
     with pytest.raises(ValueError, match="not the names of an arm's commands: x, y"):

@@ -7,8 +7,10 @@ import pytest
 
 from vlasandbox import envs
 from vlasandbox.envs import perturbation
-from vlasandbox.envs.axis import LEVELS
+from vlasandbox.envs.axis import LEVELS, movable_bodies, object_geoms
+from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.gl import mujoco
+from vlasandbox.envs.tasks.pick import _lift
 
 AXES = perturbation.names()
 SEEDS = range(6)
@@ -164,14 +166,88 @@ def test_physics_stays_sane_at_the_highest_level(axis):
     assert successes >= 11
 
 
-def test_distractors_stand_on_the_table_apart_from_everything(nominal):
-    env = envs.make("pick", image_size=8, perturb="distractors=5")
+@pytest.mark.parametrize("task", ["pick", "place", "sort", "push"])
+def test_distractors_stand_on_the_table_apart_from_everything(task):
+    env = envs.make(task, image_size=8, perturb="distractors=5")
+    bodies = [mujoco.mj_name2id(env.model, mujoco.mjtObj.mjOBJ_BODY, f"distractor_{i}") for i in range(5)]
     for seed in SEEDS:
         env.reset(seed=seed)
-        bodies = [mujoco.mj_name2id(env.model, mujoco.mjtObj.mjOBJ_BODY, f"distractor_{i}") for i in range(5)]
-        shown = [body for body in bodies if env.data.xpos[body, 2] > 0]
-        assert len(shown) >= 3
-        for body in shown:
-            others = [env.scenario.target, *env.scenario.others, *(b for b in shown if b != body)]
-            assert np.linalg.norm(env.data.xpos[others, :2] - env.data.xpos[body, :2], axis=1).min() > 0.06
+        shown = [int(env.model.body_geomadr[body]) for body in bodies if env.data.xpos[body, 2] > 0]
+        assert shown
+        arm = env.model.body_rootid[env.model.site_bodyid[env.world.robot.site]]
+        others = np.flatnonzero(
+            (env.model.body_rootid[env.model.geom_bodyid] != arm)
+            & (env.model.geom_rbound > 0) & (env.model.geom_rgba[:, 3] > 0)
+        )  # fmt: skip
+        for geom in shown:
+            apart = [
+                mujoco.mj_geomDistance(env.model, env.data, geom, other, 1.0, None)
+                for other in others if other != geom and env.data.geom_xpos[other, 2] > -0.5
+            ]  # fmt: skip
+            assert min(apart) > 0.04
     env.close()
+
+
+def test_distractors_are_refused_where_there_is_no_room_for_one():
+    env = envs.make("push_t", image_size=8, perturb="distractors=1")
+    with pytest.raises(ValueError, match="'distractors': PushT leaves no room on the table"):
+        env.reset(seed=0)
+    env.close()
+
+
+@pytest.mark.parametrize("task", ["pick", "push_t", "insert_peg", "detour"])
+def test_objects_of_another_mass_fall_as_fast(task):
+    env = envs.make(task, image_size=8, perturb="mass=5")
+    env.reset(seed=0)
+    dofs = env.model.body_dofadr[movable_bodies(env.model)]
+    env.data.qpos[env.model.jnt_qposadr[env.model.dof_jntid[dofs]] + 2] += 0.3
+    mujoco.mj_forward(env.model, env.data)
+    assert np.allclose(env.data.qacc[dofs + 2], -9.81, atol=1e-3)
+    env.close()
+
+
+@pytest.mark.parametrize("axis", ["object_size", "object_shape"])
+def test_an_object_of_several_parts_stays_in_one_piece_and_on_the_table(axis):
+    env = envs.make("push_t", image_size=8, perturb=f"{axis}=5")
+    for seed in SEEDS:
+        env.reset(seed=seed)
+        bar, stem = object_geoms(env.model)
+        apart = np.abs(env.model.geom_pos[bar] - env.model.geom_pos[stem])[:2]
+        touching = env.model.geom_size[bar, :2] + env.model.geom_size[stem, :2]
+        assert np.isclose(apart, touching).any()
+        assert env.data.geom_xpos[bar, 2] == pytest.approx(env.model.geom_size[bar, 2], abs=5e-4)
+    env.close()
+
+
+def test_larger_and_smaller_objects_are_not_lifted_while_they_stand():
+    env = envs.make("pick", image_size=8, perturb="object_size=5")
+    for seed in SEEDS:
+        env.reset(seed=seed)
+        assert all(abs(_lift(env.world, int(body))) < 1e-3 for body in movable_bodies(env.model))
+    env.close()
+
+
+def test_labels_of_a_delayed_picture_say_where_things_were():
+    now, late = (
+        collect_episode(envs.make("pick", image_size=32, perturb=text), 1_000_000)
+        for text in ("", "observation_delay=3")
+    )
+    wrist, age = list(now.images).index("wrist"), 3
+    assert np.array_equal(late.images["wrist"][age], now.images["wrist"][0])
+    assert np.array_equal(late.target_uv[age], now.target_uv[0])
+    assert not np.allclose(now.target_uv[age, wrist], now.target_uv[0, wrist], atol=0.02)
+
+
+def test_a_delayed_picture_has_the_paint_of_its_time():
+    late = envs.make("trace", image_size=32, perturb="observation_delay=5")
+    expert, drawn, seen = late.definition.expert(), [], []
+    late.reset(seed=0)
+    for _ in range(24):
+        picture = late.step(expert.act(late))[0]["pixels"]["front"]
+        drawn.append(late.render_frame("front", 32, 32, "fast"))
+        seen.append(picture)
+    age, _ = late.perturbation.delays(late.control_hz)
+    assert age > 0
+    assert late.definition.visited(late.world) > 5
+    assert all(np.array_equal(old, new) for old, new in zip(drawn, seen[age:], strict=False))
+    late.close()

@@ -89,7 +89,7 @@ def edit(path: Path, *keys: str, value: object) -> None:
         ("record pick --out new --control-hz nan", "control_hz nan cannot be stored"),
         ("record pick --out new --workers 0", "workers is 0, but must be at least 1"),
         ("record no.such.task --out new", "unknown task 'no.such.task': no such module; valid: "),
-        ("record os.path --out new", "task 'os.path': the module has no class Path"),
+        ("record os.path --out new", "task 'os.path': the module has no Path"),
         ("record pick --out data", "data holds episodes with other settings"),
         ("record pick --out run", "run is not empty and was not recorded by vlasandbox"),
         ("eval data", "no policy in 'data'"),

@@ -12,11 +12,11 @@ from ..task import Scenario, Task, World
 SIZE = 0.022
 """Half size [m]."""
 GAP = 0.05
-"""Free space around each [m]."""
+"""Free space around each, about [m]."""
 HIDDEN = (0.0, 0.0, -1.0)
 """Where those that are not shown wait [m]."""
 TRIES = 200
-"""Places tried for each; one that fits nowhere stays hidden."""
+"""Places tried for each; one that fits nowhere stays hidden, if another stands."""
 
 
 class Distractors(Axis):
@@ -38,24 +38,36 @@ class Distractors(Axis):
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
     ) -> Scenario:
-        """Places and paints `level` of them."""
+        """Places and paints `level` of them.
+
+        Raises:
+            ValueError: the task fills the table.
+        """
         model, data = world.model, world.data
         mujoco.mj_kinematics(model, data)
-        robots = {model.body_rootid[model.site_bodyid[robot.site]] for robot in world.robots}
-        solid = [
-            geom
-            for geom in range(model.ngeom)
-            if model.body_rootid[model.geom_bodyid[geom]] not in robots and model.geom_rbound[geom] > 0
-        ]
-        taken = [(*data.geom_xpos[geom, :2], model.geom_rbound[geom]) for geom in solid]
+        robots = [model.body_rootid[model.site_bodyid[robot.site]] for robot in world.robots]
+        seen = (model.geom_rbound > 0) & (model.geom_rgba[:, 3] > 0)  # a plane has no bound
+        solid = np.flatnonzero(seen & ~np.isin(model.body_rootid[model.geom_bodyid], robots))
+        placed: list[np.ndarray] = []
         for number in range(level):
             body = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, f"distractor_{number}")
             shade = rng.uniform(0.15, 0.85)
             model.geom_rgba[model.body_geomadr[body]] = [shade, 0.6 * shade, shade, 1.0]
             for _ in range(TRIES):
-                place = rng.uniform(WORKSPACE[0] - 0.03, WORKSPACE[1] + 0.03)
-                if all(np.hypot(place[0] - x, place[1] - y) > r + SIZE + GAP for x, y, r in taken):
-                    model.body_pos[body] = [*place, SIZE]
-                    taken.append((*place, SIZE))
+                place = np.append(rng.uniform(WORKSPACE[0] - 0.03, WORKSPACE[1] + 0.03), SIZE)
+                apart = [float(np.linalg.norm(place - other)) - SIZE for other in placed]
+                if min([*apart, _clearance(world, solid, place)]) > SIZE + GAP:
+                    model.body_pos[body] = place
+                    placed.append(place)
                     break
+        if not placed:
+            raise ValueError(f"perturbation 'distractors': {type(task).__name__} leaves no room on the table")
         return scenario
+
+
+def _clearance(world: World, geoms: np.ndarray, place: np.ndarray) -> float:
+    """From a place to the nearest of the boxes around `geoms` [m]."""
+    turn = world.data.geom_xmat[geoms].reshape(-1, 3, 3)
+    local = np.einsum("gji,gj->gi", turn, place - world.data.geom_xpos[geoms])
+    centres, halves = np.split(world.model.geom_aabb[geoms], 2, axis=1)
+    return float(np.linalg.norm(np.maximum(np.abs(local - centres) - halves, 0.0), axis=1).min())

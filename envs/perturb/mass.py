@@ -9,7 +9,9 @@ from ..task import Scenario, Task, World
 class Mass(Axis):
     """20 % for each level, one factor for all objects of a scene."""
 
-    fields = ("body_mass", "body_inertia", "body_subtreemass", "body_invweight0", "dof_invweight0")
+    fields = (
+        "body_mass", "body_inertia", "body_subtreemass", "body_invweight0", "dof_invweight0", "dof_M0",
+    )  # fmt: skip
     affects = frozenset({"physics"})  # things settle a little differently
 
     def scene(
@@ -20,7 +22,9 @@ class Mass(Axis):
         model = world.model
         for array in (model.body_mass, model.body_inertia, model.body_subtreemass):
             array[bodies] *= scale
-        # How hard contacts push follows from these; MuJoCo computes them once, when it compiles.
+        # Computed once, when MuJoCo compiles: how hard contacts push, how inert a body on its own is.
+        dofs = np.isin(model.dof_bodyid, bodies)
         model.body_invweight0[bodies] /= scale
-        model.dof_invweight0[np.isin(model.dof_bodyid, bodies)] /= scale
+        model.dof_invweight0[dofs] /= scale
+        model.dof_M0[dofs] *= scale
         return scenario

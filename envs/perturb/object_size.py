@@ -9,7 +9,7 @@ from ..task import Scenario, Task, World
 class ObjectSize(Axis):
     """5 % for each level, one factor for all objects of a scene."""
 
-    fields = ("geom_size", "geom_rbound", "geom_aabb", "bvh_aabb")
+    fields = ("geom_size", "geom_pos", "geom_rbound", "geom_aabb", "bvh_aabb")
     affects = frozenset({"images", "physics"})
 
     def scene(
@@ -21,7 +21,7 @@ class ObjectSize(Axis):
 
 
 def scale_geoms(world: World, scale: np.ndarray) -> None:
-    """Scales the boxes of all movable objects along their axes, and sets them down on their new undersides.
+    """Scales all movable objects along their axes, and sets them down on their new undersides.
 
     The boxes around them, by which MuJoCo sorts out what cannot touch, must grow along.
     """
@@ -29,10 +29,12 @@ def scale_geoms(world: World, scale: np.ndarray) -> None:
     geoms = object_geoms(model)
     higher = model.geom_size[geoms, 2] * (scale[2] - 1)
     model.geom_size[geoms] *= scale
+    model.geom_pos[geoms] *= scale
     model.geom_aabb[geoms, 3:] *= scale
     model.geom_rbound[geoms] = np.linalg.norm(model.geom_size[geoms], axis=1)
-    for geom, rise in zip(geoms, higher, strict=True):
-        body = model.geom_bodyid[geom]
+    bodies, first = np.unique(model.geom_bodyid[geoms], return_index=True)
+    for body, rise in zip(bodies, higher[first], strict=True):
         nodes = slice(model.body_bvhadr[body], model.body_bvhadr[body] + model.body_bvhnum[body])
+        model.bvh_aabb[nodes, :3] *= scale
         model.bvh_aabb[nodes, 3:] *= np.maximum(scale, 1)
         world.data.qpos[model.jnt_qposadr[model.body_jntadr[body]] + 2] += rise

@@ -1,10 +1,9 @@
 """The robots: one module each, with a function `arms()` that gives the arms it consists of."""
 
-import importlib
 import pkgutil
 from typing import TYPE_CHECKING
 
-from ..names import check_name
+from ..names import load_from
 
 if TYPE_CHECKING:
     from ..robot import Robot
@@ -21,6 +20,4 @@ def load(name: str) -> "tuple[Robot, ...]":
     Raises:
         ValueError: no such robot.
     """
-    if "." in name:
-        return importlib.import_module(name).arms()
-    return importlib.import_module(f".{check_name('robot', name, names())}", __package__).arms()
+    return load_from("robot", name, "arms", names(), __name__)()

@@ -3,13 +3,11 @@
 A task with parameters is called with them: "insert_peg:clearance=0.001"; several are separated by commas.
 """
 
-import importlib
-import importlib.util
 import inspect
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from ..names import check_name
+from ..names import camel_case, check_module, check_name, load_from
 
 if TYPE_CHECKING:
     from ..task import Task
@@ -26,13 +24,7 @@ def check(name: str) -> str:
     Raises:
         ValueError: there is none.
     """
-    module = name.partition(":")[0]
-    if "." not in module:
-        check_name("task", module, names())
-    elif not _exists(module):
-        raise ValueError(
-            f"unknown task {module!r}: no such module; valid: {', '.join(names())}, or a module's dotted name"
-        )
+    check_module("task", name.partition(":")[0], names())
     return name
 
 
@@ -53,12 +45,8 @@ def task_class(name: str) -> "type[Task]":
     Raises:
         ValueError: no such task.
     """
-    name = check(name).partition(":")[0]
-    module = importlib.import_module(name if "." in name else f".{name}", __package__)
-    class_name = camel_case(name.rpartition(".")[2])
-    if not hasattr(module, class_name):
-        raise ValueError(f"task {name!r}: the module has no class {class_name}")
-    return getattr(module, class_name)
+    name = name.partition(":")[0]
+    return load_from("task", name, camel_case(name), names(), __name__)
 
 
 def load(name: str, robot: str | None = None) -> "Task":
@@ -82,18 +70,6 @@ def load(name: str, robot: str | None = None) -> "Task":
     for arm in arms:
         arm.limits = task.limits(arm.limits)
     return task(arms, **_parsed(name, task, parameters))
-
-
-def camel_case(name: str) -> str:
-    """`stack_cubes` -> `StackCubes`."""
-    return "".join(part.capitalize() for part in name.split("_"))
-
-
-def _exists(dotted: str) -> bool:
-    try:
-        return importlib.util.find_spec(dotted) is not None
-    except ModuleNotFoundError:  # of a package above it
-        return False
 
 
 def _parsed(name: str, task: type["Task"], text: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class DetourScenario(Scenario):
     mark: int
     """Body of the mark that is asked for."""
     other: int
-    walls: dict[int, Float[np.ndarray, " 3"]]
+    walls: dict[int, Float[np.ndarray, " 2"]]
     """Body of each wall -> where it stands [m]."""
     way: Way
     """To the mark, round its wall. Its side is in no observation."""
@@ -113,8 +113,8 @@ class Detour(Task):
             world.model.body_pos[marks[slot]] = [*(centre + sign * MARK_AT * ahead), 0.0005]
             paint(world.model, marks[slot], colour)
             wall = body_id(world.model, f"wall_{slot}")
-            walls[wall] = np.array([*(centre + sign * WALL_AT * ahead), WALL[2]])
-            put(world, wall, walls[wall], angle)
+            walls[wall] = centre + sign * WALL_AT * ahead
+            put(world, wall, np.append(walls[wall], WALL[2]), angle)
         meanings = [Meaning.of("name", mark=f"{colour} mark") for colour in colours]
         start = np.array([[*centre, rng.uniform(0.020, 0.035), 0.0, -1.0]])
         side = int(rng.choice(list(SIDES)))
@@ -146,7 +146,7 @@ class Detour(Task):
         """A wall was pushed, or the gripper went too high."""
         return bool(
             world.data.site_xpos[world.robot.site, 2] > TOO_HIGH
-            or any(distance(world.data.xpos[wall], at) > PUSHED for wall, at in scenario.walls.items())
+            or any(distance(world.data.xpos[wall, :2], at) > PUSHED for wall, at in scenario.walls.items())
         )
 
     def progress(self, world: World, scenario: DetourScenario) -> float:

@@ -21,7 +21,9 @@ from ..robot import Robot
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
-PEG = Shape((0.016, 0.016, 0.040), yaw=0.25, grasp=0.012, ballast=0.043)
+PEG = Shape((0.016, 0.016, 0.040), yaw=0.25, grasp=0.012)
+BALLAST = 0.043
+"""Depth of the peg's centre of mass below its centre [m]."""
 PEG_RGBA = (0.55, 0.40, 0.62, 1.0)
 MASS, INERTIA = 0.1, 5e-5
 """Of the peg [kg], about every axis [kg m^2]."""
@@ -92,7 +94,7 @@ class InsertPeg(Task):
         peg.explicitinertial = True
         # The weight hangs below the foot, so that the peg rights itself however it falls: fingers that only
         # point down could not stand it up.
-        peg.mass, peg.ipos, peg.inertia = MASS, [0, 0, -PEG.ballast], [INERTIA] * 3
+        peg.mass, peg.ipos, peg.inertia = MASS, [0, 0, -BALLAST], [INERTIA] * 3
         peg.add_geom(
             type=mujoco.mjtGeom.mjGEOM_BOX, size=PEG.size, rgba=PEG_RGBA,
             condim=4, friction=[0.6, 0.01, 0.001], contype=1, conaffinity=1,

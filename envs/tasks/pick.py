@@ -10,7 +10,7 @@ from ..dealing import deal
 from ..expert import Expert
 from ..experts.pick import PickExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, fell_off, from_gripper
+from ..objects import RGBA, SHAPES, Shape, add_object, fell_off, from_gripper, half_sizes
 from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -36,8 +36,6 @@ class PickScenario(Scenario):
     """The other bodies."""
     shape: Shape
     """Of the target."""
-    rest_heights: dict[int, float]
-    """Height of each body's centre at rest [m]."""
 
 
 class Pick(Task):
@@ -81,13 +79,12 @@ class Pick(Task):
             others=tuple(bodies[1:]),
             start=waiting(rng),
             shape=chosen[0],
-            rest_heights={body: shape.height for body, shape in zip(bodies, chosen, strict=True)},
         )
 
     def is_success(self, world: World, scenario: PickScenario) -> bool:
         """The target is up and nothing else is."""
-        return _lift(world, scenario, scenario.target) >= LIFT and all(
-            _lift(world, scenario, body) <= DISTURBED for body in scenario.others
+        return _lift(world, scenario.target) >= LIFT and all(
+            _lift(world, body) <= DISTURBED for body in scenario.others
         )
 
     def has_failed(self, world: World, scenario: PickScenario) -> bool:
@@ -97,7 +94,7 @@ class Pick(Task):
     def progress(self, world: World, scenario: PickScenario) -> float:
         """0.3 for closeness of the gripper, 0.2 for the grasp, 0.5 for the height."""
         held = scenario.target in world.held()
-        lift = min(max(_lift(world, scenario, scenario.target) / LIFT, 0.0), 1.0) if held else 0.0
+        lift = min(max(_lift(world, scenario.target) / LIFT, 0.0), 1.0) if held else 0.0
         return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4) + 0.2 * held + 0.5 * lift
 
     def stage(self, world: World, scenario: PickScenario) -> str:
@@ -122,6 +119,6 @@ class Pick(Task):
         return [Meaning.of("name", object=f"{colour} {kind}") for colour in RGBA for kind in SHAPES]
 
 
-def _lift(world: World, scenario: PickScenario, body: int) -> float:
+def _lift(world: World, body: int) -> float:
     """Of a body's centre above its place at rest [m]."""
-    return float(world.data.xpos[body, 2] - scenario.rest_heights[body])
+    return float(world.data.xpos[body, 2] - half_sizes(world.model, body)[2])
