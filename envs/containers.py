@@ -20,7 +20,7 @@ INSIDE_X, INSIDE_Y = (TRAY_HALF - 0.01).tolist()
 FLOATING = 0.07
 """A body whose centre is higher above the table [m] is not in a tray yet."""
 TRAY_AREA = (np.array([0.57, 0.07]), np.array([0.59, 0.13]))
-"""Corners of the rectangle of the left tray's centre, x and y [m]; the right one's is its mirror image."""
+"""Corners of the rectangle of the right tray's centre, x and y [m]; the left one's is its mirror image."""
 BESIDE = (np.array([0.38, -0.16]), np.array([0.45, 0.16]))
 """Corners of the rectangle from which the centres of objects beside the trays are drawn, x and y [m]."""
 

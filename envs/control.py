@@ -123,11 +123,6 @@ class ActionSpace:
         return self.name.partition("_")[2]
 
     @property
-    def command_dim(self) -> int:
-        """Length of a command, all arms in one."""
-        return sum(JOINTS + arm.joints for arm in self.arms)
-
-    @property
     def dims(self) -> tuple[str, ...]:
         """Names of an action's numbers."""
         mark = "" if self.mode == "absolute" else "d"

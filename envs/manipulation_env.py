@@ -253,6 +253,7 @@ class ManipulationEnv(gymnasium.Env):
         observation_delay, action_delay = self.perturbation.delays(self.control_hz)
         self._controller.hold(self.data, action_delay)
         self._sensors.begin(self.data, observation_delay)
+        self._origin = self._controller.reference
         self._steps = self._held = 0
         self._lost = False
         self._progress = 0.0

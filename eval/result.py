@@ -104,6 +104,9 @@ class EvalResult:
     spec: dict[str, Any]
     """Environment specification (`ManipulationEnv.spec_dict`)."""
     versions: dict[str, str]
+    undecodable: float = 0.0
+    """Share of the chunks, those of the batch's spare rows too, that were no valid sequence of ids; their codec
+    completed them."""
 
     @property
     def successes(self) -> int:

@@ -134,6 +134,7 @@ def evaluate(
         lanes=LANES,
         threads=THREADS,
         evaluations=asked.head.evaluations,
+        undecodable=asked.head.undecodable,
         sampling=sampling,
         device=str(asked.device),
         latency=latency,

@@ -63,6 +63,12 @@ def cautions(summary: Summary) -> list[str]:
         for row in summary.rows
         if (errors := row.endings["error"])
     ]
+    notes += [
+        f"Caution: {share:.1%} of the chunks of {row.name} ({row.judged}) were no valid sequence of ids; its "
+        "codec completed them."
+        for row in summary.rows
+        if (share := statistics.mean(result.undecodable for result in row.results))
+    ]
     most = max(row.success.trainings for row in summary.rows)
     notes += [
         f"Caution: {row.name} has {row.success.trainings} trainings of {most} ({row.judged}); its rate is "

@@ -87,6 +87,12 @@ def cautions(cells: list[Cell]) -> list[str]:
     notes = [f"Caution: not the same for all policies: {name}." for name in unequal]
     if any(episode.seed not in TEST for result in results for episode in result.episodes):
         notes.append("Caution: not all seeds are from the test range; policies may have been chosen on them.")
+    notes += [
+        f"Caution: {result.undecodable:.1%} of the chunks of {result.policy} ({result.condition}) were no "
+        "valid sequence of ids; its codec completed them."
+        for result in results
+        if result.undecodable
+    ]
     return errors + notes
 
 

@@ -133,7 +133,11 @@ def _known(base: type) -> str:
     """Implementations that ship with us: the folder named like the base's module, in the plural."""
     try:
         folder = importlib.import_module(f"{base.__module__}s")
-        names = [f"{folder.__name__}.{info.name}.Config" for info in pkgutil.iter_modules(folder.__path__)]
+        names = [
+            f"{folder.__name__}.{info.name}.Config"
+            for info in pkgutil.iter_modules(folder.__path__)
+            if info.name[0] != "_"
+        ]
     except (ImportError, AttributeError):
         names = [f"{base.__module__}.{base.__qualname__}"]
     return ", ".join(sorted(names)) + ", or the dotted name of your own"

@@ -32,7 +32,7 @@ class GroundingConfig:
     cells: int = 4
     """Cells along a side of each patch: what makes a token tell where in its patch the object is."""
     position: float = 0.5
-    """L1 error of the named object's position in the robot's base frame, in units of 10 cm."""
+    """L1 error of the named object's position in the world, in units of 10 cm."""
 
     def __post_init__(self) -> None:
         if min(self.heat, self.position) < 0 or self.cells < 1:

@@ -58,6 +58,11 @@ class ActionHead(nn.Module, ABC):
     def evaluations(self) -> int:
         """Forward passes per sampled chunk (of the action network, or of the trunk for token heads)."""
 
+    @property
+    def undecodable(self) -> float:
+        """Share of the chunks sampled so far whose ids were no valid sequence; their codec completed them."""
+        return 0.0
+
 
 class ContinuingHead(ActionHead, ABC):
     """A head that can draw a chunk which goes on from the one that is being executed."""

@@ -80,6 +80,8 @@ class LanguageBackbone(nn.Module):
     num_kv_heads: int
     head_dim: int
     rope_theta: float
+    rope_type: str
+    """How rotary rates follow from it; "default": as in the first paper."""
     embedding_scale: float
     """Root mean square of the word embeddings."""
 
@@ -96,7 +98,8 @@ class LanguageBackbone(nn.Module):
         self.dim, self.num_layers = config.hidden_size, config.num_hidden_layers
         self.num_heads, self.num_kv_heads = config.num_attention_heads, config.num_key_value_heads
         self.head_dim = getattr(config, "head_dim", None) or self.dim // self.num_heads
-        self.rope_theta = config.rope_parameters["rope_theta"]
+        rope = config.rope_parameters
+        self.rope_theta, self.rope_type = rope["rope_theta"], rope.get("rope_type", "default")
         self.embedding_scale = float(self.words.weight.detach().square().mean().sqrt())
 
     @property

@@ -93,6 +93,8 @@ class Trunk(nn.Module):
     """Width of one head (e)."""
     rope_theta: float
     """Base of the rotary position embedding (rotate-half layout)."""
+    rope_type: str
+    """How its rates follow from it, in the words of transformers."""
     embedding_scale: float
     """Root mean square of the word embeddings; tokens made for `extend` should start at this scale."""
 
@@ -116,6 +118,7 @@ class Trunk(nn.Module):
         self.dim, self.num_layers = self.language.dim, self.language.num_layers
         self.num_heads, self.num_kv_heads = self.language.num_heads, self.language.num_kv_heads
         self.head_dim, self.rope_theta = self.language.head_dim, self.language.rope_theta
+        self.rope_type = self.language.rope_type
         self.embedding_scale = self.language.embedding_scale
 
         self.encoder = config.encoder.build(self.dim if config.film else None, architecture.get("encoder"))
@@ -220,7 +223,7 @@ class Trunk(nn.Module):
         images = prefix.image_tokens
         assert images is not None
         v, n = images.shape[1:3]
-        if not self.config.film:
+        if not self.config.film and self.config.grounding.heat:
             images = rearrange(prefix.hidden[:, : v * n], "b (v n) d -> b v n d", v=v)
         index = torch.arange(prefix.mask.shape[1], device=prefix.mask.device)
         last = (index * prefix.mask).argmax(dim=1)

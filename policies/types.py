@@ -74,7 +74,7 @@ class Grounding:
     uv: Float[Tensor, "b v 2"]
     """Image coordinates of its centre in [0, 1], (0, 0) top left; outside that range if not in view."""
     xyz: Float[Tensor, "b 3"]
-    """Position of the object in the robot's base frame [m]."""
+    """Position of the object in the world [m]."""
 
     def to(self, device: torch.device | str) -> "Grounding":
         """The same labels on `device`."""

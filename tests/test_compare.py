@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -44,6 +45,15 @@ def test_errors_are_said_aloud_and_left_out_of_pairs():
     comparison = compare([result("a", "esss"), result("b", "sfsf")])
     assert any("1 of 4 episodes of a (test) raised an error" in sentence for sentence in comparison.verdicts)
     assert comparison.pairs[0].table.n == 3
+
+
+def test_chunks_that_could_not_be_decoded_are_said_aloud():
+    spelt, misspelt = result("a", "ssss"), replace(result("b", "sfsf"), undecodable=0.125)
+    sentence = (
+        "Caution: 12.5% of the chunks of b (test) were no valid sequence of ids; its codec completed them."
+    )
+    assert sentence in compare([spelt, misspelt]).verdicts
+    assert not any("of ids" in said for said in compare([spelt]).verdicts)
 
 
 def test_policies_come_best_first_and_the_expert_last():

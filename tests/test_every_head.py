@@ -227,7 +227,7 @@ def test_evaluations_are_what_sampling_really_costs(variant: str, monkeypatch: p
     for network in (m for m in head.modules() if isinstance(m, ActionNetwork)):
         network.register_forward_hook(lambda *_: calls.append("network"))
     with torch.no_grad():
-        head.sample(trunk.prefix(episode()[0]), generators(*range(T)))
+        head.sample(trunk.prefix(episode()[0][:1]), generators(0))  # rows of a batch may end at other ids
     assert len(calls) == head.evaluations
 
 

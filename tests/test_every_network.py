@@ -252,7 +252,7 @@ def trunk_of(dim: int, layers: int, heads: int, kv_heads: int, head_dim: int) ->
     torch.nn.Module.__init__(trunk)
     trunk.dim, trunk.num_layers, trunk.num_heads = dim, layers, heads
     trunk.num_kv_heads, trunk.head_dim = kv_heads, head_dim
-    trunk.rope_theta, trunk.embedding_scale = 1e4, 1.0
+    trunk.rope_theta, trunk.rope_type, trunk.embedding_scale = 1e4, "default", 1.0
     return trunk
 
 

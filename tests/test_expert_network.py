@@ -114,6 +114,13 @@ def test_folder_lists_the_expert_and_unknown_names_are_rejected_with_the_closest
         default_config("vlasandbox.policies.codecs.bins")
 
 
+def test_rotary_rates_that_are_scaled_are_refused():
+    trunk = ToyTrunk()
+    trunk.rope_type = "llama3"
+    with pytest.raises(ValueError, match="valid: rope_type 'default'; the language model has 'llama3'"):
+        expert.Config(width=32).build(trunk, K, A)
+
+
 def test_an_odd_width_is_refused():
     with pytest.raises(ValueError, match="width must be even and positive, got 7"):
         expert.Config(width=7).build(ToyTrunk(), K, A)

@@ -9,7 +9,7 @@ from toy_trunk import ToyTrunk
 
 from vlasandbox.policies.heads import insulated
 from vlasandbox.policies.heads.flow import Config as FlowConfig
-from vlasandbox.policies.networks import expert
+from vlasandbox.policies.networks import expert, mlp_resnet, readout_mlp
 
 K, A = 4, 2
 CONFIG = insulated.Config(flow=FlowConfig(expert.Config(width=32, mlp=64)), alpha=3.0)
@@ -111,3 +111,10 @@ def test_acting_is_the_flows_alone():
 def test_an_impossible_weight_is_refused(alpha: float):
     with pytest.raises(ValueError, match="alpha must be positive and finite"):
         build(replace(CONFIG, alpha=alpha))
+
+
+@pytest.mark.parametrize("network", [mlp_resnet, readout_mlp])
+def test_a_network_that_would_teach_the_trunk_is_refused(network):
+    name = network.__name__.rpartition(".")[2]
+    with pytest.raises(ValueError, match=f"{name} runs the trunk, and so would teach it"):
+        build(replace(CONFIG, flow=FlowConfig(network.Config())))

@@ -76,8 +76,10 @@ def test_scores_on_the_cache_are_those_of_one_pass_for_every_codec(codec: CodecC
     seen = watched(head, monkeypatch)
     head.sample(prefix, generators()[:2])
     ((ids, logits),) = seen
-    assert logits.shape[1] == head.evaluations == head.codec.real(ids).sum(dim=1).max()
-    whole = head.logits(prefix, ids)[:, : head.evaluations]
+    lengths = head.codec.real(ids).sum(dim=1)
+    assert head.evaluations == round(lengths.float().mean().item())
+    assert logits.shape[1] == lengths.max()
+    whole = head.logits(prefix, ids)[:, : logits.shape[1]]
     torch.testing.assert_close(logits, whole, atol=1e-4, rtol=1e-4)
 
 
@@ -107,13 +109,12 @@ def test_the_grammar_lets_nothing_fail_and_without_it_failures_are_counted(codec
         head = tokens.Config(codec, "autoregressive", temperature=1.0, grammar=grammar).build(trunk, K, A)
         chunk = head.sample(trunk.prefix(torch.randn(B, 2)), generators())
         assert chunk.isfinite().all()
-        assert head.chunks == B
-        counts.append(head.failures)
+        counts.append(head.undecodable)
         actions, mask = torch.rand(B, K, A) * 2 - 1, torch.ones(B, K, dtype=torch.bool)
         loss, metrics = head.loss(trunk.prefix(torch.randn(B, 2)), actions, mask, torch.Generator())
         assert loss.isfinite().all()
         assert ("forbidden" in metrics) == (not grammar)
-    assert counts == [0, B]  # random weights spell nothing
+    assert counts == [0, 1]  # random weights spell nothing
     assert 0.05 < metrics["forbidden"] < 1
 
 

@@ -33,6 +33,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "no words": {"words": False},
     "rt-1": RT_1,
     "no film, mlp": {"film": False, "connector": mlp.Config()},
+    "no film, no heat": {
+        "film": False,
+        "connector": token_learner.Config(),
+        "grounding": GroundingConfig(heat=0.0),
+    },
     "qformer": {"connector": qformer.Config(queries=3, heads=2)},
     "perceiver": {"connector": perceiver.Config(latents=3, heads=2)},
     "keypoints": {"encoder": smallstem.Config(32, width=16), "connector": spatial_softmax.Config(4)},

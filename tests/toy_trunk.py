@@ -23,7 +23,7 @@ class ToyTrunk(Trunk):
     def __init__(self, seed: int = 0, kv_heads: int = 2) -> None:
         nn.Module.__init__(self)
         self.dim, self.num_layers, self.num_heads, self.num_kv_heads, self.head_dim = 32, 2, 4, kv_heads, 8
-        self.rope_theta, self.embedding_scale = 10_000.0, 0.5
+        self.rope_theta, self.rope_type, self.embedding_scale = 10_000.0, "default", 0.5
         width, e = self.dim, self.head_dim
         with torch.random.fork_rng():
             torch.manual_seed(seed)

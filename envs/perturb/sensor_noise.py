@@ -15,7 +15,10 @@ class SensorNoise(Axis):
     def observe(self, observation: dict[str, Any], level: int, rng: np.random.Generator) -> dict[str, Any]:
         """Adds normal noise."""
         pixels = {
-            name: np.clip(image + rng.normal(scale=4.0 * level, size=image.shape), 0, 255).astype(np.uint8)
+            name: (image + rng.normal(scale=4.0 * level, size=image.shape))
+            .round()
+            .clip(0, 255)
+            .astype(np.uint8)
             for name, image in observation["pixels"].items()
         }
         state = observation["agent_pos"]

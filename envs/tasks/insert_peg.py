@@ -34,7 +34,7 @@ DEPTH = 0.035
 PEG_AREA = (np.array([0.40, -0.12]), np.array([0.45, 0.12]))
 """Corners of the rectangle from which the peg's centre is drawn, x and y [m]."""
 HOLE_AREA = (np.array([0.53, 0.06]), np.array([0.58, 0.14]))
-"""The same for the left hole; the right one's is its mirror image."""
+"""The same for the right hole; the left one's is its mirror image."""
 SEATED = 0.006
 """The peg is in when its underside is this near to the table [m]."""
 NEAR = 0.05

@@ -25,7 +25,7 @@ YAW = 0.3
 SQUARE = 0.060
 """Half side of the squares [m]."""
 SLAB_AREA = (np.array([0.40, 0.06]), np.array([0.44, 0.14]))
-"""Corners of the rectangle for the left slab's centre, x and y [m]; the right one's is its mirror image."""
+"""Corners of the rectangle for the right slab's centre, x and y [m]; the left one's is its mirror image."""
 SQUARE_AREA = (np.array([0.555, 0.08]), np.array([0.58, 0.14]))
 """The same for the squares."""
 ON = 0.025

@@ -18,7 +18,7 @@ from ..task import Scenario, Task, World
 
 CUBE = SHAPES["cube"]
 CUBE_AREA = (np.array([0.40, 0.05]), np.array([0.46, 0.12]))
-"""Corners of the rectangle for the left cube's centre, x and y [m]; the right one's is its mirror image."""
+"""Corners of the rectangle for the right cube's centre, x and y [m]; the left one's is its mirror image."""
 INSIDE, WALL = 0.075, 0.004
 """Half width of a bin and half thickness of its walls [m]."""
 HEIGHT = 0.08

@@ -127,13 +127,13 @@ class Fast(ActionCodec):
     def decode(self, ids: Int[Tensor, "b m"]) -> tuple[Float[Tensor, "b k a"], Bool[Tensor, " b"]]:
         """The chunk of the coefficients that the pieces spell; a row of too many or too few fails."""
         self._bpe()
-        total = self.chunk * self.action_dim
+        total, low = self.chunk * self.action_dim, int(self.low)
         rows, failed = [], []
         for row in ids.tolist():
             pieces = row[: row.index(self.end)] if self.end in row else row
             symbols = [symbol for i in pieces for symbol in self._pieces[i]]
             failed.append(len(symbols) != total)
-            numbers = [symbol + int(self.low) for symbol in symbols[:total]]
+            numbers = [symbol + low for symbol in symbols[:total]]
             rows.append(numbers + [0] * (total - len(numbers)))
         spectrum = rearrange(torch.tensor(rows, device=ids.device), "b (f a) -> b f a", a=self.action_dim)
         with torch.autocast(ids.device.type, enabled=False):

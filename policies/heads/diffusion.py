@@ -28,7 +28,7 @@ from ..types import Prefix
 class Config(HeadConfig):
     """A generative head: it can follow any of several ways of doing the task."""
 
-    SAMPLING = ("steps", "temperature", "sampler", "bound")
+    SAMPLING = ("steps", "temperature", "sampler", "bound", "clip")
 
     network: NetworkConfig = field(default_factory=expert.Config)
     prediction: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"

@@ -51,12 +51,16 @@ class Config(HeadConfig):
         """The head, sized for `trunk`.
 
         Raises:
-            ValueError: a weight that is not positive and finite, or an impossible option of either part.
+            ValueError: a weight that is not positive and finite, a network of the flow that runs the trunk
+                again, or an impossible option of either part.
         """
         if not 0 < self.alpha < math.inf:
             raise ValueError(f"alpha must be positive and finite, got {self.alpha}")
-        spoken = self.tokens.build(trunk, chunk, action_dim)
-        return Insulated(spoken, self.flow.build(trunk, chunk, action_dim), self.alpha)
+        spoken, flow = (part.build(trunk, chunk, action_dim) for part in (self.tokens, self.flow))
+        if hasattr(flow.network, "trunk"):
+            name = type(self.flow.network).__module__.rpartition(".")[2]
+            raise ValueError(f"insulated: flow.network {name} runs the trunk, and so would teach it")
+        return Insulated(spoken, flow, self.alpha)
 
 
 class Insulated(ActionHead):

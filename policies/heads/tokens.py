@@ -59,7 +59,7 @@ class Config(HeadConfig):
     does not learn the hidden ids themselves."""
     grammar: bool = True
     """Whether only ids that the codec allows at a place are scored, in training and sampling, so that all
-    that is sampled can be decoded. Without it (pi0-FAST) `Tokens.failures` counts what could not."""
+    that is sampled can be decoded. Without it (pi0-FAST) `Tokens.undecodable` says how often that failed."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Tokens":
         """The head, sized for `trunk`, which it keeps a reference to and extends.
@@ -92,8 +92,7 @@ class Tokens(ActionHead):
         # In a tuple, or the trunk's parameters would be this head's too and be saved twice.
         self.trunk = (trunk,)
         self.chunk, self.action_dim = chunk, action_dim
-        self.chunks = self.failures = 0
-        """Chunks sampled so far, and those among them whose ids were no valid sequence."""
+        self.chunks = self.failures = 0  # sampled so far, and those among them that were no valid sequence
         name = type(self.codec).__name__
         if self.codec.centres is None and (config.smoothing or config.decode == "expectation"):
             raise ValueError(
@@ -165,6 +164,11 @@ class Tokens(ActionHead):
         if noise is not None:
             scores = scores / self.config.temperature + noise
         return scores.argmax(dim=-1)
+
+    @property
+    def undecodable(self) -> float:
+        """See `ActionHead`."""
+        return self.failures / max(self.chunks, 1)
 
     def noise(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "b m v"] | None:
         """Gumbel noise for whole sequences, row i from `generators[i]`: as much as the longest one takes, so
@@ -255,12 +259,12 @@ class Autoregressive(Tokens):
         self.embedding = nn.Embedding(self.codec.vocab_size, trunk.dim)
         nn.init.normal_(self.embedding.weight, std=trunk.embedding_scale)
         self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
-        self._passes = self.codec.length
+        self._scored = 0  # ids of all chunks so far
 
     @property
     def evaluations(self) -> int:
-        """One pass of the trunk per token; where sequences end by themselves, those of the last batch."""
-        return self._passes
+        """One pass of the trunk per token; where sequences end by themselves, the mean of all so far."""
+        return round(self._scored / self.chunks) if self.chunks else self.codec.length
 
     def logits(
         self, prefix: Prefix, ids: Int[Tensor, "b m"], blank: Bool[Tensor, "b m"] | None = None
@@ -287,9 +291,10 @@ class Autoregressive(Tokens):
             chosen = self.choose(scores, allowed, None if noise is None else noise[:, slot : slot + 1])
             ids[:, slot] = chosen.squeeze(1)
             logits.append(scores)
-            self._passes = slot + 1
             over = end is not None and (ids[:, : slot + 1] == end).any(dim=1).all()
             if over or slot + 1 == self.codec.length:
                 break
             token = self.slots[slot + 1] + self.embedding(chosen)
+        ends = F.pad(ids == end, (0, 1), value=True).int().argmax(dim=1) if end is not None else None
+        self._scored += ids.numel() if ends is None else int((ends + 1).clamp(max=self.codec.length).sum())
         return self.actions(ids, torch.cat(logits, dim=1))

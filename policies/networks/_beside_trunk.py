@@ -63,7 +63,16 @@ class BesideTrunk(ActionNetwork):
     rotary_rate: Tensor
 
     def __init__(self, trunk: Trunk, chunk: int, causal: bool) -> None:
+        """
+        Raises:
+            ValueError: rotary rates of the trunk that are scaled, as Llama 3's.
+        """
         super().__init__()
+        if trunk.rope_type != "default":
+            raise ValueError(
+                f"a network beside the trunk needs its plain rotary rates, valid: rope_type 'default'; the "
+                f"language model has {trunk.rope_type!r}. Networks readout_mlp and mlp_resnet can do with it"
+            )
         self.chunk, self.causal = chunk, causal
         self.sharing = trunk.num_heads // trunk.num_kv_heads
         exponents = torch.arange(0, trunk.head_dim, 2) / trunk.head_dim
