@@ -49,9 +49,9 @@ def row(task: str) -> str:
 
 
 def main() -> None:
-    """Writes the picture and prints the table."""
+    """Prints the table, and writes the picture if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, nargs="?", help="picture of all tasks; none if not given")
     out = parser.parse_args().out
     print("| task | stages | time limit | meanings | sentences: plain / train / held out |")
     print("|---|---|---|---|---|")
@@ -59,6 +59,8 @@ def main() -> None:
     for task in tasks.names():
         tiles.append(np.asarray(tile(task)))
         print(row(task), flush=True)
+    if out is None:
+        return
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % COLUMNS)
     rows = [np.concatenate(tiles[i : i + COLUMNS], axis=1) for i in range(0, len(tiles), COLUMNS)]
     Image.fromarray(np.concatenate(rows)).save(out, quality=80)

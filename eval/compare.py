@@ -148,11 +148,11 @@ def compare(results: list[EvalResult]) -> Comparison:
 
     given = list(dict.fromkeys(name for name, _ in found if name != EXPERT))
 
-    def worst_first(name: str) -> float:
+    def best_first(name: str) -> float:
         cell = found.get((name, "test"))
         return -cell.rate if cell and math.isfinite(cell.rate) else math.inf
 
-    policies = sorted(given, key=worst_first)
+    policies = sorted(given, key=best_first)
     cells: dict[tuple[str, Condition], Cell] = {
         (name, condition): found[name, condition]
         for name in [*policies, EXPERT]

@@ -24,14 +24,6 @@ class Latency:
     """Median [ms]."""
     p95: float
     """[ms]"""
-    n: int
-    """Chunks timed."""
-    warmup: int
-    """Chunks before them."""
-    threads: int
-    """torch threads."""
-    evaluations: int
-    """Forward passes of the head per chunk."""
 
 
 def measure(policy: Policy, observations: Sequence[Observation], n: int = REPEATS) -> Latency:
@@ -55,4 +47,4 @@ def measure(policy: Policy, observations: Sequence[Observation], n: int = REPEAT
         policy.act(observations[i % len(observations)], generators).cpu()
         times[i] = (time.perf_counter() - start) * 1e3
     p50, p95 = np.percentile(times[WARMUP:], (50, 95)).tolist()
-    return Latency(p50, p95, n, WARMUP, torch.get_num_threads(), policy.head.evaluations)
+    return Latency(p50, p95)

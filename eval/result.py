@@ -22,6 +22,8 @@ Outcome = Literal["success", "failure", "timeout", "error"]
 Condition = Literal["test", "swapped_instruction", "blank_image"]
 
 FILE = "result.json"
+WEIGHTS = "model.safetensors"
+"""Of a saved policy."""
 FORMAT = 3
 """Version of the layout on disk."""
 BULK = ("actions", "chunks", "path", "episodes")
@@ -105,8 +107,10 @@ class EvalResult:
     """Environment specification (`ManipulationEnv.spec_dict`)."""
     versions: dict[str, str]
     undecodable: float = 0.0
-    """Share of the chunks, those of the batch's spare rows too, that were no valid sequence of ids; their codec
+    """Share of the chunks, also of the batch's spare rows, that were no valid sequence of ids; their codec
     completed them."""
+    weights: str = ""
+    """Fingerprint of the policy that was judged (`weights_of`); "" for the expert, or if it was in memory."""
 
     @property
     def successes(self) -> int:
@@ -181,6 +185,12 @@ class EvalResult:
             raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ResultError(f"{path} is not an evaluation result, or is damaged ({error})") from error
+
+
+def weights_of(policy: Path) -> str:
+    """SHA-256 of the weights of the policy in this folder."""
+    with (policy / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _plain(value: EpisodeResult | EvalResult) -> dict[str, Any]:

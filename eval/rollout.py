@@ -28,14 +28,13 @@ from ..envs.names import check_name
 from ..policies.execution import Execution, Executor
 from ..policies.policy import Policy
 from .batch import LANES, THREADS, Batch, inference_mode, observation_of
+from .cell import EXPERT
 from .latency import Latency, measure
 from .player import Player
 from .pool import in_threads, players_of, usable_cores
-from .result import Condition, EvalResult
+from .result import Condition, EvalResult, weights_of
 from .tally import Tally
 from .worker import Job, Turn
-
-EXPERT = "expert"
 
 
 def evaluate(
@@ -135,6 +134,7 @@ def evaluate(
         threads=THREADS,
         evaluations=asked.head.evaluations,
         undecodable=asked.head.undecodable,
+        weights=weights_of(Path(checkpoint)) if checkpoint else "",
         sampling=sampling,
         device=str(asked.device),
         latency=latency,

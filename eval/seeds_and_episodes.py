@@ -134,14 +134,19 @@ def _inverse_trigamma(value: float) -> float:
 
 
 def estimate(
-    table: Float[np.ndarray, "m n"], level: float = 0.95, common: Dispersion | None = None
+    table: Float[np.ndarray, "m n"],
+    level: float = 0.95,
+    common: Dispersion | None = None,
+    *,
+    difference: bool = False,
 ) -> Estimate:
     """Mean of a table of outcomes, or of differences of outcomes, with its interval.
 
-    With one training the interval is about other episodes alone.
+    With one training the interval is about other episodes alone; of a rate it is Wilson's.
 
     Args:
         common: how much trainings vary; None takes it from this table alone.
+        difference: whether the table is one of differences, from -1 to 1, not of outcomes, 0 or 1.
 
     Raises:
         ValueError: fewer than two episodes.
@@ -156,7 +161,7 @@ def estimate(
         found = mean_squares(table)
         between = math.sqrt(max(0.0, (found.training - found.rest) / n))
         of_trainings = (found.training, m - 1.0)
-        if common is not None:
+        if common is not None and found.rest > 0:  # without a rest there is nothing to be a ratio of
             of_trainings = (common.ratio * found.rest, common.freedom)
         parts = [of_trainings, (found.episode, n - 1.0), (-found.rest, (m - 1.0) * (n - 1))]
         # Never surer than if all trainings were alike, or all episodes.
@@ -166,9 +171,13 @@ def estimate(
         freedom = (variance * m * n) ** 2 / spread if spread > 0 else n - 1.0
     freedom, error = max(1.0, freedom), math.sqrt(variance)
     half = t_quantile((1 + level) / 2, freedom) * error
-    if error == 0 and mean in (0, 1):
+    if error == 0 and mean in (-1, 0, 1):
         # Equal outcomes have no variance to tell by; each episode counts once, however many trainings agree.
-        low, high = wilson(int(mean) * n, n, level)
+        beside = wilson(0, n, level)[1]
+        low, high = max(mean - beside, -float(difference)), min(mean + beside, 1.0)
         return Estimate(mean, low, high, m, n, between, float(mean == 0))
     p_value = 2 * (1 - t_cdf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
-    return Estimate(mean, mean - half, mean + half, m, n, between, p_value)
+    low, high = mean - half, mean + half
+    if m == 1 and not difference:
+        low, high = wilson(round(table.sum()), n, level)
+    return Estimate(mean, low, high, m, n, between, p_value)

@@ -84,12 +84,13 @@ def maps(summary: Summary) -> Markup:
 
 def curves(summary: Summary) -> Markup:
     """Loss of every training, a panel a cell."""
-    cells = {row.label: row for row in summary.rows}
     drawn = []
-    for row in cells.values():
+    for row in summary.trained:
         known = [curve for one in row.trainings if (curve := loss_curve(one.rows))]
         if known:
-            drawn.append(Panel(wrapped(row.name), PALETTE["blue"], known))
+            drawn.append(
+                Panel(wrapped(row.name if len(summary.trained) > 1 else "all rows"), PALETTE["blue"], known)
+            )
     if not drawn:
         return Markup()
     halves = [drawn[:CURVES][i : i + CURVES // 2] for i in range(0, min(len(drawn), CURVES), CURVES // 2)]

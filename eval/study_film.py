@@ -61,5 +61,5 @@ def _scene(row: Row) -> tuple[str, ...]:
     return (
         result.task,
         result.condition,
-        *(str(spec.get(k)) for k in ("control_hz", "wording", "combinations")),
+        *(str(spec.get(k)) for k in ("control_hz", "wording", "combinations", "perturb")),
     )

@@ -159,6 +159,11 @@ class Summary:
         """The ways of judging."""
         return list(dict.fromkeys(row.judged for row in self.rows))
 
+    @property
+    def trained(self) -> list[Row]:
+        """One row for each set of trainings, however it was judged."""
+        return list({tuple(map(id, row.trainings)): row for row in reversed(self.rows)}.values())[::-1]
+
     def ranking(self, judged: str) -> list[Row]:
         """The rows judged in this way, the most successful first."""
         return sorted((row for row in self.rows if row.judged == judged), key=lambda row: -row.success.mean)
@@ -269,7 +274,10 @@ def _differences(rows: list[Row], by: str, of: str) -> list[Difference]:
         # As the interaction of cells and trainings has it in an analysis of variance of all cells at once.
         freedom = (len(alike) - 1.0) * (min(len(row.table) for row in alike) - 1.0)
         shared = dispersions(tables, freedom)
-        found = [estimate(table, common=common) for table, common in zip(tables, shared, strict=True)]
+        found = [
+            estimate(table, common=common, difference=True)
+            for table, common in zip(tables, shared, strict=True)
+        ]
         corrected = holm([one.p_value for one in found])
         differences += [
             Difference(getattr(a, of), getattr(b, of), within, one, p, len(pairs), table)

@@ -89,20 +89,20 @@ def crossing_table(found: Sequence[Crossing], along: Scale) -> Table:
 
 def costs(summary: Summary) -> Table | None:
     """What a training of each cell took; None if that is not known of any."""
-    cells = {row.label: row for row in summary.rows if row.trainings}
+    cells = [row for row in summary.trained if row.trainings]
     if not cells:
         return None
     head = ["", "CPU-minutes", "parameters", "demonstrations", "updates", "windows/s"]
     rows = [
         [
-            row.name,
+            row.name if len(cells) > 1 else "all rows",
             f"{row.cpu_minutes:.1f}",
             _joined(f"{one.parameters / 1e6:.2f} M" for one in row.trainings),
             _joined(str(one.demonstrations) for one in row.trainings),
             _joined(str(one.updates) for one in row.trainings),
             f"{sum(one.samples_per_second for one in row.trainings) / len(row.trainings):.0f}",
         ]
-        for row in cells.values()
+        for row in cells
     ]
     return Table(
         head, rows, "Of one training, the mean over the trainings of a cell; CPU time of all threads."
@@ -157,8 +157,8 @@ def differences(summary: Summary, *, ways: bool = False) -> Table:
 def protocol(summary: Summary, fixed: Mapping[str, Any]) -> Table:
     """Everything that is needed to repeat it."""
     results = [result for row in summary.rows for result in row.results]
-    trainings = {row.label: row.trainings for row in summary.rows}
-    minutes = sum(one.cpu_seconds for group in trainings.values() for one in group) / 60
+    trainings = [one for row in summary.trained for one in row.trainings]
+    minutes = sum(one.cpu_seconds for one in trainings) / 60
     rows = [[name, str(value)] for name, value in fixed.items()]
     for way in dict.fromkeys(row.way for row in summary.rows):
         ways = _joined(execution(one) for row in summary.rows if row.way == way for one in row.results)
@@ -171,11 +171,9 @@ def protocol(summary: Summary, fixed: Mapping[str, Any]) -> Table:
         [f"environment: {name}", _joined(json.dumps(result.spec.get(name)) for result in results)]
         for name in names
     ]
-    rows.append(
-        ["datasets", _joined(one.dataset[:12] for group in trainings.values() for one in group) or "–"]
-    )
-    rows.append(["trained on", _joined(one.device for group in trainings.values() for one in group) or "–"])
-    rows.append(["CPU-minutes of all trainings", f"{minutes:.0f}" if minutes else "–"])
+    rows.append(["datasets", _joined(one.dataset[:12] for one in trainings) or "–"])
+    rows.append(["trained on", _joined(one.device for one in trainings) or "–"])
+    rows.append(["CPU-minutes of these trainings", f"{minutes:.0f}" if minutes else "–"])
     rows.append(["minutes of all evaluations", f"{sum(one.wall_seconds for one in results) / 60:.0f}"])
     versions = (", ".join(f"{k} {v}" for k, v in sorted(one.versions.items())) for one in results)
     rows.append(["versions", _joined(versions)])

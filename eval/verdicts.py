@@ -83,6 +83,8 @@ def cautions(cells: list[Cell]) -> list[str]:
         "action space": {str(r.spec.get("action_space")) for r in results},
         "package versions": {str(sorted(r.versions.items())) for r in results},
     }
+    for name in ("robot", "control_hz"):
+        held[name.replace("_hz", " rate")] = {str(cell.result.spec.get(name)) for cell in cells}
     unequal = [name for name, values in held.items() if len(values) > 1]
     notes = [f"Caution: not the same for all policies: {name}." for name in unequal]
     if any(episode.seed not in TEST for result in results for episode in result.episodes):

@@ -15,8 +15,8 @@ Played = list[tuple[str, str, list[int]]]
 def make_run(folder: Path) -> str:
     """A folder that passes for a trained run."""
     (folder / "policy").mkdir(parents=True)
-    for name in ("model.safetensors", "config.json"):
-        (folder / "policy" / name).touch()
+    (folder / "policy" / "model.safetensors").touch()
+    (folder / "policy" / "config.json").write_text('{"spec": {"robot": "franka", "control_hz": 10.0}}')
     return str(folder)
 
 

@@ -221,7 +221,7 @@ def test_a_restored_state_holds_on_to_what_the_gripper_holds():
     env = envs.make("pick", image_size=8)
     expert = env.definition.expert()
     env.reset(seed=0)
-    done = False
+    done, info = False, {}
     while not done:
         *_, terminated, truncated, info = env.step(expert.act(env))
         done = terminated or truncated

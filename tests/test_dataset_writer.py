@@ -146,6 +146,14 @@ def test_another_version_of_the_environment_is_refused(root: Path) -> None:
         writer.commit()
 
 
+def test_two_versions_of_the_environment_are_not_mixed_before_the_first_commit(tmp_path: Path) -> None:
+    writer = DatasetWriter(tmp_path / "d", SETTINGS)
+    writer.add_episode(synthetic_episode(0), SPEC)
+    writer.add_episode(synthetic_episode(1), SPEC | {"mujoco": "5.0.0"})
+    with pytest.raises(DatasetError, match="another version of the environment"):
+        writer.commit()
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/cat.png").write_bytes(b"")

@@ -7,7 +7,8 @@ from made_up_results import result
 
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval import rollout
-from vlasandbox.train.judge import Contestant, Exam, contestant, judge, stored
+from vlasandbox.eval.result import weights_of
+from vlasandbox.train.judge import Contestant, Exam, contestant, expert_beside, judge, stored
 
 
 @pytest.fixture
@@ -51,6 +52,28 @@ def test_a_policy_that_was_trained_on_is_judged_anew(judged):
     written = (judged.results / "pick" / "test" / "result.json").stat().st_mtime_ns
     os.utime(judged.policy / "model.safetensors", ns=(written + 1, written + 1))
     assert stored(judged, Exam(episodes=4), "test") is None
+
+
+def test_a_policy_is_known_by_its_weights_not_by_the_time(judged):
+    folder = judged.results / "pick" / "test"
+    found = result("flow", "sfss")
+    found.weights = weights_of(judged.policy)
+    found.save(folder)
+    late = folder.joinpath("result.json").stat().st_mtime_ns + 10**9
+    os.utime(judged.policy / "model.safetensors", ns=(late, late))
+    assert stored(judged, Exam(episodes=4), "test") is not None
+    (judged.policy / "model.safetensors").write_bytes(b"another policy, copied here with its old time")
+    os.utime(judged.policy / "model.safetensors", ns=(0, 0))
+    assert stored(judged, Exam(episodes=4), "test") is None
+
+
+def test_the_expert_has_the_robot_and_the_rate_of_the_policy_beside_it(judged, played, tmp_path):
+    (judged.policy / "config.json").write_text('{"spec": {"robot": "so101_like", "control_hz": 20.0}}')
+    expert = expert_beside(judged, tmp_path / "expert")
+    assert expert.body == {"robot": "so101_like", "control_hz": 20.0}
+    result("expert", "ssss").save(expert.results / "pick" / "test")  # the franka's, at 10 Hz
+    assert stored(expert, Exam(episodes=4), "test") is None
+    assert expert_beside(expert) == expert
 
 
 def test_a_damaged_result_is_judged_anew(judged):

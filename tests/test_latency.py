@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from small_policies import small_policy
 
 from vlasandbox.eval.batch import observation_of
@@ -29,8 +28,7 @@ def test_latency_is_of_whole_answers_after_the_warm_up():
     policy.act = slow
     latency = measure(policy, [observation_of(sight(step)) for step in range(3)], n=6)
     assert 20 <= latency.p50 <= latency.p95 < 450
-    assert (latency.n, latency.warmup, latency.evaluations) == (6, WARMUP, 1)
-    assert latency.threads == torch.get_num_threads()
+    assert len(seen) == WARMUP + 6
     assert seen == [i % 3 for i in range(WARMUP + 6)]
 
 

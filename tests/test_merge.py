@@ -1,5 +1,6 @@
 """A folder of datasets is trained on as one."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,10 @@ def test_large_parts_are_learned_from_less_often_than_their_size_and_every_frame
     assert small.max() - small.min() <= 1
     assert large.max() - large.min() <= 1
     assert np.array_equal(orders[7], open_data(folder).order(0, 7))
+
+
+def test_a_part_whose_recording_is_unfinished_is_not_left_out(folder: Path, tmp_path: Path):
+    shutil.copytree(folder, tmp_path / "many")
+    DatasetWriter(tmp_path / "many" / "place", SETTINGS).add_episode(synthetic_episode(5), SPEC)
+    with pytest.raises(DatasetError, match=r"many/place is an unfinished recording: run the same"):
+        open_data(tmp_path / "many")

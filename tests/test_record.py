@@ -17,11 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vlasandbox import envs
+from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import DatasetError
-from vlasandbox.train.data.writer import check_root
+from vlasandbox.train.data.writer import DatasetWriter, check_root
 from vlasandbox.train.record import RecordConfig, RecordError, SeedPlan, record
 
 
@@ -228,3 +230,13 @@ def test_an_expert_that_keeps_failing_is_reported() -> None:
         plan.report(False)
     with pytest.raises(RecordError, match="the expert failed in 20 of 20 episodes"):
         plan.report(False)
+
+
+def test_fewer_episodes_than_are_at_hand_beside_a_gap_are_recorded(tmp_path: Path) -> None:
+    config = RecordConfig(tmp_path / "pick", episodes=2, workers=1, image_size=32)
+    writer = DatasetWriter(config.root, config.settings())
+    env = envs.make("pick", image_size=32)
+    for seed in (1, 2):
+        writer.add_episode(collect_episode(env, seed, config.noise), env.spec_dict())
+    record(config)
+    assert DatasetWriter(config.root, config.settings()).committed == [0, 1]

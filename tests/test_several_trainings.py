@@ -19,12 +19,34 @@ def test_the_t_distribution_agrees_with_scipy(freedom, probability):
     assert t_cdf(quantile, freedom) == pytest.approx(probability, abs=1e-9)
 
 
-def test_one_training_gives_the_interval_of_a_mean_of_episodes():
+def test_one_training_gives_wilsons_interval_of_its_rate_and_students_of_a_difference():
     table = (np.arange(50) % 5 > 0).astype(float)[None]
     found = estimate(table)
-    low, high = scipy_stats.t.interval(0.95, 49, loc=0.8, scale=table.std(ddof=1) / np.sqrt(50))
+    low, high = scipy_stats.binomtest(40, 50).proportion_ci(method="wilson")
     assert (found.mean, found.low, found.high) == pytest.approx((0.8, low, high))
     assert not found.about_trainings
+    found = estimate(table, difference=True)
+    low, high = scipy_stats.t.interval(0.95, 49, loc=0.8, scale=table.std(ddof=1) / np.sqrt(50))
+    assert (found.mean, found.low, found.high) == pytest.approx((0.8, low, high))
+
+
+@pytest.mark.parametrize("trainings", [1, 3])
+def test_equal_differences_leave_doubt_on_both_sides(trainings):
+    beside = wilson(0, 50)[1]
+    for mean, (low, high) in {0: (-beside, beside), 1: (1 - beside, 1), -1: (-1, -1 + beside)}.items():
+        found = estimate(np.full((trainings, 50), float(mean)), difference=True)
+        assert (found.mean, found.low, found.high) == pytest.approx((mean, low, high))
+        assert found.p_value == (mean == 0)
+
+
+def test_a_table_of_extreme_trainings_keeps_its_own_dispersion():
+    """It has no rest, of which the moderated ratio would be a multiple."""
+    extreme = np.repeat([[1.0], [0.0], [0.0]], 100, axis=1)
+    tables = [extreme, *drawn([0.0] * 4)]
+    common = dispersions(tables, 10.0)[0]
+    moderated, alone = estimate(extreme, common=common), estimate(extreme)
+    assert (moderated.low, moderated.high) == (alone.low, alone.high)
+    assert alone.low < 0 < 1 < alone.high
 
 
 def test_trainings_that_differ_widen_the_interval_and_are_reported():

@@ -229,7 +229,7 @@ def test_page_markdown_and_json_tell_the_same(tmp_path: Path):
         assert stored["success"]["mean"] == row.success.mean
         assert rate in shown
         assert rate in written
-    for text in ("vla study x.py", "1.50 M", "abcdef", "not reached", "CPU-minutes of all trainings"):
+    for text in ("vla study x.py", "1.50 M", "abcdef", "not reached", "CPU-minutes of these trainings"):
         assert text in shown
         assert text in written
     assert numbers["crossings"]["demonstrations"][1]["reads"] == "not reached"

@@ -85,7 +85,7 @@ def write_less(
     *,
     tuned: str | None,
     experts: Sequence[Any],
-    clips: Sequence[Any],
+    clips: Sequence[Any] = (),
 ) -> Path:
     """The part of the report that the runner decides."""
     protocol = {name: str(value) for name, value in fixed.items()} | {"tuned": tuned}

@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from vlasandbox.policies.codecs import fast
 from vlasandbox.policies.heads import tokens
 from vlasandbox.policies.lora import LoraConfig
 from vlasandbox.policies.policy import Policy, PolicyConfig
-from vlasandbox.train import checkpoint
+from vlasandbox.train import checkpoint, loop
 from vlasandbox.train.checkpoint import CheckpointError
 from vlasandbox.train.config import TrainConfig, choose_device, differences, settings
 from vlasandbox.train.data.dataset import Dataset
@@ -220,8 +221,19 @@ def test_accumulated_gradient_equals_that_of_the_whole_batch(data: Path, tmp_pat
 def test_finished_run_returns_at_once(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     config = debug.config(data, updates=2)
     assert train(config, tmp_path, bar=False) == tmp_path / "policy"
-    monkeypatch.setattr(Dataset, "open", lambda *_: pytest.fail("opened the dataset again"))
+    monkeypatch.setattr(loop, "_train", lambda *_: pytest.fail("trained again"))
     assert train(config, tmp_path, bar=False) == tmp_path / "policy"
+
+
+def test_a_finished_run_is_not_that_of_other_data_and_outlives_its_own(data: Path, tmp_path: Path):
+    config = debug.config(tmp_path / "data", updates=2)
+    shutil.copytree(data, tmp_path / "data")
+    train(config, tmp_path / "run", bar=False)
+    record(tmp_path / "other", range(3))
+    with pytest.raises(CheckpointError, match="run was trained on a dataset with fingerprint"):
+        train(debug.config(tmp_path / "other", updates=2), tmp_path / "run", bar=False)
+    shutil.rmtree(tmp_path / "data")
+    assert train(config, tmp_path / "run", bar=False) == tmp_path / "run" / "policy"
 
 
 def test_result_is_a_policy_with_the_averaged_weights(data: Path, tmp_path: Path):
@@ -338,7 +350,7 @@ def test_a_run_from_before_a_setting_existed_has_its_default(
     train(config, tmp_path / "old", bar=False)
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "old"))
     forget(tmp_path / "old", *added)
-    monkeypatch.setattr(Dataset, "open", lambda *_: pytest.fail("opened the dataset again"))
+    monkeypatch.setattr(loop, "_train", lambda *_: pytest.fail("trained again"))
     assert train(config, tmp_path / "old", bar=False) == tmp_path / "old" / "policy"
 
 

@@ -1,13 +1,15 @@
 """Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was played once is not played again."""
 
-from dataclasses import dataclass, fields, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..envs.names import check_name
 from ..envs.seeds import TEST, VALIDATION
 from ..eval.cell import CONDITIONS, EXPERT
-from ..eval.result import Condition, EvalResult, ResultError
+from ..eval.result import WEIGHTS, Condition, EvalResult, ResultError, weights_of
 from ..policies.execution import Execution
 
 
@@ -21,6 +23,8 @@ class Contestant:
     """Folder of the policy; None for the expert."""
     results: Path
     """Folder of its evaluations: TASK/CONDITION, where TASK says how the episodes are varied too."""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """Robot and control rate of the expert, if they are not the usual ones; a policy knows its own."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,15 @@ def contestant(run: str) -> Contestant:
     )
 
 
+def expert_beside(who: Contestant, results: Path = Path("runs") / EXPERT) -> Contestant:
+    """The expert with the robot and at the control rate of a policy: what is possible in its place."""
+    if who.policy is None:
+        return who
+    spec = json.loads((who.policy / "config.json").read_text(encoding="utf-8"))["spec"]
+    body = {name: spec[name] for name in ("robot", "control_hz") if spec[name] is not None}
+    return Contestant(EXPERT, None, results, body)
+
+
 def judge(who: Contestant, exam: Exam, condition: Condition, *, bar: bool = True) -> EvalResult:
     """The result of `who` under `condition`: stored episodes, and the missing ones, played and stored.
 
@@ -143,18 +156,24 @@ def kept(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | None
     except ResultError:
         return None
     episodes = result.episodes[: exam.episodes]
-    asked = {"task": exam.task, **exam.variation}
+    asked = {"task": exam.task, **exam.variation, **who.body}
     if {name: result.spec.get(name) for name in asked} != asked:
         return None
     if not episodes or [e.seed for e in episodes] != list(exam.seeds[: len(episodes)]):
         return None
     if who.policy is not None:
-        weights = who.policy / "model.safetensors"
-        older = (folder / "result.json").stat().st_mtime_ns < weights.stat().st_mtime_ns
         how = (result.execution, result.sampling)
-        if older or how != (exam.execution, exam.sampling):
+        if how != (exam.execution, exam.sampling) or not is_of(result, folder, who.policy):
             return None
     return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))
+
+
+def is_of(result: EvalResult, folder: Path, policy: Path) -> bool:
+    """Whether a stored result is of the policy as it is now; one that has no fingerprint is at least to be
+    younger."""
+    if result.weights:
+        return result.weights == weights_of(policy)
+    return (folder / "result.json").stat().st_mtime_ns >= (policy / WEIGHTS).stat().st_mtime_ns
 
 
 def _play(who: Contestant, exam: Exam, condition: Condition, seeds: range, bar: bool) -> EvalResult:
@@ -169,14 +188,14 @@ def _play(who: Contestant, exam: Exam, condition: Condition, seeds: range, bar: 
         execution=exam.execution,
         sampling=exam.sampling,
         name=who.name,
-        variation=exam.variation,
+        variation={**exam.variation, **who.body},
         progress=bar,
     )
 
 
 def _joined(first: EvalResult, rest: EvalResult) -> EvalResult | None:
     """Both as one evaluation, with the latency of the second; None if they were not made in the same way."""
-    made = [(r.spec, r.versions, r.lanes, r.threads, r.evaluations) for r in (first, rest)]
+    made = [(r.spec, r.versions, r.lanes, r.threads) for r in (first, rest)]
     if made[0] != made[1]:
         return None
     return replace(

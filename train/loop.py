@@ -25,7 +25,7 @@ from .config import (
 )
 from .data.cache import frame_cache
 from .data.dataset import Dataset
-from .data.files import exclusive, write_json
+from .data.files import exclusive, read_json, write_json
 from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
@@ -75,6 +75,9 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
                 f"{out} holds a run with other settings: {'; '.join(found)}. Choose another folder"
             )
     if finished:
+        if config.data.root.exists():  # a finished run may outlive its data
+            dataset = open_data(config.data.root)
+            _same_data(out, read_json(out / "summary.json")["dataset"]["fingerprint"], dataset)
         return out / "policy"
 
     threads_before = torch.get_num_threads()
@@ -93,11 +96,8 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     dataset = open_data(config.data.root)
     state = out / STATE
     progress = checkpoint.read_progress(state)
-    if progress is not None and progress.dataset != dataset.fingerprint:
-        raise CheckpointError(
-            f"{state} was trained on a dataset with fingerprint {progress.dataset}; "
-            f"{config.data.root} has {dataset.fingerprint}. Choose another folder for the run"
-        )
+    if progress is not None:
+        _same_data(state, progress.dataset, dataset)
     resumes = progress is not None
     progress = progress or Progress(0, choose_threads(), 0.0, 0.0, 0.0, dataset.fingerprint)
     if config.threads is not None:
@@ -182,6 +182,14 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     write_json(
         out / "summary.json", summary(clock.progress(config.updates), config.batch_size, policy, dataset)
     )
+
+
+def _same_data(where: Path, fingerprint: str, dataset: Dataset) -> None:
+    if dataset.fingerprint != fingerprint:
+        raise CheckpointError(
+            f"{where} was trained on a dataset with fingerprint {fingerprint}; {dataset.root} has "
+            f"{dataset.fingerprint}. Choose another folder for the run"
+        )
 
 
 def policy_spec(dataset: Dataset, config: DataConfig) -> PolicySpec:

@@ -8,6 +8,7 @@ from ..eval.cell import TITLES, Cell
 from ..eval.result import EvalResult
 from ..eval.training import Training
 from .data.files import read_json
+from .judge import is_of
 
 
 def model_card(run: Path, license: str) -> str:
@@ -87,20 +88,21 @@ def _budget(training: Training, config: dict[str, Any]) -> dict[str, Any]:
 
 def _results(run: Path) -> str:
     """Every evaluation of these weights in RUN/eval; those of earlier weights are left out."""
-    trained = (run / "policy" / "model.safetensors").stat().st_mtime_ns
-    paths = [p for p in sorted((run / "eval").rglob("result.json")) if p.stat().st_mtime_ns >= trained]
-    if not paths:
+    found = {
+        path.parent: EvalResult.load(path.parent) for path in sorted((run / "eval").rglob("result.json"))
+    }
+    found = {folder: one for folder, one in found.items() if is_of(one, folder, run / "policy")}
+    if not found:
         return "Not judged yet."
     lines = [
         "Success on held-out seeds. One training: other training seeds may do better or worse.",
         "",
-        "| episodes | condition | success | 95 % interval | test seeds | actions executed |",
+        "| episodes | condition | success | 95 % interval | seeds | actions executed |",
         "|---|---|---|---|---|---|",
     ]
-    for path in paths:
-        result = EvalResult.load(path.parent)
+    for folder, result in found.items():
         cell, last = Cell.of(result), result.seed_start + len(result.episodes) - 1
-        exam = path.parent.parent.relative_to(run / "eval")
+        exam = folder.parent.relative_to(run / "eval")
         lines.append(
             f"| {exam} | {TITLES[result.condition]} | {cell.counts} | {cell.percent} "
             f"| {result.seed_start}..{last} | {result.execution.execute} |"

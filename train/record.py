@@ -181,7 +181,7 @@ class SeedPlan:
 
 def _run_workers(config: RecordConfig, plan: SeedPlan) -> None:
     count = config.workers or usable_cores()
-    workers = [_Worker(config) for _ in range(min(count, config.episodes - plan.already))]
+    workers = [_Worker(config) for _ in range(max(1, min(count, config.episodes - plan.already)))]
     bar = tqdm(total=config.episodes, initial=plan.already, desc=f"recording {config.task}", unit="episode")
     pool = ThreadPoolExecutor(len(workers))
     try:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from ..envs import perturbation, tasks
 from ..envs.axis import LEVELS
 from ..envs.names import check_name
-from ..eval.cell import EXPERT
 from ..eval.robustness import Arm
-from .judge import Contestant, Exam, contestant, judge
+from .judge import Contestant, Exam, expert_beside, judge
 
 COMBINATIONS = "combinations"
 """An axis without levels, beside those of `envs/perturb`: attribute combinations kept from training."""
@@ -49,7 +48,7 @@ def trials(exam: Exam, axes: str = "", levels: str = "3") -> list[Trial]:
 
 def judge_all(who: Contestant, trials: list[Trial]) -> Iterator[Arm]:
     """The policy in every trial, with its control, and the expert on the perturbed episodes."""
-    expert = contestant(EXPERT)
+    expert = expert_beside(who)
     for trial in trials:
         control, perturbed = (judge(who, exam, "test") for exam in (trial.control, trial.exam))
         yield Arm(trial.name, control, perturbed, judge(expert, trial.exam, "test"))

@@ -71,7 +71,7 @@ class Study:
     """Trainings of each cell."""
     tune: str | None = None
     """An axis that is not compared: each cell takes the level that does best on validation seeds with the
-    first training seed."""
+    first training seed; of several as good, the one listed first."""
     validation_episodes: int = 50
     """For tuning."""
     filmed: Sequence[Mapping[str, str]] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from ..eval.training import OPEN_LOOP, Training
 from .data.merge import open_data
 from .held_out import EPISODES, SEEDS
 from .judge import Contestant, Exam, judge, stored
-from .record import RecordConfig
 from .study import Study
 from .study_cell import SUMMARY, Work, kept
 from .study_claim import FILE, code_fingerprint
@@ -55,14 +55,15 @@ def sum_up(study: Study, works: Sequence[Work], judged: Sequence[Work], code: st
     if any((work.folder / OPEN_LOOP).exists() for work in judged):
         made["open-loop error"] = f"on {EPISODES} demonstrations from seed {SEEDS.start}"
     results = _results(judged)
-    clips, same = [], code == code_fingerprint()
+    same = code == code_fingerprint()
     experts = _experts(judged, out, judge if same else stored)
-    if same:
-        clips = film_study(summarise(results, study.tune), out / "videos", _filmed(study, judged))
-    else:
-        print("The results are of another version of the code: no videos.")
     fixed = _fixed(study) | diverged | _when(out, judged) | made
-    return write_study(out, study.question, results, fixed, tuned=study.tune, experts=experts, clips=clips)
+    write = partial(write_study, out, study.question, results, fixed, tuned=study.tune, experts=experts)
+    report = write()
+    if not same:
+        print("The results are of another version of the code: no videos.")
+        return report
+    return write(clips=film_study(summarise(results, study.tune), out / "videos", _filmed(study, judged)))
 
 
 def _diverged(works: Sequence[Work]) -> dict[str, str]:
@@ -108,15 +109,18 @@ def _filmed(study: Study, works: Sequence[Work]) -> list[Mapping[str, str]]:
 
 
 def _experts(works: Sequence[Work], out: Path, get: Callable[..., EvalResult | None]) -> list[EvalResult]:
-    """The scripted expert in the cells' episodes; none if they are not at the rate at which it is judged.
+    """The scripted expert in the cells' episodes; none if cells differ in robot or control rate.
 
     Args:
         get: `judge`, or `stored` for those alone that have been judged.
     """
     points = [work.cell.point for work in works]
-    if any(point.record.control_hz != RecordConfig.control_hz for point in points):
+    bodies = {(point.record.robot, point.record.control_hz) for point in points}
+    if len(bodies) > 1:
         return []
-    expert = Contestant(EXPERT, None, out / EXPERT)
+    robot, rate = bodies.pop()
+    body = {"control_hz": rate} | ({"robot": robot} if robot else {})
+    expert = Contestant(EXPERT, None, out / EXPERT, body)
     asked = {point.exam.task: Exam(point.exam.task, point.exam.episodes) for point in points}
     found = [get(expert, exam, "test") for exam in asked.values()]
     return [result for result in found if result is not None]

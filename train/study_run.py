@@ -80,8 +80,9 @@ def _chosen(study: Study, cells: Sequence[Cell], tuning: Sequence[Work], out: Pa
     for work in kept(tuning):
         result = work.result("tune")
         assert result is not None
-        key, level = _untuned(study, work.cell), work.cell.levels[study.tune]
-        best[key] = max(best.get(key, (-1.0, "")), (result.successes / len(result.episodes), level))
+        key, rate = _untuned(study, work.cell), result.successes / len(result.episodes)
+        if key not in best or rate > best[key][0]:
+            best[key] = rate, work.cell.levels[study.tune]
     for work in tuning:
         if (key := _untuned(study, work.cell)) not in best:
             raise ValueError(f"{', '.join(key) or 'the only cell'} diverged at every level of {study.tune!r}")

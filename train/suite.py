@@ -14,7 +14,7 @@ from ..eval.report import write_report
 from ..eval.suite import suite_table, write_suite
 from ..eval.training import Training
 from . import presets
-from .judge import Contestant, Exam, contestant, judge
+from .judge import Exam, contestant, expert_beside, judge
 from .record import RecordConfig, record
 
 
@@ -56,7 +56,8 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
     run = out / config.preset
     train(presets.load(config.preset)(data, updates=config.updates), run)
 
-    policy, expert = contestant(str(run)), Contestant(EXPERT, None, out / EXPERT / "eval")
+    policy = contestant(str(run))
+    expert = expert_beside(policy, out / EXPERT / "eval")
     comparisons: list[Comparison] = []
     for name in names:
         exam = Exam(name, config.test_episodes, wording=config.wording)

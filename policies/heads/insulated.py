@@ -56,7 +56,8 @@ class Config(HeadConfig):
         """
         if not 0 < self.alpha < math.inf:
             raise ValueError(f"alpha must be positive and finite, got {self.alpha}")
-        spoken, flow = (part.build(trunk, chunk, action_dim) for part in (self.tokens, self.flow))
+        spoken = self.tokens.build(trunk, chunk, action_dim)
+        flow = self.flow.build(trunk, chunk, action_dim)
         if hasattr(flow.network, "trunk"):
             name = type(self.flow.network).__module__.rpartition(".")[2]
             raise ValueError(f"insulated: flow.network {name} runs the trunk, and so would teach it")

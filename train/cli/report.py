@@ -13,7 +13,7 @@ from ...eval.film import film
 from ...eval.report import write_report
 from ...eval.suite import suite_table, write_suite
 from ...eval.training import Training
-from ..judge import Exam, contestant, judge
+from ..judge import Exam, contestant, expert_beside, judge
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     for task in names:
         exam = replace(args.exam, task=task)
         results = [judge(who, exam, condition) for who in contestants for condition in CONDITIONS]
-        comparison = compare([*results, judge(contestant("expert"), exam, "test")])
+        comparison = compare([*results, judge(expert_beside(contestants[0]), exam, "test")])
         comparisons.append(comparison)
         out = args.out / exam.folder if len(names) > 1 else args.out
         clips = film(comparison, out / "videos")

@@ -97,10 +97,11 @@ def _assemble(
     rows: list[dict[str, Any]] = []
     stats: list[dict[str, Stats]] = []
     listed = list(before.ours.get("episodes", []))
-    episode = None
+    episode, spec = None, before.ours.get("spec")
     for seed in tqdm(seeds, desc="writing files", unit="episode", leave=False):
         episode = load_staged(root, seed)
-        if episode.spec != before.ours.get("spec", episode.spec):
+        spec = spec or episode.spec
+        if episode.spec != spec:
             raise DatasetError(
                 f"{root} comes from another version of the environment: record into a new folder "
                 f"(what was recorded now is kept in {root / FOLDER})"

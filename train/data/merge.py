@@ -14,6 +14,7 @@ from jaxtyping import Int
 from . import schema
 from .dataset import Dataset
 from .files import DatasetError
+from .staging import FOLDER, staged_seeds
 
 SHARED = ("robot", "action_space", "command_names", "state_names", "cameras", "control_hz", "image_size")
 """What the environments of all parts must agree in, but for the LIMITS of the action space."""
@@ -60,6 +61,9 @@ def open_data(root: Path | str) -> Dataset:
     folders = sorted(path.parent.parent for path in root.glob(f"*/{schema.INFO}"))
     if (root / schema.INFO).exists() or not folders:
         return Dataset.open(root)
+    for folder in sorted(path.parent for path in root.glob(f"*/{FOLDER}")):
+        if folder not in folders and any(staged_seeds(folder).values()):
+            raise DatasetError(f"{folder} is an unfinished recording: run the same `vla record` again")
     return _merge(root, [Dataset.open(folder) for folder in folders])
 
 
