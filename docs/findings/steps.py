@@ -4,6 +4,8 @@ from vlasandbox.policies.heads import flow
 from vlasandbox.train.study import Study, pick_point
 
 TIMES = ("beta", "uniform", "shifted")
+NOISE = {"": "", ", no noise": ",temperature=0"}
+"""Where sampling starts: in noise as in training, or in its middle."""
 
 
 def study() -> Study:
@@ -12,5 +14,9 @@ def study() -> Study:
         question="How few passes can flow do with, and does the distribution of training times matter?",
         base=pick_point("pick_flow", updates=2000),
         axes={"training times": heads},
-        judged={f"{n} passes": {"exam.sampling": f"steps={n}"} for n in (1, 2, 5, 10)},
+        judged={
+            f"{n} passes{said}": {"exam.sampling": f"steps={n}{sampling}"}
+            for said, sampling in NOISE.items()
+            for n in (1, 2, 5, 10)
+        },
     )
