@@ -174,7 +174,7 @@ def estimate(
     if error == 0 and mean in (-1, 0, 1):
         # Equal outcomes have no variance to tell by; each episode counts once, however many trainings agree.
         beside = wilson(0, n, level)[1]
-        low, high = max(mean - beside, -float(difference)), min(mean + beside, 1.0)
+        low, high = max(mean - beside, -1.0 if difference else 0.0), min(mean + beside, 1.0)
         return Estimate(mean, low, high, m, n, between, float(mean == 0))
     p_value = 2 * (1 - t_cdf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
     low, high = mean - half, mean + half
