@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..policies.execution import Execution
+from .files import write_whole
 
 Outcome = Literal["success", "failure", "timeout", "error"]
 """`failure`: the episode ended by itself without success; `timeout`: time ran out; `error`: code raised."""
@@ -152,8 +152,8 @@ class EvalResult:
         document = {"format": FORMAT, "arrays": arrays} | _plain(self)
         document["episodes"] = [_plain(episode) for episode in self.episodes]
         text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-        _replace(folder / arrays, data)
-        _replace(folder / FILE, text.encode())
+        write_whole(folder / arrays, data)
+        write_whole(folder / FILE, text)
         for old in folder.glob("rollouts-*.npz"):
             if old.name != arrays:
                 old.unlink()
@@ -250,16 +250,3 @@ def _parts(rows: np.ndarray, counts: np.ndarray) -> list[Any]:
 def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     """Equal element by element, or both None."""
     return a is b if a is None or b is None else np.array_equal(a, b)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -86,11 +86,6 @@ class PairedTable:
         """`paired_interval` of the difference."""
         return paired_interval(self.both, self.only_a, self.only_b, self.neither, level)
 
-    @property
-    def resolvable(self) -> float:
-        """`resolvable_paired` at this number of seeds and this discordance."""
-        return resolvable_paired(self.n, self.discordance)
-
 
 def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
     """Counts the seeds on which both, one, or neither succeed.
@@ -119,13 +114,6 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
     return PairedTable(both, only_a, only_b, neither, excluded)
 
 
-def difference_interval(
-    successes_a: int, n_a: int, successes_b: int, n_b: int, level: float = 0.95
-) -> tuple[float, float]:
-    """Interval of rate A minus rate B, independent episodes (Newcombe 1998, Stat. Med. 17:873, method 10)."""
-    return _hybrid_interval(successes_a, n_a, successes_b, n_b, 0.0, level)
-
-
 def paired_interval(
     both: int, only_a: int, only_b: int, neither: int, level: float = 0.95
 ) -> tuple[float, float]:
@@ -139,28 +127,6 @@ def paired_interval(
     return _hybrid_interval(both + only_a, n, both + only_b, n, correlation, level)
 
 
-def resolvable_unpaired(n: int, rate: float, level: float = 0.95) -> float:
-    """Smallest difference that `n` independent episodes each detect with 80 % power, if one rate is `rate`.
-
-    The other rate is taken on the side of 1/2, where more episodes are needed. Normal approximation (Fleiss,
-    Levin and Paik 2003, 4.14 without continuity correction). 1 where n is too small for any difference.
-
-    Raises:
-        ValueError: n < 1, or a rate outside [0, 1].
-    """
-    _check(n, rate, "rate")
-    sign = -1 if rate >= 0.5 else 1
-
-    def needed(delta: float) -> float:
-        other = rate + sign * delta
-        mean = (rate + other) / 2
-        null = math.sqrt(2 * mean * (1 - mean))
-        alternative = math.sqrt(max(0.0, rate * (1 - rate) + other * (1 - other)))
-        return ((_z(level) * null + _z_power() * alternative) / delta) ** 2
-
-    return _smallest(needed, n, max(rate, 1 - rate))
-
-
 def resolvable_paired(n: int, discordance: float, level: float = 0.95) -> float:
     """Smallest difference that `n` common seeds detect with 80 % power, if the policies differ on a share of
     `discordance` of them (or on as many as the difference itself takes, where that is more).
@@ -170,7 +136,7 @@ def resolvable_paired(n: int, discordance: float, level: float = 0.95) -> float:
     Raises:
         ValueError: n < 1, or a discordance outside [0, 1].
     """
-    _check(n, discordance, "discordance")
+    _check(n, discordance)
     return _smallest(lambda delta: _pairs(delta, discordance, level), n, 1.0)
 
 
@@ -180,7 +146,7 @@ def required_pairs(difference: float, discordance: float, level: float = 0.95) -
     Raises:
         ValueError: a difference outside (0, 1], or a discordance outside [0, 1].
     """
-    _check(1, discordance, "discordance")
+    _check(1, discordance)
     if not 0 < difference <= 1:
         raise ValueError(f"difference must be above 0 and at most 1, got {difference}")
     return math.ceil(_pairs(difference, discordance, level))
@@ -194,7 +160,8 @@ def _pairs(delta: float, discordance: float, level: float) -> float:
 def _hybrid_interval(
     x_a: int, n_a: int, x_b: int, n_b: int, correlation: float, level: float
 ) -> tuple[float, float]:
-    """Newcombe's combination of two Wilson intervals, whose rates have the given correlation."""
+    """Newcombe's combination of two Wilson intervals, whose rates have the given correlation; with 0 it is
+    that of independent episodes (1998, Stat. Med. 17:873, method 10)."""
     if n_a == 0 or n_b == 0:
         return -1.0, 1.0
     a, b = x_a / n_a, x_b / n_b
@@ -217,11 +184,11 @@ def _smallest(needed: Callable[[float], float], n: int, largest: float) -> float
     return high
 
 
-def _check(n: int, share: float, name: str) -> None:
+def _check(n: int, discordance: float) -> None:
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
-    if not 0 <= share <= 1:
-        raise ValueError(f"{name} must be between 0 and 1, got {share}")
+    if not 0 <= discordance <= 1:
+        raise ValueError(f"discordance must be between 0 and 1, got {discordance}")
 
 
 def _z(level: float) -> float:

@@ -1,8 +1,6 @@
 """Writes frames as small H.264 videos that every browser plays, or as an animated picture for a README."""
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +8,8 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
+
+from .files import whole
 
 CRF = 27
 """Constant quality; larger is smaller. Rendered scenes hold up well at it."""
@@ -22,7 +22,7 @@ def write_mp4(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: flo
     yuv420p because browsers show nothing else reliably; the index in front, so that playing starts at once.
     """
     with (
-        _whole(path) as partial,
+        whole(path) as partial,
         av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as out,
     ):
         stream = out.add_stream(
@@ -46,7 +46,7 @@ def write_animation(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fp
             f"unknown animation format {path.suffix!r} of {path}; valid: {', '.join(ANIMATIONS)}"
         )
     first, *rest = [Image.fromarray(frame) for frame in frames]
-    with _whole(path) as partial:
+    with whole(path) as partial:
         first.save(
             partial,
             format=path.suffix[1:],
@@ -57,15 +57,3 @@ def write_animation(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fp
             quality=60,
             method=4,
         )
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place if the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -177,7 +177,7 @@ def test_a_failed_write_keeps_the_old_report(tmp_path, comparison, monkeypatch):
     def full(*_args: object, **_kwargs: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_report(tmp_path, comparison)
     assert (tmp_path / "report.html").read_bytes() == before

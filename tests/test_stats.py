@@ -9,12 +9,11 @@ from scipy import stats as scipy_stats
 from vlasandbox.eval.result import EpisodeResult, EvalResult, Outcome
 from vlasandbox.eval.stats import (
     PairedTable,
-    difference_interval,
+    _hybrid_interval,
     mcnemar_exact,
     paired_interval,
     paired_table,
     resolvable_paired,
-    resolvable_unpaired,
     wilson,
 )
 from vlasandbox.policies.execution import Execution
@@ -84,8 +83,8 @@ def test_five_seeds_cannot_be_significant_and_six_can():
 
 def test_unpaired_interval_is_newcombes_published_example():
     # Newcombe 1998, Stat. Med. 17:873, table II, method 10, contrasts (a) and (b).
-    assert difference_interval(56, 70, 48, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
-    assert difference_interval(9, 10, 3, 10) == pytest.approx((0.1705, 0.8090), abs=5e-5)
+    assert _hybrid_interval(56, 70, 48, 80, 0.0, 0.95) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert _hybrid_interval(9, 10, 3, 10, 0.0, 0.95) == pytest.approx((0.1705, 0.8090), abs=5e-5)
 
 
 def test_paired_interval_turns_around_with_the_policies():
@@ -105,19 +104,12 @@ def test_paired_interval_covers_the_truth_19_times_in_20():
 
 def test_pairing_makes_the_interval_of_agreeing_policies_narrower():
     low, high = paired_interval(50, 3, 2, 45)
-    wide_low, wide_high = difference_interval(53, 100, 52, 100)
+    wide_low, wide_high = _hybrid_interval(53, 100, 52, 100, 0.0, 0.95)
     assert high - low < 0.5 * (wide_high - wide_low)
 
 
 def test_intervals_without_data_say_nothing():
     assert paired_interval(0, 0, 0, 0) == (-1.0, 1.0)
-    assert difference_interval(0, 0, 1, 2) == (-1.0, 1.0)
-
-
-@pytest.mark.parametrize(("rate", "difference", "n"), [(0.8, 0.1, 293), (0.97, 0.02, 1506), (0.2, 0.1, 293)])
-def test_unpaired_resolution_is_the_textbook_sample_size(rate, difference, n):
-    # 70 % against 80 % takes 293 episodes an arm; the other rate is taken on the side of 1/2.
-    assert resolvable_unpaired(n, rate) == pytest.approx(difference, rel=2e-3)
 
 
 def test_paired_resolution_is_the_textbook_sample_size():
@@ -135,17 +127,16 @@ def test_a_resolvable_difference_is_found_four_times_in_five():
 
 
 def test_more_episodes_resolve_more_and_few_resolve_nothing():
-    for resolvable in (resolvable_paired, resolvable_unpaired):
-        found = [resolvable(n, 0.9) for n in (10, 30, 100, 300, 1000)]
-        assert found == sorted(found, reverse=True)
-        assert resolvable(1, 0.0) == 1.0
+    found = [resolvable_paired(n, 0.9) for n in (10, 30, 100, 300, 1000)]
+    assert found == sorted(found, reverse=True)
+    assert resolvable_paired(1, 0.0) == 1.0
 
 
 def test_resolution_refuses_no_episodes_and_percentages():
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         resolvable_paired(0, 0.1)
-    with pytest.raises(ValueError, match="rate must be between 0 and 1, got 90"):
-        resolvable_unpaired(100, 90.0)
+    with pytest.raises(ValueError, match="discordance must be between 0 and 1, got 90"):
+        resolvable_paired(100, 90.0)
 
 
 def test_paired_table_counts_cells_and_leaves_errors_out():
