@@ -118,7 +118,7 @@ def test_a_tuned_axis_is_swept_once_and_each_cell_goes_on_with_its_best_level(tm
     run_study(SWEEP, tmp_path, run_jobs=made_up)
     swept = [f"chunk={k},lr={lr},seed=0" for k in (4, 8) for lr in ("low", "high")]
     assert made_up.names[:4] == swept
-    # At equal success the name decides; what was swept is only judged.
+    # At equal success the first level counts; what was swept is only judged.
     assert sorted(made_up.names[4:]) == [f"chunk={k},lr=low,seed={seed}" for k in (4, 8) for seed in (0, 1)]
     assert read_json(tmp_path / "tuning.json") == {"chunk=4": "low", "chunk=8": "low"}
     validated = EvalResult.load(next((tmp_path / "cells" / swept[0] / "eval").glob("*validation*/test")))
@@ -179,8 +179,28 @@ def test_a_folder_holds_one_study_and_says_what_differs(tmp_path, made_up):
     base = replace(STUDY.base, train=replace(STUDY.base.train, updates=3))
     with pytest.raises(ValueError, match="chunk=4,seed=0: updates is 2 there and 3 here"):
         run_study(replace(STUDY, base=base), tmp_path, run_jobs=made_up)
+    axes = {"chunk": {"4": STUDY.axes["chunk"]["4"], "6": {"train.data.chunk": 6}}}
     with pytest.raises(ValueError, match="the cells are not the same"):
-        run_study(replace(STUDY, seeds=2), tmp_path, run_jobs=made_up)
+        run_study(replace(STUDY, axes=axes), tmp_path, run_jobs=made_up)
+
+
+def test_a_study_may_grow_and_tells_what_was_asked_later(tmp_path, made_up, monkeypatch):
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    assert "asked later, with the other results known" not in report(tmp_path)["protocol"]
+    swapped = {"exam.episodes": 2, "condition": "swapped_instruction"}
+    more = replace(STUDY, judged={**STUDY.judged, "swapped": swapped})
+    made_up.names.clear()
+    run_study(more, tmp_path, run_jobs=made_up)
+    assert made_up.names == ["chunk=4,seed=0", "chunk=8,seed=0"]
+    run_study(replace(more, seeds=2), tmp_path, run_jobs=made_up)
+    assert made_up.names[2:] == ["chunk=4,seed=1", "chunk=8,seed=1"]
+    said = "swapped; chunk=4,seed=1; chunk=8,seed=1"
+    assert report(tmp_path)["protocol"]["asked later, with the other results known"] == said
+    with pytest.raises(ValueError, match="holds another study, or an earlier form of it"):
+        run_study(STUDY, tmp_path, run_jobs=made_up)
+    monkeypatch.setattr(study_claim, "code_fingerprint", lambda: "0" * 64)
+    with pytest.raises(ValueError, match="another version of the code"):
+        run_study(replace(more, seeds=3), tmp_path, run_jobs=made_up)
 
 
 def test_a_study_begun_before_a_field_was_added_is_the_same_study(tmp_path, made_up):

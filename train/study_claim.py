@@ -35,6 +35,9 @@ def code_fingerprint() -> str:
 def claim(study: Study, out: Path, *, finished: bool) -> str:
     """Makes `out` the folder of this study; returns the fingerprint of the code that its results are of.
 
+    A study may have grown since: more trainings, more levels, more ways of judging. What was added is kept for
+    the report, since it was asked with the other results known.
+
     Args:
         finished: whether nothing is left to train or judge: then other code may sum it up.
 
@@ -44,8 +47,9 @@ def claim(study: Study, out: Path, *, finished: bool) -> str:
     path, asked = out / FILE, description(study)
     if not path.exists():
         write_json(path, {"study": asked, "code": code_fingerprint()})
-    found = read_json(path)
-    differing = _differences(found["study"], json.loads(json.dumps(asked)))
+    found, asked = read_json(path), json.loads(json.dumps(asked))
+    added, before = _growth(found["study"], asked)
+    differing = _differences(found["study"], before)
     if differing:
         more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise ValueError(
@@ -54,6 +58,8 @@ def claim(study: Study, out: Path, *, finished: bool) -> str:
         )
     if not finished:
         check_code(out)
+    if added:
+        write_json(path, found | {"study": asked, "later": [*found.get("later", []), *added]})
     return found["code"]
 
 
@@ -75,6 +81,15 @@ def check_code(out: Path) -> None:
             f"{socket.gethostname()} now {here[:12]}), and its results are not mixed with new ones: choose "
             "another --out, or go back to that version"
         )
+
+
+def _growth(there: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Cells and ways of judging that `here` has beyond `there`, and the rest of it."""
+    added, rest = [], dict(here)
+    for part in ("cells", "judged"):
+        added += [name for name in here[part] if name not in there[part]]
+        rest[part] = {name: value for name, value in here[part].items() if name in there[part]}
+    return added, rest
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from ..eval.study_film import film_study
 from ..eval.study_report import write_study
 from ..eval.study_summary import StudyResult, summarise
 from ..eval.training import OPEN_LOOP, Training
+from .data.files import read_json
 from .data.merge import open_data
 from .held_out import EPISODES, SEEDS
 from .judge import Contestant, Exam, judge, stored
@@ -54,6 +55,8 @@ def sum_up(study: Study, works: Sequence[Work], judged: Sequence[Work], code: st
     made = {"code": code[:12], "data": ", ".join(fingerprint[:12] for fingerprint in fingerprints)}
     if any((work.folder / OPEN_LOOP).exists() for work in judged):
         made["open-loop error"] = f"on {EPISODES} demonstrations from seed {SEEDS.start}"
+    if later := read_json(out / FILE).get("later"):
+        made["asked later, with the other results known"] = "; ".join(later)
     results = _results(judged)
     same = code == code_fingerprint()
     experts = _experts(judged, out, judge if same else stored)
@@ -128,7 +131,8 @@ def _experts(works: Sequence[Work], out: Path, get: Callable[..., EvalResult | N
 
 def _when(out: Path, works: Sequence[Work]) -> dict[str, str]:
     """Days of the beginning and of the last training."""
-    times = [(out / FILE).stat().st_mtime, max((work.folder / SUMMARY).stat().st_mtime for work in works)]
+    trained = [(work.folder / SUMMARY).stat().st_mtime for work in works]
+    times = [min((out / FILE).stat().st_mtime, *trained), max(trained)]  # a study that grows is written anew
     begun, finished = (datetime.fromtimestamp(time).date().isoformat() for time in times)
     return {"begun": begun, "trainings finished": finished}
 
