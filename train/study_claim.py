@@ -35,8 +35,8 @@ def code_fingerprint() -> str:
 def claim(study: Study, out: Path, *, finished: bool) -> str:
     """Makes `out` the folder of this study; returns the fingerprint of the code that its results are of.
 
-    A study may have grown since: more trainings, more levels, more ways of judging. What was added is kept for
-    the report, since it was asked with the other results known.
+    A study may have grown since: more trainings, levels or ways of judging. What was added is kept for the
+    report, since it was asked with the other results known.
 
     Args:
         finished: whether nothing is left to train or judge: then other code may sum it up.
