@@ -55,12 +55,11 @@ def main() -> None:
     out = parser.parse_args().out
     print("| task | stages | time limit | meanings | sentences: plain / train / held out |")
     print("|---|---|---|---|---|")
-    tiles = []
     for task in tasks.names():
-        tiles.append(np.asarray(tile(task)))
         print(row(task), flush=True)
     if out is None:
         return
+    tiles = [np.asarray(tile(task)) for task in tasks.names()]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % COLUMNS)
     rows = [np.concatenate(tiles[i : i + COLUMNS], axis=1) for i in range(0, len(tiles), COLUMNS)]
     Image.fromarray(np.concatenate(rows)).save(out, quality=80)
