@@ -4,6 +4,7 @@ On disk it is a folder: `result.json`, strict JSON that any tool reads, and besi
 executed actions, the predicted chunks and the way of the grippers.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -189,7 +190,15 @@ class EvalResult:
 
 def weights_of(policy: Path) -> str:
     """SHA-256 of the weights of the policy in this folder."""
-    with (policy / WEIGHTS).open("rb") as file:
+    path = (policy / WEIGHTS).resolve()
+    found = path.stat()
+    return _digest(path, found.st_mtime_ns, found.st_size)
+
+
+@functools.lru_cache
+def _digest(path: Path, *_version: int) -> str:
+    """Read once: a robustness report asks for the same weights some fifty times."""
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

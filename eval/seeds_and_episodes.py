@@ -171,13 +171,12 @@ def estimate(
         freedom = (variance * m * n) ** 2 / spread if spread > 0 else n - 1.0
     freedom, error = max(1.0, freedom), math.sqrt(variance)
     half = t_quantile((1 + level) / 2, freedom) * error
-    if error == 0 and mean in (-1, 0, 1):
-        # Equal outcomes have no variance to tell by; each episode counts once, however many trainings agree.
-        beside = wilson(0, n, level)[1]
-        low, high = max(mean - beside, -1.0 if difference else 0.0), min(mean + beside, 1.0)
-        return Estimate(mean, low, high, m, n, between, float(mean == 0))
     p_value = 2 * (1 - t_cdf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
     low, high = mean - half, mean + half
-    if m == 1 and not difference:
-        low, high = wilson(round(table.sum()), n, level)
+    # Equal outcomes have no variance to tell by; each episode counts once, however many trainings agree.
+    if not difference and (m == 1 or error == 0):
+        low, high = wilson(round(mean * n), n, level)
+    elif error == 0:
+        beside = wilson(0, n, level)[1]
+        low, high = max(mean - beside, -1.0), min(mean + beside, 1.0)
     return Estimate(mean, low, high, m, n, between, p_value)

@@ -85,12 +85,10 @@ def maps(summary: Summary) -> Markup:
 def curves(summary: Summary) -> Markup:
     """Loss of every training, a panel a cell."""
     drawn = []
-    for row in summary.trained:
+    for name, row in summary.trained.items():
         known = [curve for one in row.trainings if (curve := loss_curve(one.rows))]
         if known:
-            drawn.append(
-                Panel(wrapped(row.name if len(summary.trained) > 1 else "all rows"), PALETTE["blue"], known)
-            )
+            drawn.append(Panel(wrapped(name), PALETTE["blue"], known))
     if not drawn:
         return Markup()
     halves = [drawn[:CURVES][i : i + CURVES // 2] for i in range(0, min(len(drawn), CURVES), CURVES // 2)]

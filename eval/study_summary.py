@@ -160,9 +160,10 @@ class Summary:
         return list(dict.fromkeys(row.judged for row in self.rows))
 
     @property
-    def trained(self) -> list[Row]:
-        """One row for each set of trainings, however it was judged."""
-        return list({tuple(map(id, row.trainings)): row for row in reversed(self.rows)}.values())[::-1]
+    def trained(self) -> dict[str, Row]:
+        """By name, one row for each set of trainings, however it was judged."""
+        rows = {tuple(map(id, row.trainings)): row for row in self.rows}
+        return {row.name if len(rows) > 1 else "all rows": row for row in rows.values()}
 
     def ranking(self, judged: str) -> list[Row]:
         """The rows judged in this way, the most successful first."""

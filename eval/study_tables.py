@@ -89,20 +89,20 @@ def crossing_table(found: Sequence[Crossing], along: Scale) -> Table:
 
 def costs(summary: Summary) -> Table | None:
     """What a training of each cell took; None if that is not known of any."""
-    cells = [row for row in summary.trained if row.trainings]
+    cells = {name: row for name, row in summary.trained.items() if row.trainings}
     if not cells:
         return None
     head = ["", "CPU-minutes", "parameters", "demonstrations", "updates", "windows/s"]
     rows = [
         [
-            row.name if len(cells) > 1 else "all rows",
+            name,
             f"{row.cpu_minutes:.1f}",
             _joined(f"{one.parameters / 1e6:.2f} M" for one in row.trainings),
             _joined(str(one.demonstrations) for one in row.trainings),
             _joined(str(one.updates) for one in row.trainings),
             f"{sum(one.samples_per_second for one in row.trainings) / len(row.trainings):.0f}",
         ]
-        for row in cells
+        for name, row in cells.items()
     ]
     return Table(
         head, rows, "Of one training, the mean over the trainings of a cell; CPU time of all threads."
@@ -157,7 +157,7 @@ def differences(summary: Summary, *, ways: bool = False) -> Table:
 def protocol(summary: Summary, fixed: Mapping[str, Any]) -> Table:
     """Everything that is needed to repeat it."""
     results = [result for row in summary.rows for result in row.results]
-    trainings = [one for row in summary.trained for one in row.trainings]
+    trainings = [one for row in summary.trained.values() for one in row.trainings]
     minutes = sum(one.cpu_seconds for one in trainings) / 60
     rows = [[name, str(value)] for name, value in fixed.items()]
     for way in dict.fromkeys(row.way for row in summary.rows):

@@ -81,10 +81,10 @@ def cautions(cells: list[Cell]) -> list[str]:
         "lanes of the inference batch": {str(r.lanes) for r in results},
         "inference threads": {str(r.threads) for r in results},
         "action space": {str(r.spec.get("action_space")) for r in results},
+        "robot": {str(cell.result.spec.get("robot")) for cell in cells},
+        "control rate": {str(cell.result.spec.get("control_hz")) for cell in cells},
         "package versions": {str(sorted(r.versions.items())) for r in results},
     }
-    for name in ("robot", "control_hz"):
-        held[name.replace("_hz", " rate")] = {str(cell.result.spec.get(name)) for cell in cells}
     unequal = [name for name, values in held.items() if len(values) > 1]
     notes = [f"Caution: not the same for all policies: {name}." for name in unequal]
     if any(episode.seed not in TEST for result in results for episode in result.episodes):

@@ -90,5 +90,5 @@ def test_large_parts_are_learned_from_less_often_than_their_size_and_every_frame
 def test_a_part_whose_recording_is_unfinished_is_not_left_out(folder: Path, tmp_path: Path):
     shutil.copytree(folder, tmp_path / "many")
     DatasetWriter(tmp_path / "many" / "place", SETTINGS).add_episode(synthetic_episode(5), SPEC)
-    with pytest.raises(DatasetError, match=r"many/place is an unfinished recording: run the same"):
+    with pytest.raises(DatasetError, match=r"many/place is an unfinished recording \(1 episodes\)"):
         open_data(tmp_path / "many")

@@ -295,6 +295,5 @@ class Autoregressive(Tokens):
             if over or slot + 1 == self.codec.length:
                 break
             token = self.slots[slot + 1] + self.embedding(chosen)
-        ends = F.pad(ids == end, (0, 1), value=True).int().argmax(dim=1) if end is not None else None
-        self._scored += ids.numel() if ends is None else int((ends + 1).clamp(max=self.codec.length).sum())
+        self._scored += int(self.codec.real(ids).sum())
         return self.actions(ids, torch.cat(logits, dim=1))

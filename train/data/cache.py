@@ -15,9 +15,10 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
+from ...eval.files import PARTIAL, whole
 from ...vision.images import resize_uint8
 from .dataset import Dataset
-from .files import PARTIAL, DatasetError, exclusive, read_json, whole_file, write_json
+from .files import DatasetError, exclusive, read_json, write_json
 from .reading import VideoRun
 from .video import DECODE_ERRORS, decode
 
@@ -51,7 +52,7 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
                 for stale in folder.glob(f"frames-*-{image_size}px-*"):
                     stale.unlink()
             try:
-                with whole_file(path) as partial:
+                with whole(path) as partial:
                     _build(dataset, partial, shape)
                 write_json(seal, {"sample": _sample_digest(open_memmap(path, "r"))})
             except OSError as error:

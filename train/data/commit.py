@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from ...eval.files import PARTIAL
 from . import schema
-from .files import PARTIAL, DatasetError, read_json, write_json
+from .files import DatasetError, read_json, write_json
 from .reading import read_recording
 from .schema import FileLimits, number_of, place
 from .staging import FOLDER, StagedEpisode, load_staged

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, and one writer at a time per folder."""
+"""JSON files that are whole or absent, and one writer at a time per folder."""
 
 import json
 import os
@@ -7,29 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PARTIAL = ".partial"
-"""Suffix of a file that is still being written; a killed process may leave one behind."""
+from ...eval.files import write_whole
 
 
 class DatasetError(ValueError):
     """A dataset that cannot be read or written; the message is one sentence that names the path."""
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path`, which takes its place when the block ends without error."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as indented JSON, whole or not at all."""
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(value, indent=4) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(value, indent=4) + "\n")
 
 
 def read_json(path: Path) -> Any:

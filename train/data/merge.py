@@ -58,12 +58,11 @@ def open_data(root: Path | str) -> Dataset:
         DatasetError: see `Dataset.open`; or the datasets do not fit together.
     """
     root = Path(root)
-    folders = sorted(path.parent.parent for path in root.glob(f"*/{schema.INFO}"))
+    finished = {path.parent.parent for path in root.glob(f"*/{schema.INFO}")}
+    begun = {path.parent for path in root.glob(f"*/{FOLDER}") if any(staged_seeds(path.parent).values())}
+    folders = sorted(finished | begun)  # to open one that is not finished says so
     if (root / schema.INFO).exists() or not folders:
         return Dataset.open(root)
-    for folder in sorted(path.parent for path in root.glob(f"*/{FOLDER}")):
-        if folder not in folders and any(staged_seeds(folder).values()):
-            raise DatasetError(f"{folder} is an unfinished recording: run the same `vla record` again")
     return _merge(root, [Dataset.open(folder) for folder in folders])
 
 

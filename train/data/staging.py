@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...envs.episode import Episode
-from .files import DatasetError, whole_file
+from ...eval.files import whole
+from .files import DatasetError
 from .schema import (
     ACTION,
     COMMAND,
@@ -101,7 +102,7 @@ def stage(root: Path, episode: Episode, spec: dict[str, Any]) -> None:
     for camera, frames in episode.images.items():
         arrays[f"video/{IMAGES}{camera}"] = np.frombuffer(encode(frames, fps), np.uint8)
     _folder(root).mkdir(parents=True, exist_ok=True)
-    with whole_file(_path(root, episode.seed)) as partial, partial.open("wb") as file:
+    with whole(_path(root, episode.seed)) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
 
