@@ -23,7 +23,13 @@ class Axis(ABC):
     """Arrays of `mujoco.MjModel` that `scene` writes to; they are restored before every episode."""
     affects: ClassVar[frozenset[str]]
     """What differs at the start of an episode: of "images", "state" (proprioception), "instruction" and
-    "physics" (the simulator's state). Empty for axes that show later."""
+    "physics" (the simulator's state, as far as things can move). Empty for axes that show later."""
+    of_objects: ClassVar[bool] = False
+    """Whether it changes the objects that can be moved, and so needs some."""
+
+    def lacks(self, task: Task, model: Any) -> str:
+        """What a task would need for this axis and has not, as "no movable objects"; empty if it has all."""
+        return "no movable objects" if self.of_objects and not len(movable_bodies(model)) else ""
 
     def edit(self, spec: Any) -> None:  # noqa: B027
         """Adds to a scene (`mujoco.MjSpec`) before it is compiled."""

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from .gl import mujoco
 from .objects import RGBA, add_box, body_id, paint
+from .placement import Corners
 from .task import World
 
 DRAWERS = ("drawer_0", "drawer_1")
@@ -105,6 +106,12 @@ def bar(world: World, drawer: int) -> Float[np.ndarray, " 3"]:
 def bottom(world: World, drawer: int) -> Float[np.ndarray, " 3"]:
     """Middle of the floor of a drawer [m]."""
     return world.data.xpos[drawer] + FLOOR_AT
+
+
+def in_front(world: World) -> Corners:
+    """Corners of the part of the table over which the drawers move [m]."""
+    x = world.model.body_pos[body_id(world.model, "chest"), 0]
+    return np.array([x - PITCH, BAR_Y - TRAVEL - BAR[1]]), np.array([x + PITCH, FRONT])
 
 
 def in_drawer(world: World, drawer: int, body: int) -> bool:

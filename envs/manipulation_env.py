@@ -86,6 +86,7 @@ class ManipulationEnv(gymnasium.Env):
         spec = self.definition.build()
         self.perturbation.edit(spec)
         self.model: Any = spec.compile()
+        self.perturbation.check(self.definition, self.model)
         self.data: Any = mujoco.MjData(self.model)
         robots = self.definition.robots
         self.world = World(self.model, self.data, tuple(RobotIndex.of(arm, self.model) for arm in robots))
@@ -126,9 +127,7 @@ class ManipulationEnv(gymnasium.Env):
         self.perturbation.begin(self.model, self._seed)
         self.scenario: Any = self._draw()
         if (spread := self.perturbation.spread) != 1.0:
-            # Other places take another number of tries, and so what is drawn after them would differ too.
-            start = self.scenario.start
-            self.scenario = replace(self._draw(spread), start=start)
+            self.scenario = self._draw_wider(spread)
         self.scenario = self.perturbation.scene(self.definition, self.world, self.scenario)
         meaning = self.scenario.swapped if asked == "swapped" else self.scenario.asked
         # Another stream than the scene's, which must not depend on how the instruction is put.
@@ -302,6 +301,17 @@ class ManipulationEnv(gymnasium.Env):
             scenario = self.definition.reset(self.world, rng)
             if self.combinations in ("all", "held_out" if scenario.asked.is_held_out else "train"):
                 return scenario
+
+    def _draw_wider(self, spread: float) -> Scenario:
+        """The same scene with its objects in a larger area."""
+        nominal, wider = self.scenario, self._draw(spread)
+        if wider.asked != nominal.asked:
+            raise ValueError(
+                f"task {self.task_name!r} asks for something else where its objects lie in a larger area: "
+                "what takes several tries must be drawn by placement.widened"
+            )
+        # Some arms wait where the objects are.
+        return replace(wider, start=nominal.start)
 
     def _measure(self) -> float:
         """Updates success, loss and progress; returns the increase of progress."""

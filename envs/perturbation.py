@@ -57,6 +57,16 @@ class Perturbation:
         for axis in self._axes.values():
             axis.edit(spec)
 
+    def check(self, task: Task, model: Any) -> None:
+        """Refuses what a task offers nothing for, which would change nothing.
+
+        Raises:
+            ValueError: one of the axes lacks something.
+        """
+        for name, axis in self._axes.items():
+            if lacks := axis.lacks(task, model):
+                raise ValueError(f"perturbation {name!r}: {type(task).__name__} has {lacks}")
+
     def begin(self, model: Any, seed: int) -> None:
         """Starts the episode of `seed`: restores the model and draws the levels."""
         if not self._nominal:

@@ -1,9 +1,14 @@
 """Where to put things: areas, and places that keep their distance."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
+
+T = TypeVar("T")
+Bound = TypeVar("Bound", float, np.ndarray)
 
 WORKSPACE = (np.array([0.38, -0.20]), np.array([0.64, 0.20]))
 """Corners of the rectangle in which every single arm can grasp, x and y [m]: no spread goes beyond it."""
@@ -21,19 +26,48 @@ def waiting(
     return np.array([[*rng.uniform(*corners), 0.0, gripper]])
 
 
-def area(
-    low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"], spread: float
-) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]:
-    """The rectangle from `low` to `high` [m], scaled about its centre by `spread`, inside the workspace."""
+Corners = tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]
+"""Of a rectangle on the table: the lower x and y, the higher ones [m]."""
+
+
+def stretched(low: Bound, high: Bound, spread: float) -> tuple[Bound, Bound]:
+    """From `low` to `high` [m], scaled about the middle by `spread`."""
     if spread == 1.0:
         return low, high
-    centre, half = (low + high) / 2, spread * (high - low) / 2
-    return np.maximum(centre - half, WORKSPACE[0]), np.minimum(centre + half, WORKSPACE[1])
+    middle, half = (low + high) / 2, spread * (high - low) / 2
+    return middle - half, middle + half
 
 
-def both_sides(
-    corners: tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]], rng: np.random.Generator
-) -> Float[np.ndarray, "2 2"]:
+def area(low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"], spread: float) -> Corners:
+    """The rectangle from `low` to `high` [m], scaled about its centre by `spread`, inside the workspace."""
+    low, high = stretched(low, high, spread)
+    return np.maximum(low, WORKSPACE[0]), np.minimum(high, WORKSPACE[1])
+
+
+def widened(
+    draw: Callable[[float, np.random.Generator], T],
+    spread: float,
+    rng: np.random.Generator,
+    alike: Callable[[T, T], bool] = lambda wide, nominal: True,
+) -> T:
+    """What `draw` draws at `spread`, for draws that take as many tries as they need.
+
+    `rng` is left as a draw at a spread of 1 leaves it, so that all that is drawn later is the same.
+
+    Args:
+        draw: given a spread and a generator.
+        alike: what is drawn must also have in common with what would be drawn at a spread of 1.
+    """
+    elsewhere = copy.deepcopy(rng)
+    nominal = draw(1.0, rng)
+    if spread == 1.0:
+        return nominal
+    while not alike(wide := draw(spread, elsewhere), nominal):
+        pass
+    return wide
+
+
+def both_sides(corners: Corners, rng: np.random.Generator) -> Float[np.ndarray, "2 2"]:
     """A place [m] in a rectangle on one side of the table and one in its mirror image, in random order."""
     centres = rng.uniform(*corners, size=(2, 2))
     centres[rng.integers(2), 1] *= -1.0
@@ -43,7 +77,7 @@ def both_sides(
 def scatter(
     radii: Sequence[float],
     yaws: Float[np.ndarray, " n"],
-    corners: tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]],
+    corners: Corners,
     pads_outer: float,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "n 2"]:

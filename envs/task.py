@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from .control import ControlLimits
 from .language import Form, Meaning, Wording
+from .placement import Corners
 from .robot import Robot, RobotIndex
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Task(ABC):
     """Names of what can have been reached, worst first; the last one is success."""
     time_limit: ClassVar[float]
     """Longest episode [s]."""
+    crowded: ClassVar[bool] = False
+    """Whether the table has no room for distractors."""
     num_arms: ClassVar[int] = 1
     default_robot: ClassVar[str] = "franka"
 
@@ -127,6 +130,11 @@ class Task(ABC):
     def focus(self, world: World, scenario: Any) -> Float[np.ndarray, " 3"]:
         """The point [m, world] that the instruction is about in this state: what to reach for next. It labels
         training images (privileged)."""
+
+    def reserved(self, world: World, scenario: Any) -> list[Corners]:
+        """Where distractors would stand in the way: rectangles that things will move through, beside the
+        places of what can be seen [m]."""
+        return []
 
     @abstractmethod
     def expert(self) -> "Expert":

@@ -130,10 +130,18 @@ def test_a_task_that_holds_no_combination_out_is_not_asked_for_any():
     assert "combinations=held_out" not in [trial.name for trial in trials(Exam("push_t"))]
 
 
+def test_a_task_is_not_asked_for_what_it_has_nothing_for():
+    asked = {trial.name.partition("=")[0] for trial in trials(Exam("trace"))}
+    assert "light" in asked
+    assert not asked & {"mass", "object_size", "object_shape", "object_colour"}
+    assert "distractors" not in [trial.name.partition("=")[0] for trial in trials(Exam("handover"))]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"axes": "camra"}, "unknown axis 'camra'.*camera"),
+        ({"axes": "mass", "exam": Exam("drawer")}, "'mass': Drawer has no movable objects"),
         ({"levels": "0"}, "got '0'"),
         ({"levels": "2-6"}, "got '2-6'"),
         ({"levels": "3-2"}, "got '3-2'"),

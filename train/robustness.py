@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..envs import perturbation, tasks
 from ..envs.axis import LEVELS
 from ..envs.names import check_name
+from ..envs.task import Task
 from ..eval.robustness import Arm
 from .judge import Contestant, Exam, expert_beside, judge
 
@@ -25,15 +27,19 @@ class Trial:
 
 
 def trials(exam: Exam, axes: str = "", levels: str = "3") -> list[Trial]:
-    """Each of `axes` ("camera,light"; all if empty) at each of `levels` ("3" or "1-5").
+    """Each of `axes` ("camera,light"; all that the task has something for if empty) at each of `levels` ("3"
+    or "1-5").
 
     Raises:
-        ValueError: an unknown axis or level, or an exam that is perturbed already.
+        ValueError: an unknown axis or level, an axis that the task has nothing for, or an exam that is
+            perturbed already.
     """
     if exam.perturb:
         raise ValueError(f"perturb={exam.perturb!r} and robustness exclude each other: name axes and levels")
+    definition = tasks.load(exam.task)
+    model = definition.build().compile()
     found = []
-    for axis in axes.split(",") if axes else _all(exam.task):
+    for axis in axes.split(",") if axes else _all(definition, model):
         if axis == COMBINATIONS:
             held_out, control = (replace(exam, combinations=which) for which in ("held_out", "train"))
             found.append(Trial(f"{axis}=held_out", held_out, control))
@@ -42,6 +48,7 @@ def trials(exam: Exam, axes: str = "", levels: str = "3") -> list[Trial]:
             check_name("axis", axis, [*perturbation.names(), COMBINATIONS])
         for level in _levels(levels):
             name = f"{axis}={level}"
+            perturbation.Perturbation(name).check(definition, model)
             found.append(Trial(name, replace(exam, perturb=name), exam))
     return found
 
@@ -54,10 +61,11 @@ def judge_all(who: Contestant, trials: list[Trial]) -> Iterator[Arm]:
         yield Arm(trial.name, control, perturbed, judge(expert, trial.exam, "test"))
 
 
-def _all(task: str) -> list[str]:
+def _all(task: Task, model: Any) -> list[str]:
     """Every axis that `task` can be varied in."""
-    held_out = any(meaning.is_held_out for meaning in tasks.load(task).meanings())
-    return [*perturbation.names(), *([COMBINATIONS] if held_out else [])]
+    axes = [name for name in perturbation.names() if not perturbation.load(name).lacks(task, model)]
+    held_out = any(meaning.is_held_out for meaning in task.meanings())
+    return [*axes, *([COMBINATIONS] if held_out else [])]
 
 
 def _levels(text: str) -> range:

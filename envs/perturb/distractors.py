@@ -6,24 +6,32 @@ import numpy as np
 
 from ..axis import LEVELS, Axis
 from ..gl import mujoco
-from ..placement import WORKSPACE
 from ..task import Scenario, Task, World
 
 SIZE = 0.022
 """Half size [m]."""
+AMONG = (np.array([0.37, -0.17]), np.array([0.62, 0.17]))
+"""Corners of the part of the workspace that every front camera sees, x and y [m]."""
+BEHIND = (np.array([0.27, -0.17]), np.array([0.36, 0.17]))
+"""The same for what it sees beyond the workspace: under the arm, where it does not come down."""
 GAP = 0.05
 """Free space around each, about [m]."""
 HIDDEN = (0.0, 0.0, -1.0)
 """Where those that are not shown wait [m]."""
 TRIES = 200
-"""Places tried for each; one that fits nowhere stays hidden, if another stands."""
+"""Places tried for each in either area; one that fits nowhere stays hidden, if another stands."""
 
 
 class Distractors(Axis):
-    """One more for each level: balls, cylinders and ellipsoids in grey and purple shades."""
+    """One more for each level: balls, cylinders and ellipsoids, grey and purple; in the workspace or,
+    where the task leaves no room there, behind it."""
 
     fields = ("body_pos", "geom_rgba")
     affects = frozenset({"images"})
+
+    def lacks(self, task: Task, model: Any) -> str:
+        """Room, in some tasks."""
+        return "no room for them" if task.crowded else ""
 
     def edit(self, spec: Any) -> None:
         """Adds as many fixed bodies as the highest level shows."""
@@ -48,14 +56,16 @@ class Distractors(Axis):
         robots = [model.body_rootid[model.site_bodyid[robot.site]] for robot in world.robots]
         seen = (model.geom_rbound > 0) & (model.geom_rgba[:, 3] > 0)  # a plane has no bound
         solid = np.flatnonzero(seen & ~np.isin(model.body_rootid[model.geom_bodyid], robots))
+        reserved = task.reserved(world, scenario)
         placed: list[np.ndarray] = []
         for number in range(level):
             body = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, f"distractor_{number}")
             shade = rng.uniform(0.15, 0.85)
             model.geom_rgba[model.body_geomadr[body]] = [shade, 0.6 * shade, shade, 1.0]
-            for _ in range(TRIES):
-                place = np.append(rng.uniform(WORKSPACE[0] - 0.03, WORKSPACE[1] + 0.03), SIZE)
+            for area in [AMONG] * TRIES + [BEHIND] * TRIES:
+                place = np.append(rng.uniform(*area), SIZE)
                 apart = [float(np.linalg.norm(place - other)) - SIZE for other in placed]
+                apart += [_outside(place[:2], *corners) for corners in reserved]
                 if min([*apart, _clearance(world, solid, place)]) > SIZE + GAP:
                     model.body_pos[body] = place
                     placed.append(place)
@@ -63,6 +73,11 @@ class Distractors(Axis):
         if not placed:
             raise ValueError(f"perturbation 'distractors': {type(task).__name__} leaves no room on the table")
         return scenario
+
+
+def _outside(place: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """From a place to the rectangle between two corners [m]."""
+    return float(np.linalg.norm(np.maximum(np.maximum(low - place, place - high), 0.0)))
 
 
 def _clearance(world: World, geoms: np.ndarray, place: np.ndarray) -> float:

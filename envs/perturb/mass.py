@@ -12,7 +12,8 @@ class Mass(Axis):
     fields = (
         "body_mass", "body_inertia", "body_subtreemass", "body_invweight0", "dof_invweight0", "dof_M0",
     )  # fmt: skip
-    affects = frozenset({"physics"})  # things settle a little differently
+    affects = frozenset[str]()
+    of_objects = True
 
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator

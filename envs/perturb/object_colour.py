@@ -11,6 +11,7 @@ class ObjectColour(Axis):
 
     fields = ("geom_rgba",)
     affects = frozenset({"images"})
+    of_objects = True
 
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator

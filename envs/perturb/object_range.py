@@ -1,5 +1,4 @@
-"""Objects lie in a larger part of the table than in training; what asks about their places (`spatial`, the
-ordinals of `reach`) may ask something else of the same seed."""
+"""Objects lie in a larger part of the table than in training."""
 
 from ..axis import Axis
 

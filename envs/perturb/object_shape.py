@@ -11,7 +11,8 @@ class ObjectShape(Axis):
     """5 % along the object's x axis for each level and as much less along y; heights stay."""
 
     fields = ObjectSize.fields
-    affects = frozenset({"images", "physics"})
+    affects = frozenset({"images"})
+    of_objects = True
 
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator

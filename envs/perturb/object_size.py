@@ -11,6 +11,7 @@ class ObjectSize(Axis):
 
     fields = ("geom_size", "geom_pos", "geom_rbound", "geom_aabb", "bvh_aabb")
     affects = frozenset({"images", "physics"})
+    of_objects = True
 
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator

@@ -14,11 +14,11 @@ from jaxtyping import Float
 
 from ..control import ControlLimits
 from ..expert import Expert
-from ..experts.detour import DetourExpert, Way
+from ..experts.detour import ASIDE, DetourExpert, Way
 from ..gl import mujoco
 from ..language import Form, Meaning
 from ..objects import RGBA, body_id, distance, paint, put
-from ..placement import area
+from ..placement import Corners, area
 from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
 
@@ -166,6 +166,11 @@ class Detour(Task):
     def focus(self, world: World, scenario: DetourScenario) -> Float[np.ndarray, " 3"]:
         """The mark."""
         return world.data.xpos[scenario.mark]
+
+    def reserved(self, world: World, scenario: DetourScenario) -> list[Corners]:
+        """Both ways to both marks."""
+        reach = np.array([ASIDE, MARK_AT])
+        return [(scenario.way.start - reach, scenario.way.start + reach)]
 
     def expert(self) -> Expert:
         """Round one end of the wall, then to the mark."""

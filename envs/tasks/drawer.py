@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..chest import TRAVEL, add_chest, bar, dress_chest, extension
+from ..chest import TRAVEL, add_chest, bar, dress_chest, extension, in_front
 from ..expert import Expert
 from ..experts.drawer import DrawerExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, distance
-from ..placement import waiting
+from ..placement import Corners, stretched, waiting
 from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
 
@@ -85,7 +85,7 @@ class Drawer(Task):
     def reset(self, world: World, rng: np.random.Generator) -> DrawerScenario:
         """Each drawer is closed, ajar or open; any move that is left to make is asked for."""
         first, second = ([*RGBA][i] for i in rng.permutation(len(RGBA))[:2])
-        drawers = dress_chest(world.model, rng.uniform(*CHEST), (first, second))
+        drawers = dress_chest(world.model, rng.uniform(*stretched(*CHEST, world.spread)), (first, second))
         before, questions = {}, []
         names = (_names(first, second, PLACES[0]), _names(second, first, PLACES[1]))
         for drawer, words in zip(drawers, names, strict=True):
@@ -134,6 +134,10 @@ class Drawer(Task):
     def focus(self, world: World, scenario: DrawerScenario) -> Float[np.ndarray, " 3"]:
         """The bar."""
         return bar(world, scenario.drawer)
+
+    def reserved(self, world: World, scenario: DrawerScenario) -> list[Corners]:
+        """In front of the chest."""
+        return [in_front(world)]
 
     def expert(self) -> Expert:
         """Hook the bar and pull, or push it."""

@@ -84,6 +84,7 @@ class Handover(Task):
         "start", "wrong_object", "reached", "grasped", "offered", "received", "laid_down", "handed_over"
     )  # fmt: skip
     time_limit = 12.0
+    crowded = True
     num_arms = 2
     default_robot = "franka_pair"
 

@@ -1,6 +1,7 @@
 """pick: lift the named one of three objects; only colour and shape together tell which."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class Pick(Task):
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
         objects = [(colour, kind), (colour, other_kind), (other_colour, kind)]
-        bodies = deal(world, objects, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
+        bodies = deal(world, objects, partial(area, *AREA), self.robots[0].pads_outer, rng)
         chosen = [SHAPES[kind_] for _, kind_ in objects]
         meanings = [Meaning.of("name", object=f"{colour_} {kind_}") for colour_, kind_ in objects]
         return PickScenario(

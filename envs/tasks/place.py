@@ -78,7 +78,7 @@ class Place(Task):
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour, *tray_colours = (colours[i] for i in rng.permutation(len(colours)))
         things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
-        bodies = deal(world, things, beside(world.spread), self.robots[0].pads_outer, rng)
+        bodies = deal(world, things, beside, self.robots[0].pads_outer, rng)
         trays = [
             furnish(world.model, f"tray_{slot}", tray_colours[slot], centre)
             for slot, centre in enumerate(both_sides(TRAY_AREA, rng))

@@ -11,7 +11,7 @@ from ..experts.poke import PokeExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
 from ..objects import RGBA, add_box, body_id, from_gripper, paint
-from ..placement import area, scatter, waiting
+from ..placement import area, scatter, waiting, widened
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -92,8 +92,12 @@ class PressButtons(Task):
     def reset(self, world: World, rng: np.random.Generator) -> PressButtonsScenario:
         """Three colours; any two of them in either order."""
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:BUTTONS]]
-        corners = area(*AREA, world.spread)
-        centres = scatter([RADIUS] * BUTTONS, np.zeros(BUTTONS), corners, self.robots[0].pads_outer, rng)
+        pads = self.robots[0].pads_outer
+
+        def places(spread: float, rng: np.random.Generator) -> np.ndarray:
+            return scatter([RADIUS] * BUTTONS, np.zeros(BUTTONS), area(*AREA, spread), pads, rng)
+
+        centres = widened(places, world.spread, rng)
         caps = [body_id(world.model, f"cap_{slot}") for slot in rng.permutation(BUTTONS).tolist()]
         for cap, colour, centre in zip(caps, colours, centres, strict=True):
             paint(world.model, cap, colour)

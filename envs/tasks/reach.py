@@ -1,6 +1,7 @@
 """reach: hover over one of three objects, told by its name, by what it is not, or by its place in the row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..expert import Expert
 from ..experts.hover import HoverExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, Shape, add_object, distance, fell_off
-from ..placement import area, waiting
+from ..placement import area, waiting, widened
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -98,12 +99,18 @@ class Reach(Task):
         # Drawn before the places, so that other places leave the question as it is.
         target, swapped = rng.permutation(OBJECTS)[:2].tolist()
         forms, sides = rng.integers(len(self.forms), size=OBJECTS), rng.integers(len(SIDES), size=OBJECTS)
-        bodies = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
-        while np.diff(sorted(_right(world, body) for body in bodies)).min() < APART:
-            bodies = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
+
+        def in_a_row(spread: float, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+            while True:
+                at = replace(world, spread=spread)
+                bodies = deal(at, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
+                rights = [_right(world, body) for body in bodies]
+                if np.diff(sorted(rights)).min() >= APART:
+                    return bodies, np.argsort(rights).tolist()
+
+        bodies, row = widened(in_a_row, world.spread, rng, lambda wide, nominal: wide[1] == nominal[1])
         # What each object alone is not, in the order of `things`.
         nots = (f"not {other_colour} and no {other_kind}", f"no {kind}", f"not {colour}")
-        row = sorted(range(OBJECTS), key=lambda i: _right(world, bodies[i]))
         meanings = []
         for i, thing in enumerate(things):
             place, side = row.index(i), SIDES[sides[i]]

@@ -70,7 +70,7 @@ class Sort(Task):
         """Both shapes in both of two colours; trays in the other two."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
         things = [(colour, kind) for colour in colours[:2] for kind in KINDS]
-        bodies = deal(world, things, beside(world.spread), self.robots[0].pads_outer, rng)
+        bodies = deal(world, things, beside, self.robots[0].pads_outer, rng)
         trays = [
             furnish(world.model, f"tray_{slot}", colour, centre)
             for slot, (colour, centre) in enumerate(zip(colours[2:], both_sides(TRAY_AREA, rng), strict=True))

@@ -2,7 +2,8 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..experts.carry import CarryExpert, Errand
 from ..gl import mujoco
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, add_object, at_rest, body_id, fell_off, from_gripper
-from ..placement import area, waiting
+from ..placement import Corners, area, waiting, widened
 from ..relations import WAYS, Relation
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -98,13 +99,22 @@ class Spatial(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> SpatialScenario:
         """Cubes of three colours; any relation for which there is room is asked for."""
-        plate = body_id(world.model, "plate")
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:CUBES]]
-        things = [(colour, "cube") for colour in colours]
         form = [*self.forms][rng.integers(len(self.forms))]
+
+        def arranged(spread: float, rng: np.random.Generator) -> SpatialScenario:
+            return self._arranged(replace(world, spread=spread), colours, form, rng)
+
+        return widened(arranged, world.spread, rng, lambda wide, nominal: wide.asked == nominal.asked)
+
+    def _arranged(
+        self, world: World, colours: list[str], form: str, rng: np.random.Generator
+    ) -> SpatialScenario:
+        plate = body_id(world.model, "plate")
+        things = [(colour, "cube") for colour in colours]
         while True:
             world.model.body_pos[plate] = [*rng.uniform(*PLATE_AREA), 0.001]
-            cubes = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
+            cubes = deal(world, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
             mujoco.mj_kinematics(world.model, world.data)
             places = _places(world, [*cubes, plate])
             if min(np.hypot(*(places[cube] - places[plate])) for cube in cubes) < APART:
@@ -174,6 +184,11 @@ class Spatial(Task):
         if scenario.target in world.held() or _is_there(world, scenario):
             return np.append(_spot(world, scenario), CUBE.height)
         return world.data.xpos[scenario.target]
+
+    def reserved(self, world: World, scenario: SpatialScenario) -> list[Corners]:
+        """Where the cube will stand."""
+        spot = _spot(world, scenario)
+        return [(spot - CUBE.radius, spot + CUBE.radius)]
 
     def expert(self) -> Expert:
         """Grasp, carry over, let go, rise."""

@@ -1,6 +1,7 @@
 """stack: put one named cube on another; the third one is in the way of guessing."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class Stack(Task):
     def reset(self, world: World, rng: np.random.Generator) -> StackScenario:
         """Three cubes of different colours; swapped is the reverse order."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:CUBES]]
-        corners = area(*AREA, world.spread)
+        corners = partial(area, *AREA)
         things = [(colour, "cube") for colour in colours]
         upper, lower, third = deal(world, things, corners, self.robots[0].pads_outer, rng)
         names = [f"{colour} cube" for colour in colours]

@@ -1,18 +1,19 @@
 """tidy_up: open the named one of two drawers, put the named one of three objects into it, close it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ..chest import add_chest, bar, bottom, dress_chest, extension, in_drawer
+from ..chest import add_chest, bar, bottom, dress_chest, extension, in_drawer, in_front
 from ..dealing import deal
 from ..expert import Expert
 from ..experts.tidy import TidyExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
-from ..placement import area, waiting
+from ..placement import Corners, area, stretched, waiting
 from ..tabletop import from_the_front, tabletop
 from ..task import Scenario, Task, World
 
@@ -80,8 +81,10 @@ class TidyUp(Task):
         kind, other_kind = (KINDS[i] for i in rng.permutation(len(KINDS)))
         colour, other_colour, *drawer_colours = ([*RGBA][i] for i in rng.permutation(len(RGBA)))
         things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
-        bodies = deal(world, things, area(*AREA, world.spread), self.robots[0].pads_outer, rng)
-        drawers = dress_chest(world.model, rng.uniform(*CHEST), (drawer_colours[0], drawer_colours[1]))
+        bodies = deal(world, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
+        drawers = dress_chest(
+            world.model, rng.uniform(*stretched(*CHEST, world.spread)), (drawer_colours[0], drawer_colours[1])
+        )
         chosen = int(rng.integers(2))
         named = drawer_colours[chosen], drawer_colours[1 - chosen]
         meanings = [
@@ -138,6 +141,10 @@ class TidyUp(Task):
         if stored or extension(world, scenario.drawer) < OPEN:
             return bar(world, scenario.drawer)
         return world.data.xpos[scenario.target]
+
+    def reserved(self, world: World, scenario: TidyUpScenario) -> list[Corners]:
+        """In front of the chest."""
+        return [in_front(world)]
 
     def expert(self) -> Expert:
         """Hook the drawer open, carry the object in, push the drawer shut."""
