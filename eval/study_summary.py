@@ -26,6 +26,8 @@ LETTERS = 6
 """Of one cell; groups that overlap more than that are not legible as letters, and places say enough."""
 JUDGED = "judged"
 """Name of the axis of the ways of judging."""
+BETWEEN = " · "
+"""Between the levels in a cell's name."""
 ANSWERS = ("yes", "no", "on", "off", "none")
 """Levels that need their axis beside them."""
 
@@ -250,7 +252,7 @@ def _row(
     total = sum(counts, Counter())
     levels = group[0].levels
     return Row(
-        name=" · ".join(in_words(axis, levels[axis]) for axis in varied or levels),
+        name=BETWEEN.join(in_words(axis, levels[axis]) for axis in varied or levels),
         levels=dict(group[0].levels),
         judged=group[0].judged,
         task=results[0].task,

@@ -256,6 +256,10 @@ def test_best_and_worst_are_filmed_unless_others_are_named(tmp_path: Path, monke
     film_study(summary, tmp_path)
     film_study(summary, tmp_path, [{"head": "middle"}, {"head": "best"}])
     assert seen == [["best", "worst"], ["best", "middle"]]
+    axes = {"head": ("flow", "bins"), "chunk": ("4", "8")}
+    rates = {"flow": {"4": 0.1, "8": 0.9}, "bins": {"4": 0.4, "8": 0.6}}
+    film_study(summarise(study(axes, lambda at, _: rates[at["head"]][at["chunk"]])), tmp_path)
+    assert seen[2] == ["chunk 8", "chunk 4"]
     with pytest.raises(ValueError, match=r"with \{'head': 'x'\}; valid: head=best; head=middle; head=worst"):
         film_study(summary, tmp_path, [{"head": "x"}])
     with pytest.raises(ValueError, match="at most 4"):
