@@ -27,6 +27,7 @@ from ..vision.connectors import linear
 from ..vision.encoder import EncoderConfig
 from ..vision.encoders import siglip
 from ..vision.linear import scaled_linear
+from ..vision.several import Several
 from ..vision.tensors import to_float
 from .grounding import GroundingConfig, GroundingLoss
 from .language import LanguageConfig
@@ -40,11 +41,15 @@ class TrunkConfig:
     """Everything below the action head; the same for every head in a comparison."""
 
     encoder: EncoderConfig = field(default_factory=siglip.Config)
+    encoders: int = 1
+    """One sees all cameras; as many as there are cameras: each has its own, with a connector (Octo)."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
     film: bool = True
     """Condition the image encoder on the instruction (mean of its word embeddings)."""
     grounding: GroundingConfig = field(default_factory=GroundingConfig)
     connector: ConnectorConfig = field(default_factory=linear.Config)
+    positions: Literal["views", "tokens"] = "views"
+    """What has a learned embedding: each view, or each token of each view (Octo)."""
     state: Literal["token", "text", "none"] = "token"
     """Proprioception as one token of its own, as 256 integers in words behind the instruction (pi0-FAST,
     pi0.5), or not at all (RT-2, OpenVLA)."""
@@ -81,6 +86,8 @@ class TrunkConfig:
 class Trunk(nn.Module):
     """Image encoder and language model, joined."""
 
+    image_size: int
+    """Side of the square images that `encode` takes [pixels]."""
     dim: int
     """Width of hidden states (d)."""
     num_layers: int
@@ -121,23 +128,34 @@ class Trunk(nn.Module):
         self.rope_type = self.language.rope_type
         self.embedding_scale = self.language.embedding_scale
 
-        self.encoder = config.encoder.build(self.dim if config.film else None, architecture.get("encoder"))
-        self.connector = config.connector.build(
-            self.encoder.dim, self.encoder.tokens_per_image, self.dim, self.embedding_scale
-        )
-        self.view_embedding = nn.Parameter(torch.randn(num_views, 1, self.dim) * self.embedding_scale)
+        if config.encoders < 1 or num_views % config.encoders:
+            raise ValueError(f"trunk: {config.encoders} encoders cannot divide {num_views} views among them")
+        condition, shape = self.dim if config.film else None, architecture.get("encoder")
+        shapes = [shape and shape[str(i)] for i in range(config.encoders)] if config.encoders > 1 else [shape]
+        encoders = [config.encoder.build(condition, shape) for shape in shapes]
+        encoder = encoders[0]
+        connectors = [
+            config.connector.build(encoder.dim, encoder.tokens_per_image, self.dim, self.embedding_scale)
+            for _ in encoders
+        ]
+        connector = connectors[0]
+        self.encoder = encoder if config.encoders == 1 else Several(encoders)
+        self.connector = connector if config.encoders == 1 else Several(connectors)
+        self.image_size = encoder.image_size
+        placed = connector.tokens_per_image if config.positions == "tokens" else 1
+        self.view_embedding = nn.Parameter(torch.randn(num_views, placed, self.dim) * self.embedding_scale)
         self.state_encoder = self.state_text = None
         if config.state == "token":
             self.state_encoder = scaled_linear(state_dim, self.dim, self.embedding_scale)
         elif config.state == "text":
             self.state_text = StateText(self.language.tokenizer)
-        blind = config.attention == "causal" or not self.connector.keeps_grid
+        blind = config.attention == "causal" or not connector.keeps_grid
         if config.grounding.heat and not config.film and blind:
             raise ValueError(
                 "trunk: grounding.heat needs film, or image tokens that stand for patches (connector linear "
                 'or mlp) and see the words after them (attention "prefix")'
             )
-        image_dim = self.encoder.dim if config.film else self.dim
+        image_dim = encoder.dim if config.film else self.dim
         self.grounding = GroundingLoss(config.grounding, image_dim, self.dim)
         if config.lora is not None:
             config.lora.apply(self.language, self.encoder)
@@ -146,11 +164,6 @@ class Trunk(nn.Module):
     def architecture(self) -> dict[str, dict[str, Any]]:
         """JSON-able shape of the two backbones, with which `TrunkConfig.build` needs no checkpoint."""
         return {"encoder": self.encoder.architecture, "language": self.language.architecture}
-
-    @property
-    def image_size(self) -> int:
-        """Side of the square images that `encode` takes [pixels]."""
-        return self.encoder.image_size
 
     def encode(self, observation: Observation) -> Prefix:
         """One pass over the observation: images of `image_size`, normalised state, instruction."""

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from toy_trunk import ToyTrunk
 
-from vlasandbox.policies.networks import _attention, _sines, act_decoder, dit, dp_transformer
+from vlasandbox.policies.networks import _attention, _sines, act_decoder, dit, dp_transformer, groot_dit
 from vlasandbox.policies.networks._attention import Attention, KeysValues
 
 W, H, MLP, K, A = 24, 4, 40, 5, 2
@@ -210,6 +210,41 @@ def test_alternating_blocks_look_at_the_prefix_first_and_have_an_mlp_behind_each
     tokens, prefix, padding = example()
     block(tokens, torch.randn(3, W), KeysValues(W, W, H)(prefix), ~padding[:, None, None])
     assert order == ["to_prefix", "mlp", "to_actions", "mlp_actions"]
+
+
+# GR00T's DiT
+
+
+def test_time_modulates_what_comes_into_the_attentions_of_groot_and_no_mlp():
+    torch.manual_seed(1)
+    block = groot_dit.Block(groot_dit.Config(width=W, heads=H, mlp=MLP))
+    source = KeysValues(W, W, H)
+    nn.init.normal_(block.modulation.weight)
+    tokens, prefix, padding = example()
+    time = torch.randn(3, W)
+    among, across = (nn.MultiheadAttention(W, H, batch_first=True) for _ in range(2))
+    copy_attention(block.to_actions, block.own, among)
+    copy_attention(block.to_prefix, source, across)
+    norm, changes = nn.LayerNorm(W), block.modulation(time).view(3, 4, 1, W)
+    z = norm(tokens) * (1 + changes[:, 1]) + changes[:, 0]
+    expected = tokens + across(z, prefix, prefix, key_padding_mask=padding)[0]
+    expected = expected + block.mlp_prefix(norm(expected))
+    z = norm(expected) * (1 + changes[:, 3]) + changes[:, 2]
+    expected = expected + among(z, z, z)[0]
+    expected = expected + block.mlp_actions(norm(expected))
+    actual = block(tokens, time, source(prefix), ~padding[:, None, None])
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_policy_moves_the_first_of_groots_robots():
+    net = groot_dit.Config(width=W, heads=H, mlp=MLP, robots=3).build(ToyTrunk(), K, A)
+    nn.init.normal_(net.out.weight)
+    net(torch.randn(2, K, A), torch.rand(2), ToyTrunk().prefix(torch.randn(2, 2))).square().sum().backward()
+    for layer in (net.into, net.timed, net.embedded, net.decoded, net.out):
+        grad = layer.weight.grad
+        assert grad is not None
+        assert grad[0].any()
+        assert not grad[1:].any()
 
 
 def test_a_memory_made_once_holds_for_every_step():

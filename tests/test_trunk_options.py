@@ -41,6 +41,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "qformer": {"connector": qformer.Config(queries=3, heads=2)},
     "perceiver": {"connector": perceiver.Config(latents=3, heads=2)},
     "keypoints": {"encoder": smallstem.Config(32, width=16), "connector": spatial_softmax.Config(4)},
+    "an encoder and positions for each view": {"encoders": VIEWS, "positions": "tokens"},
     "act": {"encoder": resnet.Config(64, width=16), "words": False},
 }
 
@@ -234,8 +235,29 @@ def test_labels_belong_to_the_newest_views():
         ({"film": False, "words": False}, "words false needs film"),
         ({"film": False, "attention": "causal"}, "grounding.heat needs film"),
         ({"film": False, "connector": qformer.Config(heads=2)}, "grounding.heat needs film"),
+        ({"encoders": 3}, "3 encoders cannot divide 2 views"),
     ],
 )
 def test_options_that_contradict_each_other_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
         tiny_trunk(**changes)
+
+
+def test_each_camera_has_its_encoder_whatever_the_history():
+    torch.manual_seed(0)
+    config = replace(CONFIG, encoders=2)
+    trunk = config.build(2 * VIEWS, STATE, INSTRUCTIONS)
+    seen = observation(INSTRUCTIONS[:1])
+    frames = Observation(torch.cat([seen.images, seen.images], dim=1), seen.state, seen.instruction)
+    before = trunk.encode(frames).image_tokens
+    with torch.no_grad():
+        for parameter in trunk.encoder.get_submodule("parts.1").parameters():
+            parameter.add_(0.1)
+    after = trunk.encode(frames).image_tokens
+    assert before is not None
+    assert after is not None
+    changed = (before != after).flatten(2).any(dim=-1).squeeze(0)
+    assert changed.tolist() == [False, True, False, True]
+    again = config.build(2 * VIEWS, STATE, [], trunk.language.tokenizer, trunk.architecture)
+    again.load_state_dict(trunk.state_dict())
+    assert torch.equal(again.encode(frames).hidden, trunk.encode(frames).hidden)

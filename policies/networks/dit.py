@@ -7,7 +7,7 @@ shift, scale and gate, which start at zero, and x becomes
 
 so that every block starts as the identity, and the whole network, whose last layer starts at zero too, as
 zero. GR00T N1 (arXiv 2503.14734) has an MLP behind each of the two attentions, the one to the prefix first
-(`attention` "alternate"); its plain norm before the MLP, without gates, and its dropout are not copied.
+(`attention` "alternate"); `groot_dit` follows it further, in what time modulates and in its maps of actions.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from ._sines import of_time
 
 @dataclass(frozen=True)
 class Config(NetworkConfig):
-    """GR00T N1.7 has width 1536, 32 heads and 32 layers, which are 16 alternating blocks here."""
+    """DiT-S has width 384, 12 blocks and 6 heads."""
 
     width: int = 96
     blocks: int = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...policies.heads import flow
 from ...policies.language import LanguageConfig
-from ...policies.networks import dit
+from ...policies.networks import dit, groot_dit
 from ...policies.trunk import TrunkConfig
 from ...vision.connectors import mlp
 from ..config import TrainConfig
@@ -31,7 +31,7 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
     if size == "tiny":
         head = flow.Config(network=dit.Config(attention="alternate"), steps=4)
         return system(data, updates, seed, head=head, trunk=TrunkConfig(), chunk=8, norm="min_max")
-    network = dit.Config(width=1536, blocks=8, heads=32, mlp=6144, attention="alternate")
+    network = groot_dit.Config(width=1536, blocks=8, heads=32, mlp=6144, robots=32)
     head = flow.Config(network=network, steps=4, draws=1)
     base = system(data, updates, seed, head=head, trunk=EAGLE, chunk=16, norm="min_max")
     optim = OptimConfig(lr=1e-4, betas=(0.95, 0.999), weight_decay=1e-5, warmup=5000, decay="cosine")

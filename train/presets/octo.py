@@ -23,6 +23,8 @@ HEAD = diffusion.Config(
 )
 BASE = TrunkConfig(
     encoder=smallstem.Config(image_size=256, width=512),
+    encoders=2,
+    positions="tokens",
     # Octo's MLPs are two matrices of 4 x 768, these are three: 2048 makes as many weights.
     language=LanguageConfig(width=768, layers=12, heads=12, kv_heads=12, mlp=2048, instruction_tokens=16),
     film=False,
