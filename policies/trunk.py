@@ -41,15 +41,11 @@ class TrunkConfig:
     """Everything below the action head; the same for every head in a comparison."""
 
     encoder: EncoderConfig = field(default_factory=siglip.Config)
-    encoders: int = 1
-    """One sees all cameras; as many as there are cameras: each has its own, with a connector (Octo)."""
     language: LanguageConfig = field(default_factory=LanguageConfig)
     film: bool = True
     """Condition the image encoder on the instruction (mean of its word embeddings)."""
     grounding: GroundingConfig = field(default_factory=GroundingConfig)
     connector: ConnectorConfig = field(default_factory=linear.Config)
-    positions: Literal["views", "tokens"] = "views"
-    """What has a learned embedding: each view, or each token of each view (Octo)."""
     state: Literal["token", "text", "none"] = "token"
     """Proprioception as one token of its own, as 256 integers in words behind the instruction (pi0-FAST,
     pi0.5), or not at all (RT-2, OpenVLA)."""
@@ -59,6 +55,10 @@ class TrunkConfig:
     """Within the prefix: every token sees all, or those up to itself (RT-2, OpenVLA)."""
     lora: LoraConfig | None = None
     """Fine-tune low-rank adapters of the backbones instead of the backbones; None trains all of it."""
+    encoders: int = 1
+    """One sees all cameras; as many as there are cameras: each has its own, with a connector (Octo)."""
+    positions: Literal["views", "tokens"] = "views"
+    """What has a learned embedding: each view, or each token of each view (Octo)."""
 
     def build(
         self,

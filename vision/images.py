@@ -39,7 +39,7 @@ def resize_uint8(
 
 
 def _summed(lines: np.ndarray, target: int, exact: type) -> np.ndarray:
-    """[n, source, m] -> [n, target, m]: of the lines in each target line, each times how much of it is there."""
+    """[n, source, m] -> [n, target, m]: the lines in each target line, each times how much of it is there."""
     overlaps = _overlaps(lines.shape[1], target)
     first = (overlaps > 0).argmax(axis=1)
     sums = np.zeros((len(lines), target, lines.shape[2]), exact)
