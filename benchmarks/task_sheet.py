@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vlasandbox.envs import make, tasks
+from vlasandbox.envs.language import Wording
 from vlasandbox.envs.seeds import VALIDATION
 
 SIDE, CAPTION, COLUMNS = 300, 34, 4
@@ -40,7 +41,7 @@ def tile(task: str) -> Image.Image:
 def row(task: str) -> str:
     """The task's line of the table."""
     definition = tasks.load(task)
-    counts = [len(definition.instructions(wording)) for wording in ("plain", "train", "held_out")]
+    counts = [len(definition.instructions(Wording.of(wording))) for wording in ("plain", "train", "held_out")]
     held_out = sum(meaning.is_held_out for meaning in definition.meanings())
     return (
         f"| `{task}` | {', '.join(definition.stages)} | {definition.time_limit:g} s | "

@@ -94,6 +94,9 @@ class Wording:
         return Wording(name, name)
 
 
+PLAIN = Wording("plain", "plain")
+
+
 @dataclass(frozen=True)
 class Form:
     """Templates with {slot}s, all of the same meaning."""
@@ -118,14 +121,14 @@ class Form:
         }
         return template.format(**slots)
 
-    def sentences(self, meaning: Meaning, wording: str) -> Iterator[str]:
+    def sentences(self, meaning: Meaning, wording: Wording) -> Iterator[str]:
         """Every sentence that `say` can give."""
         names = [slot for slot, _ in meaning.slots]
-        choices = [
-            [" ".join(words) for words in itertools.product(*(_synonyms(w, wording) for w in words_.split()))]
-            for _, words_ in meaning.slots
-        ]
-        for template in self.templates(wording):
+        choices = []
+        for _, words in meaning.slots:
+            ways = itertools.product(*(_synonyms(word, wording.words) for word in words.split()))
+            choices.append([" ".join(way) for way in ways])
+        for template in self.templates(wording.sentences):
             for chosen in itertools.product(*choices):
                 yield template.format(**dict(zip(names, chosen, strict=True)))
 

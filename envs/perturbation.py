@@ -92,6 +92,13 @@ class Perturbation:
             nominal = axis.wording(level) or nominal
         return nominal
 
+    def wordings(self, nominal: Wording) -> set[Wording]:
+        """Every way in which it may put instructions."""
+        found = {nominal}
+        for name, axis in self._axes.items():
+            found |= {axis.wording(level) or nominal for level in self._ranges[name] if level}
+        return found
+
     def scene(self, task: Task, world: World, scenario: Scenario) -> Scenario:
         """Applies what changes the scene."""
         for name, axis, level in self._active:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .control import ControlLimits
-from .language import Form, Meaning, Wording
+from .language import PLAIN, Form, Meaning, Wording
 from .placement import Corners
 from .robot import Robot, RobotIndex
 
@@ -148,7 +148,7 @@ class Task(ABC):
         """One sentence that asks for `meaning` (see language.py)."""
         return self.forms[meaning.form].say(meaning, wording, rng)
 
-    def instructions(self, wording: str = "plain") -> list[str]:
+    def instructions(self, wording: Wording = PLAIN) -> list[str]:
         """Every sentence this task can use in one wording, sorted."""
         sentences = (self.forms[m.form].sentences(m, wording) for m in self.meanings())
         return sorted(set().union(*sentences))

@@ -19,12 +19,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
+from ..envs import tasks
+from ..envs.language import Wording
 from ..envs.names import check_name
+from ..envs.perturbation import Perturbation
 from ..policies.execution import Execution, Executor
 from ..policies.policy import Policy
 from .batch import LANES, THREADS, Batch, inference_mode, observation_of
@@ -112,6 +115,7 @@ def evaluate(
         Tally(label, condition, len(seeds), progress) as tally,
         players_of(jobs) as (players, spec),
         inference_mode(asked),
+        asked.trunk.language.room_for(_sentences(task, **(variation or {}))),
     ):
         asked.check_env(spec)
         first = [player.receive() for player in players]
@@ -139,6 +143,12 @@ def evaluate(
         device=str(asked.device),
         latency=latency,
     )
+
+
+def _sentences(task: str, wording: str = "plain", perturb: str = "", **_: Any) -> list[str]:
+    """All that may be asked."""
+    ways = Perturbation(perturb).wordings(Wording.of(wording))
+    return sorted(set().union(*map(tasks.load(task).instructions, ways)))
 
 
 def split(seeds: Sequence[int], workers: int) -> list[dict[int, list[int]]]:

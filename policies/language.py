@@ -3,7 +3,8 @@
 transformers is imported when something is built: it takes seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ class LanguageConfig:
     mlp: int = 384
     """Width of the hidden layer of each gated MLP."""
     instruction_tokens: int = 8
-    """Every instruction is padded to this many: a row's arithmetic must not depend on the other rows."""
+    """Every instruction is padded to this many, or to the longest that is expected (`room_for`): a row's
+    arithmetic must not depend on the other rows."""
     first_layers: int | None = None
     """Keep only so many layers of a checkpoint, from the input on (SmolVLA: 16); all by default."""
 
@@ -47,8 +49,7 @@ class LanguageConfig:
             vocabulary: further text that a tokenizer trained here must know.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded or has too few layers, or one of the instructions is
-                too long.
+            ValueError: the checkpoint cannot be loaded or has too few layers.
         """
         checkpoint = self.checkpoint
         if checkpoint == smollm2.PACKAGE and architecture is None:
@@ -65,9 +66,7 @@ class LanguageConfig:
             model = _checkpoint_model(checkpoint, self.first_layers)
         else:
             model = _tiny_llama(self, len(tokenizer), tokenizer.pad_token_id)
-        backbone = LanguageBackbone(model, tokenizer, self.instruction_tokens)
-        backbone.tokenize(instructions)
-        return backbone
+        return LanguageBackbone(model, tokenizer, self.instruction_tokens, instructions)
 
 
 class LanguageBackbone(nn.Module):
@@ -85,15 +84,17 @@ class LanguageBackbone(nn.Module):
     embedding_scale: float
     """Root mean square of the word embeddings."""
 
-    def __init__(self, model: nn.Module, tokenizer: Any, instruction_tokens: int) -> None:
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, instruction_tokens: int, instructions: list[str]
+    ) -> None:
         super().__init__()
         from transformers import DynamicCache
 
         self._new_cache = DynamicCache
         self.model = model
         self.tokenizer = tokenizer
-        self.instruction_tokens = instruction_tokens
         self._rows: dict[str, list[int]] = {}
+        self._room = max([instruction_tokens, *map(len, self.tokenize(instructions))])
         config: Any = model.config
         self.dim, self.num_layers = config.hidden_size, config.num_hidden_layers
         self.num_heads, self.num_kv_heads = config.num_attention_heads, config.num_key_value_heads
@@ -116,26 +117,35 @@ class LanguageBackbone(nn.Module):
         """Token ids of each instruction, not padded; each distinct sentence is tokenised once.
 
         Raises:
-            ValueError: an instruction has more than `instruction_tokens` tokens.
+            ValueError: an instruction is empty.
         """
         for text in instructions:
-            if text in self._rows:
-                continue
-            ids = self.tokenizer(text)["input_ids"]
-            if not 0 < len(ids) <= self.instruction_tokens:
-                raise ValueError(
-                    f"instruction {text!r} has {len(ids)} tokens; valid: 1 to {self.instruction_tokens} "
-                    "(the policy's language.instruction_tokens)"
-                )
-            self._rows[text] = ids
+            if text not in self._rows:
+                ids = self.tokenizer(text)["input_ids"]
+                if not ids:
+                    raise ValueError(f"instruction {text!r} has no words")
+                self._rows[text] = ids
         return [self._rows[text] for text in instructions]
+
+    @contextmanager
+    def room_for(self, instructions: list[str]) -> Iterator[None]:
+        """As long as it lasts, every instruction is padded to the longest of these, if that is longer."""
+        before = self._room
+        self._room = max([before, *map(len, self.tokenize(instructions))])
+        try:
+            yield
+        finally:
+            self._room = before
 
     def embed(
         self, instructions: list[str], device: torch.device
     ) -> tuple[Float[Tensor, "b l d"], Bool[Tensor, "b l"]]:
-        """Word embeddings, padded on the right, and which of them are real."""
+        """Word embeddings, padded on the right, and which of them are real.
+
+        An instruction that is longer than any that was expected lengthens all of its batch.
+        """
         rows = self.tokenize(instructions)
-        length = self.instruction_tokens
+        length = max([self._room, *map(len, rows)])
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=device)
         count = torch.tensor([len(row) for row in rows], device=device)

@@ -11,6 +11,7 @@ from vlasandbox.envs import perturbation, tasks
 from vlasandbox.envs.axis import LEVELS, movable_bodies, object_geoms
 from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.gl import mujoco
+from vlasandbox.envs.language import Wording
 from vlasandbox.envs.names import camel_case
 from vlasandbox.envs.tasks.pick import _lift
 
@@ -145,6 +146,13 @@ def test_the_background_is_also_what_is_seen_beyond_the_table():
         assert 0.05 < below_horizon.mean() < 0.5
     plain.close()
     other.close()
+
+
+def test_every_way_in_which_it_may_put_an_instruction_is_known():
+    plain, held_out = Wording.of("plain"), Wording.of("held_out")
+    assert perturbation.Perturbation("camera=3").wordings(plain) == {plain}
+    assert perturbation.Perturbation("paraphrase=5,light=1").wordings(plain) == {plain, held_out}
+    assert len(perturbation.Perturbation("paraphrase=0-5").wordings(plain)) == 6
 
 
 def test_an_unknown_axis_is_named():

@@ -20,7 +20,7 @@ def test_everything_that_is_said_is_listed_and_everything_listed_is_said(wording
     meaning = Meaning.of("name", object="red cube")
     rng = np.random.default_rng(0)
     said = {FORM.say(meaning, Wording.of(wording), rng) for _ in range(300)}
-    assert said == set(FORM.sentences(meaning, wording))
+    assert said == set(FORM.sentences(meaning, Wording.of(wording)))
 
 
 def test_no_synonym_is_both_for_training_and_held_out():

@@ -73,16 +73,24 @@ def test_padding_is_on_the_right_and_marked():
     assert mask.tolist() == [[True] + [False] * 5, [True] * 5 + [False]]
 
 
-@pytest.mark.parametrize("text", ["", "pick up the red cube and the can"])
-def test_an_instruction_of_the_wrong_length_is_named(text):
+def test_an_instruction_without_words_is_refused():
     backbone = TINY.build(INSTRUCTIONS)
-    with pytest.raises(ValueError, match=rf"{text!r} has \d tokens; valid: 1 to 6"):
-        backbone.embed([text], CPU)
+    with pytest.raises(ValueError, match="'' has no words"):
+        backbone.embed([""], CPU)
 
 
-def test_training_instructions_are_checked_at_once():
-    with pytest.raises(ValueError, match="red cube"):
-        replace(TINY, instruction_tokens=3).build(INSTRUCTIONS)
+def test_there_is_room_for_what_is_trained_on_what_is_expected_and_what_comes():
+    def length(*instructions: str) -> int:
+        return backbone.embed([*instructions], CPU)[0].shape[1]
+
+    backbone = replace(TINY, instruction_tokens=3).build(INSTRUCTIONS)
+    assert length("stop") == 5
+    with backbone.room_for(["pick up the red cube and the can", "stop"]):
+        assert length("stop") == 8
+        with backbone.room_for(["stop"]):
+            assert length("stop") == 8
+    assert length("stop") == 5
+    assert length("stop", "pick up the red cube and the can") == 8
 
 
 def test_a_checkpoint_gives_the_hidden_states_that_transformers_gives(checkpoint):

@@ -141,6 +141,17 @@ def test_each_seed_is_played_once_in_its_own_lane(workers, seeds):
     assert max(sizes) - min(sizes) <= LANES
 
 
+@pytest.mark.parametrize("variation", [{"perturb": "paraphrase=0-5"}, {"wording": "held_out"}])
+def test_sentences_longer_than_all_of_training_are_asked_whatever_the_company(variation):
+    policy = small_policy("regression")
+    seeds = range(TEST.start, TEST.start + 12)
+    found = evaluate(policy, "pick", seeds, workers=1, variation=variation, progress=False).episodes
+    assert max(len(e.instruction.split()) for e in found) > 8
+    assert all(e.outcome != "error" for e in found)
+    (alone,) = evaluate(policy, "pick", seeds[3:4], variation=variation, progress=False).episodes
+    assert alone == found[3]
+
+
 def test_an_episode_is_the_same_with_one_and_two_workers_in_any_order_and_company():
     policy = small_policy("flow")
     seeds = [*range(TEST.start, TEST.start + 5), TEST.start + 16, TEST.start + 32]
@@ -335,7 +346,7 @@ def test_no_process_survives_the_evaluation(rig, tmp_path, way):
     try:
         assert wait_until(lambda: len(list(folder.iterdir())) == 2, 60)
         process.send_signal(signal.SIGINT if way == "Ctrl-C" else signal.SIGKILL)
-        process.wait(20)
+        process.wait(60)
     finally:
         process.kill()
     pids = [int(path.name) for path in folder.iterdir()]
