@@ -19,10 +19,10 @@ Row = tuple[bool, int, str]
 """Success, control steps, last stage."""
 
 
-def play(job: tuple[str, str | None, float, bool, list[int]]) -> list[Row]:
+def play(job: tuple[str, str | None, float, str, bool, list[int]]) -> list[Row]:
     """The episodes of some seeds."""
-    task, robot, control_hz, noise, seeds = job
-    env = make(task, robot=robot, control_hz=control_hz, image_size=8, cameras=())
+    task, robot, control_hz, perturb, noise, seeds = job
+    env = make(task, robot=robot, control_hz=control_hz, perturb=perturb, image_size=8, cameras=())
     rows = []
     for seed in seeds:
         episode = collect_episode(env, seed, NoiseConfig() if noise else None)
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--control-hz", type=float, nargs="+", default=[10.0])
     parser.add_argument("--robot", default=None)
     parser.add_argument("--kinds", nargs="+", default=["clean", "disturbed"], choices=["clean", "disturbed"])
+    parser.add_argument("--perturb", default="", help="mass=5 ...: whether perturbed episodes can be solved")
     options = parser.parse_args()
     cores = usable_cores()
     seeds = [list(VALIDATION[: options.episodes])[core::cores] for core in range(cores)]
@@ -51,7 +52,8 @@ def main() -> None:
     cells = [(task, hz, kind) for task in tasks.expand(options.tasks) for hz in rates for kind in kinds]
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         for task, hz, kind in cells:
-            parts = pool.map(play, [(task, options.robot, hz, kind == "disturbed", part) for part in seeds])
+            how = (task, options.robot, hz, options.perturb, kind == "disturbed")
+            parts = pool.map(play, [(*how, part) for part in seeds])
             rows = [row for part in parts for row in part]
             wins = [steps / hz for success, steps, _ in rows if success]
             low, high = wilson(len(wins), len(rows))
