@@ -11,6 +11,7 @@ from collections import Counter
 from vlasandbox.envs import make, tasks
 from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
+from vlasandbox.envs.perturbation import Perturbation
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.eval.pool import usable_cores
 from vlasandbox.eval.stats import wilson
@@ -49,7 +50,9 @@ def main() -> None:
     failures: list[str] = []
     rates: list[float] = options.control_hz
     kinds: list[str] = options.kinds
-    cells = [(task, hz, kind) for task in tasks.expand(options.tasks) for hz in rates for kind in kinds]
+    names = tasks.expand(options.tasks)
+    Perturbation(options.perturb).check_tasks(names)
+    cells = [(task, hz, kind) for task in names for hz in rates for kind in kinds]
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         for task, hz, kind in cells:
             how = (task, options.robot, hz, options.perturb, kind == "disturbed")

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .objects import add_box
-from .placement import area
+from .placement import Corners, area
 from .task import World
 
 TRAY_HALF = np.array([0.060, 0.050])
@@ -50,7 +50,7 @@ def add_pen(
         add_box(body, (0.0, sign * y, height / 2), (x + wall, wall, height / 2), touches)
 
 
-def beside(spread: float) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]:
+def beside(spread: float) -> Corners:
     """Corners of the rectangle for the centres of objects [m], scaled by `spread` but not into the trays."""
     low, high = area(*BESIDE, spread)
     return low, np.minimum(high, [BESIDE[1][0], np.inf])

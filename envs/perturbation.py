@@ -6,11 +6,12 @@ anew from 0 (off) to 3 for every episode, which makes it domain randomisation.
 
 import pkgutil
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from . import perturb
+from . import perturb, tasks
 from .axis import LEVELS, Axis
 from .language import Wording
 from .names import camel_case, load_from
@@ -66,6 +67,25 @@ class Perturbation:
         for name, axis in self._axes.items():
             if lacks := axis.lacks(task, model):
                 raise ValueError(f"perturbation {name!r}: {type(task).__name__} has {lacks}")
+
+    def check_tasks(self, names: Sequence[str]) -> None:
+        """`check` for several tasks, before anything is done with the first.
+
+        Raises:
+            ValueError: says what which of them lacks, and names those that lack nothing.
+        """
+        able: list[str] = []
+        lacks: list[str] = []
+        for name in names if self._axes else ():
+            task = tasks.load(name)
+            try:
+                self.check(task, task.build().compile())
+                able.append(name)
+            except ValueError as error:
+                lacks.append(str(error))
+        if lacks:
+            rest = f"; all of it can be had in {'+'.join(able)}" if able else ""
+            raise ValueError("; ".join(lacks) + rest)
 
     def begin(self, model: Any, seed: int) -> None:
         """Starts the episode of `seed`: restores the model and draws the levels."""

@@ -10,6 +10,9 @@ from jaxtyping import Float
 T = TypeVar("T")
 Bound = TypeVar("Bound", float, np.ndarray)
 
+Corners = tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]
+"""Of a rectangle on the table: the lower x and y, the higher ones [m]."""
+
 WORKSPACE = (np.array([0.38, -0.20]), np.array([0.64, 0.20]))
 """Corners of the rectangle in which every single arm can grasp, x and y [m]: no spread goes beyond it."""
 
@@ -24,10 +27,6 @@ def waiting(
 ) -> Float[np.ndarray, "1 5"]:
     """[x, y, z, yaw, gripper] at which the only arm waits, drawn from a box [m]."""
     return np.array([[*rng.uniform(*corners), 0.0, gripper]])
-
-
-Corners = tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]
-"""Of a rectangle on the table: the lower x and y, the higher ones [m]."""
 
 
 def stretched(low: Bound, high: Bound, spread: float) -> tuple[Bound, Bound]:

@@ -83,6 +83,8 @@ class LanguageBackbone(nn.Module):
     """How rotary rates follow from it; "default": as in the first paper."""
     embedding_scale: float
     """Root mean square of the word embeddings."""
+    room: int
+    """Tokens to which an instruction is padded."""
 
     def __init__(
         self, model: nn.Module, tokenizer: Any, instruction_tokens: int, instructions: list[str]
@@ -94,7 +96,7 @@ class LanguageBackbone(nn.Module):
         self.model = model
         self.tokenizer = tokenizer
         self._rows: dict[str, list[int]] = {}
-        self._room = max([instruction_tokens, *map(len, self.tokenize(instructions))])
+        self.room = max([instruction_tokens, *map(len, self.tokenize(instructions))])
         config: Any = model.config
         self.dim, self.num_layers = config.hidden_size, config.num_hidden_layers
         self.num_heads, self.num_kv_heads = config.num_attention_heads, config.num_key_value_heads
@@ -129,13 +131,16 @@ class LanguageBackbone(nn.Module):
 
     @contextmanager
     def room_for(self, instructions: list[str]) -> Iterator[None]:
-        """As long as it lasts, every instruction is padded to the longest of these, if that is longer."""
-        before = self._room
-        self._room = max([before, *map(len, self.tokenize(instructions))])
+        """As long as it lasts, every instruction is padded to the longest of these, if that is longer.
+
+        It changes the backbone for all who use it: not for two evaluations of one policy at once.
+        """
+        before = self.room
+        self.room = max([before, *map(len, self.tokenize(instructions))])
         try:
             yield
         finally:
-            self._room = before
+            self.room = before
 
     def embed(
         self, instructions: list[str], device: torch.device
@@ -145,7 +150,7 @@ class LanguageBackbone(nn.Module):
         An instruction that is longer than any that was expected lengthens all of its batch.
         """
         rows = self.tokenize(instructions)
-        length = max([self._room, *map(len, rows)])
+        length = max([self.room, *map(len, rows)])
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=device)
         count = torch.tensor([len(row) for row in rows], device=device)

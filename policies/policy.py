@@ -50,6 +50,11 @@ class Policy(nn.Module):
         stats: Mapping[str, Mapping[str, np.ndarray]],
     ) -> None:
         super().__init__()
+        if config.trunk.encoders not in (1, len(spec.cameras)):
+            raise ValueError(
+                f"trunk: encoders must be 1 or one for each of {len(spec.cameras)} cameras, "
+                f"got {config.trunk.encoders}"
+            )
         self.config, self.spec = config, spec
         self.trunk = trunk
         self.head: ActionHead = config.head.build(trunk, spec.chunk, spec.action_dim)
@@ -75,7 +80,9 @@ class Policy(nn.Module):
             instructions: the sentences of the training data, in any order.
         """
         trunk = config.trunk.build(spec.num_views, spec.observed_state_dim, instructions)
-        return Policy(config, spec, trunk, stats)
+        # As wide as its training sentences, also where it is loaded and they are not known.
+        language = replace(config.trunk.language, instruction_tokens=trunk.language.room)
+        return Policy(replace(config, trunk=replace(config.trunk, language=language)), spec, trunk, stats)
 
     @property
     def device(self) -> torch.device:

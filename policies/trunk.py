@@ -56,7 +56,7 @@ class TrunkConfig:
     lora: LoraConfig | None = None
     """Fine-tune low-rank adapters of the backbones instead of the backbones; None trains all of it."""
     encoders: int = 1
-    """One sees all cameras; as many as there are cameras: each has its own, with a connector (Octo)."""
+    """1: one sees all cameras; as many as cameras: each has its own, with a connector (Octo)."""
     positions: Literal["views", "tokens"] = "views"
     """What has a learned embedding: each view, or each token of each view (Octo)."""
 

@@ -50,14 +50,14 @@ def _first(env, seed: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def unperturbed():
-    """First observations, what is asked, and the model of a task."""
+    """First observations, scenarios and the model of a task."""
 
     @functools.cache
     def of(task: str) -> tuple[list[dict[str, Any]], list[Any], Any]:
         env = envs.make(task, image_size=32)
-        found = [(_first(env, seed), env.scenario.asked) for seed in SEEDS[:3]]
+        found = [(_first(env, seed), env.scenario) for seed in SEEDS[:3]]
         env.close()
-        return [first for first, _ in found], [asked for _, asked in found], env.model
+        return [first for first, _ in found], [scenario for _, scenario in found], env.model
 
     return of
 
@@ -71,7 +71,7 @@ def _differ(name: str, before: Any, after: Any) -> bool:
 @pytest.mark.parametrize("axis", AXES)
 @pytest.mark.parametrize("task", tasks.names())
 def test_exactly_what_the_axis_says_differs_at_the_start_or_it_is_refused(task, axis, unperturbed):
-    nominal, asked, model = unperturbed(task)
+    nominal, scenarios, model = unperturbed(task)
     objects = len(movable_bodies(model)) > 0
     if (axis, task) == ("distractors", "handover") or (axis in OF_OBJECTS and not objects):
         with pytest.raises(ValueError, match=f"perturbation '{axis}': {camel_case(task)} has no "):
@@ -79,9 +79,11 @@ def test_exactly_what_the_axis_says_differs_at_the_start_or_it_is_refused(task, 
         return
     env = envs.make(task, image_size=32, perturb=f"{axis}=5")
     changed: set[str] = set()
-    for seed, before, question in zip(SEEDS, nominal, asked, strict=False):
+    for seed, before, scenario in zip(SEEDS, nominal, scenarios, strict=False):
         after = _first(env, seed)
-        assert env.scenario.asked == question
+        assert env.scenario.asked == scenario.asked
+        if (axis, task) != ("object_range", "spatial"):  # what else is possible depends on the places
+            assert env.scenario.swapped == scenario.swapped
         changed |= {name for name in before if _differ(name, before[name], after[name])}
     expected = set(_axis(env).affects)
     if not objects and "state" not in expected:  # nothing in the simulator's state but the robot
@@ -155,6 +157,15 @@ def test_every_way_in_which_it_may_put_an_instruction_is_known():
     assert len(perturbation.Perturbation("paraphrase=0-5").wordings(plain)) == 6
 
 
+def test_what_tasks_lack_is_told_before_the_first_of_them():
+    light, mass = (perturbation.Perturbation(text) for text in ("light=1", "light=1,mass=0-3"))
+    light.check_tasks(tasks.names())
+    with pytest.raises(
+        ValueError, match=r"'mass': Drawer has no .*'mass': Trace has .*; all .* in pick\+sort"
+    ):
+        mass.check_tasks(["pick", "drawer", "sort", "trace"])
+
+
 def test_an_unknown_axis_is_named():
     with pytest.raises(ValueError, match="unknown perturbation 'fog'; valid: action_delay"):
         envs.make("pick", image_size=8, perturb="fog=1")
@@ -203,7 +214,7 @@ def test_physics_stays_sane_at_the_highest_level(axis):
     assert successes >= 11
 
 
-@pytest.mark.parametrize("task", ["pick", "place", "sort", "push", "push_t", "detour"])
+@pytest.mark.parametrize("task", ["pick", "place", "sort", "push_t", "detour", "drawer", "trace"])
 def test_distractors_stand_on_the_table_apart_from_everything(task):
     env = envs.make(task, image_size=8, perturb="distractors=5")
     bodies = [mujoco.mj_name2id(env.model, mujoco.mjtObj.mjOBJ_BODY, f"distractor_{i}") for i in range(5)]
@@ -211,6 +222,8 @@ def test_distractors_stand_on_the_table_apart_from_everything(task):
         env.reset(seed=seed)
         shown = [int(env.model.body_geomadr[body]) for body in bodies if env.data.xpos[body, 2] > 0]
         assert shown
+        pixels = env.project(env.data.xpos[bodies][env.data.xpos[bodies, 2] > 0], "front", 100, 100)
+        assert 0 < pixels.min() < pixels.max() < 100
         arm = env.model.body_rootid[env.model.site_bodyid[env.world.robot.site]]
         others = np.flatnonzero(
             (env.model.body_rootid[env.model.geom_bodyid] != arm)

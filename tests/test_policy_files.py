@@ -2,15 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_policy import build, generators
-from tiny_trunk import INSTRUCTIONS, observation
+from tiny_policy import SPEC, MeanHead, build, generators, stats
+from tiny_trunk import CONFIG, INSTRUCTIONS, observation
 
-from vlasandbox.policies.policy import Policy
+from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.policy_files import PolicyError
 
 
@@ -36,6 +37,25 @@ def test_a_loaded_policy_is_the_same_bit_for_bit(policy, saved):
     assert not again.training
     for name, tensor in policy.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
+
+
+def test_a_loaded_policy_has_room_for_the_sentences_of_its_training(tmp_path):
+    long = "pick up the red cube and then the blue can"
+    policy = Policy.build(PolicyConfig(MeanHead(), CONFIG), SPEC, stats(), [*INSTRUCTIONS, long])
+    policy.save(tmp_path / "policy")
+    again = Policy.load(tmp_path / "policy")
+    assert again.trunk.language.room == policy.trunk.language.room == 10
+    assert again.config == policy.config
+
+
+def test_encoders_are_one_or_one_for_each_camera():
+    build(trunk=replace(CONFIG, encoders=2))
+    message = "encoders must be 1 or one for each of 1 cameras, got 2"
+    with pytest.raises(ValueError, match=message):  # two frames would have been taken for two cameras
+        Policy.build(
+            PolicyConfig(MeanHead(), replace(CONFIG, encoders=2)),
+            replace(SPEC, cameras=("front",), history=2), stats(), INSTRUCTIONS,
+        )  # fmt: skip
 
 
 def test_nothing_saved_is_a_pickle(saved):

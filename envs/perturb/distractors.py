@@ -6,14 +6,15 @@ import numpy as np
 
 from ..axis import LEVELS, Axis
 from ..gl import mujoco
+from ..placement import WORKSPACE
 from ..task import Scenario, Task, World
 
 SIZE = 0.022
 """Half size [m]."""
-AMONG = (np.array([0.37, -0.17]), np.array([0.62, 0.17]))
-"""Corners of the part of the workspace that every front camera sees, x and y [m]."""
-BEHIND = (np.array([0.27, -0.17]), np.array([0.36, 0.17]))
-"""The same for what it sees beyond the workspace: under the arm, where it does not come down."""
+BEHIND = (np.array([0.27, -0.20]), np.array([0.36, 0.20]))
+"""Corners of an area beyond the workspace, x and y [m]: there is room, and no arm comes down there."""
+SEEN = 0.9
+"""How far from the middle of the task's first picture they may stand; its edges are at 1."""
 GAP = 0.05
 """Free space around each, about [m]."""
 HIDDEN = (0.0, 0.0, -1.0)
@@ -62,8 +63,10 @@ class Distractors(Axis):
             body = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, f"distractor_{number}")
             shade = rng.uniform(0.15, 0.85)
             model.geom_rgba[model.body_geomadr[body]] = [shade, 0.6 * shade, shade, 1.0]
-            for area in [AMONG] * TRIES + [BEHIND] * TRIES:
+            for area in [WORKSPACE] * TRIES + [BEHIND] * TRIES:
                 place = np.append(rng.uniform(*area), SIZE)
+                if np.abs(_picture(model, task.cameras[0], place)).max() > SEEN:
+                    continue
                 apart = [float(np.linalg.norm(place - other)) - SIZE for other in placed]
                 apart += [_outside(place[:2], *corners) for corners in reserved]
                 if min([*apart, _clearance(world, solid, place)]) > SIZE + GAP:
@@ -73,6 +76,15 @@ class Distractors(Axis):
         if not placed:
             raise ValueError(f"perturbation 'distractors': {type(task).__name__} leaves no room on the table")
         return scenario
+
+
+def _picture(model: Any, camera: str, place: np.ndarray) -> np.ndarray:
+    """x and y of a place in the picture of a camera that stands still; -1 and 1 are its edges."""
+    number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
+    turn = np.empty(9)
+    mujoco.mju_quat2Mat(turn, model.cam_quat[number])
+    x, y, z = (place - model.cam_pos[number]) @ turn.reshape(3, 3)
+    return np.array([x, y]) / (-z * np.tan(np.radians(model.cam_fovy[number]) / 2))
 
 
 def _outside(place: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:

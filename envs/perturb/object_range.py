@@ -4,7 +4,8 @@ from ..axis import Axis
 
 
 class ObjectRange(Axis):
-    """10 % more in each direction for each level, within the workspace."""
+    """10 % more in each direction for each level, within the workspace. The same is asked; the swapped
+    instruction of `spatial` may be another one, since it depends on the places what else is possible."""
 
     affects = frozenset({"images", "physics"})
 

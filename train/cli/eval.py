@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from ...envs import tasks
+from ...envs.perturbation import Perturbation
 from ...eval.cell import CONDITIONS
 from ...eval.compare import compare
 from ...eval.result import Condition
@@ -33,8 +34,10 @@ def main(argv: list[str]) -> int:
     if not args.runs:
         raise ValueError("name at least one run, or 'expert'")
     contestants = [contestant(run) for run in args.runs]
+    names = tasks.expand(args.exam.task)
+    Perturbation(args.exam.perturb).check_tasks(names)
     comparisons = []
-    for task in tasks.expand(args.exam.task):
+    for task in names:
         exam = replace(args.exam, task=task)
         results = [judge(who, exam, c) for who in contestants for c in CONDITIONS if c in args.condition]
         comparisons.append(compare(results))

@@ -8,6 +8,7 @@ import tyro
 
 from ...envs import tasks
 from ...envs.expert import NoiseConfig
+from ...envs.perturbation import Perturbation
 from ..record import RecordConfig, record
 
 
@@ -50,6 +51,7 @@ def main(argv: list[str]) -> int:
     """`vla record TASK --out FOLDER`."""
     args = tyro.cli(Record, args=argv, prog="vla record", config=(tyro.conf.FlagCreatePairsOff,))
     names = tasks.expand(args.task)
+    Perturbation(args.perturb).check_tasks(names)
     for name in names:
         root = args.out / name.replace(":", ",") if len(names) > 1 else args.out
         record(

@@ -36,12 +36,10 @@ def main(argv: list[str]) -> int:
         raise ValueError("name at least one run")
     contestants = [contestant(run) for run in args.runs]
     out = args.out or contestants[0].results.parent / "robustness"
-    names = tasks.expand(args.exam.task)
-    for task in names:
-        exam = replace(args.exam, task=task)
-        asked = trials(exam, args.axes, args.levels)
+    exams = [replace(args.exam, task=task) for task in tasks.expand(args.exam.task)]
+    for exam, asked in [(exam, trials(exam, args.axes, args.levels)) for exam in exams]:
         print(
-            f"{task}: {len(asked)} perturbations, {exam.episodes} episodes each, for "
+            f"{exam.task}: {len(asked)} perturbations, {exam.episodes} episodes each, for "
             f"{', '.join(who.name for who in contestants)} and the expert; stored ones are not played again",
             flush=True,
         )
@@ -55,6 +53,6 @@ def main(argv: list[str]) -> int:
         protocol = {name: value for name, value in asdict(exam).items() if name not in ("perturb", "workers")}
         protocol |= {f"checkpoint of {arm.policy}": arm.perturbed.checkpoint for arm in arms}
         protocol["versions"] = ", ".join(f"{name} {v}" for name, v in arms[0].perturbed.versions.items())
-        folder = out / exam.folder if len(names) > 1 else out
+        folder = out / exam.folder if len(exams) > 1 else out
         print(f"Report: {write_robustness(folder, found, protocol).resolve()}")
     return 0

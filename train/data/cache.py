@@ -25,7 +25,7 @@ from .video import DECODE_ERRORS, decode
 CACHE_VERSION = 1
 """To be raised when the same dataset and size would give other pixels, e.g. by another `resize_uint8`."""
 
-_BATCH = 128
+_BATCH = 32
 """Frames resized at once."""
 
 
