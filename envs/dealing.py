@@ -1,12 +1,40 @@
 """Dealing: a scene's objects, dressed and scattered, none favoured by its slot."""
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from .objects import SHAPES, dress, put
-from .placement import Corners, scatter, widened
+from .placement import Corners, scatter
 from .task import World
+
+T = TypeVar("T")
+
+
+def widened(
+    draw: Callable[[World, np.random.Generator], T],
+    world: World,
+    rng: np.random.Generator,
+    alike: Callable[[T, T], bool] = lambda wide, nominal: True,
+) -> T:
+    """What `draw` draws at the spread of `world`, for draws that take as many tries as they need.
+
+    `rng` is left as a draw at a spread of 1 leaves it, so that all that is drawn later is the same.
+
+    Args:
+        draw: given a world, whose spread counts, and a generator.
+        alike: what is drawn must also have in common with what would be drawn at a spread of 1.
+    """
+    if world.spread == 1.0:
+        return draw(world, rng)
+    elsewhere = copy.deepcopy(rng)
+    nominal = draw(replace(world, spread=1.0), rng)
+    while not alike(wide := draw(world, elsewhere), nominal):
+        pass
+    return wide
 
 
 def deal(
@@ -30,10 +58,7 @@ def deal(
     yaws = np.array([rng.uniform(-shape.yaw, shape.yaw) for shape in shapes])
     radii = [shape.radius for shape in shapes]
 
-    def places(spread: float, rng: np.random.Generator) -> np.ndarray:
-        return scatter(radii, yaws, corners(spread), pads_outer, rng)
-
-    centres = widened(places, world.spread, rng)
+    centres = widened(lambda at, rng: scatter(radii, yaws, corners(at.spread), pads_outer, rng), world, rng)
     bodies = []
     for i, (colour, kind) in enumerate(things):
         bodies.append(dress(world.model, f"object_{slots[i]}", kind, colour))

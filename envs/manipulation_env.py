@@ -308,7 +308,7 @@ class ManipulationEnv(gymnasium.Env):
         if wider.asked != nominal.asked:
             raise ValueError(
                 f"task {self.task_name!r} asks for something else where its objects lie in a larger area: "
-                "what takes several tries must be drawn by placement.widened"
+                "what takes several tries must be drawn by dealing.widened"
             )
         # Some arms wait where the objects are.
         return replace(wider, start=nominal.start)

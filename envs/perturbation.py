@@ -78,8 +78,9 @@ class Perturbation:
         lacks: list[str] = []
         for name in names if self._axes else ():
             task = tasks.load(name)
+            model = task.build().compile()
             try:
-                self.check(task, task.build().compile())
+                self.check(task, model)
                 able.append(name)
             except ValueError as error:
                 lacks.append(str(error))

@@ -1,13 +1,11 @@
 """Where to put things: areas, and places that keep their distance."""
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
-T = TypeVar("T")
 Bound = TypeVar("Bound", float, np.ndarray)
 
 Corners = tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]
@@ -41,29 +39,6 @@ def area(low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"], spread: fl
     """The rectangle from `low` to `high` [m], scaled about its centre by `spread`, inside the workspace."""
     low, high = stretched(low, high, spread)
     return np.maximum(low, WORKSPACE[0]), np.minimum(high, WORKSPACE[1])
-
-
-def widened(
-    draw: Callable[[float, np.random.Generator], T],
-    spread: float,
-    rng: np.random.Generator,
-    alike: Callable[[T, T], bool] = lambda wide, nominal: True,
-) -> T:
-    """What `draw` draws at `spread`, for draws that take as many tries as they need.
-
-    `rng` is left as a draw at a spread of 1 leaves it, so that all that is drawn later is the same.
-
-    Args:
-        draw: given a spread and a generator.
-        alike: what is drawn must also have in common with what would be drawn at a spread of 1.
-    """
-    elsewhere = copy.deepcopy(rng)
-    nominal = draw(1.0, rng)
-    if spread == 1.0:
-        return nominal
-    while not alike(wide := draw(spread, elsewhere), nominal):
-        pass
-    return wide
 
 
 def both_sides(corners: Corners, rng: np.random.Generator) -> Float[np.ndarray, "2 2"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from .compare import compare
 from .film import Clip, film
 from .result import EvalResult
-from .study_summary import BETWEEN, Row, Summary
+from .study_summary import Row, Summary, names
 
 MOST = 4
 """Cells side by side."""
@@ -35,7 +35,9 @@ def film_study(
     shown = [_with(levels, ranking) for levels in filmed] or _extremes(ranking)
     if len({_scene(row) for row in shown}) > 1:
         raise ValueError("cells filmed side by side must be judged on the same task at the same control rate")
-    results = [replace(row.results[0], policy=name) for row, name in zip(shown, _names(shown), strict=True)]
+    # Without what they have in common: there is little room above a picture.
+    called = names([row.levels for row in shown], summary.tuned) if len(shown) > 1 else [shown[0].name]
+    results = [replace(row.results[0], policy=name) for row, name in zip(shown, called, strict=True)]
     if not any(e.actions is not None for result in results for e in result.episodes):
         return []
     return film(compare(results), folder, progress=progress)
@@ -52,13 +54,6 @@ def _extremes(ranking: Sequence[Row]) -> list[Row]:
     best = ranking[0]
     alike = [row for row in ranking if _scene(row) == _scene(best)]
     return [best, alike[-1]] if len(alike) > 1 else [best]
-
-
-def _names(rows: Sequence[Row]) -> list[str]:
-    """Without what they have in common: there is little room above a picture."""
-    levels = zip(*(row.name.split(BETWEEN) for row in rows), strict=True)
-    apart = [of_all for of_all in levels if len(set(of_all)) > 1]
-    return [BETWEEN.join(name) for name in zip(*apart, strict=True)] or [row.name for row in rows]
 
 
 def _scene(row: Row) -> tuple[str, ...]:

@@ -26,8 +26,6 @@ LETTERS = 6
 """Of one cell; groups that overlap more than that are not legible as letters, and places say enough."""
 JUDGED = "judged"
 """Name of the axis of the ways of judging."""
-BETWEEN = " · "
-"""Between the levels in a cell's name."""
 ANSWERS = ("yes", "no", "on", "off", "none")
 """Levels that need their axis beside them."""
 
@@ -198,10 +196,11 @@ def summarise(
     groups = {key: sorted(group, key=lambda one: one.seed) for key, group in groups.items()}
     tables = {key: _table(group) for key, group in groups.items()}
     shared = _shared(tables)
-    varied = [
-        axis for axis in results[0].levels if axis != tuned and len({one.levels[axis] for one in results}) > 1
+    called = names([group[0].levels for group in groups.values()], tuned)
+    rows = [
+        _row(name, group, tables[key], shared[key])
+        for name, (key, group) in zip(called, groups.items(), strict=True)
     ]
-    rows = [_row(group, varied, tables[key], shared[key]) for key, group in groups.items()]
     differences = _differences(rows, by="judged", of="label")
     for judged in dict.fromkeys(row.judged for row in rows):
         alike = [one for one in differences if one.within == judged]
@@ -219,6 +218,12 @@ def summarise(
 
 def _label(levels: Mapping[str, str]) -> str:
     return ", ".join(f"{axis}={level}" for axis, level in levels.items())
+
+
+def names(cells: Sequence[Mapping[str, str]], tuned: str | None) -> list[str]:
+    """In words, by the levels in which the cells differ, the tuned ones left out; by all if in none."""
+    apart = [axis for axis in cells[0] if axis != tuned and len({levels[axis] for levels in cells}) > 1]
+    return [" · ".join(in_words(axis, levels[axis]) for axis in apart or levels) for levels in cells]
 
 
 def in_words(axis: str, level: str) -> str:
@@ -243,16 +248,13 @@ def _shared(tables: Mapping[tuple[Any, ...], np.ndarray]) -> dict[tuple[Any, ...
     return found
 
 
-def _row(
-    group: Sequence[StudyResult], varied: Sequence[str], table: np.ndarray, common: Dispersion | None
-) -> Row:
+def _row(name: str, group: Sequence[StudyResult], table: np.ndarray, common: Dispersion | None) -> Row:
     results = [one.result for one in group]
     steps = [e.steps for result in results for e in result.episodes if e.outcome == "success"]
     stages, counts = count_endings(results)
     total = sum(counts, Counter())
-    levels = group[0].levels
     return Row(
-        name=BETWEEN.join(in_words(axis, levels[axis]) for axis in varied or levels),
+        name=name,
         levels=dict(group[0].levels),
         judged=group[0].judged,
         task=results[0].task,

@@ -165,6 +165,17 @@ def test_time_is_a_token_that_every_action_sees_beside_the_prefix():
 # DiT
 
 
+def woken(block: dit.Block) -> tuple[nn.MultiheadAttention, nn.MultiheadAttention, KeysValues, torch.Tensor]:
+    """Makes time count in a block. Torch's attentions with its weights, among the actions and to the prefix,
+    what makes the latter's keys and values, and an embedded time."""
+    source, time = KeysValues(W, W, H), torch.randn(3, W)
+    nn.init.normal_(block.modulation.weight)
+    among, across = (nn.MultiheadAttention(W, H, batch_first=True) for _ in range(2))
+    copy_attention(block.to_actions, block.own, among)
+    copy_attention(block.to_prefix, source, across)
+    return among, across, source, time
+
+
 @pytest.mark.parametrize("attention", ["both", "alternate"])
 def test_blocks_of_a_dit_start_as_the_identity_and_the_network_as_zero(attention):
     net = dit.Config(width=W, heads=H, mlp=MLP, attention=attention).build(ToyTrunk(), K, A)
@@ -180,13 +191,8 @@ def test_blocks_of_a_dit_start_as_the_identity_and_the_network_as_zero(attention
 def test_a_block_shifts_scales_and_gates_each_sublayer_in_turn():
     torch.manual_seed(1)
     block = dit.Block(dit.Config(width=W, heads=H, mlp=MLP))
-    source = KeysValues(W, W, H)
-    nn.init.normal_(block.modulation.weight)
+    among, across, source, time = woken(block)
     tokens, prefix, padding = example()
-    time = torch.randn(3, W)
-    among, across = (nn.MultiheadAttention(W, H, batch_first=True) for _ in range(2))
-    copy_attention(block.to_actions, block.own, among)
-    copy_attention(block.to_prefix, source, across)
     sublayers = [
         lambda z: among(z, z, z)[0],
         lambda z: across(z, prefix, prefix, key_padding_mask=padding)[0],
@@ -218,17 +224,12 @@ def test_alternating_blocks_look_at_the_prefix_first_and_have_an_mlp_behind_each
 def test_time_modulates_what_comes_into_the_attentions_of_groot_and_no_mlp():
     torch.manual_seed(1)
     block = groot_dit.Block(groot_dit.Config(width=W, heads=H, mlp=MLP))
-    source = KeysValues(W, W, H)
-    nn.init.normal_(block.modulation.weight)
+    among, across, source, time = woken(block)
     tokens, prefix, padding = example()
-    time = torch.randn(3, W)
-    among, across = (nn.MultiheadAttention(W, H, batch_first=True) for _ in range(2))
-    copy_attention(block.to_actions, block.own, among)
-    copy_attention(block.to_prefix, source, across)
     norm, changes = nn.LayerNorm(W), block.modulation(time).view(3, 4, 1, W)
     z = norm(tokens) * (1 + changes[:, 1]) + changes[:, 0]
     expected = tokens + across(z, prefix, prefix, key_padding_mask=padding)[0]
-    expected = expected + block.mlp_prefix(norm(expected))
+    expected = expected + block.mlp(norm(expected))
     z = norm(expected) * (1 + changes[:, 3]) + changes[:, 2]
     expected = expected + among(z, z, z)[0]
     expected = expected + block.mlp_actions(norm(expected))
@@ -238,9 +239,11 @@ def test_time_modulates_what_comes_into_the_attentions_of_groot_and_no_mlp():
 
 def test_a_policy_moves_the_first_of_groots_robots():
     net = groot_dit.Config(width=W, heads=H, mlp=MLP, robots=3).build(ToyTrunk(), K, A)
-    nn.init.normal_(net.out.weight)
+    nn.init.normal_(net.get_parameter("action_out.2.weight"))
     net(torch.randn(2, K, A), torch.rand(2), ToyTrunk().prefix(torch.randn(2, 2))).square().sum().backward()
-    for layer in (net.into, net.timed, net.embedded, net.decoded, net.out):
+    layers = [layer for layer in net.modules() if isinstance(layer, groot_dit.RobotLinear)]
+    assert len(layers) == 5
+    for layer in layers:
         grad = layer.weight.grad
         assert grad is not None
         assert grad[0].any()

@@ -264,7 +264,7 @@ GEMMA_2B, LLAMA_7B, VIT_S = (2048, 18, 8, 1, 256), (4096, 32, 32, 32, 128), (384
     [
         pytest.param(expert.Config(1024, 4096), GEMMA_2B, 50, 32, id="pi0"),
         pytest.param(adarms_expert.Config(1024, 4096), GEMMA_2B, 50, 32, id="pi0.5"),
-        pytest.param(groot_dit.Config(1536, 16, 32, 6144, 32), GEMMA_2B, 16, 32, id="GR00T N1.7"),
+        pytest.param(groot_dit.Config(1536, 16, 32, 6144, robots=32), GEMMA_2B, 16, 32, id="GR00T N1.7"),
         pytest.param(unet1d.Config((256, 512, 1024), time=128), VIT_S, 16, 7, id="Diffusion Policy, UNet"),
         pytest.param(dp_transformer.Config(256, 8, 4, 1024), VIT_S, 10, 7, id="Diffusion Policy"),
         pytest.param(act_decoder.Config(512, 7, 8, 3200), VIT_S, 100, 14, id="ACT"),

@@ -6,7 +6,7 @@ numpy only: whoever builds a cache needs no torch.
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 BYTES = 255
 
@@ -40,22 +40,24 @@ def resize_uint8(
 
 def _summed(lines: np.ndarray, target: int, exact: type) -> np.ndarray:
     """[n, source, m] -> [n, target, m]: the lines in each target line, each times how much of it is there."""
-    overlaps = _overlaps(lines.shape[1], target)
-    first = (overlaps > 0).argmax(axis=1)
     sums = np.zeros((len(lines), target, lines.shape[2]), exact)
-    for i in range((overlaps > 0).sum(axis=1).max()):
-        index = np.minimum(first + i, lines.shape[1] - 1)
-        weights = np.where(first + i == index, overlaps[np.arange(target), index], 0.0).astype(exact)
-        sums += lines[:, index] * weights[:, None]
+    for index, weights in _overlaps(lines.shape[1], target):
+        sums += lines[:, index] * weights.astype(exact)
     return sums
 
 
 @lru_cache
-def _overlaps(source: int, target: int) -> Float[np.ndarray, "target source"]:
-    """How much of each source pixel lies in each target pixel, where a target pixel is `source` units long.
+def _overlaps(
+    source: int, target: int
+) -> list[tuple[Int[np.ndarray, " target"], Float[np.ndarray, "target 1"]]]:
+    """Of each target line, which is `source` units long, a source line and how much of it lies there; then
+    the next one, until all that lie in any are counted.
 
-    3 -> 2: [[2, 1, 0], [0, 1, 2]].
+    3 -> 2: [([0, 1], [2, 1]), ([1, 2], [1, 2])].
     """
     start, end = np.arange(source) * target, np.arange(1, source + 1) * target
     left, right = np.arange(target)[:, None] * source, np.arange(1, target + 1)[:, None] * source
-    return np.clip(np.minimum(end, right) - np.maximum(start, left), 0, None).astype(np.float64)
+    amount = np.clip(np.minimum(end, right) - np.maximum(start, left), 0, None).astype(np.float64)
+    most = (amount > 0).sum(axis=1).max()
+    index = np.minimum((amount > 0).argmax(axis=1), source - most)
+    return [(index + i, amount[np.arange(target), index + i, None]) for i in range(most)]

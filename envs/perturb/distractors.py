@@ -7,14 +7,15 @@ import numpy as np
 from ..axis import LEVELS, Axis
 from ..gl import mujoco
 from ..placement import WORKSPACE
+from ..rendering import project
 from ..task import Scenario, Task, World
 
 SIZE = 0.022
 """Half size [m]."""
 BEHIND = (np.array([0.27, -0.20]), np.array([0.36, 0.20]))
 """Corners of an area beyond the workspace, x and y [m]: there is room, and no arm comes down there."""
-SEEN = 0.9
-"""How far from the middle of the task's first picture they may stand; its edges are at 1."""
+EDGE = 0.05
+"""They stand no nearer to the edge of the task's first picture, as a share of its side."""
 GAP = 0.05
 """Free space around each, about [m]."""
 HIDDEN = (0.0, 0.0, -1.0)
@@ -54,6 +55,8 @@ class Distractors(Axis):
         """
         model, data = world.model, world.data
         mujoco.mj_kinematics(model, data)
+        mujoco.mj_camlight(model, data)
+        camera = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, task.cameras[0])
         robots = [model.body_rootid[model.site_bodyid[robot.site]] for robot in world.robots]
         seen = (model.geom_rbound > 0) & (model.geom_rgba[:, 3] > 0)  # a plane has no bound
         solid = np.flatnonzero(seen & ~np.isin(model.body_rootid[model.geom_bodyid], robots))
@@ -65,7 +68,7 @@ class Distractors(Axis):
             model.geom_rgba[model.body_geomadr[body]] = [shade, 0.6 * shade, shade, 1.0]
             for area in [WORKSPACE] * TRIES + [BEHIND] * TRIES:
                 place = np.append(rng.uniform(*area), SIZE)
-                if np.abs(_picture(model, task.cameras[0], place)).max() > SEEN:
+                if np.abs(project(model, data, camera, place[None], 1, 1) - 0.5).max() > 0.5 - EDGE:
                     continue
                 apart = [float(np.linalg.norm(place - other)) - SIZE for other in placed]
                 apart += [_outside(place[:2], *corners) for corners in reserved]
@@ -76,15 +79,6 @@ class Distractors(Axis):
         if not placed:
             raise ValueError(f"perturbation 'distractors': {type(task).__name__} leaves no room on the table")
         return scenario
-
-
-def _picture(model: Any, camera: str, place: np.ndarray) -> np.ndarray:
-    """x and y of a place in the picture of a camera that stands still; -1 and 1 are its edges."""
-    number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
-    turn = np.empty(9)
-    mujoco.mju_quat2Mat(turn, model.cam_quat[number])
-    x, y, z = (place - model.cam_pos[number]) @ turn.reshape(3, 3)
-    return np.array([x, y]) / (-z * np.tan(np.radians(model.cam_fovy[number]) / 2))
 
 
 def _outside(place: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:

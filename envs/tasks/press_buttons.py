@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..dealing import widened
 from ..expert import Expert
 from ..experts.poke import PokeExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
 from ..objects import RGBA, add_box, body_id, from_gripper, paint
-from ..placement import area, scatter, waiting, widened
+from ..placement import area, scatter, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -94,10 +95,10 @@ class PressButtons(Task):
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:BUTTONS]]
         pads = self.robots[0].pads_outer
 
-        def places(spread: float, rng: np.random.Generator) -> np.ndarray:
-            return scatter([RADIUS] * BUTTONS, np.zeros(BUTTONS), area(*AREA, spread), pads, rng)
+        def places(at: World, rng: np.random.Generator) -> Float[np.ndarray, "n 2"]:
+            return scatter([RADIUS] * BUTTONS, np.zeros(BUTTONS), area(*AREA, at.spread), pads, rng)
 
-        centres = widened(places, world.spread, rng)
+        centres = widened(places, world, rng)
         caps = [body_id(world.model, f"cap_{slot}") for slot in rng.permutation(BUTTONS).tolist()]
         for cap, colour, centre in zip(caps, colours, centres, strict=True):
             paint(world.model, cap, colour)

@@ -1,18 +1,18 @@
 """reach: hover over one of three objects, told by its name, by what it is not, or by its place in the row."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ..dealing import deal
+from ..dealing import deal, widened
 from ..expert import Expert
 from ..experts.hover import HoverExpert
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, Shape, add_object, distance, fell_off
-from ..placement import area, waiting, widened
+from ..placement import area, waiting
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
 
@@ -100,15 +100,14 @@ class Reach(Task):
         target, swapped = rng.permutation(OBJECTS)[:2].tolist()
         forms, sides = rng.integers(len(self.forms), size=OBJECTS), rng.integers(len(SIDES), size=OBJECTS)
 
-        def in_a_row(spread: float, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+        def in_a_row(at: World, rng: np.random.Generator) -> tuple[list[int], list[int]]:
             while True:
-                at = replace(world, spread=spread)
                 bodies = deal(at, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
                 rights = [_right(world, body) for body in bodies]
                 if np.diff(sorted(rights)).min() >= APART:
                     return bodies, np.argsort(rights).tolist()
 
-        bodies, row = widened(in_a_row, world.spread, rng, lambda wide, nominal: wide[1] == nominal[1])
+        bodies, row = widened(in_a_row, world, rng, lambda wide, nominal: wide[1] == nominal[1])
         # What each object alone is not, in the order of `things`.
         nots = (f"not {other_colour} and no {other_kind}", f"no {kind}", f"not {colour}")
         meanings = []

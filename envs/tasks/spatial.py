@@ -2,20 +2,20 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ..dealing import deal
+from ..dealing import deal, widened
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..gl import mujoco
 from ..language import Form, Meaning
 from ..objects import RGBA, SHAPES, add_object, at_rest, body_id, fell_off, from_gripper
-from ..placement import Corners, area, waiting, widened
+from ..placement import Corners, area, waiting
 from ..relations import WAYS, Relation
 from ..tabletop import tabletop
 from ..task import Scenario, Task, World
@@ -102,13 +102,11 @@ class Spatial(Task):
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:CUBES]]
         form = [*self.forms][rng.integers(len(self.forms))]
 
-        def arranged(spread: float, rng: np.random.Generator) -> SpatialScenario:
-            return self._arranged(replace(world, spread=spread), colours, form, rng)
-
-        return widened(arranged, world.spread, rng, lambda wide, nominal: wide.asked == nominal.asked)
+        arranged = partial(self._arranged, colours, form)
+        return widened(arranged, world, rng, lambda wide, nominal: wide.asked == nominal.asked)
 
     def _arranged(
-        self, world: World, colours: list[str], form: str, rng: np.random.Generator
+        self, colours: list[str], form: str, world: World, rng: np.random.Generator
     ) -> SpatialScenario:
         plate = body_id(world.model, "plate")
         things = [(colour, "cube") for colour in colours]

@@ -55,16 +55,23 @@ class DiT(ActionNetwork):
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
         width = config.width
-        self.action_in = nn.Linear(action_dim, width)
+        self.action_in: nn.Module = nn.Linear(action_dim, width)
         self.slots = nn.Parameter(torch.randn(chunk, width))
         self.time = nn.Sequential(
             of_time(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
         )
-        kind = {"both": Block, "alternate": AlternatingBlock}[config.attention]
         self.prefix = nn.ModuleList(KeysValues(trunk.dim, width, config.heads) for _ in range(config.blocks))
-        self.blocks = nn.ModuleList(kind(config) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(self.block(config) for _ in range(config.blocks))
         self.modulation = zero_linear(width, 2 * width)
-        self.action_out = zero_linear(width, action_dim)
+        self.action_out: nn.Module = zero_linear(width, action_dim)
+
+    def block(self, config: Config) -> "Block":
+        """One of them."""
+        return {"both": Block, "alternate": AlternatingBlock}[config.attention](config)
+
+    def embed(self, x: Float[Tensor, "b k a"], t: Float[Tensor, " b"]) -> Float[Tensor, "b k w"]:
+        """Tokens of the actions."""
+        return self.action_in(x)
 
     def prepare(self, prefix: Prefix) -> AttendedPrefix:
         """Keys and values of every block."""
@@ -77,7 +84,7 @@ class DiT(ActionNetwork):
         """Prediction for the (noisy) chunk `x` at time `t` in [0, 1]."""
         known = prefix if isinstance(prefix, AttendedPrefix) else self.prepare(prefix)
         time = self.time(t)
-        tokens = self.action_in(x) + self.slots
+        tokens = self.embed(x, t) + self.slots
         for block, memory in zip(self.blocks, known.memories, strict=True):
             tokens = block(tokens, time, memory, known.seen)
         shift, scale = rearrange(self.modulation(time), "b (m w) -> m b 1 w", m=2)
@@ -87,8 +94,8 @@ class DiT(ActionNetwork):
 class Block(nn.Module):
     """Attention among the actions, attention to the prefix, MLP."""
 
-    count = 3
-    """Sublayers."""
+    changes = 9
+    """Numbers that time gives for each channel: shift, scale and gate of each sublayer."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -96,13 +103,13 @@ class Block(nn.Module):
         self.own = KeysValues(width, width, config.heads)
         self.to_actions, self.to_prefix = Attention(width, config.heads), Attention(width, config.heads)
         self.mlp = mlp(width, config.mlp)
-        self.modulation = zero_linear(width, 3 * self.count * width)
+        self.modulation = zero_linear(width, self.changes * width)
 
     def forward(
         self, tokens: Float[Tensor, "b k w"], time: Float[Tensor, "b w"], memory: Memory, seen: Tensor
     ) -> Float[Tensor, "b k w"]:
         """Action tokens after this block."""
-        changes = rearrange(self.modulation(time), "b (s m w) -> s m b 1 w", s=self.count, m=3)
+        changes = rearrange(self.modulation(time), "b (s m w) -> s m b 1 w", m=3, w=time.shape[1])
         for sublayer, (shift, scale, gate) in zip(self.sublayers(memory, seen), changes, strict=True):
             tokens = torch.addcmul(tokens, gate, sublayer(modulate(tokens, shift, scale)))
         return tokens
@@ -119,7 +126,7 @@ class Block(nn.Module):
 class AlternatingBlock(Block):
     """Attention to the prefix, MLP, attention among the actions, MLP."""
 
-    count = 4
+    changes = 12
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -135,9 +142,14 @@ def mlp(width: int, hidden: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width))
 
 
+def normed(tokens: Tensor) -> Tensor:
+    """Normalised tokens."""
+    return torch.layer_norm(tokens, tokens.shape[-1:])
+
+
 def modulate(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """Normalised tokens, shifted and scaled."""
-    return torch.addcmul(shift, torch.layer_norm(tokens, tokens.shape[-1:]), 1 + scale)
+    return torch.addcmul(shift, normed(tokens), 1 + scale)
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:
