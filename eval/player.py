@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections import deque
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -41,6 +42,8 @@ class Player:
     def __init__(self, job: Job) -> None:
         """Starts the process and does not wait for it."""
         self._stopped = False
+        self._starting = threading.Lock()
+        """Held while the process is exchanged: `stop` must not end the old one when there is a new one."""
         self._deaths = 0
         self._start(job)
 
@@ -48,16 +51,19 @@ class Player:
         self._job = job
         self._queues = {lane: deque(seeds) for lane, seeds in job.lanes.items()}
         """Seeds of the episodes that are not finished; the first of each is being played."""
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", COMMAND],
-                stdin=theirs.fileno(),
-                # One thread each, the renderer's (llvmpipe) too: there is a process per core already.
-                env=os.environ | {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                # Ctrl-C reaches our process alone, which then ends this one.
-                start_new_session=True,
-            )
+        with self._starting:
+            if self._stopped:
+                raise StoppedError
+            self._socket, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", COMMAND],
+                    stdin=theirs.fileno(),
+                    # One thread each, the renderer's (llvmpipe) too: there is a process per core already.
+                    env=os.environ | {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                    # Ctrl-C reaches our process alone, which then ends this one.
+                    start_new_session=True,
+                )
         self._connection = Connection(os.dup(self._socket.fileno()))
         self._send(job)
 
@@ -114,7 +120,8 @@ class Player:
 
     def stop(self) -> None:
         """Ends the process, even while another thread waits in `receive`; kills a busy one after GRACE."""
-        self._stopped = True
+        with self._starting:
+            self._stopped = True
         try:
             self._socket.shutdown(socket.SHUT_RDWR)  # unlike closing, wakes a thread that reads
         except OSError:

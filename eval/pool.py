@@ -33,12 +33,15 @@ def players_of(jobs: list[Job]) -> Iterator[tuple[list[Player], dict[str, Any]]]
 
 def in_threads(bodies: Sequence[Callable[[], None]], players: list[Player]) -> None:
     """Runs all bodies at once. If one fails, or Ctrl-C comes, stops the players and with them the others."""
+    over = False
     with ThreadPoolExecutor(len(bodies)) as threads:
-        futures = [threads.submit(body) for body in bodies]
+        # Ctrl-C may come while a thread is being started; the pool's own exit would then wait for ever.
         try:
+            futures = [threads.submit(body) for body in bodies]
             wait(futures, return_when=FIRST_EXCEPTION)
+            over = all(future.done() for future in futures)
         finally:
-            if not all(future.done() for future in futures):
+            if not over:
                 stoppers = [threading.Thread(target=player.stop) for player in players]
                 for thread in stoppers:
                     thread.start()

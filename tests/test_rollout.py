@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from vlasandbox import envs
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.envs.tasks.detour import SIDES
 from vlasandbox.eval.batch import BLANK, LANES, THREADS, Batch
-from vlasandbox.eval.player import EvaluationError
+from vlasandbox.eval.player import EvaluationError, Player, StoppedError
 from vlasandbox.eval.rollout import evaluate, split
-from vlasandbox.eval.worker import Sight
+from vlasandbox.eval.worker import Job, Sight
 from vlasandbox.policies.execution import Execution
 
 RIGGED = '''
@@ -354,6 +355,35 @@ def test_no_process_survives_the_evaluation(rig, tmp_path, way):
     if way == "Ctrl-C":
         assert process.stderr is not None
         assert process.stderr.read().decode().strip().endswith("KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_ctrl_c_while_the_threads_are_being_started_ends_everything(rig, monkeypatch, number):
+    folder = rig(hangs=(0, 1))
+    start, starts = ThreadPoolExecutor.submit, iter(range(1, 3))
+
+    def interrupted(pool, body):
+        future = start(pool, body)
+        if next(starts) == number:
+            raise KeyboardInterrupt
+        return future
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("expert", "rigged.faulty", range(4), workers=2, progress=False)
+    assert not any(alive(int(path.name)) for path in folder.iterdir())
+
+
+def test_a_process_that_dies_just_before_the_end_gets_no_successor(rig, monkeypatch):
+    folder = rig(kills=(0,))
+    player = Player(Job(list(sys.path), "rigged.faulty", {"cameras": ()}, False, True, {0: [0, 1]}))
+    how_it_died = player._how_it_died
+    monkeypatch.setattr(player, "_how_it_died", lambda: (player.stop(), how_it_died())[1])
+    player.specification()
+    with pytest.raises(StoppedError):
+        player.receive()
+    player.close()
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_mistakes_are_told_before_anything_runs():
