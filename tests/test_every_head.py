@@ -19,6 +19,7 @@ from vlasandbox.policies.network import ActionNetwork
 from vlasandbox.policies.networks import expert
 
 K, A, T = 4, 2, 6
+DRAWS = 64
 SMALL = expert.Config(width=32, mlp=64)
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in heads.names()} | {
     "regression, l2": ("regression", {"loss": "l2"}),
@@ -235,8 +236,10 @@ def test_evaluations_are_what_sampling_really_costs(variant: str, monkeypatch: p
 def test_overfits_one_batch_and_index_0_is_the_step_that_was_observed(variant: str):
     head, trunk = fitted(variant)
     features, actions, mask = episode()
+    # The median of many: after so few updates one draw in three is off, and rounding decides which.
     with torch.no_grad():
-        chunks = head.sample(trunk.prefix(features), generators(*range(T)))
+        drawn = head.sample(trunk.prefix(features.repeat(DRAWS, 1)), generators(*range(DRAWS * T)))
+    chunks = drawn.unflatten(0, (DRAWS, T)).median(dim=0).values
     assert (chunks - actions).abs()[mask].max() < 0.12
     # Steps are 1.6 / 6 = 0.27 apart: an off-by-one chunk would execute a neighbour's action.
     executed = [Execution(1).start().block(chunk.numpy())[0, 0] for chunk in chunks]
