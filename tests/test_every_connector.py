@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,15 @@ import torch
 
 from vlasandbox.vision import connectors
 from vlasandbox.vision.connector import Connector, ConnectorConfig
-from vlasandbox.vision.connectors import linear, mlp, perceiver, qformer, spatial_softmax, token_learner
+from vlasandbox.vision.connectors import (
+    linear,
+    mlp,
+    perceiver,
+    pixel_shuffle,
+    qformer,
+    spatial_softmax,
+    token_learner,
+)
 
 NAMES = [module.name for module in pkgutil.iter_modules(connectors.__path__)]
 WIDTH, TOKENS, DIM, SCALE = 24, 16, 40, 0.2
@@ -62,12 +71,9 @@ def test_a_grid_that_is_kept_has_each_patch_in_its_place(config):
     changed = seen.clone()
     changed[:, :, 5] += 1
     moved = (connector(seen) != connector(changed)).any(dim=-1)
-    if connector.keeps_grid:
-        assert connector.tokens_per_image == TOKENS
-        assert moved.sum(dim=-1).eq(1).all()
-        assert moved[:, :, 5].all()
-    else:
-        assert moved.any(dim=-1).all()
+    assert moved.any(dim=-1).all()
+    in_place = connector.tokens_per_image == TOKENS and moved[:, :, 5].all() and moved.sum() == 6
+    assert connector.keeps_grid == in_place
 
 
 def test_sizes_below_one_are_named(config):
@@ -94,6 +100,26 @@ def test_the_layers_of_an_mlp_are_those_of_llava_or_openvla(layers, widths):
     modules = list(seeded(mlp.Config(layers)).layers)
     assert [(m.in_features, m.out_features) for m in modules[::2]] == widths
     assert all(isinstance(m, torch.nn.GELU) for m in modules[1::2])
+
+
+def test_shuffled_pixels_are_those_of_transformers():
+    from transformers.models.idefics3.modeling_idefics3 import Idefics3Connector
+
+    connector = seeded(pixel_shuffle.Config(factor=2))
+    sizes = SimpleNamespace(
+        scale_factor=2,
+        vision_config=SimpleNamespace(hidden_size=WIDTH),
+        text_config=SimpleNamespace(hidden_size=DIM),
+    )
+    theirs = Idefics3Connector(sizes)  # pyright: ignore[reportArgumentType]
+    theirs.modality_projection.proj.load_state_dict(connector.projection.state_dict())
+    for view in tokens().unbind(dim=1):
+        torch.testing.assert_close(connector(view.unsqueeze(1)).squeeze(1), theirs(view))
+
+
+def test_squares_that_do_not_fit_the_grid_are_named():
+    with pytest.raises(ValueError, match="factor 3 does not divide the 4 patches of a side"):
+        seeded(pixel_shuffle.Config(factor=3))
 
 
 @pytest.mark.parametrize("config", [qformer.Config(heads=3), perceiver.Config(heads=3)])

@@ -7,7 +7,7 @@ from ...policies.heads import flow
 from ...policies.language import LanguageConfig
 from ...policies.networks import expert
 from ...policies.trunk import TrunkConfig
-from ...vision.connectors import perceiver
+from ...vision.connectors import pixel_shuffle
 from ...vision.encoders import siglip
 from ..config import TrainConfig
 from ..optim import OptimConfig
@@ -18,7 +18,8 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
     """SmolVLA: pi0's way of acting on half of a small model; actions see only those before them.
 
     Published (arXiv 2506.01844 and LeRobot): the first 16 layers of SmolVLM2 500M, frozen, and an expert
-    three quarters as wide, chunks of 50. The sizes of SmolVLM2 are from memory. See docs/systems/smolvla.md.
+    three quarters as wide, chunks of 50. The sizes of SmolVLM2 are from memory; they add up to the number of
+    parameters that LeRobot prints, to the last one. See docs/systems/smolvla.md.
 
     The tiny one takes about 7 minutes on one CPU core; its success is in docs/systems/RESULTS.md.
     """
@@ -30,7 +31,7 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
         encoder=siglip.Config(
             image_size=512, patch=16, width=768, layers=12, heads=12, mlp=3072, stem="patch"
         ),
-        connector=perceiver.Config(latents=64, heads=12),
+        connector=pixel_shuffle.Config(factor=4),
         language=LanguageConfig(width=960, layers=16, heads=15, kv_heads=5, mlp=2560, instruction_tokens=48),
         film=False,
         grounding=NO_LABELS,
