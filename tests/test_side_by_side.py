@@ -1,5 +1,6 @@
 """Trainings side by side: all run, all end, whatever happens to one of them or to us."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -10,7 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
+from vlasandbox.train import side_by_side
+from vlasandbox.train.log import last_row
 from vlasandbox.train.side_by_side import Job, TrainingError, run_side_by_side
 
 UPDATES = 5
@@ -22,10 +26,12 @@ def fake_training(folder: Path, mode: str) -> None:
     (folder / "pid").write_text(str(os.getpid()))
     if mode == "fails":
         raise ValueError("the loss is not finite at update 3")
+    row = last_row(folder / "metrics.jsonl")
+    first = int(row["step"] or 0) if row else 0
     try:
         with (folder / "metrics.jsonl").open("a") as file:
             for step in range(1, UPDATES + 1):
-                file.write(json.dumps({"step": step, "loss": 1.0 / step}) + "\n")
+                file.write(json.dumps({"step": first + step, "loss": 1.0 / step}) + "\n")
                 file.flush()
                 time.sleep(0.05 if mode == "ends" else 60.0)
     except KeyboardInterrupt:
@@ -64,6 +70,25 @@ def test_more_jobs_than_places_all_end(tmp_path):
     todo = jobs(tmp_path, "ends", "ends", "ends")
     run_side_by_side(todo, at_once=2)
     assert all((job.folder / "done").exists() for job in todo)
+
+
+def test_the_rate_of_a_continued_training_is_not_that_of_what_was_done_before(tmp_path, monkeypatch):
+    [job] = jobs(tmp_path, "ends")
+    job.folder.mkdir()
+    (job.folder / "metrics.jsonl").write_text(json.dumps({"step": 100_000, "loss": 1.0}) + "\n")
+    rates = []
+
+    class Bar(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            self.mininterval = 0.0
+            shown = super().update(n)
+            rates.append(self.format_dict["rate"])
+            return shown
+
+    monkeypatch.setattr(side_by_side, "tqdm", Bar)
+    run_side_by_side([dataclasses.replace(job, updates=100_000 + UPDATES)], at_once=1)
+    assert rates
+    assert all(abs(rate) < 1000 for rate in rates)
 
 
 def test_one_failure_is_told_and_the_others_keep_a_checkpoint(tmp_path):

@@ -100,7 +100,7 @@ def _start(job: Job, bar: tqdm) -> _Running:
     sender.close()
     # The bar's rate counts from here, not from when it was first shown, and not what an earlier run did.
     row = last_row(job.folder / "metrics.jsonl")
-    bar.initial = bar.n = int(row["step"] or 0) if row else 0
+    bar.initial = bar.n = bar.last_print_n = int(row["step"] or 0) if row else 0
     bar.unpause()
     return _Running(job, process, receiver, bar)
 
