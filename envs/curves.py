@@ -1,5 +1,6 @@
 """Curves: lines drawn on the table with flat boxes, and distances from them."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,15 @@ def nearest(
     best = distance.argmin(axis=1)
     rows = np.arange(len(places))
     return best + share[rows, best], distance[rows, best]
+
+
+def from_segment(place: list[float], start: list[float], end: list[float]) -> float:
+    """How far one place x, y is from a straight way [m]; `nearest` takes many times as long."""
+    x, y = place[0] - start[0], place[1] - start[1]
+    way_x, way_y = end[0] - start[0], end[1] - start[1]
+    share = (x * way_x + y * way_y) / max(way_x * way_x + way_y * way_y, 1e-12)
+    share = min(max(share, 0.0), 1.0)
+    return math.hypot(x - share * way_x, y - share * way_y)
 
 
 def at(line: Float[np.ndarray, "n 2"], position: float) -> Float[np.ndarray, " 2"]:

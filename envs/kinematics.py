@@ -8,7 +8,7 @@ from jaxtyping import Float
 from . import rotations
 from .control import ROTATION
 from .gl import mujoco
-from .robot import Robot, RobotIndex
+from .robot import Robot
 
 DAMPING = 1e-4 * np.eye(6)
 """Added to J J^T; bounds the joint step near singular poses."""
@@ -19,27 +19,34 @@ TOLERANCE = 1e-4
 
 
 class Kinematics:
-    """Gripper poses [x, y, z (m, world), 6-D rotation] from joint angles, and back."""
+    """Gripper poses [x, y, z (m, world), 6-D rotation] from joint angles, and back.
+
+    Python and MuJoCo's own small functions compute, rather than numpy: they give the same on every processor,
+    and are less code, all of which has to come from memory again after a frame was rendered.
+    """
 
     def __init__(self, robot: Robot) -> None:
         spec = mujoco.MjSpec()
         spec.compiler.degree = False
         robot.add_to(spec)
+        for finger in robot.fingers:
+            spec.delete(spec.actuator(robot.name(finger)))
+            spec.delete(spec.joint(robot.name(finger)))
         self._model: Any = spec.compile()
         self._data: Any = mujoco.MjData(self._model)
-        self._index = RobotIndex.of(robot, self._model)
+        self._site = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_SITE, robot.name("ee"))
         self._home = np.array(robot.home)
         self._low, self._high = np.array(robot.joint_low), np.array(robot.joint_high)
-        self._jacobian = np.zeros((6, self._model.nv))
+        self._jacobian, self._gram = np.zeros((6, self._model.nv)), np.zeros((6, 6))
+        self._shift, self._change = np.zeros(6), np.zeros(self._model.nv)
         # Views, which follow the data.
-        self._qpos = self._data.qpos
-        self._position = self._data.site_xpos[self._index.site]
-        self._rotation = self._data.site_xmat[self._index.site].reshape(3, 3)
+        self._joints = self._data.qpos
+        self._position, self._rotation = self._data.site_xpos[self._site], self._data.site_xmat[self._site]
 
     def forward(self, joints: Float[np.ndarray, " j"]) -> Float[np.ndarray, " 9"]:
         """Gripper pose at joint angles [rad]."""
         self._place(joints)
-        return pose_of(self._data, self._index.site)
+        return pose_of(self._data, self._site)
 
     def solve(
         self, start: Float[np.ndarray, " j"], pose: Float[np.ndarray, " 9"], passes: int = 6
@@ -49,40 +56,50 @@ class Kinematics:
         Each pass adds J^T (J J^T + damping I)^-1 e (Buss, "Introduction to inverse kinematics", 2004); the
         first one also the null-space share of a pull towards home (Liegeois 1977).
         """
-        # `dot`, not `@`: the same numbers, but after a frame was rendered `@` takes several times as long.
-        x, y, z, u, v, w = pose[ROTATION].tolist()
-        wanted = np.array(  # the third column is the cross product of the first two
-            [[x, u, y * w - z * v], [y, v, z * u - x * w], [z, w, x * v - y * u]]
-        )
+        wanted = pose.tolist()
         joints = start.copy()
-        error = np.empty(6)
-        pull = POSTURE_GAIN * (self._home - joints)
-        for _ in range(passes):
+        for number in range(passes):
             self._place(joints)
-            error[:3] = pose[:3] - self._position
-            # Half the sum of cross products of matching axes: the rotation vector, for small errors. Its
-            # components are the skew part of wanted @ rotation.T.
-            (_, a, b), (c, _, d), (e, f, _) = wanted.dot(self._rotation.T).tolist()
-            error[3:] = 0.5 * (f - d), 0.5 * (b - e), 0.5 * (c - a)
-            if error.dot(error) < TOLERANCE**2:
+            error = _error(wanted, self._position.tolist(), self._rotation.tolist())
+            if sum(e * e for e in error) < TOLERANCE**2:
                 break
-            mujoco.mj_comPos(self._model, self._data)  # the Jacobian is taken about the centre of mass
-            mujoco.mj_jacSite(
-                self._model, self._data, self._jacobian[:3], self._jacobian[3:], self._index.site
-            )
-            jacobian = self._jacobian.take(self._index.arm_dofs, axis=1)
-            gram, step = jacobian.dot(jacobian.T) + DAMPING, error - jacobian.dot(pull)
-            # In place. `np.linalg.solve` takes several times as long.
+            model, data, jacobian, gram = self._model, self._data, self._jacobian, self._gram
+            mujoco.mj_comPos(model, data)  # the Jacobian is taken about the centre of mass
+            mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], self._site)
+            mujoco.mju_mulMatMatT(gram, jacobian, jacobian)
+            gram += DAMPING
+            step = np.array(error)
+            if number == 0:  # again and again, it would keep the iteration from settling
+                pull = POSTURE_GAIN * (self._home - joints)
+                mujoco.mju_mulMatVec(self._shift, jacobian, pull)
+                joints = joints + pull
+                step -= self._shift
             mujoco.mju_cholFactor(gram, 0.0)
             mujoco.mju_cholSolve(step, gram, step)
-            joints += pull + jacobian.T.dot(step)
-            joints = np.minimum(np.maximum(joints, self._low), self._high)
-            pull = 0.0 * pull  # again and again, it would keep the iteration from settling
+            mujoco.mju_mulMatTVec(self._change, jacobian, step)
+            joints = np.minimum(np.maximum(joints + self._change, self._low), self._high)
         return joints
 
     def _place(self, joints: np.ndarray) -> None:
-        self._qpos[self._index.arm] = joints
+        self._joints[:] = joints
         mujoco.mj_kinematics(self._model, self._data)
+
+
+def _error(wanted: list[float], position: list[float], rotation: list[float]) -> list[float]:
+    """What is missing to a pose [m, rad], at a position and rotation matrix (row by row)."""
+    x, y, z, *columns = wanted
+    first, second = columns[:3], columns[3:]
+    # Half the sum of cross products of matching axes is the rotation vector, for small errors.
+    one = _cross(rotation[0::3], first)
+    two = _cross(rotation[1::3], second)
+    three = _cross(rotation[2::3], _cross(first, second))
+    turn = [(a + b + c) / 2 for a, b, c in zip(one, two, three, strict=True)]
+    return [x - position[0], y - position[1], z - position[2], *turn]
+
+
+def _cross(one: list[float], other: list[float]) -> list[float]:
+    (a, b, c), (x, y, z) = one, other
+    return [b * z - c * y, c * x - a * z, a * y - b * x]
 
 
 def pose_of(data: Any, site: int) -> Float[np.ndarray, " 9"]:

@@ -6,11 +6,13 @@ shows heights, at several times the cost. "pretty" is for people.
 """
 
 import atexit
+import functools
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from .gl import make_context, mujoco, no_rendering
 from .names import check_name
@@ -29,11 +31,15 @@ class Quality:
     """Largest image [pixels]."""
 
 
+SMALLEST = (64, 64)
+"""Width and height of the buffer that a renderer begins with [pixels]."""
 QUALITIES = {
     "fast": Quality(shadow_size=0, samples=0, width=512, height=512),
     "shadow": Quality(shadow_size=512, samples=0, width=512, height=512),
     "pretty": Quality(shadow_size=2048, samples=4, width=1280, height=1280),
 }
+HIDDEN = 5
+"""Group of geoms that `mujoco.MjvOption` does not show, as it shows 0 to 2 alone unless told otherwise."""
 _renderers: dict[tuple[int, str], "Renderer"] = {}
 
 
@@ -45,12 +51,12 @@ class Renderer:
         self.users = 0
         vis = model.vis
         saved = (vis.quality.shadowsize, vis.quality.offsamples, vis.global_.offwidth, vis.global_.offheight)
-        self._gl = make_context(self._quality.width, self._quality.height)
+        self._gl = make_context(*SMALLEST)
         self._gl.make_current()
         try:
             # Read by MjrContext from the model; flags alone would still allocate and fill the buffers.
             vis.quality.shadowsize, vis.quality.offsamples = self._quality.shadow_size, self._quality.samples
-            vis.global_.offwidth, vis.global_.offheight = self._quality.width, self._quality.height
+            vis.global_.offwidth, vis.global_.offheight = SMALLEST
             self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         except mujoco.FatalError as error:  # glfw without a display makes a context that is none
             raise no_rendering(error) from error
@@ -81,16 +87,29 @@ class Renderer:
                 f"image {width}x{height} does not fit; valid: 1x1 to {limit.width}x{limit.height}"
             )
         self._gl.make_current()
+        self._make_room(width, height)
         self._camera.fixedcamid = camera
-        everything = mujoco.mjtCatBit.mjCAT_ALL.value
-        mujoco.mjv_updateScene(
-            model, data, self._option, self._perturb, self._camera, everything, self._scene
-        )
+        groups = model.geom_group.copy()
+        try:
+            if not self._quality.shadow_size:  # what is not seen may throw a shadow that is
+                model.geom_group[unseen(model, data, camera, width / height)] = HIDDEN
+            everything = mujoco.mjtCatBit.mjCAT_ALL.value
+            mujoco.mjv_updateScene(
+                model, data, self._option, self._perturb, self._camera, everything, self._scene
+            )
+        finally:
+            model.geom_group[:] = groups
         rect = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(rect, self._scene, self._context)
         pixels = np.empty((height, width, 3), dtype=np.uint8)
         mujoco.mjr_readPixels(pixels, None, rect, self._context)
         return pixels[::-1].copy()  # OpenGL counts rows from the bottom
+
+    def _make_room(self, width: int, height: int) -> None:
+        """A buffer no larger than the largest image so far: all of it is cleared for every image."""
+        room = self._context.offWidth, self._context.offHeight
+        if width > room[0] or height > room[1]:
+            mujoco.mjr_resizeOffscreen(max(width, room[0]), max(height, room[1]), self._context)
 
     def free(self) -> None:
         """Releases the OpenGL context while its display still exists."""
@@ -125,6 +144,28 @@ def _free_all() -> None:
     for renderer in _renderers.values():
         renderer.free()
     _renderers.clear()
+
+
+def unseen(model: Any, data: Any, camera: int, aspect: float) -> Bool[np.ndarray, " g"]:
+    """Which geoms are certainly not in an image of that width over height. To draw them would cost as much as
+    to draw what is seen, and most of an arm is behind its own camera."""
+    rotation = data.cam_xmat[camera].reshape(3, 3)
+    beyond = (data.geom_xpos - data.cam_xpos[camera]).dot(
+        rotation.dot(_sides(model.cam_fovy.item(camera), aspect))
+    )
+    # Of a sphere around the geom. Sizes may have been changed without the bound; a plane has none.
+    radius = np.maximum(model.geom_size.sum(axis=1), model.geom_rbound)
+    return (beyond.max(axis=1) > radius) & (model.geom_rbound > 0)
+
+
+@functools.cache
+def _sides(fovy: float, aspect: float) -> Float[np.ndarray, "3 5"]:
+    """Outward normals, in the camera's frame, of the pyramid with its apex in the camera that an image shows:
+    right, left, top, bottom, and of the plane behind which nothing is seen."""
+    up = math.tan(math.radians(fovy) / 2)
+    across = up * aspect
+    sides = np.array([[1, 0, across], [-1, 0, across], [0, 1, up], [0, -1, up], [0, 0, 1]])
+    return (sides / np.linalg.norm(sides, axis=1, keepdims=True)).T
 
 
 def project(

@@ -59,8 +59,9 @@ class Player:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", COMMAND],
                     stdin=theirs.fileno(),
-                    # One thread each, the renderer's (llvmpipe) too: there is a process per core already.
-                    env=os.environ | {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                    # One thread each, also for the software renderer (llvmpipe; 0: none but ours): there is
+                    # a process per core already.
+                    env=os.environ | {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"},
                     # Ctrl-C reaches our process alone, which then ends this one.
                     start_new_session=True,
                 )

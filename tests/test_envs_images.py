@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
+from vlasandbox.envs import rendering, tasks
 from vlasandbox.envs.sensing import refresh
 from vlasandbox.envs.tasks.pick import RGBA
 
@@ -120,3 +121,43 @@ def test_showing_a_pretty_frame_changes_nothing_that_a_policy_sees(env):
     env.render_frame("front", 480, 480)
     again = env.render_frame("front", 96, 96, "fast")
     assert np.array_equal(observation["pixels"]["front"], again)
+
+
+def test_a_larger_image_than_before_does_not_change_the_next_one(env):
+    env.reset(seed=4)
+    before = env.render_frame("front", 96, 96, "fast")
+    assert env.render_frame("front", 200, 300, "fast").shape == (300, 200, 3)
+    assert np.array_equal(env.render_frame("front", 96, 96, "fast"), before)
+
+
+@pytest.mark.parametrize("task", tasks.names())
+@pytest.mark.parametrize("perturb", ["", "camera=5"])
+def test_what_is_left_out_of_a_picture_is_not_in_it(task, perturb, monkeypatch):
+    env = envs.make(task, image_size=96, perturb=perturb)
+    expert = env.definition.expert()
+    pictures, left_out = [], 0
+    for step in range(12):
+        if step % 4 == 0:
+            env.reset(seed=step)
+        env.step(expert.act(env))
+        for camera in (*env.cameras, "overview"):
+            left_out += rendering.unseen(env.model, env.data, env._sensors._id(camera), 1.5).sum()
+            picture = env.render_frame(camera, 96, 64, "fast")
+            with monkeypatch.context() as patch:
+                patch.setattr(rendering, "unseen", lambda *_: np.zeros(env.model.ngeom, bool))
+                pictures.append((picture, env.render_frame(camera, 96, 64, "fast")))
+    env.close()
+    assert left_out > 10 * 12
+    assert all(np.array_equal(*pair) for pair in pictures)
+
+
+def test_a_geom_that_was_made_larger_without_its_bound_is_not_left_out(env):
+    env.reset(seed=4)
+    front = env._sensors._id("front")
+    geom = rendering.unseen(env.model, env.data, front, 1.0).argmax()
+    size = env.model.geom_size[geom].copy()
+    env.model.geom_size[geom] = 2.0
+    larger = rendering.unseen(env.model, env.data, front, 1.0)
+    env.model.geom_size[geom] = size
+    assert rendering.unseen(env.model, env.data, front, 1.0)[geom]
+    assert not larger[geom]

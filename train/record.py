@@ -217,8 +217,9 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            # One thread each, the renderer's (llvmpipe) too: there is a worker per core already.
-            env=os.environ | {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            # One thread each, also for the software renderer (llvmpipe; 0: none but ours): there is
+            # a worker per core already.
+            env=os.environ | {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"},
             # Ctrl-C reaches the parent only, which then stops the workers.
             start_new_session=True,
         )

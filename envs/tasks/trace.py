@@ -1,12 +1,13 @@
 """trace: go along the named one of two drawn curves with closed fingers, from the named end to the other."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..curves import POINTS, SHAPES, add_curve, draw_curve, lay_out, nearest
+from ..curves import POINTS, SHAPES, add_curve, draw_curve, from_segment, lay_out, nearest
 from ..expert import Expert
 from ..experts.trace import TraceExpert
 from ..language import Form, Meaning
@@ -32,7 +33,7 @@ LOST = 0.015
 ACCURACY = 0.004
 """Largest mean distance from the curve, over the length drawn, for success [m]."""
 VISITED_RGBA = (0.25, 0.25, 0.27, 1.0)
-BETWEEN = np.linspace(0.25, 1.0, 4)[:, None]
+BETWEEN = (0.25, 0.5, 0.75, 1.0)
 """Where the way of one control step is looked at."""
 START = (np.array([0.38, -0.03, 0.10]), np.array([0.42, 0.03, 0.16]))
 """Corners of the box in which the gripper waits, x, y, z [m]."""
@@ -116,21 +117,22 @@ class Trace(Task):
     def after_step(self, world: World, scenario: TraceScenario) -> None:
         """Notes which points the fingertips have passed, and how near to the curve they went."""
         memory, tip = world.data.userdata, _tip(world)
+        visited = self.visited(world)
         if tip is None:
             memory[LAST] = 0.0
         else:
-            last = memory[LAST].copy() if memory[LAST].any() else tip
-            drawn = float(np.hypot(*(tip - last)))
-            count = int(memory[COUNT])
-            if 0 < count < POINTS:
-                errors = nearest(last + BETWEEN * (tip - last), scenario.line)[1]
-                follows = errors < LOST
-                memory[ERROR] += drawn * (errors * follows).mean()
-                memory[LENGTH] += drawn * follows.mean()
-            passed = nearest(scenario.line[count:], np.stack([last, tip]))[1] < WITHIN
-            memory[COUNT] = count + (len(passed) if passed.all() else passed.argmin())
+            x, y = last = memory[LAST].tolist() if memory[LAST].any() else tip
+            dx, dy = tip[0] - x, tip[1] - y
+            if 0 < visited < POINTS:
+                places = np.array([[x + share * dx, y + share * dy] for share in BETWEEN])
+                errors = [away for away in nearest(places, scenario.line)[1].tolist() if away < LOST]
+                drawn = math.hypot(dx, dy) / len(BETWEEN)
+                memory[ERROR] += drawn * sum(errors)
+                memory[LENGTH] += drawn * len(errors)
+            while visited < POINTS and from_segment(scenario.line[visited].tolist(), last, tip) < WITHIN:
+                visited += 1
+            memory[COUNT] = visited
             memory[LAST] = tip
-        visited = int(memory[COUNT])
         world.model.geom_rgba[scenario.geoms[:visited]] = VISITED_RGBA
         world.model.geom_rgba[scenario.geoms[visited:]] = scenario.rgba
 
@@ -164,7 +166,7 @@ class Trace(Task):
         visited, tip = self.visited(world), _tip(world)
         if visited:
             return self.stages[2 + min(4 * visited // POINTS, 3)]
-        wrong = tip is not None and nearest(tip[None], scenario.other)[1][0] < WITHIN
+        wrong = tip is not None and nearest(np.array([tip]), scenario.other)[1][0] < WITHIN
         return "wrong_curve" if wrong else "start"
 
     def focus(self, world: World, scenario: TraceScenario) -> Float[np.ndarray, " 3"]:
@@ -185,7 +187,7 @@ def _meaning(colour: str, start: str) -> Meaning:
     return Meaning.of("name", curve=f"{colour} curve", start=start, end=end)
 
 
-def _tip(world: World) -> Float[np.ndarray, " 2"] | None:
+def _tip(world: World) -> list[float] | None:
     """Where closed fingers draw [m]; None: they do not."""
     draws = world.robot.opening(world.data) < CLOSED and world.robot.lowest(world.model, world.data) < DOWN
-    return world.data.site_xpos[world.robot.site, :2].copy() if draws else None
+    return world.data.site_xpos[world.robot.site].tolist()[:2] if draws else None
