@@ -1,8 +1,9 @@
 """What a study costs beyond its cells: `python benchmarks/study_overhead.py [--updates 300] [--episodes 50]`.
 
 A tiny study of `pick`, once as `vla study` and once as its cells one after the other, each in a process that
-trains and judges it and does nothing else; wall and CPU time of both, with all processes below them. Wall
-time means something on an idle machine only, and there the study wins, since it fills all cores.
+does what a cell asks for and nothing else: it trains, measures the open-loop error and judges. Demonstrations
+are there for both. Wall and CPU time of both, with all processes below them. Wall time means something on an
+idle machine only, and there the study wins, since it fills all cores.
 """
 
 import argparse
@@ -29,13 +30,16 @@ ALONE = """
 import sys
 from dataclasses import replace
 from pathlib import Path
+from vlasandbox.train.held_out import measure
 from vlasandbox.train.judge import Contestant, judge
 from vlasandbox.train.loop import train
 from vlasandbox.train.study import load
 
-cell, out = load(Path(sys.argv[1])).cells()[int(sys.argv[3])], Path(sys.argv[2])
-config = replace(cell.point.train, data=replace(cell.point.train.data, root=Path(sys.argv[4])), threads=1)
+file, out, number, data, held_out = sys.argv[1:]
+cell, out = load(Path(file)).cells()[int(number)], Path(out)
+config = replace(cell.point.train, data=replace(cell.point.train.data, root=Path(data)), threads=1)
 policy = train(config, out, bar=False)
+measure(out, Path(held_out))
 exam = replace(cell.point.exam, workers=1)
 for condition in ("test", "blank_image"):
     judge(Contestant(cell.name, policy, out / "eval"), exam, condition)
@@ -46,11 +50,14 @@ from dataclasses import replace
 from pathlib import Path
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.dataset import Dataset
+from vlasandbox.train.held_out import held_out
 from vlasandbox.train.record import record
-from vlasandbox.train.study import load
+from vlasandbox.train.study import data_name, load
 
-cell = load(Path(sys.argv[1])).cells()[0]
-root = record(replace(cell.point.record, root=Path(sys.argv[2]) / cell.data))
+cell, out = load(Path(sys.argv[1])).cells()[0], Path(sys.argv[2])
+others = held_out(cell.point.record)
+record(replace(others, root=out / "held_out" / data_name(others)))
+root = record(replace(cell.point.record, root=out / "data" / cell.data))
 frame_cache(Dataset.open(root), cell.point.train.policy.trunk.encoder.image_size)
 """
 CLI = "import sys; from vlasandbox.train.cli import main; sys.exit(main())"
@@ -77,9 +84,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file, out = Path(folder) / "study.py", Path(folder) / "out"
         file.write_text(STUDY.format(**vars(arguments)))
-        timed(PREPARE, file, out / "data")
-        [data] = (out / "data").iterdir()
-        alone = [timed(ALONE, file, Path(folder) / f"alone{i}", str(i), data) for i in range(arguments.cells)]
+        timed(PREPARE, file, out)
+        data = [path for kind in ("data", "held_out") for path in (out / kind).iterdir()]
+        alone = [
+            timed(ALONE, file, Path(folder) / f"alone{i}", str(i), *data) for i in range(arguments.cells)
+        ]
         study = timed(CLI, "study", file, "--out", out)
         again = timed(CLI, "study", file, "--out", out)
         updates = [
