@@ -33,6 +33,8 @@ class Kinematics:
             spec.delete(spec.actuator(robot.name(finger)))
             spec.delete(spec.joint(robot.name(finger)))
         self._model: Any = spec.compile()
+        joints = [self._model.joint(i).name for i in range(self._model.njnt)]
+        assert joints == [robot.name(joint) for joint in robot.joint_names]
         self._data: Any = mujoco.MjData(self._model)
         self._site = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_SITE, robot.name("ee"))
         self._home = np.array(robot.home)

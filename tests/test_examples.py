@@ -14,6 +14,7 @@ from vlasandbox.policies.language import LanguageConfig, train_tokenizer
 from vlasandbox.policies.policy import Policy
 from vlasandbox.train.config import TrainConfig
 from vlasandbox.train.loop import train
+from vlasandbox.train.optim import OptimConfig, Rates
 
 FOLDER = Path(__file__).parents[1] / "examples"
 INSTRUCTIONS = [f"pick up the {colour} cube" for colour in ("red", "green", "blue")]
@@ -38,7 +39,8 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_all_examples_are_tested_here():
-    assert {path.stem for path in FOLDER.glob("*.py")} == {"pretrained_language", "pretrained_vision"}
+    examples = {"contrastive_vision", "pretrained_language", "pretrained_vision"}
+    assert {path.stem for path in FOLDER.glob("*.py")} == examples
 
 
 def test_adapters_of_a_pretrained_language_model_learn_and_its_weights_stay(data: Path, tmp_path: Path):
@@ -73,3 +75,30 @@ def test_a_pretrained_encoder_learns_at_a_low_rate(data: Path, tmp_path: Path):
     encoder = trained(config, tmp_path / "run").trunk.encoder
     assert encoder.tokens_per_image == 1
     assert any(x.any() for name, x in encoder.named_parameters() if name.endswith("affine.weight"))
+
+
+def test_an_encoder_learns_which_sentence_goes_with_a_picture_and_a_policy_learns_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from transformers import SiglipVisionModel
+
+    module = example("contrastive_vision")
+    monkeypatch.setattr(module, "BATCH", 16)
+    gains = []
+
+    class Noted(module.SigmoidLoss):
+        def forward(self, images: torch.Tensor, texts: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+            value, p = super().forward(images, texts, same), same.float().mean()
+            without_looking = -len(same) * (p * p.log() + (1 - p) * (1 - p).log())
+            gains.append(without_looking - value)
+            return value
+
+    monkeypatch.setattr(module, "SigmoidLoss", Noted)
+    folder = module.pretrain(data, tmp_path / "encoder", 150)
+    assert sum(gains[-20:]) > 0 > sum(gains[:20])
+    weights = SiglipVisionModel.from_pretrained(folder, vision_use_head=False).state_dict()
+    frozen = replace(module.config(data, 2, folder), optim=OptimConfig(rates=Rates(encoder=0.0)))
+    encoder = trained(frozen, tmp_path / "run").trunk.encoder.state_dict()
+    assert torch.equal(encoder["positions.weight"], weights["embeddings.position_embedding.weight"])
+    fresh = trained(module.config(data, 2, None), tmp_path / "fresh").trunk.encoder.state_dict()
+    assert {name: x.shape for name, x in fresh.items()} == {name: x.shape for name, x in encoder.items()}
