@@ -1,7 +1,13 @@
 """SigLIP in small: an image encoder pretrained on pictures and their sentences, then pi0 on it.
 
-python examples/contrastive_vision.py --data datasets/pick --out runs/siglip
-vla eval runs/siglip/pi0
+    python examples/contrastive_vision.py --data datasets/pick --out runs/siglip
+    vla eval runs/siglip/pi0
+
+With 1000 demonstrations of pick, on one CPU core, 2000 updates take 3 minutes. Their loss falls to 10, where
+73 is the best without looking (one sentence in 12 is right): by a picture the encoder can tell what is asked.
+The policy gains nothing by it: 70 of 100 test episodes succeed (95 % interval [60, 78] %), and 67 [57, 75]
+without (`--pretraining 0`), one training each, and its loss falls no faster. Both have SigLIP's own patch
+projection; what does help here is the convolutional stem of pi0 as it is (86 [78, 91], docs/systems).
 """
 
 from dataclasses import replace
@@ -27,7 +33,7 @@ from vlasandbox.vision.tensors import to_float
 IMAGE_SIZE, WIDTH, BATCH = 64, 128, 256
 
 
-def pretrain(data: Path, out: Path, updates: int) -> Path:
+def pretrain(data: Path, out: Path, updates: int) -> None:
     """Learns which sentence goes with which picture; a folder for `SiglipVisionModel.from_pretrained`.
 
     Every frame of every camera is a picture, its episode's instruction the sentence. The sentence is the mean
@@ -59,8 +65,9 @@ def pretrain(data: Path, out: Path, updates: int) -> Path:
         value.backward()
         optimizer.step()
         bar.set_postfix(loss=f"{value.item():.3f}")
-    vision.save_pretrained(out)
-    return out
+    partial = out.with_name(f"{out.name}.partial")
+    vision.save_pretrained(partial)
+    partial.rename(out)
 
 
 def config(data: Path, updates: int, checkpoint: Path | None) -> TrainConfig:
@@ -75,11 +82,13 @@ def main(data: Path, out: Path, pretraining: int = 2000, updates: int = 3500) ->
 
     Args:
         data: folder of demonstrations, from vla record.
-        out: folder for the encoder and the run.
+        out: folder for the encoder and the run; what is there is gone on from.
         pretraining: updates of the encoder alone; 0 leaves it out.
         updates: of the policy.
     """
-    checkpoint = pretrain(data, out / "encoder", pretraining) if pretraining else None
+    checkpoint = out / "encoder" if pretraining else None
+    if checkpoint and not checkpoint.exists():
+        pretrain(data, checkpoint, pretraining)
     train(config(data, updates, checkpoint), out / "pi0")
 
 

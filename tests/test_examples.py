@@ -94,7 +94,8 @@ def test_an_encoder_learns_which_sentence_goes_with_a_picture_and_a_policy_learn
             return value
 
     monkeypatch.setattr(module, "SigmoidLoss", Noted)
-    folder = module.pretrain(data, tmp_path / "encoder", 150)
+    folder = tmp_path / "encoder"
+    module.pretrain(data, folder, 150)
     assert sum(gains[-20:]) > 0 > sum(gains[:20])
     weights = SiglipVisionModel.from_pretrained(folder, vision_use_head=False).state_dict()
     frozen = replace(module.config(data, 2, folder), optim=OptimConfig(rates=Rates(encoder=0.0)))
