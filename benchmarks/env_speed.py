@@ -6,7 +6,8 @@ camera, which gives the same pictures: one by `mujoco.Renderer`, as one writes i
 other by the environment's renderer, which leaves out what a camera does not see.
 The ratios are of CPU times (all threads of the process), which other work on the machine disturbs least. The
 rate is that of two processes at once, which step and render only.
-The software renderer has no threads of its own here, as in the processes that record and evaluate.
+The software renderer has no threads of its own here, as in the processes that record and evaluate
+(eval/worker.py).
 """
 
 import argparse
@@ -23,8 +24,9 @@ import numpy as np
 from vlasandbox.envs import make, tasks
 from vlasandbox.envs.gl import mujoco
 from vlasandbox.envs.manipulation_env import ManipulationEnv
+from vlasandbox.eval.worker import ONE_THREAD
 
-os.environ["LP_NUM_THREADS"] = "0"  # llvmpipe reads it when the first context is made, here and in children
+os.environ |= ONE_THREAD  # llvmpipe reads it when the first context is made, here and in children
 
 Setpoints = list[list[tuple[np.ndarray, int]]]
 """Control step by control step: setpoints of the servos, and for how many physics steps each holds."""
@@ -140,9 +142,7 @@ def rate(task: str, size: int, seconds: float) -> float:
 def main() -> None:
     """Prints a table, one row per task; every ratio is of medians over rounds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--tasks", default="+".join(tasks.names()), help="pick, pick+stack, suite ...; or all"
-    )
+    parser.add_argument("--tasks", default="+".join(tasks.names()), help="pick, pick+stack, suite ...")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--size", type=int, default=96, help="side of the images [px]")
     parser.add_argument("--seconds", type=float, default=4.0, help="for the rate of two processes")

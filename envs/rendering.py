@@ -158,7 +158,7 @@ def unseen(model: Any, data: Any, camera: int, aspect: float) -> Bool[np.ndarray
     return (beyond.max(axis=1) > radius) & (model.geom_rbound > 0)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)  # a perturbed field of view is another one in every episode
 def _sides(fovy: float, aspect: float) -> Float[np.ndarray, "3 5"]:
     """Outward normals, in the camera's frame, of the pyramid with its apex in the camera that an image shows:
     right, left, top, bottom, and of the plane behind which nothing is seen."""

@@ -88,8 +88,6 @@ class RobotIndex:
 
     arm: Int[np.ndarray, " j"]
     """qpos addresses of the arm joints."""
-    arm_dofs: Int[np.ndarray, " j"]
-    """Their columns in Jacobians."""
     fingers: Int[np.ndarray, " 2"]
     """qpos addresses of the fingers."""
     finger_dofs: Int[np.ndarray, " 2"]
@@ -118,7 +116,6 @@ class RobotIndex:
         arm_ctrl = ctrl[: len(joints)]
         return cls(
             arm=model.jnt_qposadr[joints],
-            arm_dofs=model.jnt_dofadr[joints],
             fingers=model.jnt_qposadr[fingers],
             finger_dofs=model.jnt_dofadr[fingers],
             ctrl=ctrl,

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from .result import EpisodeResult
-from .worker import Broken, Job, Ready, Turn
+from .worker import ONE_THREAD, Broken, Job, Ready, Turn
 
 GRACE = 3.0
 """Time that a process gets to free its OpenGL context before it is killed [s]."""
@@ -59,9 +59,7 @@ class Player:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", COMMAND],
                     stdin=theirs.fileno(),
-                    # One thread each, also for the software renderer (llvmpipe; 0: none but ours): there is
-                    # a process per core already.
-                    env=os.environ | {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"},
+                    env=os.environ | ONE_THREAD,
                     # Ctrl-C reaches our process alone, which then ends this one.
                     start_new_session=True,
                 )

@@ -26,6 +26,10 @@ from .result import EpisodeResult, Outcome
 if TYPE_CHECKING:
     from ..envs.manipulation_env import ManipulationEnv
 
+ONE_THREAD = {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"}
+"""Environment variables of every process that plays episodes: there is one per core already. To the software
+renderer (llvmpipe) 0 is no thread but the caller's."""
+
 
 @dataclass(frozen=True)
 class Job:

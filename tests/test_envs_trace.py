@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.curves import POINTS, SHAPES, at, draw_curve, nearest
+from vlasandbox.envs.curves import POINTS, SHAPES, at, draw_curve, from_segment, nearest
 from vlasandbox.envs.tasks.trace import ACCURACY, VISITED_RGBA
 
 
@@ -50,6 +50,7 @@ def test_the_nearest_spot_on_a_line_is_found():
     assert np.allclose(position, [0.25, 1.75, 0.0])
     assert np.allclose(distance, [0.5, 1.0, 1.0])
     assert np.allclose(at(line, 1.75), [1.0, 0.75])
+    assert [from_segment(place, [0.0, 0.0], [1.0, 0.0]) for place in ([0.25, 0.5], [2.0, 0.0])] == [0.5, 1.0]
 
 
 def test_the_whole_curve_in_order_is_success_and_the_other_way_round_is_not(env):

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from ..envs.expert import NoiseConfig
 from ..envs.seeds import DEMONSTRATIONS
 from ..eval.pool import usable_cores
+from ..eval.worker import ONE_THREAD
 from .data.files import exclusive
 from .data.schema import frames_per_second
 from .data.staging import FOLDER
@@ -217,9 +218,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            # One thread each, also for the software renderer (llvmpipe; 0: none but ours): there is
-            # a worker per core already.
-            env=os.environ | {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"},
+            env=os.environ | ONE_THREAD,
             # Ctrl-C reaches the parent only, which then stops the workers.
             start_new_session=True,
         )
