@@ -20,7 +20,7 @@ from torch import nn
 from tqdm import tqdm
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
-from vlasandbox.policies.language import train_tokenizer
+from vlasandbox.policies.tokenizer import train_tokenizer
 from vlasandbox.train.config import TrainConfig
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.dataset import Dataset

@@ -6,14 +6,14 @@ transformers is imported when something is built: it takes seconds.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from . import smollm2
+from .tokenizer import checkpoint_tokenizer, train_tokenizer
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,12 @@ class LanguageConfig:
     arithmetic must not depend on the other rows."""
     first_layers: int | None = None
     """Keep only so many layers of a checkpoint, from the input on (SmolVLA: 16); all by default."""
+    vocab_size: int | None = None
+    """Word embeddings. A tokenizer trained here uses the first of them, and what it does not need is to spare
+    for ids of actions; by default nothing is. A checkpoint has its own."""
+    lm_head: Literal["none", "tied", "untied"] = "none"
+    """Output layer over the words: none, the word embeddings once more, or weights of its own (those of a
+    checkpoint). Actions that are words are read out with it (`ids` of the head `tokens`)."""
 
     def build(
         self,
@@ -49,28 +55,37 @@ class LanguageConfig:
             vocabulary: further text that a tokenizer trained here must know.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded or has too few layers.
+            ValueError: the checkpoint cannot be loaded, or has too few layers or another output layer; or a
+                size is impossible.
         """
         checkpoint = self.checkpoint
         if checkpoint == smollm2.PACKAGE and architecture is None:
             checkpoint = str(smollm2.folder())
         if tokenizer is None:
             tokenizer = (
-                _checkpoint_tokenizer(checkpoint)
+                checkpoint_tokenizer(checkpoint)
                 if checkpoint
                 else train_tokenizer([*instructions, *vocabulary])
             )
+        lm_head = None
         if architecture is not None:
             model = _model_of_shape(architecture)
         elif checkpoint:
-            model = _checkpoint_model(checkpoint, self.first_layers)
+            model, lm_head = _checkpoint_model(self, checkpoint)
         else:
             model = _tiny_llama(self, len(tokenizer), tokenizer.pad_token_id)
-        return LanguageBackbone(model, tokenizer, self.instruction_tokens, instructions)
+        if self.lm_head == "untied" and lm_head is None:
+            words: Any = model.get_input_embeddings()  # pyright: ignore[reportCallIssue]
+            lm_head = torch.randn_like(words.weight) * words.embedding_dim**-0.5
+        backbone = LanguageBackbone(
+            model, tokenizer, self.instruction_tokens, instructions, self.lm_head == "tied", lm_head
+        )
+        backbone.tokenize(list(vocabulary))
+        return backbone
 
 
 class LanguageBackbone(nn.Module):
-    """A tokenizer and a decoder-only transformer without its output layer."""
+    """A tokenizer and a decoder-only transformer."""
 
     dim: int
     """Width of hidden states."""
@@ -85,9 +100,17 @@ class LanguageBackbone(nn.Module):
     """Root mean square of the word embeddings."""
     room: int
     """Tokens to which an instruction is padded."""
+    lm_head: nn.Parameter | None
+    """Weights of the output layer over the words, [w, d], if it has its own."""
 
     def __init__(
-        self, model: nn.Module, tokenizer: Any, instruction_tokens: int, instructions: list[str]
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        instruction_tokens: int,
+        instructions: list[str],
+        tied: bool,
+        lm_head: Tensor | None,
     ) -> None:
         super().__init__()
         from transformers import DynamicCache
@@ -95,6 +118,7 @@ class LanguageBackbone(nn.Module):
         self._new_cache = DynamicCache
         self.model = model
         self.tokenizer = tokenizer
+        self.tied, self.lm_head = tied, None if lm_head is None else nn.Parameter(lm_head)
         self._rows: dict[str, list[int]] = {}
         self.room = max([instruction_tokens, *map(len, self.tokenize(instructions))])
         config: Any = model.config
@@ -128,6 +152,28 @@ class LanguageBackbone(nn.Module):
                     raise ValueError(f"instruction {text!r} has no words")
                 self._rows[text] = ids
         return [self._rows[text] for text in instructions]
+
+    def check_last_words(self, count: int) -> None:
+        """Whether `last_words` can be had.
+
+        Raises:
+            ValueError: there is no output layer, or one of these words occurs in an expected instruction.
+        """
+        if self.lm_head is None and not self.tied:
+            raise ValueError(
+                "words cannot be read out: language.lm_head is 'none'; valid for that: 'tied', 'untied'"
+            )
+        used = 1 + max(max(row) for row in self._rows.values()) if self._rows else 0
+        if used + count > self.words.num_embeddings:
+            raise ValueError(
+                f"{count} ids need as many words to spare, but of {self.words.num_embeddings} the first "
+                f"{used} are in use: language.vocab_size must be at least {used + count}"
+            )
+
+    def last_words(self, count: int) -> tuple[Float[Tensor, "v d"], Float[Tensor, "v d"]]:
+        """Embeddings and weights of the output layer of the last v = `count` words."""
+        words = self.words.weight[-count:]
+        return words, words if self.lm_head is None else self.lm_head[-count:]
 
     @contextmanager
     def room_for(self, instructions: list[str]) -> Iterator[None]:
@@ -184,27 +230,6 @@ class LanguageBackbone(nn.Module):
         return out.last_hidden_state, [layer.keys for layer in layers], [layer.values for layer in layers]
 
 
-def train_tokenizer(instructions: list[str]) -> Any:
-    """A word-level tokenizer that knows the words of `instructions`, in lower case; others become <unk>."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])  # pyright: ignore
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
-    trainer = trainers.WordLevelTrainer(special_tokens=["<pad>", "<unk>"], show_progress=False)
-    # Sorted: words of equal count would otherwise be numbered by the order of the demonstrations.
-    tokenizer.train_from_iterator(sorted(set(instructions)), trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>")
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer that `save_pretrained` wrote to `folder`."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-
-
 def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
     from transformers import LlamaConfig, LlamaModel
 
@@ -219,8 +244,13 @@ def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
             f"language: width {config.width} must be an even multiple of heads {config.heads}, "
             f"and heads a multiple of kv_heads {config.kv_heads}"
         )
+    if config.vocab_size is not None and config.vocab_size < vocabulary:
+        raise ValueError(
+            f"language: vocab_size must be at least the {vocabulary} words of the tokenizer, "
+            f"got {config.vocab_size}"
+        )
     shape: dict[str, Any] = {
-        "vocab_size": vocabulary,
+        "vocab_size": config.vocab_size or vocabulary,
         "hidden_size": config.width,
         "intermediate_size": config.mlp,
         "num_hidden_layers": config.layers,
@@ -243,33 +273,38 @@ def _model_of_shape(architecture: dict[str, Any]) -> nn.Module:
     return AutoModel.from_config(config, attn_implementation="eager")
 
 
-def _checkpoint_model(checkpoint: str, first_layers: int | None) -> nn.Module:
-    from transformers import AutoModel
+def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Module, Tensor | None]:
+    """The decoder, and the weights of its output layer if it is wanted and not tied."""
+    from transformers import AutoModel, AutoModelForCausalLM
 
+    if config.vocab_size is not None:
+        raise ValueError("language: vocab_size is for a model from scratch; a checkpoint has its own")
+    kind = AutoModel if config.lm_head == "none" else AutoModelForCausalLM
     try:
-        model: Any = AutoModel.from_pretrained(checkpoint, attn_implementation="eager", dtype=torch.float32)
+        loaded: Any = kind.from_pretrained(
+            checkpoint, attn_implementation="eager", dtype=torch.float32, output_loading_info=True
+        )
     except (OSError, ValueError) as error:
         raise ValueError(f"language checkpoint {checkpoint!r} cannot be loaded: {error}") from error
-    if first_layers is not None:
-        if not 1 <= first_layers <= len(model.layers):
+    model, report = loaded
+    lm_head = None
+    if config.lm_head != "none":
+        found = "tied" if model.config.tie_word_embeddings else "untied"
+        found = "none" if "lm_head.weight" in report["missing_keys"] else found
+        if config.lm_head != found:
+            raise ValueError(
+                f"language: lm_head must be {found!r} as in checkpoint {checkpoint!r}, got {config.lm_head!r}"
+            )
+        lm_head = None if found == "tied" else model.lm_head.weight.detach()
+        model = model.model
+    if config.first_layers is not None:
+        if not 1 <= config.first_layers <= len(model.layers):
             raise ValueError(
                 f"language: first_layers must be between 1 and the {len(model.layers)} of {checkpoint!r}, "
-                f"got {first_layers}"
+                f"got {config.first_layers}"
             )
-        model.layers = model.layers[:first_layers]
-        model.config.num_hidden_layers = first_layers
+        model.layers = model.layers[: config.first_layers]
+        model.config.num_hidden_layers = config.first_layers
         if getattr(model.config, "layer_types", None):  # Qwen lists them one by one
-            model.config.layer_types = model.config.layer_types[:first_layers]
-    return model.train()
-
-
-def _checkpoint_tokenizer(checkpoint: str) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"the tokenizer of {checkpoint!r} cannot be loaded: {error}") from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+            model.config.layer_types = model.config.layer_types[: config.first_layers]
+    return model.train(), lm_head

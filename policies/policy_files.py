@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .config_io import from_dict, to_dict
-from .language import load_tokenizer
 from .normalizer import blank_stats
+from .tokenizer import load_tokenizer
 from .types import PolicySpec
 
 FORMAT = 1

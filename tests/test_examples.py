@@ -10,8 +10,9 @@ import pytest
 import torch
 from synthetic_episodes import write_dataset
 
-from vlasandbox.policies.language import LanguageConfig, train_tokenizer
+from vlasandbox.policies.language import LanguageConfig
 from vlasandbox.policies.policy import Policy
+from vlasandbox.policies.tokenizer import train_tokenizer
 from vlasandbox.train.config import TrainConfig
 from vlasandbox.train.loop import train
 from vlasandbox.train.optim import OptimConfig, Rates

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_trunk import INSTRUCTIONS
 
-from vlasandbox.policies.language import LanguageConfig, load_tokenizer, train_tokenizer
+from vlasandbox.policies.language import LanguageConfig
+from vlasandbox.policies.tokenizer import load_tokenizer, train_tokenizer
 
 TINY = LanguageConfig(width=16, layers=2, heads=4, kv_heads=2, mlp=32, instruction_tokens=6)
 CPU = torch.device("cpu")

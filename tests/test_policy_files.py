@@ -96,7 +96,8 @@ def test_a_failed_save_keeps_what_was_there(policy, saved, monkeypatch):
 def test_a_policy_built_on_checkpoints_loads_without_them(tmp_path):
     from transformers import LlamaConfig, LlamaModel, SiglipVisionConfig, SiglipVisionModel
 
-    from vlasandbox.policies.language import LanguageConfig, train_tokenizer
+    from vlasandbox.policies.language import LanguageConfig
+    from vlasandbox.policies.tokenizer import train_tokenizer
     from vlasandbox.policies.trunk import TrunkConfig
     from vlasandbox.vision.encoders import siglip
 

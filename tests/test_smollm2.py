@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from vlasandbox.policies import smollm2
-from vlasandbox.policies.language import LanguageConfig, train_tokenizer
+from vlasandbox.policies.language import LanguageConfig
+from vlasandbox.policies.tokenizer import train_tokenizer
 
 WORDS = ["pick up the red cube"]
 WIDTH, HEADS, MLP = 64, 2, 32

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_trunk import INSTRUCTIONS
 
-from vlasandbox.policies.language import train_tokenizer
 from vlasandbox.policies.state_text import PREFIX, VOCABULARY, StateText, integers
+from vlasandbox.policies.tokenizer import train_tokenizer
 
 
 def byte_level(pad: str = "<end>") -> Any:

@@ -19,22 +19,6 @@ DOCS = Path(__file__).parents[1] / "docs" / "systems"
 SYSTEMS = [name for name in presets.names() if "size" in inspect.signature(presets.load(name)).parameters]
 INSTRUCTION = "pick up the red cube"
 STATE, ACTION, ROWS = 9, 5, 2
-VOCABULARY = {
-    "rt2": 256_000,
-    "openvla": 32_064,
-    "openvla_oft": 32_064,
-    "vla0": 151_936,
-    "pi0": 257_152,
-    "pi0_fast": 257_152,
-    "pi05": 257_152,
-    "smolvla": 49_280,
-    "groot": 49_152,
-    "discrete_diffusion": 32_064,
-}
-"""Word embeddings of a published system that has them."""
-READOUT_OVER_WORDS = ("openvla", "smolvla")
-"""Whose figure counts an output layer over all words, too. A trunk here has none: ids have a readout of their
-own, and SmolVLA never uses its."""
 PUBLISHED = {
     "rt1": 35e6,
     "rt2": 8.63e9 + 3.93e9,  # PaLM 8B and ViT-e; their sum goes by the name of 12B
@@ -98,12 +82,7 @@ def test_published_size_has_the_published_number_of_parameters(name: str, monkey
         published = presets.load(f"{name}:size=published")(Path("data"))
         policy = build(published, CAMERAS.get(name, ("front",)))
     assert all(p.is_meta for p in policy.parameters())
-    words = policy.trunk.language.words.weight
     count = sum(p.numel() for p in policy.parameters())
-    if name in VOCABULARY:  # instead of the words of our one sentence
-        count += (VOCABULARY[name] - len(words)) * words.shape[1]
-    if name in READOUT_OVER_WORDS:
-        count += VOCABULARY[name] * words.shape[1]
     print(f"{count / 1e6:.1f} M")
     if name == "smolvla":  # what it trains, as LeRobot's training prints it, is its head
         assert sum(p.numel() for p in policy.head.parameters()) == pytest.approx(99_880_992, rel=0.03)

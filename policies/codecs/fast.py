@@ -13,9 +13,8 @@ rate is hardly compressed.
                     tokens        [10 -1]   [0 0]   end
 
 The published decoder returns zeros if the numbers do not fill the chunk, which in an absolute action space
-is a command. Here such a row is cut or filled up with zero coefficients, and reported. Two further
-differences: coefficients outside the range of the training data are clamped at both of its ends, and ids are
-the head's own, not the last ones of a language model's vocabulary.
+is a command. Here such a row is cut or filled up with zero coefficients, and reported. Coefficients outside
+the range of the training data are clamped, here at both of its ends.
 """
 
 import json

@@ -12,8 +12,8 @@ that one pass reads all of them. "parallel" (OpenVLA-OFT): one such query per st
 dimensions read from each. In both the values are independent given the observation, so where demonstrations
 disagree a chunk can mix two of their ways; an autoregressive one cannot.
 
-Ids have embeddings and a readout of their own. OpenVLA instead overwrites the last 256 ids of its language
-model, with that model's embeddings: of use if it was pretrained and has so many words to spare.
+Ids have embeddings and a readout of their own, or are the last words of the language model, with its
+embeddings and its output layer (RT-2, OpenVLA, pi0-FAST): nothing is new then but the slots.
 """
 
 import math
@@ -60,13 +60,17 @@ class Config(HeadConfig):
     grammar: bool = True
     """Whether only ids that the codec allows at a place are scored, in training and sampling, so that all
     that is sampled can be decoded. Without it (pi0-FAST) `Tokens.undecodable` says how often that failed."""
+    ids: Literal["own", "words"] = "own"
+    """Embeddings and readout of their own, or those of the language model's last words (autoregressive
+    decoding only). That model needs an output layer (`lm_head`) and words to spare (`vocab_size`); its words
+    learn as the rest of it does: not at all if it is frozen or has LoRA."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Tokens":
         """The head, sized for `trunk`, which it keeps a reference to and extends.
 
         Raises:
             ValueError: a smoothing, window or temperature that is negative or not finite, a share beyond 0
-                to 1, or an option that the codec cannot have.
+                to 1, an option that the codec cannot have, or ids that cannot be words.
         """
         if not 0 <= self.blanks <= 1:
             raise ValueError(f"blanks must be between 0 and 1, got {self.blanks}")
@@ -75,6 +79,8 @@ class Config(HeadConfig):
                 "smoothing, window and temperature must be finite and must not be negative, got "
                 f"{self.smoothing}, {self.window} and {self.temperature}"
             )
+        if self.ids == "words" and self.decoding != "autoregressive":
+            raise ValueError(f"ids that are words need decoding 'autoregressive', got {self.decoding!r}")
         kinds = {"autoregressive": Autoregressive, "parallel": Parallel, "placeholder": Placeholder}
         return kinds[self.decoding](self, trunk, chunk, action_dim)
 
@@ -256,9 +262,12 @@ class Autoregressive(Tokens):
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__(config, trunk, chunk, action_dim)
         self.slots = nn.Parameter(torch.randn(self.codec.length, trunk.dim) * trunk.embedding_scale)
-        self.embedding = nn.Embedding(self.codec.vocab_size, trunk.dim)
-        nn.init.normal_(self.embedding.weight, std=trunk.embedding_scale)
-        self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
+        if config.ids == "words":
+            trunk.language.check_last_words(self.codec.vocab_size)
+        else:
+            self.embedding = nn.Embedding(self.codec.vocab_size, trunk.dim)
+            nn.init.normal_(self.embedding.weight, std=trunk.embedding_scale)
+            self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
         self._scored = 0  # ids of all chunks so far
 
     @property
@@ -270,12 +279,12 @@ class Autoregressive(Tokens):
         self, prefix: Prefix, ids: Int[Tensor, "b m"], blank: Bool[Tensor, "b m"] | None = None
     ) -> Float[Tensor, "b m v"]:
         """Scores of each id given the true ones before it."""
-        before = self.embedding(ids)
+        before = self._embed(ids)
         if blank is not None:
             before = before.masked_fill(blank.unsqueeze(2), 0)
         inputs = self.slots + F.pad(before[:, :-1], (0, 0, 1, 0))
         hidden, _ = self.trunk[0].extend(prefix, inputs, "causal")
-        return self.readout(hidden)
+        return self._read_out(hidden)
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
         """Token by token on the growing cache, until every row has ended. A row that ends earlier goes on
@@ -286,7 +295,7 @@ class Autoregressive(Tokens):
         logits = []
         for slot in range(self.codec.length):
             hidden, prefix = self.trunk[0].extend(prefix, token, "causal")
-            scores = self.readout(hidden).float()  # [b, 1, v]
+            scores = self._read_out(hidden).float()  # [b, 1, v]
             allowed = self.codec.allowed(ids[:, : slot + 1])[:, -1:]
             chosen = self.choose(scores, allowed, None if noise is None else noise[:, slot : slot + 1])
             ids[:, slot] = chosen.squeeze(1)
@@ -294,6 +303,16 @@ class Autoregressive(Tokens):
             over = end is not None and (ids[:, : slot + 1] == end).any(dim=1).all()
             if over or slot + 1 == self.codec.length:
                 break
-            token = self.slots[slot + 1] + self.embedding(chosen)
+            token = self.slots[slot + 1] + self._embed(chosen)
         self._scored += int(self.codec.real(ids).sum())
         return self.actions(ids, torch.cat(logits, dim=1))
+
+    def _embed(self, ids: Int[Tensor, "b m"]) -> Float[Tensor, "b m d"]:
+        if self.config.ids == "own":
+            return self.embedding(ids)
+        return F.embedding(ids, self.trunk[0].language.last_words(self.codec.vocab_size)[0])
+
+    def _read_out(self, hidden: Float[Tensor, "b m d"]) -> Float[Tensor, "b m v"]:
+        if self.config.ids == "own":
+            return self.readout(hidden)
+        return F.linear(hidden, self.trunk[0].language.last_words(self.codec.vocab_size)[1])

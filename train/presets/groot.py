@@ -15,7 +15,9 @@ from ._system import NO_LABELS, SO400M, Size, system
 EAGLE = TrunkConfig(
     encoder=SO400M,
     connector=mlp.Config(),
-    language=LanguageConfig(width=2048, layers=12, heads=32, kv_heads=32, mlp=8192, instruction_tokens=64),
+    language=LanguageConfig(
+        width=2048, layers=12, heads=32, kv_heads=32, mlp=8192, instruction_tokens=64, vocab_size=49_152
+    ),
     film=False,
     grounding=NO_LABELS,
 )

@@ -14,10 +14,20 @@ from ..optim import OptimConfig
 from ._system import DINOV2_SIGLIP, NO_LABELS, Size, system
 
 TINY = TrunkConfig(encoder=dual.Config(), connector=mlp.Config(layers=3), state="none", attention="causal")
+"""Without words to spare: OpenVLA-OFT has the same."""
 PUBLISHED = replace(
     TINY,
     encoder=DINOV2_SIGLIP,
-    language=LanguageConfig(width=4096, layers=32, heads=32, kv_heads=32, mlp=11008, instruction_tokens=64),
+    language=LanguageConfig(
+        width=4096,
+        layers=32,
+        heads=32,
+        kv_heads=32,
+        mlp=11008,
+        instruction_tokens=64,
+        vocab_size=32_064,
+        lm_head="untied",
+    ),
     film=False,
     grounding=NO_LABELS,
 )
@@ -32,8 +42,9 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
 
     The tiny one takes about 8 minutes on one CPU core; its success is in docs/systems/RESULTS.md.
     """
-    head = tokens.Config(codec=bins.Config(bins=255), decoding="autoregressive")
-    trunk = TINY if size == "tiny" else PUBLISHED
+    head = tokens.Config(codec=bins.Config(bins=255), decoding="autoregressive", ids="words")
+    words = LanguageConfig(vocab_size=512, lm_head="untied")
+    trunk = replace(TINY, language=words) if size == "tiny" else PUBLISHED
     base = system(data, updates, seed, head=head, trunk=trunk, chunk=1)
     if size == "tiny":
         return base

@@ -13,7 +13,16 @@ from ._system import NO_LABELS, SO400M, Size, system
 
 PALIGEMMA = TrunkConfig(
     encoder=SO400M,
-    language=LanguageConfig(width=2048, layers=18, heads=8, kv_heads=1, mlp=16384, instruction_tokens=48),
+    language=LanguageConfig(
+        width=2048,
+        layers=18,
+        heads=8,
+        kv_heads=1,
+        mlp=16384,
+        instruction_tokens=48,
+        vocab_size=257_152,
+        lm_head="tied",
+    ),
     film=False,
     grounding=NO_LABELS,
 )

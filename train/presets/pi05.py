@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...policies.codecs import fast
 from ...policies.heads import flow, insulated, tokens
+from ...policies.language import LanguageConfig
 from ...policies.networks import adarms_expert
 from ...policies.trunk import TrunkConfig
 from ..config import TrainConfig
@@ -12,7 +13,7 @@ from ..optim import OptimConfig
 from ._system import Size, system
 from .pi0 import PALIGEMMA
 
-SPOKEN = tokens.Config(codec=fast.Config(vocab=1024), decoding="autoregressive", grammar=False)
+SPOKEN = tokens.Config(codec=fast.Config(vocab=1024), decoding="autoregressive", grammar=False, ids="words")
 
 
 def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny") -> TrainConfig:
@@ -26,7 +27,9 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
     if size == "tiny":
         acting = flow.Config(network=adarms_expert.Config())
         head = insulated.Config(tokens=SPOKEN, flow=acting, alpha=10.0)
-        return system(data, updates, seed, head=head, trunk=TrunkConfig(state="text"), chunk=8)
+        language = LanguageConfig(vocab_size=2048, lm_head="tied")
+        trunk = TrunkConfig(language=language, state="text")
+        return system(data, updates, seed, head=head, trunk=trunk, chunk=8)
     acting = flow.Config(network=adarms_expert.Config(width=1024, mlp=4096), draws=1)
     head = insulated.Config(tokens=SPOKEN, flow=acting, alpha=10.0)
     language = replace(PALIGEMMA.language, instruction_tokens=200)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...policies.codecs import fast
 from ...policies.heads import tokens
+from ...policies.language import LanguageConfig
 from ...policies.trunk import TrunkConfig
 from ..config import TrainConfig
 from ._system import Size, system
@@ -21,8 +22,10 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
     takes about 11 minutes on one CPU core; its success is in docs/systems/RESULTS.md.
     """
     codec = fast.Config(vocab=256 if size == "tiny" else 1024)
-    head = tokens.Config(codec=codec, decoding="autoregressive", grammar=False)
+    head = tokens.Config(codec=codec, decoding="autoregressive", grammar=False, ids="words")
     if size == "tiny":
-        return system(data, updates, seed, head=head, trunk=TrunkConfig(state="text"), chunk=8)
+        language = LanguageConfig(vocab_size=1024, lm_head="tied")
+        trunk = TrunkConfig(language=language, state="text")
+        return system(data, updates, seed, head=head, trunk=trunk, chunk=8)
     base = system(data, updates, seed, head=head, trunk=replace(PALIGEMMA, state="text"), chunk=10)
     return replace(base, optim=RECIPE)

@@ -20,8 +20,9 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
 
     The tiny one takes about 7 minutes on one CPU core; its success is in docs/systems/RESULTS.md.
     """
-    head = tokens.Config(decoding="autoregressive")
-    trunk = TrunkConfig(state="none", attention="causal")
+    head = tokens.Config(decoding="autoregressive", ids="words")
+    language = LanguageConfig(vocab_size=512, lm_head="tied")
+    trunk = TrunkConfig(language=language, state="none", attention="causal")
     if size == "published":
         trunk = replace(
             trunk,
@@ -29,7 +30,14 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
                 image_size=224, patch=14, width=1792, layers=56, heads=16, mlp=15360, stem="patch"
             ),
             language=LanguageConfig(
-                width=4096, layers=32, heads=16, kv_heads=1, mlp=16384, instruction_tokens=64
+                width=4096,
+                layers=32,
+                heads=16,
+                kv_heads=1,
+                mlp=16384,
+                instruction_tokens=64,
+                vocab_size=256_000,
+                lm_head="tied",
             ),
             film=False,
             grounding=NO_LABELS,

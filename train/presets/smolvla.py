@@ -32,7 +32,16 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
             image_size=512, patch=16, width=768, layers=12, heads=12, mlp=3072, stem="patch"
         ),
         connector=pixel_shuffle.Config(factor=4),
-        language=LanguageConfig(width=960, layers=16, heads=15, kv_heads=5, mlp=2560, instruction_tokens=48),
+        language=LanguageConfig(
+            width=960,
+            layers=16,
+            heads=15,
+            kv_heads=5,
+            mlp=2560,
+            instruction_tokens=48,
+            vocab_size=49_280,
+            lm_head="untied",  # SmolVLA carries it along and never uses it
+        ),
         film=False,
         grounding=NO_LABELS,
     )

@@ -34,7 +34,7 @@ def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny
         ),
         connector=mlp.Config(),
         language=LanguageConfig(
-            width=2048, layers=36, heads=16, kv_heads=2, mlp=11008, instruction_tokens=256
+            width=2048, layers=36, heads=16, kv_heads=2, mlp=11008, instruction_tokens=256, vocab_size=151_936
         ),
         film=False,
         grounding=NO_LABELS,
