@@ -80,7 +80,7 @@ class LanguageConfig:
         backbone = LanguageBackbone(
             model, tokenizer, self.instruction_tokens, instructions, self.lm_head == "tied", lm_head
         )
-        backbone.tokenize(list(vocabulary))
+        backbone.tokenize(list(vocabulary))  # which makes its words words in use
         return backbone
 
 
@@ -167,7 +167,7 @@ class LanguageBackbone(nn.Module):
         if used + count > self.words.num_embeddings:
             raise ValueError(
                 f"{count} ids need as many words to spare, but of {self.words.num_embeddings} the first "
-                f"{used} are in use: language.vocab_size must be at least {used + count}"
+                f"{used} are in use; without a checkpoint language.vocab_size can be {used + count} or more"
             )
 
     def last_words(self, count: int) -> tuple[Float[Tensor, "v d"], Float[Tensor, "v d"]]:
