@@ -1,5 +1,6 @@
 """What was judged is kept, found again, and not taken for something else."""
 
+import json
 import os
 
 import pytest
@@ -8,7 +9,15 @@ from made_up_results import result
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval import rollout
 from vlasandbox.eval.result import weights_of
-from vlasandbox.train.judge import Contestant, Exam, contestant, expert_beside, judge, stored
+from vlasandbox.train.judge import (
+    Contestant,
+    Exam,
+    contestant,
+    expert_beside,
+    judge,
+    stored,
+    warn_of_other_tasks,
+)
 
 
 @pytest.fixture
@@ -120,6 +129,29 @@ def test_an_unfinished_training_is_told_from_a_missing_one(tmp_path):
     (tmp_path / "config.json").touch()
     with pytest.raises(FileNotFoundError, match="not finished"):
         contestant(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("learned", "asked", "warned"),
+    [
+        ("place", ["pick"], True),
+        ("place+stack", ["pick", "push"], True),
+        ("place+pick", ["pick"], False),
+        ("pick", ["pick", "place"], False),
+        (None, ["pick"], False),
+    ],
+)
+def test_a_policy_that_never_learned_what_it_is_asked_is_named(judged, capsys, learned, asked, warned):
+    summary = judged.results.parent / "summary.json"
+    summary.write_text(json.dumps({"dataset": {"task": learned}}))
+    warn_of_other_tasks([judged], asked)
+    said = f"flow learned {learned} and is judged on {'+'.join(asked)}; --task {learned} judges it"
+    assert (said in capsys.readouterr().err) == warned
+
+
+def test_nothing_is_said_where_it_is_not_known_what_was_learned(judged, capsys):
+    warn_of_other_tasks([judged, contestant("expert")], ["pick"])
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize("episodes", [0, -1, 10**7])

@@ -29,6 +29,7 @@ from vlasandbox.train.config import TrainConfig, choose_device, differences, set
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.ema import persistent_tensors
+from vlasandbox.train.judge import learned_task
 from vlasandbox.train.log import last_row
 from vlasandbox.train.loop import STATE, NonFiniteLossError, train
 from vlasandbox.train.optim import Rates
@@ -254,6 +255,7 @@ def test_run_writes_config_metrics_and_summary(data: Path, tmp_path: Path):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["updates"], summary["samples"], summary["demonstrations"]) == (4, 16, 5)
     assert summary["dataset"]["fingerprint"] == Dataset.open(data).fingerprint
+    assert learned_task(tmp_path) == summary["dataset"]["task"] == "pick"
     assert summary["train_wall_seconds"] > 0
     assert summary["train_cpu_seconds"] > 0
     assert 0 <= summary["wait_share"] <= 1

@@ -1,7 +1,8 @@
 """Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was played once is not played again."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +107,24 @@ def contestant(run: str) -> Contestant:
     raise FileNotFoundError(
         f"no policy in '{run}': give the folder of a run that `vla train` made, or '{EXPERT}'"
     )
+
+
+def learned_task(run: Path) -> str | None:
+    """Task of the demonstrations that a finished training had, several as pick+stack; None if not known."""
+    path = run / "summary.json"
+    return json.loads(path.read_text(encoding="utf-8"))["dataset"].get("task") if path.exists() else None
+
+
+def warn_of_other_tasks(contestants: Sequence[Contestant], asked: Sequence[str]) -> None:
+    """Says on standard error which policies have learned none of the tasks that they are asked for."""
+    for who in contestants:
+        learned = learned_task(who.results.parent)
+        if learned and not set(learned.split("+")) & set(asked):
+            print(
+                f"{who.name} learned {learned} and is judged on {'+'.join(asked)}; "
+                f"--task {learned} judges it on what it learned",
+                file=sys.stderr,
+            )
 
 
 def expert_beside(who: Contestant, results: Path = Path("runs") / EXPERT) -> Contestant:

@@ -57,7 +57,11 @@ def summary(progress: Progress, batch_size: int, model: nn.Module, dataset: Data
         "wait_share": progress.wait_seconds / progress.wall_seconds,
         "demonstrations": len(dataset.lengths),
         "frames": len(dataset),
-        "dataset": {"root": str(dataset.root), "fingerprint": dataset.fingerprint},
+        "dataset": {
+            "root": str(dataset.root),
+            "task": (dataset.spec_dict or {}).get("task"),
+            "fingerprint": dataset.fingerprint,
+        },
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
         },

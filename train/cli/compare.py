@@ -12,7 +12,7 @@ from ...eval.pairs import ALPHA, compare_pairs
 from ...eval.result import Condition
 from ...eval.sequential import verdict_text
 from ...eval.stats import required_pairs
-from ..judge import Contestant, Exam, contestant, judge, kept
+from ..judge import Contestant, Exam, contestant, judge, kept, warn_of_other_tasks
 from ..sequential import compare_early
 
 DISCORDANCES = (0.1, 0.2, 0.3)
@@ -41,6 +41,7 @@ def main(argv: list[str]) -> int:
     if len(args.runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")
     contestants = [contestant(run) for run in args.runs]
+    warn_of_other_tasks(contestants, [args.exam.task])
     if args.resolve is not None:
         print(_needed(args.resolve, contestants, args.exam) + "\n", flush=True)
     if args.stop_early:

@@ -12,7 +12,7 @@ from ...eval.compare import compare
 from ...eval.result import Condition
 from ...eval.robustness import Arm, drops
 from ...eval.suite import suite_table
-from ..judge import Exam, contestant, judge
+from ..judge import Exam, contestant, judge, warn_of_other_tasks
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def main(argv: list[str]) -> int:
     contestants = [contestant(run) for run in args.runs]
     names = tasks.expand(args.exam.task)
     Perturbation(args.exam.perturb).check_tasks(names)
+    warn_of_other_tasks(contestants, names)
     comparisons = []
     for task in names:
         exam = replace(args.exam, task=task)

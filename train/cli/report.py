@@ -13,7 +13,7 @@ from ...eval.film import film
 from ...eval.report import write_report
 from ...eval.suite import suite_table, write_suite
 from ...eval.training import Training
-from ..judge import Exam, contestant, expert_beside, judge
+from ..judge import Exam, contestant, expert_beside, judge, warn_of_other_tasks
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def main(argv: list[str]) -> int:
     folders = {who.name: who.results.parent for who in contestants}
     trainings = {name: Training.load(run) for name, run in folders.items() if (run / "summary.json").exists()}
     comparisons, names = [], tasks.expand(args.exam.task)
+    warn_of_other_tasks(contestants, names)
     for task in names:
         exam = replace(args.exam, task=task)
         results = [judge(who, exam, condition) for who in contestants for condition in CONDITIONS]

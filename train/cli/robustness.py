@@ -9,7 +9,7 @@ import tyro
 from ...envs import tasks
 from ...eval.robustness import drops, table, verdicts
 from ...eval.robustness_report import write_robustness
-from ..judge import Exam, contestant
+from ..judge import Exam, contestant, warn_of_other_tasks
 from ..robustness import judge_all, trials
 
 
@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
     contestants = [contestant(run) for run in args.runs]
     out = args.out or contestants[0].results.parent / "robustness"
     exams = [replace(args.exam, task=task) for task in tasks.expand(args.exam.task)]
+    warn_of_other_tasks(contestants, [exam.task for exam in exams])
     for exam, asked in [(exam, trials(exam, args.axes, args.levels)) for exam in exams]:
         print(
             f"{exam.task}: {len(asked)} perturbations, {exam.episodes} episodes each, for "

@@ -34,10 +34,12 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"the preset comes first, before {preset}. Known: {', '.join(presets.names())}")
     data, out, config = _parse(preset, flags)
 
+    from ..judge import learned_task
     from ..loop import train
 
     folder = train(replace(config, data=replace(config.data, root=data or config.data.root)), out)
-    print(f"The policy is in {folder}. Judge it: vla eval {out}")
+    task = learned_task(out)
+    print(f"The policy is in {folder}. Judge it: vla eval {out}{f' --task {task}' if task else ''}")
     return 0
 
 
