@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..envs import tasks
 from ..envs.names import check_name
 from ..envs.seeds import TEST, VALIDATION
 from ..eval.cell import CONDITIONS, EXPERT
 from ..eval.result import WEIGHTS, Condition, EvalResult, ResultError, weights_of
 from ..policies.execution import Execution
+from .data.files import read_json
 
 
 @dataclass(frozen=True)
@@ -112,19 +114,16 @@ def contestant(run: str) -> Contestant:
 def learned_task(run: Path) -> str | None:
     """Task of the demonstrations that a finished training had, several as pick+stack; None if not known."""
     path = run / "summary.json"
-    return json.loads(path.read_text(encoding="utf-8"))["dataset"].get("task") if path.exists() else None
+    return read_json(path)["dataset"].get("task") if path.exists() else None
 
 
-def warn_of_other_tasks(contestants: Sequence[Contestant], asked: Sequence[str]) -> None:
-    """Says on standard error which policies have learned none of the tasks that they are asked for."""
+def warn_of_other_tasks(contestants: Sequence[Contestant], exam: Exam) -> None:
+    """Says on standard error which policies have learned none of the exam's tasks."""
+    asked = set(tasks.expand(exam.task))
     for who in contestants:
         learned = learned_task(who.results.parent)
-        if learned and not set(learned.split("+")) & set(asked):
-            print(
-                f"{who.name} learned {learned} and is judged on {'+'.join(asked)}; "
-                f"--task {learned} judges it on what it learned",
-                file=sys.stderr,
-            )
+        if learned and not asked.intersection(learned.split("+")):
+            print(f"{who.name} is judged on {exam.task} but learned {learned} (--task)", file=sys.stderr)
 
 
 def expert_beside(who: Contestant, results: Path = Path("runs") / EXPERT) -> Contestant:

@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     if len(args.runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")
     contestants = [contestant(run) for run in args.runs]
-    warn_of_other_tasks(contestants, [args.exam.task])
+    warn_of_other_tasks(contestants, args.exam)
     if args.resolve is not None:
         print(_needed(args.resolve, contestants, args.exam) + "\n", flush=True)
     if args.stop_early:

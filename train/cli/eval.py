@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     contestants = [contestant(run) for run in args.runs]
     names = tasks.expand(args.exam.task)
     Perturbation(args.exam.perturb).check_tasks(names)
-    warn_of_other_tasks(contestants, names)
+    warn_of_other_tasks(contestants, args.exam)
     comparisons = []
     for task in names:
         exam = replace(args.exam, task=task)

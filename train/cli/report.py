@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     folders = {who.name: who.results.parent for who in contestants}
     trainings = {name: Training.load(run) for name, run in folders.items() if (run / "summary.json").exists()}
     comparisons, names = [], tasks.expand(args.exam.task)
-    warn_of_other_tasks(contestants, names)
+    warn_of_other_tasks(contestants, args.exam)
     for task in names:
         exam = replace(args.exam, task=task)
         results = [judge(who, exam, condition) for who in contestants for condition in CONDITIONS]

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     contestants = [contestant(run) for run in args.runs]
     out = args.out or contestants[0].results.parent / "robustness"
     exams = [replace(args.exam, task=task) for task in tasks.expand(args.exam.task)]
-    warn_of_other_tasks(contestants, [exam.task for exam in exams])
+    warn_of_other_tasks(contestants, args.exam)
     for exam, asked in [(exam, trials(exam, args.axes, args.levels)) for exam in exams]:
         print(
             f"{exam.task}: {len(asked)} perturbations, {exam.episodes} episodes each, for "
