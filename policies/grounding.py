@@ -33,12 +33,15 @@ class GroundingConfig:
     """Cells along a side of each patch: what makes a token tell where in its patch the object is."""
     position: float = 0.5
     """L1 error of the named object's position in the world, in units of 10 cm."""
+    keypoints: int = 0
+    """Heat maps of each view whose centers the policy is told, beside its proprioception. The first is the one
+    that `heat` trains; all others, and with `heat` 0 the first too, are learned from the action loss alone."""
 
     def __post_init__(self) -> None:
-        if min(self.heat, self.position) < 0 or self.cells < 1:
+        if min(self.heat, self.position, self.keypoints) < 0 or self.cells < 1:
             raise ValueError(
-                "grounding: weights must not be negative and cells at least 1, got "
-                f"heat {self.heat}, position {self.position}, cells {self.cells}"
+                "grounding: weights and keypoints must not be negative and cells at least 1, got heat "
+                f"{self.heat}, position {self.position}, keypoints {self.keypoints}, cells {self.cells}"
             )
 
 
@@ -49,14 +52,36 @@ def target_cells(uv: Float[Tensor, "b v 2"], grid: int) -> tuple[Int[Tensor, "b 
     return row * grid + column, in_sight
 
 
+def centers(logits: Float[Tensor, "b v m y x"]) -> Float[Tensor, "b v m 2"]:
+    """Expected position (right, down) under the softmax of each map, in [-1, 1] (soft-argmax).
+
+    Spatial softmax of Levine et al. 2016 (arXiv 1504.00702), section 5.2.
+    """
+    share = logits.flatten(3).softmax(dim=-1).view(logits.shape)
+    side = logits.shape[-1]
+    at = (torch.arange(side, device=logits.device) + 0.5) * (2 / side) - 1
+    return torch.stack([share.sum(dim=3) @ at, share.sum(dim=4) @ at], dim=-1)
+
+
 class GroundingLoss(nn.Module):
-    """Reads the labels off the image tokens (`image_dim` wide) and off the token of proprioception."""
+    """Reads heat maps off the image tokens (`image_dim` wide) and the position off the token of proprioception."""
 
     def __init__(self, config: GroundingConfig, image_dim: int, dim: int) -> None:
         super().__init__()
         self.config = config
-        self.heat = nn.Linear(image_dim, config.cells**2, bias=False) if config.heat else None
+        maps = max(config.keypoints, int(config.heat > 0))
+        self.heat = nn.Linear(image_dim, maps * config.cells**2, bias=False) if maps else None
         self.position = nn.Linear(dim, 3) if config.position else None
+
+    def _maps(self, image_tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m y x"]:
+        assert self.heat is not None
+        side, cells = round(image_tokens.shape[2] ** 0.5), self.config.cells
+        logits = self.heat(image_tokens).float()
+        return rearrange(logits, "b v (y x) (m i j) -> b v m (y i) (x j)", y=side, i=cells, j=cells)
+
+    def keypoints(self, image_tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m 2"]:
+        """Center of each heat map, (right, down) in [-1, 1]."""
+        return centers(self._maps(image_tokens))
 
     def forward(
         self, image_tokens: Float[Tensor, "b v n e"], state_token: Float[Tensor, "b d"], labels: Grounding
@@ -64,12 +89,10 @@ class GroundingLoss(nn.Module):
         """Weighted loss per row and detached scalars worth logging."""
         total = state_token.new_zeros(len(state_token), dtype=torch.float32)
         metrics: dict[str, Tensor] = {}
-        if self.heat is not None:
-            side, cells = round(image_tokens.shape[2] ** 0.5), self.config.cells
-            logits = rearrange(
-                self.heat(image_tokens).float(), "b v (y x) (i j) -> b (y i x j) v", y=side, i=cells
-            )
-            cell, in_sight = target_cells(labels.uv, side * cells)
+        if self.heat is not None and self.config.heat:
+            heat = self._maps(image_tokens)[:, :, 0]
+            cell, in_sight = target_cells(labels.uv, heat.shape[-1])
+            logits = rearrange(heat, "b v y x -> b (y x) v")
             entropy = F.cross_entropy(logits, cell, reduction="none")  # [b, v]
             views = in_sight.sum(dim=1).clamp(min=1)
             total = total + self.config.heat * (entropy * in_sight).sum(dim=1) / views

@@ -157,6 +157,15 @@ class Trunk(nn.Module):
             )
         image_dim = encoder.dim if config.film else self.dim
         self.grounding = GroundingLoss(config.grounding, image_dim, self.dim)
+        self.keypoint_encoder = None
+        if config.grounding.keypoints:
+            if not config.film:
+                raise ValueError(
+                    "trunk: grounding.keypoints are read off the encoder's image tokens, which know the "
+                    "instruction only with film"
+                )
+            numbers = 2 * config.grounding.keypoints * num_views
+            self.keypoint_encoder = scaled_linear(numbers, self.dim, self.embedding_scale)
         if config.lora is not None:
             config.lora.apply(self.language, self.encoder)
 
@@ -178,11 +187,16 @@ class Trunk(nn.Module):
         parts = [(images, seen.expand(-1, images.shape[1]))]
         if self.config.words:
             parts.append((words, words_mask))
-        if self.state_encoder is not None:
-            parts.append((self.state_encoder(observation.state).unsqueeze(1), seen))
         if self.state_text is not None:
             ids, real = self.state_text(observation.state)
             parts.append((self.language.words(ids), real))
+        numbers = []  # what is known in numbers, as one token: the sum of what each says
+        if self.state_encoder is not None:
+            numbers.append(self.state_encoder(observation.state))
+        if self.keypoint_encoder is not None:
+            numbers.append(self.keypoint_encoder(self.grounding.keypoints(image_tokens).flatten(1)))
+        if numbers:
+            parts.append((sum(numbers[1:], start=numbers[0]).unsqueeze(1), seen))
         tokens = torch.cat([part.to(words.dtype) for part, _ in parts], dim=1)
         mask = torch.cat([real for _, real in parts], dim=1)  # [b, n]
 

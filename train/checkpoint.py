@@ -88,13 +88,17 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: EM
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged ({error})") from error
 
-    # A fresh AdamW has no moments yet, and never gets any for a parameter that no loss has reached.
+    # A fresh optimizer has no moments yet, and never gets any for a parameter that no loss has reached.
     for name, parameter in _trained(model).items():
-        if f"optimizer.step.{name}" not in tensors:
-            continue
-        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
-        moments = {key: torch.zeros_like(parameter.detach()) for key in ("exp_avg", "exp_avg_sq")}
-        optimizer.state[parameter] = {"step": step, **moments}
+        state = {
+            key: torch.zeros_like(parameter.detach())
+            for key in ("exp_avg", "exp_avg_sq", "momentum")
+            if f"optimizer.{key}.{name}" in tensors
+        }
+        if f"optimizer.step.{name}" in tensors:
+            state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        if state:
+            optimizer.state[parameter] = state
     expected = _named_tensors(model, optimizer, ema)
     for name in sorted(expected.keys() | tensors.keys()):
         there, here = _shape(tensors, name), _shape(expected, name)

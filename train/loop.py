@@ -143,9 +143,9 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
             seed = update_seed(config.seed, step)
             generator.manual_seed(seed)
             torch.manual_seed(seed)  # for dropout inside transformers, which knows no generator
-            rate = config.optim.lr * config.optim.multiplier(step, config.updates)
+            multiplier = config.optim.multiplier(step, config.updates)
             for group in optimizer.param_groups:
-                group["lr"] = rate * group["rate"]
+                group["lr"] = multiplier * group["peak"]
 
             optimizer.zero_grad()
             total = torch.zeros((), device=device)
@@ -168,7 +168,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
             stopping = stop.is_set()
             saving = done % config.checkpoint_every == 0 or done == config.updates or stopping
             if saving or done % ROW_EVERY == 0:
-                log.write(done, {"lr": rate, **clock.rates(done, config.batch_size)})
+                log.write(done, {"lr": config.optim.lr * multiplier, **clock.rates(done, config.batch_size)})
             if saving:
                 checkpoint.save(state, policy, optimizer, ema, clock.progress(done))
             if stopping:
