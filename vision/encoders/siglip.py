@@ -30,8 +30,9 @@ class Config(EncoderConfig):
     heads: int = 4
     mlp: int = 512
     """Width of the hidden layer of each MLP."""
-    stem: Literal["conv", "patch"] = "conv"
-    """SigLIP's own patch projection, or four convolutions of total stride 16 in its place, to learn fast."""
+    stem: Literal["conv", "patch", "patch_conv"] = "conv"
+    """SigLIP's own patch projection ("patch"), or in its place convolutions of total stride 16, which learn
+    faster: four of stride 2 ("conv"), or a projection of 4 x 4 patches and two of stride 2 ("patch_conv")."""
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Siglip":
         """The encoder; see `EncoderConfig.build`.
@@ -83,9 +84,9 @@ class Siglip(VisionEncoder):
         config = model.config
         size, patch = config.image_size, config.patch_size
         side = grid_side(size, patch, "patch")
-        if stem == "conv" and patch != ConvStem.stride:
+        if stem != "patch" and patch != ConvStem.stride:
             raise ValueError(
-                f'encoder: stem "conv" needs patch {ConvStem.stride}, not {patch}; use stem "patch"'
+                f'encoder: stem "{stem}" needs patch {ConvStem.stride}, not {patch}; use stem "patch"'
             )
         self.dim, self.image_size = config.hidden_size, size
         self.tokens_per_image = side**2
@@ -94,7 +95,7 @@ class Siglip(VisionEncoder):
         self.stem = (
             PatchStem(embeddings.patch_embedding, condition_dim)
             if stem == "patch"
-            else ConvStem(self.dim, condition_dim)
+            else ConvStem(self.dim, condition_dim, patch=stem == "patch_conv")
         )
         self.positions = embeddings.position_embedding
         self.layers, self.norm = model.encoder, model.post_layernorm
