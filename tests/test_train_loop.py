@@ -78,12 +78,12 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, updates: int, how: int = signal.
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("head", ["regression", "flow"])
+@pytest.mark.parametrize(("head", "muon_lr"), [("regression", 0.0), ("flow", 0.0), ("flow", 4e-3)])
 def test_stopped_and_resumed_run_equals_an_unbroken_one_bit_by_bit(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: int, head: str
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: int, head: str, muon_lr: float
 ):
     config = debug.config(data, updates=5, head=heads.default_config(head))
-    config = replace(config, checkpoint_every=100)
+    config = replace(config, optim=replace(config.optim, muon_lr=muon_lr), checkpoint_every=100)
     train(config, tmp_path / "whole", bar=False)
     with monkeypatch.context() as patch:
         stop_after(patch, 3, how)
@@ -95,6 +95,7 @@ def test_stopped_and_resumed_run_equals_an_unbroken_one_bit_by_bit(
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     states = [load_file(tmp_path / run / "state" / "resume.safetensors") for run in ("whole", "parts")]
     assert_equal(*states)
+    assert any(name.startswith("optimizer.momentum.") for name in states[0]) == (muon_lr > 0)
 
 
 def test_frozen_parts_and_adapters_resume_bit_by_bit_and_frozen_weights_stay_in_the_average_too(

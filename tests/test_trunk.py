@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_trunk import CONFIG, INSTRUCTIONS, STATE, VIEWS, grounding, observation, tiny_trunk
 
-from vlasandbox.policies.grounding import UNIT, GroundingConfig, target_cells
+from vlasandbox.policies.grounding import UNIT, GroundingConfig, centers, target_cells
 from vlasandbox.policies.trunk import Trunk
 from vlasandbox.policies.types import Grounding, Prefix
 
@@ -241,7 +241,61 @@ def test_bf16_autocast_stays_close_to_fp32(trunk):
     assert (exact - rounded.float()).abs().max() < 0.15
 
 
-@pytest.mark.parametrize("wrong", [{"heat": -0.1}, {"position": -1.0}, {"cells": 0}])
+def test_the_center_of_a_map_is_where_its_weight_lies():
+    logits = torch.full((1, 1, 3, 4, 4), -30.0)
+    logits[0, 0, 0, 1, 3] = 30.0  # all in one cell
+    logits[0, 0, 1, 2, [0, 2]] = 30.0  # half in each of two
+    logits[0, 0, 2] = 0.0  # everywhere
+    torch.testing.assert_close(
+        centers(logits)[0, 0], torch.tensor([[0.75, -0.25], [-0.25, 0.25], [0.0, 0.0]])
+    )
+
+
+def test_keypoints_reach_the_last_token_of_the_prefix():
+    trunk = tiny_trunk(grounding=GroundingConfig(keypoints=2))
+    assert trunk.keypoint_encoder is not None
+    seen = observation(INSTRUCTIONS)
+    before = trunk.encode(seen)
+    with torch.no_grad():
+        trunk.keypoint_encoder.weight.mul_(2)
+    after = trunk.encode(seen)
+    assert before.hidden.shape == after.hidden.shape  # added to proprioception, not a token of their own
+    assert not torch.equal(before.hidden[:, -1], after.hidden[:, -1])
+
+
+def test_keypoints_are_a_token_of_their_own_where_there_is_no_token_of_proprioception():
+    without = tiny_trunk(state="none").encode(observation(INSTRUCTIONS))
+    told = tiny_trunk(state="none", grounding=GroundingConfig(keypoints=1)).encode(observation(INSTRUCTIONS))
+    assert told.hidden.shape[1] == without.hidden.shape[1] + 1
+
+
+@pytest.mark.parametrize("heat", [0.0, 0.2])
+def test_keypoints_learn_from_what_is_done_with_the_prefix_alone(heat):
+    trunk = tiny_trunk(grounding=GroundingConfig(heat=heat, keypoints=3))
+    assert trunk.grounding.heat is not None
+    trunk.encode(observation(INSTRUCTIONS)).hidden[:, -1].square().sum().backward()
+    gradient = trunk.grounding.heat.weight.grad
+    assert gradient is not None
+    assert all(part.abs().sum() > 0 for part in gradient.chunk(3))
+
+
+def test_labels_train_the_first_map_alone():
+    trunk = tiny_trunk(grounding=GroundingConfig(position=0.0, keypoints=3))
+    assert trunk.grounding.heat is not None
+    loss, metrics = trunk.grounding_loss(trunk.encode(observation(INSTRUCTIONS)), grounding(3))
+    loss.sum().backward()
+    gradient = trunk.grounding.heat.weight.grad
+    assert gradient is not None
+    assert [bool(part.any()) for part in gradient.chunk(3)] == [True, False, False]
+    assert "heat_accuracy" in metrics
+
+
+def test_keypoints_need_an_encoder_that_knows_the_instruction():
+    with pytest.raises(ValueError, match=r"grounding\.keypoints .* film"):
+        tiny_trunk(film=False, grounding=GroundingConfig(keypoints=1))
+
+
+@pytest.mark.parametrize("wrong", [{"heat": -0.1}, {"position": -1.0}, {"cells": 0}, {"keypoints": -1}])
 def test_impossible_grounding_is_refused_by_value(wrong):
     (name, value) = next(iter(wrong.items()))
     with pytest.raises(ValueError, match=f"{name} {value}"):
