@@ -34,8 +34,9 @@ class GroundingConfig:
     position: float = 0.5
     """L1 error of the named object's position in the world, in units of 10 cm."""
     keypoints: int = 0
-    """Heat maps of each view whose centers the policy is told, beside its proprioception. The first is the one
-    that `heat` trains; all others, and with `heat` 0 the first too, are learned from the action loss alone."""
+    """Heat maps of each view whose centers the policy is told, beside its proprioception. The first is the
+    one that `heat` trains; all others, and with `heat` 0 the first too, are learned from the action loss
+    alone."""
 
     def __post_init__(self) -> None:
         if min(self.heat, self.position, self.keypoints) < 0 or self.cells < 1:
@@ -64,7 +65,8 @@ def centers(logits: Float[Tensor, "b v m y x"]) -> Float[Tensor, "b v m 2"]:
 
 
 class GroundingLoss(nn.Module):
-    """Reads heat maps off the image tokens (`image_dim` wide) and the position off the token of proprioception."""
+    """Reads heat maps off the image tokens (`image_dim` wide) and the position off the token of
+    proprioception."""
 
     def __init__(self, config: GroundingConfig, image_dim: int, dim: int) -> None:
         super().__init__()

@@ -64,7 +64,8 @@ def test_an_update_has_the_stated_size_whatever_the_gradient():
     layer.weight.grad = 1e-6 * torch.randn(128, 64)
     optimizer.step()
     rms = (layer.weight.detach() - before).square().mean().sqrt()
-    # An orthogonal r x c matrix has min(r, c) singular values of 1, so a root mean square of 1 / sqrt(max(r, c)).
+    # An orthogonal r x c matrix has min(r, c) singular values of 1, so a root mean square of 1 / sqrt(max(r,
+    # c)).
     assert float(rms) == pytest.approx(0.01 * UPDATE_RMS, rel=0.25)
 
 

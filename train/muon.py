@@ -1,10 +1,10 @@
 """Muon for the weight matrices of hidden layers, AdamW for everything else, as one optimizer.
 
-Adam scales each entry of a gradient on its own, so a matrix moves mostly along the few directions that dominate
-its gradient. Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) replaces the momentum M = U S V^T
-of a whole matrix by the nearest orthogonal matrix U V^T, so that all directions are learned equally fast. The
-update is scaled to the root mean square of a typical AdamW update (arXiv 2502.16982), which is why both can use
-learning rates of the same order.
+Adam scales each entry of a gradient on its own, so a matrix moves mostly along the few directions that
+dominate its gradient. Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) replaces the
+momentum M = U S V^T of a whole matrix by the nearest orthogonal matrix U V^T, so that all directions are
+learned equally fast. The update is scaled to the root mean square of a typical AdamW update (arXiv
+2502.16982), which is why both can use learning rates of the same order.
 
 `torch.optim.Muon` does not fit here: it iterates in bf16, which a CPU without bf16 units emulates many times
 slower; it refuses convolutions; and it goes matrix by matrix, where equal shapes can share a kernel.
@@ -18,13 +18,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 MIN_SIDE = 32
-"""Smallest side of a matrix that Muon takes. Thinner ones map a few physical numbers (actions, state, keypoints,
-colors) to features or back: their directions are not interchangeable."""
+"""Smallest side of a matrix that Muon takes. Thinner ones map a few physical numbers (actions, state,
+keypoints, colors) to features or back: their directions are not interchangeable."""
 NOT_MULTIPLIED = ("slots", "embedding", "positions", "lm_head")
 """Names of parameters that are looked up or added rather than multiplied with hidden states; `lm_head` scores
 words, one row each, and is the table of their embeddings where the two are tied."""
 UPDATE_RMS = 0.2
-"""Root mean square of an update at learning rate 1, that of AdamW in practice (arXiv 2502.16982, section 2.2)."""
+"""Root mean square of an update at learning rate 1, that of AdamW in practice (arXiv 2502.16982, section
+2.2)."""
 
 
 def takes(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
@@ -81,8 +82,8 @@ class MuonAdamW(torch.optim.AdamW):
 def orthogonal(x: Float[Tensor, "n r c"], steps: int = 5) -> Float[Tensor, "n r c"]:
     """Approximates the nearest orthogonal matrix of each matrix: singular values end between 0.7 and 1.2.
 
-    Newton-Schulz iteration with the quintic a x + b x^3 + c x^5 on the singular values, whose coefficients (from
-    Muon's reference) trade exact convergence to 1 for a steep slope at 0.
+    Newton-Schulz iteration with the quintic a x + b x^3 + c x^5 on the singular values, whose coefficients
+    (from Muon's reference) trade exact convergence to 1 for a steep slope at 0.
     """
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x

@@ -45,7 +45,8 @@ class Rates:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW, or Muon for hidden matrices and AdamW for the rest, with warm-up, decay and gradient clipping."""
+    """AdamW, or Muon for hidden matrices and AdamW for the rest, with warm-up, decay and gradient
+    clipping."""
 
     lr: float = 1e-3
     """Peak learning rate of AdamW."""
@@ -110,8 +111,8 @@ class OptimConfig:
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         """Optimizer over the parameters of `model` that want a gradient.
 
-        There are up to three groups for each distinct factor on the learning rate: matrices for Muon, matrices
-        for AdamW, and vectors. Each holds its peak learning rate as "peak".
+        There are up to three groups for each distinct factor on the learning rate: matrices for Muon,
+        matrices for AdamW, and vectors. Each holds its peak learning rate as "peak".
         """
         modules = dict(model.named_modules())
         muon: dict[float, list[nn.Parameter]] = {}

@@ -49,7 +49,8 @@ class ConvStem(nn.Module):
         Args:
             width: channels of the features.
             condition_dim: length of the condition, or None.
-            patch: begin with a projection of 4 x 4 patches instead of two convolutions of stride 2, which cost
+            patch: begin with a projection of 4 x 4 patches instead of two convolutions of stride 2, which
+            cost
                 as much as all the rest.
         """
         super().__init__()
