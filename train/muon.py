@@ -27,6 +27,16 @@ UPDATE_RMS = 0.2
 """Root mean square of an update at learning rate 1, that of AdamW in practice (arXiv 2502.16982, section
 2.2)."""
 
+POLYNOMIALS = (
+    (8.28721201814563, -23.595886519098837, 17.300387312530933),
+    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
+    (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
+)
+"""Coefficients of s, s^3 and s^5 in each step: Polar Express (arXiv 2505.16932), which converges to 1 from a
+thousandth in fewer steps than one polynomial over and over."""
+
 
 def takes(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
     """Whether Muon rather than AdamW updates a parameter: weights that multiply hidden states.
@@ -79,17 +89,24 @@ class MuonAdamW(torch.optim.AdamW):
             parameter.add_(update.view_as(parameter), alpha=-scale)
 
 
-def orthogonal(x: Float[Tensor, "n r c"], steps: int = 5) -> Float[Tensor, "n r c"]:
-    """Approximates the nearest orthogonal matrix of each matrix: singular values end between 0.7 and 1.2.
+def orthogonal(x: Float[Tensor, "n r c"]) -> Float[Tensor, "n r c"]:
+    """Approximates the nearest orthogonal matrix of each matrix: singular values above a hundredth of the
+    largest end between 0.8 and 1.2.
 
-    Newton-Schulz iteration with the quintic a x + b x^3 + c x^5 on the singular values, whose coefficients
-    (from Muon's reference) trade exact convergence to 1 for a steep slope at 0.
+    Each step applies the polynomial a s + b s^3 + c s^5 to the singular values s. Since X' = P X with
+    P = a + b G + c G^2 and G = X X^T, and all these matrices commute, the steps run on the small square G
+    alone (G' = P G P), and X is multiplied once at the end.
     """
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        square = x @ x.mT
-        polynomial = torch.baddbmm(square, square, square, beta=-4.7750, alpha=2.0315)
-        x = torch.baddbmm(x, polynomial, x, beta=3.4445)
+    x = x / (x.norm(dim=(1, 2), keepdim=True) * 1.01 + 1e-7)
+    gram, product = x @ x.mT, None
+    for step, (a, b, c) in enumerate(POLYNOMIALS):
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal(dim1=1, dim2=2).add_(a)
+        product = polynomial if product is None else polynomial @ product
+        if step < len(POLYNOMIALS) - 1:
+            gram = polynomial @ gram @ polynomial
+    assert product is not None
+    x = product @ x
     return x.mT if tall else x
