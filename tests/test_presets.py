@@ -54,3 +54,19 @@ def test_listing_imports_no_torch():
         "import sys; from vlasandbox.train import presets; presets.names(); assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_the_first_recipe_of_a_preset_has_none_of_what_the_present_one_added(name: str):
+    config = presets.load(f"{name}:recipe=2026-11")(Path("d"))
+    assert config.policy.shift == 4
+    assert config.policy.trunk.grounding.keypoints == 0
+    assert config.optim.muon_lr == 0
+
+
+@pytest.mark.parametrize("name", PICK)
+def test_the_present_recipe_has_keypoints_and_muon(name: str):
+    config = presets.load(name)(Path("d"))
+    assert config == presets.load(f"{name}:recipe={presets.CURRENT}")(Path("d"))
+    assert config.policy.trunk.grounding.keypoints > 0
+    assert config.optim.muon_lr > 0

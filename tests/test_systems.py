@@ -143,10 +143,10 @@ def test_parameters_follow_the_name_of_a_preset():
         ("pi0:size=huge", r"size of preset 'pi0' 'huge'; valid: published, tiny"),
         (
             "pi0:sise=tiny",
-            r"parameter of preset 'pi0' 'sise'; valid: seed, size, updates. Did you mean 'size'",
+            r"parameter of preset 'pi0' 'sise'; valid: recipe, seed, size, updates. Did you mean 'size'",
         ),
         ("pi0:seed=-1", r"preset 'pi0': seed='-1' is not a whole number"),
-        ("pick_flow:size=tiny", r"parameter of preset 'pick_flow' 'size'; valid: seed, updates"),
+        ("pick_flow:size=tiny", r"parameter of preset 'pick_flow' 'size'; valid: recipe, seed, updates"),
         ("pi1:size=tiny", r"unknown preset 'pi1'. Did you mean 'pi0'"),
     ],
 )

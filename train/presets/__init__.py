@@ -2,7 +2,7 @@
 
 Adding one is adding a file here. Files whose name starts with an underscore are shared parts, not presets.
 A preset with parameters is called with them, as tasks are: "pi0:size=published"; several are separated by
-commas.
+commas. Every preset has the parameter `recipe`: "pi0:recipe=2026-11" learns as findings of that month did.
 """
 
 import difflib
@@ -11,9 +11,13 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...envs.names import check_name
+
+Recipe = Literal["2026-12", "2026-11"]
+"""How a preset learns, by the month in which that recipe was introduced; see `_recipe.py`."""
+CURRENT: Recipe = "2026-12"
 
 if TYPE_CHECKING:  # importing it imports torch, which a listing of names does not need
     from ..config import TrainConfig
@@ -36,25 +40,33 @@ def load(name: str) -> "Callable[..., TrainConfig]":
         hint = f" Did you mean '{close[0]}'?" if close else ""
         raise ValueError(f"unknown preset '{name}'.{hint} Known: {', '.join(names())}")
     config = importlib.import_module(f".{name}", __package__).config
-    if not parameters:
-        return config
-    return functools.wraps(config)(functools.partial(config, **_parsed(name, config, parameters)))
+    values = _parsed(name, config, parameters) if parameters else {}
+    recipe = values.pop("recipe", CURRENT)
+
+    @functools.wraps(config)
+    def build(*args: Any, **kwargs: Any) -> "TrainConfig":
+        from ._recipe import apply
+
+        return apply(recipe, config(*args, **values, **kwargs))
+
+    return build
 
 
 def _parsed(name: str, config: "Callable[..., TrainConfig]", text: str) -> dict[str, Any]:
     """The parameters in "size=published,seed=1": those that are numbers or a choice."""
     known = {
-        key: parameter
+        key: (parameter.default, get_args(parameter.annotation))
         for key, parameter in inspect.signature(config).parameters.items()
         if isinstance(parameter.default, int | str)
     }
+    known["recipe"] = (CURRENT, get_args(Recipe))
     values: dict[str, Any] = {}
     for item in text.split(","):
         key, _, value = item.partition("=")
         check_name(f"parameter of preset {name!r}", key, known)
-        parameter = known[key]
-        if isinstance(parameter.default, str):
-            values[key] = check_name(f"{key} of preset {name!r}", value, get_args(parameter.annotation))
+        default, choices = known[key]
+        if isinstance(default, str):
+            values[key] = check_name(f"{key} of preset {name!r}", value, choices)
         elif value.isdecimal():
             values[key] = int(value)
         else:
