@@ -1,0 +1,1 @@
+"""Studies: grids of trainings, run and summed up."""
