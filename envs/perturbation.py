@@ -1,7 +1,8 @@
-"""Axis: one factor in which an episode may differ from the nominal one, at levels 1 (mild) to 5 (harsh).
+"""Perturbation: one factor in which an episode may differ from the nominal one, at levels 1 (mild) to 5
+(harsh).
 
-All else of the episode stays as it is for the same seed: an axis draws from a stream of random numbers of its
-own, so that the nominal episode is its control arm. Implementations live in perturb/.
+All else of the episode stays as it is for the same seed: a perturbation draws from a stream of random
+numbers of its own, so that the nominal episode is its control arm. Implementations live in perturb/.
 """
 
 from abc import ABC
@@ -11,24 +12,25 @@ import numpy as np
 
 from .gl import mujoco
 from .language import Wording
-from .task import Scenario, Task, World
+from .task import Task
+from .world import Scenario, World
 
 LEVELS = range(1, 6)
 
 
-class Axis(ABC):
-    """Does nothing; each axis overrides what it changes."""
+class Perturbation(ABC):
+    """Does nothing; each perturbation overrides what it changes."""
 
     fields: ClassVar[tuple[str, ...]] = ()
     """Arrays of `mujoco.MjModel` that `scene` writes to; they are restored before every episode."""
     affects: ClassVar[frozenset[str]]
     """What differs at the start of an episode: of "images", "state" (proprioception), "instruction" and
-    "physics" (the simulator's state, as far as things can move). Empty for axes that show later."""
+    "physics" (the simulator's state, as far as things can move). Empty for perturbations that show later."""
     of_objects: ClassVar[bool] = False
     """Whether it changes the objects that can be moved, and so needs some."""
 
     def lacks(self, task: Task, model: Any) -> str:
-        """What a task would need for this axis and has not, as "no movable objects"; empty if it has all."""
+        """What a task would need for this and has not, as "no movable objects"; empty if it has all."""
         return "no movable objects" if self.of_objects and not len(movable_bodies(model)) else ""
 
     def edit(self, spec: Any) -> None:  # noqa: B027

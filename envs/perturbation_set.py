@@ -1,97 +1,61 @@
-"""Perturbation: the axes that are switched on in an environment, and at which levels, episode by episode.
+"""PerturbationSet: the perturbations of an environment, and at which levels, episode by episode.
 
-Written as text: "camera=3" is level 3 of one axis, "camera=3,light=2" two at once, "camera=0-3" a level drawn
-anew from 0 (off) to 3 for every episode, which makes it domain randomisation.
+Written as text: "camera=3" is level 3 of one perturbation, "camera=3,light=2" two at once, "camera=0-3" a
+level drawn anew from 0 (off) to 3 for every episode, which makes it domain randomization.
 """
 
-import pkgutil
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from . import perturb, tasks
-from .axis import LEVELS, Axis
+from . import perturb
 from .language import Wording
-from .names import camel_case, load_from
-from .task import Scenario, Task, World
+from .perturbation import LEVELS, Perturbation
+from .task import Task
+from .world import Scenario, World
 
 
-def names() -> list[str]:
-    """Axes in the folder perturb/, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(perturb.__path__))
-
-
-def load(name: str) -> Axis:
-    """The axis called `name`; a dotted name loads anyone's module. The class is named in CamelCase.
-
-    Raises:
-        ValueError: no such axis.
-    """
-    return load_from("perturbation", name, camel_case(name), names(), perturb.__name__)()
-
-
-class Perturbation:
-    """Some axes at some levels. Without any it changes nothing."""
+class PerturbationSet:
+    """Some perturbations at some levels. Without any it changes nothing."""
 
     def __init__(self, text: str = "") -> None:
         """
         Raises:
-            ValueError: an unknown axis, one named twice, or a level that there is none of.
+            ValueError: an unknown perturbation, one named twice, or a level that there is none of.
         """
         self.text = text
-        self._axes: dict[str, Axis] = {}
+        self._members: dict[str, Perturbation] = {}
         self._ranges: dict[str, range] = {}
         for item in filter(None, text.split(",")):
             name, _, asked = item.partition("=")
-            if name in self._axes:
+            if name in self._members:
                 raise ValueError(f"perturbation {name!r} is given twice in {text!r}")
-            self._axes[name] = load(name)
+            self._members[name] = perturb.load(name)
             self._ranges[name] = _checked(item, asked)
-        self._active: list[tuple[str, Axis, int]] = []
+        self._active: list[tuple[str, Perturbation, int]] = []
         self._nominal: dict[str, np.ndarray] = {}
         self._seed = 0
 
     def edit(self, spec: Any) -> None:
-        """Adds what the axes need to a scene before it is compiled."""
-        for axis in self._axes.values():
-            axis.edit(spec)
+        """Adds what the perturbations need to a scene before it is compiled."""
+        for member in self._members.values():
+            member.edit(spec)
 
     def check(self, task: Task, model: Any) -> None:
         """Refuses what a task offers nothing for, which would change nothing.
 
         Raises:
-            ValueError: one of the axes lacks something.
+            ValueError: one of the perturbations lacks something.
         """
-        for name, axis in self._axes.items():
-            if lacks := axis.lacks(task, model):
+        for name, member in self._members.items():
+            if lacks := member.lacks(task, model):
                 raise ValueError(f"perturbation {name!r}: {type(task).__name__} has {lacks}")
-
-    def check_tasks(self, names: Sequence[str]) -> None:
-        """`check` for several tasks, before anything is done with the first.
-
-        Raises:
-            ValueError: says what which of them lacks, and names those that lack nothing.
-        """
-        able: list[str] = []
-        lacks: list[str] = []
-        for name in names if self._axes else ():
-            task = tasks.load(name)
-            model = task.build().compile()
-            try:
-                self.check(task, model)
-                able.append(name)
-            except ValueError as error:
-                lacks.append(str(error))
-        if lacks:
-            rest = f"; all of it can be had in {'+'.join(able)}" if able else ""
-            raise ValueError("; ".join(lacks) + rest)
 
     def begin(self, model: Any, seed: int) -> None:
         """Starts the episode of `seed`: restores the model and draws the levels."""
         if not self._nominal:
-            fields = {field for axis in self._axes.values() for field in axis.fields}
+            fields = {field for member in self._members.values() for field in member.fields}
             self._nominal = {field: getattr(model, field).copy() for field in fields}
         for field, value in self._nominal.items():
             getattr(model, field)[:] = value
@@ -100,43 +64,43 @@ class Perturbation:
             name: int(self._rng(name, "level").integers(levels.start, levels.stop))
             for name, levels in self._ranges.items()
         }
-        self._active = [(name, self._axes[name], level) for name, level in drawn.items() if level]
+        self._active = [(name, self._members[name], level) for name, level in drawn.items() if level]
 
     @property
     def spread(self) -> float:
         """Factor on the areas from which objects are placed."""
-        return float(np.prod([axis.spread(level) for _, axis, level in self._active]))
+        return float(np.prod([member.spread(level) for _, member, level in self._active]))
 
     def wording(self, nominal: Wording) -> Wording:
         """How to put the instruction."""
-        for _, axis, level in self._active:
-            nominal = axis.wording(level) or nominal
+        for _, member, level in self._active:
+            nominal = member.wording(level) or nominal
         return nominal
 
     def wordings(self, nominal: Wording) -> set[Wording]:
         """Every way in which it may put instructions."""
         found = {nominal}
-        for name, axis in self._axes.items():
-            found |= {axis.wording(level) or nominal for level in self._ranges[name] if level}
+        for name, member in self._members.items():
+            found |= {member.wording(level) or nominal for level in self._ranges[name] if level}
         return found
 
     def scene(self, task: Task, world: World, scenario: Scenario) -> Scenario:
         """Applies what changes the scene."""
-        for name, axis, level in self._active:
-            scenario = axis.scene(task, world, scenario, level, self._rng(name, "scene"))
+        for name, member, level in self._active:
+            scenario = member.scene(task, world, scenario, level, self._rng(name, "scene"))
         return scenario
 
     def observe(self, observation: dict[str, Any], step: int) -> dict[str, Any]:
         """Applies what changes the observation made after `step` control steps."""
-        for name, axis, level in self._active:
-            observation = axis.observe(observation, level, self._rng(name, f"step {step}"))
+        for name, member, level in self._active:
+            observation = member.observe(observation, level, self._rng(name, f"step {step}"))
         return observation
 
     def delays(self, control_hz: float) -> tuple[int, int]:
         """Age of observations and of executed actions [control steps]."""
         seconds = (
-            sum(axis.observation_delay(level) for _, axis, level in self._active),
-            sum(axis.action_delay(level) for _, axis, level in self._active),
+            sum(member.observation_delay(level) for _, member, level in self._active),
+            sum(member.action_delay(level) for _, member, level in self._active),
         )
         seen, done = (max(1, round(s * control_hz)) if s else 0 for s in seconds)
         return seen, done
@@ -145,7 +109,7 @@ class Perturbation:
         return np.random.default_rng([self._seed, 3, zlib.crc32(f"{name} {purpose}".encode())])
 
 
-def levels(text: str) -> range:
+def parse_levels(text: str) -> range:
     """ "3" or "0-3" as a range; empty if it says anything else, or there are no such levels."""
     low, dash, high = text.partition("-")
     try:
@@ -156,7 +120,7 @@ def levels(text: str) -> range:
 
 
 def _checked(item: str, text: str) -> range:
-    found = levels(text)
+    found = parse_levels(text)
     if not found:
         raise ValueError(
             f"perturbation {item!r} has no valid level; write name=3 for one of 1 to {LEVELS.stop - 1}, "

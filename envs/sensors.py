@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64, Shaped, UInt8
 
 from . import rendering
 from .gl import mujoco
-from .names import check_name
+from .registry import check_name
 from .robot import RobotIndex
 
 STATE_KIND = int(mujoco.mjtState.mjSTATE_FULLPHYSICS) | int(mujoco.mjtState.mjSTATE_USERDATA)

@@ -27,7 +27,7 @@ from ..vision.connectors import linear
 from ..vision.encoder import EncoderConfig
 from ..vision.encoders import siglip
 from ..vision.linear import scaled_linear
-from ..vision.several import Several
+from ..vision.per_camera import Several
 from ..vision.tensors import to_float
 from .grounding import GroundingConfig, GroundingLoss
 from .language import LanguageConfig

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from made_up_results import result
 
-from vlasandbox.eval.study_summary import StudyResult
-from vlasandbox.eval.training import Training
+from vlasandbox.eval.study.summary import StudyResult
+from vlasandbox.eval.training_record import Training
 
 
 def training(cpu_minutes: float = 2.0, **changes: int) -> Training:

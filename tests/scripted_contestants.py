@@ -6,7 +6,6 @@ from pathlib import Path
 from made_up_results import result
 
 from vlasandbox.envs.seeds import TEST
-from vlasandbox.eval import rollout
 
 Played = list[tuple[str, str, list[int]]]
 """(policy, perturbation, seeds) of every evaluation."""
@@ -31,5 +30,5 @@ def script(monkeypatch, outcome: Callable[[str, dict[str, str], int], bool]) -> 
         made.task, made.spec = task, made.spec | {"task": task} | dict(variation)
         return made
 
-    monkeypatch.setattr(rollout, "evaluate", evaluate)
+    monkeypatch.setattr("vlasandbox.eval.rollout.evaluate.evaluate", evaluate)
     return calls

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_results import result
 
-from vlasandbox.eval.compare import compare
-from vlasandbox.eval.pairs import Pair, compare_pairs, group_letters, holm
-from vlasandbox.eval.stats import PairedTable, mcnemar_exact, wilson
+from vlasandbox.eval.compare.comparison import compare
+from vlasandbox.eval.stats.paired import PairedTable, mcnemar_exact, wilson
+from vlasandbox.eval.stats.pairwise import Pair, compare_pairs, group_letters, holm
 from vlasandbox.policies.execution import Execution
 
 

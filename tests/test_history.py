@@ -18,9 +18,9 @@ from tiny_trunk import CONFIG, INSTRUCTIONS, observation
 from vlasandbox import envs
 from vlasandbox.envs.episode import Episode
 from vlasandbox.envs.seeds import TEST
-from vlasandbox.eval.batch import observation_of
-from vlasandbox.eval.rollout import evaluate
-from vlasandbox.eval.worker import Job, Lane, Sight
+from vlasandbox.eval.rollout.evaluate import evaluate
+from vlasandbox.eval.rollout.inference import observation_of
+from vlasandbox.eval.rollout.worker import Job, Lane, Sight
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.types import Observation
 from vlasandbox.train.data.dataset import Dataset

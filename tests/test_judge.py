@@ -7,9 +7,8 @@ import pytest
 from made_up_results import result
 
 from vlasandbox.envs.seeds import TEST
-from vlasandbox.eval import rollout
 from vlasandbox.eval.result import weights_of
-from vlasandbox.train.judge import (
+from vlasandbox.train.evaluation import (
     Contestant,
     Exam,
     contestant,
@@ -99,7 +98,7 @@ def played(monkeypatch) -> list[list[int]]:
         calls.append(list(seeds))
         return result(name, "s" * len(seeds), first_seed=seeds[0])
 
-    monkeypatch.setattr(rollout, "evaluate", evaluate)
+    monkeypatch.setattr("vlasandbox.eval.rollout.evaluate.evaluate", evaluate)
     return calls
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_policies import small_policy
 
-from vlasandbox.eval.batch import observation_of
-from vlasandbox.eval.latency import WARMUP, measure
-from vlasandbox.eval.worker import Sight
+from vlasandbox.eval.rollout.inference import observation_of
+from vlasandbox.eval.rollout.latency import WARMUP, measure
+from vlasandbox.eval.rollout.worker import Sight
 
 
 def sight(step: int = 0) -> Sight:

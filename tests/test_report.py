@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from made_up_results import result
 
-from vlasandbox.eval.compare import Comparison, compare
-from vlasandbox.eval.film import Choice, Clip
-from vlasandbox.eval.page import Markup, element
-from vlasandbox.eval.report import write_report
-from vlasandbox.eval.training import Training
-from vlasandbox.eval.video import write_mp4
+from vlasandbox.eval.compare.comparison import Comparison, compare
+from vlasandbox.eval.report.comparison import write_report
+from vlasandbox.eval.report.html import Markup, element
+from vlasandbox.eval.training_record import Training
+from vlasandbox.eval.video.clips import Choice, Clip
+from vlasandbox.eval.video.encode import write_mp4
 
 ROWS = [{"step": step, "loss": 1.0 / step, "lr": None} for step in range(10, 100, 10)]
 TRAINING = Training(61.5, 60.0, 900, 28800, 100, 470.0, 1_800_000, "abcdef0123456789", "cpu", 1, ROWS)
@@ -164,7 +164,7 @@ def test_any_set_of_results_gives_a_report(tmp_path, results):
 
 
 def test_videos_beyond_the_limit_stay_beside_the_page(tmp_path, comparison, monkeypatch):
-    monkeypatch.setattr("vlasandbox.eval.report.LIMIT", 500_100)
+    monkeypatch.setattr("vlasandbox.eval.report.comparison.LIMIT", 500_100)
     page = Reader(write_report(tmp_path, comparison, None, [clip(tmp_path)]).read_text())
     assert "video" not in page.tags
     assert "test-2000000.mp4" in page.text

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vlasandbox.eval.cell import Cell
+from vlasandbox.eval.compare.score import Cell
 from vlasandbox.eval.result import FILE, FORMAT, EpisodeResult, EvalResult, ResultError
 from vlasandbox.policies.execution import Execution
 

@@ -7,14 +7,14 @@ from made_up_results import result
 from scripted_contestants import make_run, script
 from test_report import Reader
 
-from vlasandbox.envs import perturbation
-from vlasandbox.eval.pairs import holm
-from vlasandbox.eval.robustness import Arm, drops, table, verdicts
-from vlasandbox.eval.robustness_report import LIMITS, write_robustness
-from vlasandbox.eval.stats import mcnemar_exact, paired_interval
+from vlasandbox.envs import perturb
+from vlasandbox.eval.compare.robustness import Arm, drops, table, verdicts
+from vlasandbox.eval.report.robustness import LIMITS, write_robustness
+from vlasandbox.eval.stats.paired import mcnemar_exact, paired_interval
+from vlasandbox.eval.stats.pairwise import holm
 from vlasandbox.train.cli import main
-from vlasandbox.train.judge import Exam
-from vlasandbox.train.robustness import trials
+from vlasandbox.train.evaluation import Exam
+from vlasandbox.train.workflows.robustness import trials
 
 CONTROL = "s" * 97 + "f" * 3
 WORSE = "f" * 37 + "s" * 60 + "f" * 2 + "s"
@@ -115,7 +115,7 @@ def test_the_report_holds_the_numbers_and_asks_for_nothing_from_outside(tmp_path
 
 def test_every_axis_is_tried_by_default_at_every_level_asked_for():
     asked = trials(Exam(), levels="2-3")
-    names = [f"{axis}={level}" for axis in perturbation.names() for level in (2, 3)]
+    names = [f"{axis}={level}" for axis in perturb.names() for level in (2, 3)]
     assert [trial.name for trial in asked] == [*names, "combinations=held_out"]
     for trial in asked[:-1]:
         assert (trial.exam.perturb, trial.control) == (trial.name, Exam())

@@ -16,10 +16,10 @@ from small_policies import CHUNK, HEADS, small_policy
 from vlasandbox import envs
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.envs.tasks.detour import SIDES
-from vlasandbox.eval.batch import BLANK, LANES, THREADS, Batch
-from vlasandbox.eval.player import EvaluationError, Player, StoppedError
-from vlasandbox.eval.rollout import evaluate, split
-from vlasandbox.eval.worker import Job, Sight
+from vlasandbox.eval.rollout.evaluate import evaluate, split
+from vlasandbox.eval.rollout.inference import BLANK, LANES, THREADS, Batch
+from vlasandbox.eval.rollout.worker import Job, Sight
+from vlasandbox.eval.rollout.worker_process import EvaluationError, Player, StoppedError
 from vlasandbox.policies.execution import Execution
 
 RIGGED = '''
@@ -339,7 +339,7 @@ def test_no_process_survives_the_evaluation(rig, tmp_path, way):
     folder = rig(hangs=(1, 2))  # both processes are busy when the end comes
     script = tmp_path / "script.py"  # without the usual guard: no worker imports it
     script.write_text(
-        "from vlasandbox.eval.rollout import evaluate\n"
+        "from vlasandbox.eval.rollout.evaluate import evaluate\n"
         "evaluate('expert', 'rigged.faulty', range(100_000), workers=2, progress=False)\n"
     )
     env = os.environ | {"PYTHONPATH": str(tmp_path / "packages")}

@@ -5,11 +5,11 @@ from made_up_results import result
 from scripted_contestants import make_run, script
 
 from vlasandbox.envs.seeds import TEST
-from vlasandbox.eval import rollout
-from vlasandbox.eval.sequential import compare_sequentially, verdict_text
+from vlasandbox.eval.rollout import evaluate
+from vlasandbox.eval.stats.sequential import compare_sequentially, verdict_text
 from vlasandbox.train.cli import main
-from vlasandbox.train.judge import Exam, contestant
-from vlasandbox.train.sequential import BLOCK, compare_early
+from vlasandbox.train.evaluation import Exam, contestant
+from vlasandbox.train.workflows.sequential import BLOCK, compare_early
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_stopped_comparison_goes_on_from_its_stored_episodes(runs, monkeypatch
 
 def test_seeds_on_which_code_raised_do_not_count(runs, monkeypatch):
     letters = {"good": "e" * 10 + "s" * 10, "bad": "f" * 20}
-    monkeypatch.setattr(rollout, "evaluate", lambda *_, name, **__: result(name, letters[name]))
+    monkeypatch.setattr(evaluate, "evaluate", lambda *_, name, **__: result(name, letters[name]))
     good, bad = map(contestant, runs)
     stopped = compare_early(good, bad, Exam(episodes=20))
     assert (stopped.verdict.pairs, stopped.verdict.only_a) == (8, 8)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
-from vlasandbox.train import side_by_side
+from vlasandbox.train import parallel
 from vlasandbox.train.log import last_row
-from vlasandbox.train.side_by_side import Job, TrainingError, run_side_by_side
+from vlasandbox.train.parallel import Job, TrainingError, run_side_by_side
 
 UPDATES = 5
 
@@ -85,7 +85,7 @@ def test_the_rate_of_a_continued_training_is_not_that_of_what_was_done_before(tm
             rates.append(self.format_dict["rate"])
             return shown
 
-    monkeypatch.setattr(side_by_side, "tqdm", Bar)
+    monkeypatch.setattr(parallel, "tqdm", Bar)
     run_side_by_side([dataclasses.replace(job, updates=100_000 + UPDATES)], at_once=1)
     assert rates
     assert all(abs(rate) < 1000 for rate in rates)

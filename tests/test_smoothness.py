@@ -8,8 +8,7 @@ import pytest
 from made_up_results import result
 from numpy.polynomial import Polynomial
 
-from vlasandbox.eval.result import EvalResult
-from vlasandbox.eval.smoothness import (
+from vlasandbox.eval.compare.motion import (
     CUT,
     THRESHOLD,
     boundary_jump,
@@ -18,6 +17,7 @@ from vlasandbox.eval.smoothness import (
     root_mean_square_jerk,
     spectral_arc_length,
 )
+from vlasandbox.eval.result import EvalResult
 from vlasandbox.policies.execution import Execution
 
 MINIMUM_JERK = Polynomial([0, 0, 0, 10, -15, 6])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vlasandbox.train.study import Study, apply, load, pick_point
-from vlasandbox.train.study_cell import exams
+from vlasandbox.train.study.cell import exams
+from vlasandbox.train.study.definition import Study, apply, load, pick_point
 
 BASE = pick_point("debug", demonstrations=2, updates=2)
 STUDY = Study(

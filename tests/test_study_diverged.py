@@ -8,14 +8,14 @@ import pytest
 from test_study import STUDY
 from test_study_run import MadeUp, made_up, report  # noqa: F401 (made_up is a fixture)
 
-from vlasandbox.train import study_results
 from vlasandbox.train.data.files import read_json, write_json
-from vlasandbox.train.record import record
-from vlasandbox.train.side_by_side import Job
-from vlasandbox.train.study_cell import Work
-from vlasandbox.train.study_claim import claim
-from vlasandbox.train.study_ray import _run
-from vlasandbox.train.study_run import run_study
+from vlasandbox.train.parallel import Job
+from vlasandbox.train.recording.record import record
+from vlasandbox.train.study import results
+from vlasandbox.train.study.cell import Work
+from vlasandbox.train.study.manifest import claim
+from vlasandbox.train.study.ray_backend import _run
+from vlasandbox.train.study.runner import run_study
 
 RATES = replace(
     STUDY, axes={"lr": {"fine": {"train.optim.lr": 1e-3}, "huge": {"train.optim.lr": 1e30}}}, seeds=2
@@ -80,7 +80,7 @@ def test_a_level_at_which_the_training_diverges_is_never_chosen(tmp_path: Path):
 
 @pytest.mark.usefixtures("made_up")
 def test_a_cell_of_which_nothing_is_left_is_not_filmed(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(study_results, "film_study", lambda summary, folder, filmed: filmed)
+    monkeypatch.setattr(results, "film_study", lambda summary, folder, filmed: filmed)
     study = replace(RATES, filmed=({"lr": "fine"}, {"lr": "huge"}))
     run_study(study, tmp_path, run_jobs=Diverging("lr=huge,seed=0", "lr=huge,seed=1"))
     assert report(tmp_path)["clips"] == [{"lr": "fine"}]

@@ -17,12 +17,13 @@ from test_study import STUDY
 
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.eval.result import EvalResult
-from vlasandbox.eval.study_summary import StudyResult
-from vlasandbox.train import study_claim, study_results, study_run
+from vlasandbox.eval.study.summary import StudyResult
 from vlasandbox.train.data.files import read_json, write_json
-from vlasandbox.train.side_by_side import Job, TrainingError
-from vlasandbox.train.study_cell import Work, do
-from vlasandbox.train.study_run import run_study
+from vlasandbox.train.parallel import Job, TrainingError
+from vlasandbox.train.study import manifest, runner
+from vlasandbox.train.study import results as study_results
+from vlasandbox.train.study.cell import Work, do
+from vlasandbox.train.study.runner import run_study
 
 SWEEP = replace(
     STUDY,
@@ -96,18 +97,18 @@ def write_less(
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
-    runner = MadeUp()
-    monkeypatch.setattr(study_run, "record", lambda config: config.root.mkdir(parents=True, exist_ok=True))
+    fake = MadeUp()
+    monkeypatch.setattr(runner, "record", lambda config: config.root.mkdir(parents=True, exist_ok=True))
 
     class Data:
-        fingerprint = property(lambda self: runner.fingerprint)
+        fingerprint = property(lambda self: fake.fingerprint)
 
     monkeypatch.setattr(study_results, "open_data", lambda root: Data())
     monkeypatch.setattr(study_results, "write_study", write_less)
     monkeypatch.setattr(study_results, "film_study", lambda summary, folder, filmed: ["clip"])
     monkeypatch.setattr(study_results, "judge", lambda expert, exam, condition: result(expert.name, "s"))
     monkeypatch.setitem(SPEC, "task", "pick")
-    return runner
+    return fake
 
 
 def report(out: Path) -> dict[str, Any]:
@@ -143,11 +144,11 @@ def test_a_finished_study_is_summed_up_by_other_code_and_an_unfinished_one_is_re
     tmp_path, made_up, monkeypatch
 ):
     run_study(STUDY, tmp_path, run_jobs=made_up)
-    made_by = study_claim.code_fingerprint()
+    made_by = manifest.code_fingerprint()
     assert report(tmp_path)["protocol"]["code"] == made_by[:12]
     assert (report(tmp_path)["experts"], report(tmp_path)["clips"]) == (["expert"], ["clip"])
     made_up.names.clear()
-    for module in (study_claim, study_results):
+    for module in (manifest, study_results):
         monkeypatch.setattr(module, "code_fingerprint", lambda: "0" * 64)
     (tmp_path / "results.json").unlink()
     run_study(STUDY, tmp_path, run_jobs=made_up)
@@ -167,7 +168,7 @@ def test_a_process_with_other_code_or_without_the_folder_does_nothing(tmp_path, 
     [cell, _] = STUDY.cells()
     with pytest.raises(ValueError, match=r"sees no .*study\.json: --out must be a folder that all machines"):
         do(Work(cell, tmp_path / "elsewhere", {}))
-    monkeypatch.setattr(study_claim, "code_fingerprint", lambda: "0" * 64)
+    monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):
         do(Work(cell, tmp_path / "here", {}))
 
@@ -198,7 +199,7 @@ def test_a_study_may_grow_and_tells_what_was_asked_later(tmp_path, made_up, monk
     assert report(tmp_path)["protocol"]["asked later, with the other results known"] == said
     with pytest.raises(ValueError, match="holds another study, or an earlier form of it"):
         run_study(STUDY, tmp_path, run_jobs=made_up)
-    monkeypatch.setattr(study_claim, "code_fingerprint", lambda: "0" * 64)
+    monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):
         run_study(replace(more, seeds=3), tmp_path, run_jobs=made_up)
 
@@ -254,7 +255,7 @@ def test_the_cost_is_told_first_and_measured_as_soon_as_there_is_something_to_me
 SCRIPT = """
 import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])
 from test_study import STUDY
-from vlasandbox.train.study_run import run_study
+from vlasandbox.train.study.runner import run_study
 if __name__ == "__main__":
     run_study(STUDY, Path(sys.argv[2]), at_once=1)
 """

@@ -5,8 +5,8 @@ from dataclasses import replace
 from made_up_studies import study
 from test_study_report import heads
 
-from vlasandbox.eval.study_summary import summarise
-from vlasandbox.eval.study_words import cautions, headline
+from vlasandbox.eval.study.statements import cautions, headline
+from vlasandbox.eval.study.summary import summarise
 
 
 def test_nobody_leads_in_a_control():

@@ -3,8 +3,8 @@
 import ast
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-"""The folder that holds the rooms, in a checkout and in an installed wheel alike."""
+ROOT = Path(__file__).parents[1]
+"""The folder that holds the packages, in a checkout and in an installed wheel alike."""
 
 FOLDERS = {
     "tasks": "envs/tasks",
@@ -36,6 +36,14 @@ def summary(path: Path) -> str:
     owner = functions.get("config")
     text = (owner and ast.get_docstring(owner)) or ast.get_docstring(tree) or ""
     return " ".join(text.split("\n\n")[0].split())
+
+
+def constant(path: Path, name: str, *, default: float) -> float:
+    """The number that a module assigns to `name` at its top level; `default` if it does not."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
+            return ast.literal_eval(node.value)
+    return default
 
 
 def table(rows: dict[str, str], indent: str = "  ", width: int = 100) -> str:

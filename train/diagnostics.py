@@ -14,7 +14,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from ...eval.pool import usable_cores
+from ..eval.rollout.worker_pool import usable_cores
 from . import catalog
 
 GL_CURE = "sudo apt-get install -y --no-install-recommends libegl1 libgl1"
@@ -74,7 +74,7 @@ def _pins(constraints: Path) -> dict[str, str]:
 
 def rendering(*, fps: bool = True) -> list[Check]:
     """GL backend and renderer, and with `fps` the speed of the pick environment; both in a child process."""
-    command = [sys.executable, "-P", "-m", "vlasandbox.train.cli.gl_probe", *(["fps"] if fps else [])]
+    command = [sys.executable, "-P", "-m", "vlasandbox.train.gl_probe", *(["fps"] if fps else [])]
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=120)
     except subprocess.TimeoutExpired:

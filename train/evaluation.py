@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..envs import tasks
-from ..envs.names import check_name
+from ..envs.registry import check_name
 from ..envs.seeds import TEST, VALIDATION
-from ..eval.cell import CONDITIONS, EXPERT
-from ..eval.result import WEIGHTS, Condition, EvalResult, ResultError, weights_of
+from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, ResultError, weights_of
 from ..policies.execution import Execution
 from .data.files import read_json
 
@@ -195,7 +194,7 @@ def is_of(result: EvalResult, folder: Path, policy: Path) -> bool:
 
 
 def _play(who: Contestant, exam: Exam, condition: Condition, seeds: range, bar: bool) -> EvalResult:
-    from ..eval.rollout import evaluate  # imports torch
+    from ..eval.rollout.evaluate import evaluate  # imports torch
 
     return evaluate(
         who.policy or EXPERT,

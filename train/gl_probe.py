@@ -13,8 +13,8 @@ STEPS = 30
 
 def main() -> None:
     """Print {backend, renderer} and, given the argument `fps`, {fps}: control steps, two cameras [1/s]."""
-    from ... import envs
-    from ...envs.gl import mujoco
+    from .. import envs
+    from ..envs.gl import mujoco
 
     model = mujoco.MjModel.from_xml_string("<mujoco><worldbody><light/><geom size='1'/></worldbody></mujoco>")
     data = mujoco.MjData(model)

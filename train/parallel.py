@@ -20,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .cli.errors import mistake_message
+from .errors import mistake_message
 from .log import last_row
 
 POLL = 0.3

@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from .gl import mujoco
+from ..gl import mujoco
+from ..world import World
 from .objects import Shape
-from .task import World
 
 BARS = {
     "brick": Shape((0.070, 0.018, 0.014), yaw=math.radians(8)),

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from .gl import mujoco
+from ..gl import mujoco
+from ..placement import Corners
+from ..world import World
 from .objects import RGBA, add_box, body_id, paint
-from .placement import Corners
-from .task import World
 
 DRAWERS = ("drawer_0", "drawer_1")
 PITCH = 0.14

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..placement import Corners, area
+from ..world import World
 from .objects import add_box
-from .placement import Corners, area
-from .task import World
 
 TRAY_HALF = np.array([0.060, 0.050])
 """Half sizes of the inside, x and y [m]; a brick lies along x."""

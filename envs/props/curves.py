@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from .gl import mujoco
+from ..gl import mujoco
 
 POINTS = 20
 """Of each curve."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from .gl import mujoco
+from ..gl import mujoco
+from ..world import World
 from .objects import RGBA, add_box, body_id, paint
-from .task import World
 
 BAR = (0.036, 0.008, 0.014)
 """Half sizes of the bar along x, y, z [m]."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from .gl import mujoco
+from ..gl import mujoco
+from ..world import World
 from .tabletop import TABLE
-from .task import World
 
 RGBA = {
     "red": (0.82, 0.10, 0.10, 1.0),

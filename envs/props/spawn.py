@@ -1,4 +1,4 @@
-"""Dealing: a scene's objects, dressed and scattered, none favoured by its slot."""
+"""Spawning of a scene's objects: dressed and scattered, none favored by its slot."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -7,14 +7,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..placement import Corners, scatter
+from ..world import World
 from .objects import SHAPES, dress, put
-from .placement import Corners, scatter
-from .task import World
 
 T = TypeVar("T")
 
 
-def widened(
+def sample_spread(
     draw: Callable[[World, np.random.Generator], T],
     world: World,
     rng: np.random.Generator,
@@ -37,7 +37,7 @@ def widened(
     return wide
 
 
-def deal(
+def spawn_objects(
     world: World,
     things: Sequence[tuple[str, str]],
     corners: Callable[[float], Corners],
@@ -58,7 +58,9 @@ def deal(
     yaws = np.array([rng.uniform(-shape.yaw, shape.yaw) for shape in shapes])
     radii = [shape.radius for shape in shapes]
 
-    centres = widened(lambda at, rng: scatter(radii, yaws, corners(at.spread), pads_outer, rng), world, rng)
+    centres = sample_spread(
+        lambda at, rng: scatter(radii, yaws, corners(at.spread), pads_outer, rng), world, rng
+    )
     bodies = []
     for i, (colour, kind) in enumerate(things):
         bodies.append(dress(world.model, f"object_{slots[i]}", kind, colour))

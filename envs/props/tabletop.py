@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .gl import mujoco
-from .robot import Robot
+from ..gl import mujoco
+from ..robot import Robot
 
 TIMESTEP = 0.005
 """[s]; grasps break at 10 ms."""

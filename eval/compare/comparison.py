@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from . import verdicts
-from .cell import CONDITIONS, EXPERT, Cell
-from .pairs import Pair, compare_pairs, group_letters
-from .result import Condition, EvalResult
+from ..result import CONDITIONS, EXPERT, Condition, EvalResult
+from ..stats.pairwise import Pair, compare_pairs, group_letters
+from . import statements
+from .score import Cell
 from .text_table import aligned
 
 
@@ -33,12 +33,12 @@ class Comparison:
     def verdicts(self) -> list[str]:
         """What can be said: the whole, each pair, each control, and what to be careful about."""
         cells = list(self.cells.values())
-        whole = verdicts.summary([name for name in self.policies if name in self.letters], self.pairs)
+        whole = statements.summary([name for name in self.policies if name in self.letters], self.pairs)
         return [
             *([whole] if whole else []),
-            *map(verdicts.of_pair, self.pairs),
-            *verdicts.of_controls(cells),
-            *verdicts.cautions(cells),
+            *map(statements.of_pair, self.pairs),
+            *statements.of_controls(cells),
+            *statements.cautions(cells),
         ]
 
     @property
@@ -50,7 +50,7 @@ class Comparison:
         coarse = max(pairs, key=lambda pair: pair.resolves)
         if coarse.resolves >= 100:
             return f"{coarse.table.n} shared seeds are too few to find any difference with 80 % power."
-        difference = verdicts.points(coarse.resolves)
+        difference = statements.points(coarse.resolves)
         return f"{coarse.table.n} shared seeds find a difference of {difference} with 80 % power."
 
     @property

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..policies.execution import Execution
-from .result import EpisodeResult, EvalResult
+from ...policies.execution import Execution
+from ..result import EpisodeResult, EvalResult
 
 CUT = 10.0
 """Highest frequency that counts in `spectral_arc_length` [Hz]."""

@@ -7,12 +7,12 @@ Worked example: 97 of 100 control episodes succeed and 61 of the same seeds pert
 from dataclasses import dataclass
 from typing import Any
 
-from .cell import Cell
-from .pairs import Pair, holm
-from .result import EvalResult
-from .stats import paired_table
+from ..result import EvalResult
+from ..stats.paired import paired_table
+from ..stats.pairwise import Pair, holm
+from .score import Cell
+from .statements import p_value, points
 from .text_table import aligned
-from .verdicts import p_value, points
 
 SOLVABLE = 0.95
 """Success of the expert below which a task may be at fault, not the policy: what every task's expert reaches

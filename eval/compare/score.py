@@ -4,14 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .result import Condition, EvalResult
-from .stats import wilson
-
-EXPERT = "expert"
-"""Name of the scripted expert among policies."""
-CONDITIONS: tuple[Condition, ...] = ("test", "swapped_instruction", "blank_image")
-TITLES = {"test": "test", "swapped_instruction": "swapped instruction", "blank_image": "blank image"}
-"""The conditions in words."""
+from ..result import EvalResult
+from ..stats.paired import wilson
 
 
 @dataclass(frozen=True)

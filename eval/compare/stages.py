@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from ..envs.tasks import load
-from .result import EpisodeResult, EvalResult
+from ...envs.tasks import load
+from ..result import EpisodeResult, EvalResult
 
 
 def count_endings(results: list[EvalResult]) -> tuple[list[str], list[Counter[str]]]:

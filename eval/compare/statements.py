@@ -1,13 +1,20 @@
 """Sentences that say what a comparison shows, and never more than its number of episodes carries."""
 
-from ..envs.seeds import TEST
-from .cell import CONDITIONS, EXPERT, Cell
-from .pairs import Pair
+from ...envs.seeds import TEST
+from ..result import CONDITIONS, EXPERT
+from ..stats.pairwise import Pair
+from .score import Cell
 
 _CONTROLS = {
     "swapped_instruction": "told to take another object, a policy still does the original task in",
     "blank_image": "seeing blank images, a policy does the task in",
 }
+
+HOLDS = (
+    "Holds up to: executed steps of a chunk over the 95th percentile of its time, on the machine that "
+    "judged; at a higher control rate they are over before the next chunk is there, even if it is computed "
+    "meanwhile."
+)
 
 
 def summary(policies: list[str], pairs: list[Pair]) -> str:
@@ -107,3 +114,18 @@ def points(difference: float) -> str:
 def p_value(p: float) -> str:
     """ "p=0.031"; tiny ones as a bound."""
     return "p<0.001" if p < 0.001 else f"p={p:.2g}"
+
+
+def execution(result: EvalResult) -> str:
+    how = result.execution
+    text = f"{how.execute} actions, then the policy is asked again"
+    if how.delay:
+        meanwhile = "the robot waits for it" if how.wait else "until then the last one goes on"
+        text += f"; its answer comes {how.delay} control steps late, {meanwhile}"
+    if how.guided:
+        text += "; it goes on from the last one (real-time chunking)"
+    if how.ensemble is not None:
+        text += f"; executed is the average of all answers for a step, decay {how.ensemble:g}"
+    if result.sampling:
+        text += f"; sampled with {result.sampling}"
+    return text

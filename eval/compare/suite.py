@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from .cell import EXPERT
-from .compare import Comparison
-from .files import write_whole
-from .stats import wilson
+from ..atomic import write_whole
+from ..result import EXPERT
+from ..stats.paired import wilson
+from .comparison import Comparison
 from .text_table import aligned
 
 

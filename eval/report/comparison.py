@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import sections
-from .cell import EXPERT
-from .compare import Comparison
-from .files import write_whole
-from .film import Clip
-from .page import document, element
-from .training import Training, cautions
+from ..atomic import write_whole
+from ..compare.comparison import Comparison
+from ..result import EXPERT
+from ..training_record import Training, cautions
+from ..video.clips import Clip
+from . import comparison_sections as sections
+from .html import document, element
 
 LIMIT = 8_000_000
 """Largest page [bytes]; videos that do not fit stay beside it."""

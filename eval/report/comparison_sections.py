@@ -3,22 +3,16 @@
 import json
 import math
 
-from . import verdicts
-from .cell import CONDITIONS, EXPERT, TITLES, Cell
-from .compare import Comparison
-from .film import APART, SPEED, Clip
-from .page import Content, Markup, element, figure, section, table, video
-from .pairs import ALPHA
-from .plots import curves_plot, stages_plot, success_plot, tradeoff_plot
-from .result import EvalResult
-from .training import Training, cautions
-from .verdicts import p_value, points
-
-HOLDS = (
-    "Holds up to: executed steps of a chunk over the 95th percentile of its time, on the machine that "
-    "judged; at a higher control rate they are over before the next chunk is there, even if it is computed "
-    "meanwhile."
-)
+from ..compare import statements
+from ..compare.comparison import Comparison
+from ..compare.score import Cell
+from ..compare.statements import p_value, points
+from ..result import CONDITIONS, EXPERT, TITLES
+from ..stats.pairwise import ALPHA
+from ..training_record import Training, cautions
+from ..video.clips import APART, SPEED, Clip
+from .html import Content, Markup, element, figure, section, table, video
+from .svg import curves_plot, stages_plot, success_plot, tradeoff_plot
 
 
 def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
@@ -40,16 +34,16 @@ def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
     note = (
         "Successes of episodes with 95 % intervals (Wilson). Policies that share a letter are not "
         "distinguishable. Steps: mean control steps of the successes. ms per chunk: median and 95th "
-        f"percentile of one chunk at batch 1. {HOLDS} Passes: evaluations of the action head per chunk. "
-        "Training: wall time. Errors: episodes of all conditions in which code raised."
+        f"percentile of one chunk at batch 1. {statements.HOLDS} Passes: evaluations of the action head per "
+        "chunk. Training: wall time. Errors: episodes of all conditions in which code raised."
     )
     cells = list(comparison.cells.values())
     said = [
-        verdicts.summary(
+        statements.summary(
             [name for name in comparison.policies if name in comparison.letters], comparison.pairs
         ),
-        *verdicts.of_controls(cells),
-        *verdicts.cautions(cells),
+        *statements.of_controls(cells),
+        *statements.cautions(cells),
         *cautions(trainings),
     ]
     items = [element("li", sentence) for sentence in said if sentence]
@@ -122,7 +116,7 @@ def differences(comparison: Comparison) -> Markup:
         f"p-value of McNemar's exact test (Holm). Both are corrected for {len(found)} pairs: with 95 % "
         f"confidence all intervals hold at once. Bold: p < {ALPHA}."
     )
-    sentences = element("ul", [element("li", verdicts.of_pair(pair)) for pair in comparison.pairs])
+    sentences = element("ul", [element("li", statements.of_pair(pair)) for pair in comparison.pairs])
     return section("Pairwise differences", table(["", *names[1:]], rows, note), sentences)
 
 
@@ -236,7 +230,7 @@ def protocol(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
     facts: list[list[Content]] = [
         ["Task", comparison.task],
         ["Seeds", _seeds(comparison)],
-        ["Executed per chunk", execution(first)],
+        ["Executed per chunk", statements.execution(first)],
         ["Inference", f"{first.lanes} lanes, {first.threads} threads; noise drawn per episode from its seed"],
         ["Chunk", _chunk(comparison)],
         *(["Environment: " + name, json.dumps(value)] for name, value in first.spec.items()),
@@ -275,18 +269,3 @@ def duration(seconds: float) -> str:
     """93 -> "1 min 33 s"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def execution(result: EvalResult) -> str:
-    how = result.execution
-    text = f"{how.execute} actions, then the policy is asked again"
-    if how.delay:
-        meanwhile = "the robot waits for it" if how.wait else "until then the last one goes on"
-        text += f"; its answer comes {how.delay} control steps late, {meanwhile}"
-    if how.guided:
-        text += "; it goes on from the last one (real-time chunking)"
-    if how.ensemble is not None:
-        text += f"; executed is the average of all answers for a step, decay {how.ensemble:g}"
-    if result.sampling:
-        text += f"; sampled with {result.sampling}"
-    return text

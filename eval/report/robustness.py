@@ -6,12 +6,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from .files import write_whole
-from .page import Markup, document, element, figure, section
-from .page import table as html_table
-from .pairs import ALPHA
-from .plots import INK, PAPER, legend_above, svg
-from .robustness import Drop, rows, table, verdicts
+from ..atomic import write_whole
+from ..compare.robustness import Drop, rows, table, verdicts
+from ..stats.pairwise import ALPHA
+from .html import Markup, document, element, figure, section
+from .html import table as html_table
+from .svg import INK, PAPER, legend_above, svg
 
 MARKERS = "os^Dv"
 

@@ -7,17 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .files import write_whole
-from .film import Clip
-from .page import svg_file
-from .result import EvalResult
-from .study_crossing import crossings
+from ..atomic import write_whole
+from ..result import EvalResult
+from ..study.power import power
+from ..study.statements import cautions, headline, lead, limits
+from ..study.summary import Difference, Row, StudyResult, Summary, summarise
+from ..study.tables import Table, costs, crossing_table, differences, motion, protocol, ranking
+from ..study.thresholds import crossings
+from ..video.clips import Clip
+from .html import svg_file
 from .study_figures import picture
 from .study_page import page
-from .study_power import power
-from .study_summary import Difference, Row, StudyResult, Summary, summarise
-from .study_tables import Table, costs, crossing_table, differences, motion, protocol, ranking
-from .study_words import cautions, headline, lead, limits
 
 PICTURE = "results.svg"
 """Beside results.md."""

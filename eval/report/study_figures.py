@@ -4,14 +4,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from .colors import PALETTE
-from .page import Content, Markup, element, figure, section
-from .plots import Panel, loss_curve, panels_plot, shares_plot
-from .stages import endings
-from .study_axes import Axis, Scale, axes, lines, panels, scale
-from .study_maps import heat_map
+from ..compare.stages import endings
+from ..palette import PALETTE
+from ..study.factors import Axis, Scale, axes, lines, panels, scale
+from ..study.summary import JUDGED, Row, Summary
+from .html import Content, Markup, element, figure, section
+from .study_heatmap import heat_map
 from .study_plots import forest, latency_plot, lines_plot, wrapped
-from .study_summary import JUDGED, Row, Summary
+from .svg import Panel, loss_curve, panels_plot, shares_plot
 
 LINES = 6
 """In one plot; more go into several plots."""

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from .colors import PALETTE
-from .page import Markup
-from .plots import INK, PAPER, svg
-from .study_axes import Axis, level, scale
+from ..palette import PALETTE
+from ..study.factors import Axis, level, scale
+from ..study.summary import Row
+from .html import Markup
 from .study_plots import wrapped
-from .study_summary import Row
+from .svg import INK, PAPER, svg
 
 FITS = 60
 """Characters beside each other along a map: an axis that needs more goes down, if the other needs less."""

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .film import Clip
-from .page import Markup, document, element, figure, section, table
-from .report import fitting
-from .sections import films
-from .study_crossing import crossings
+from ..study.statements import cautions, headline, lead, limits
+from ..study.summary import Summary
+from ..study.tables import Table, costs, crossing_table, differences, motion, protocol, ranking
+from ..study.thresholds import crossings
+from ..video.clips import Clip
+from .comparison import fitting
+from .comparison_sections import films
+from .html import Markup, document, element, figure, section, table
 from .study_figures import along, curves, latency, maps, stages
 from .study_plots import forest
-from .study_summary import Summary
-from .study_tables import Table, costs, crossing_table, differences, motion, protocol, ranking
-from .study_words import cautions, headline, lead, limits
 
 OPEN = 12
 """Rows of a table of differences that is not folded away."""

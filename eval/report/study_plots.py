@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from .colors import styles
-from .page import Markup
-from .plots import FAINT, INK, legend_above, svg
-from .study_axes import Line, Scale
-from .study_crossing import TARGET
-from .study_summary import Row
+from ..palette import styles
+from ..study.factors import Line, Scale
+from ..study.summary import Row
+from ..study.thresholds import TARGET
+from .html import Markup
+from .svg import FAINT, INK, legend_above, svg
 
 CHARACTERS = 30
 """Of a label beside an axis before it goes on in the next line."""

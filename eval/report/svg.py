@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from .cell import CONDITIONS, TITLES, Cell
-from .colors import PALETTE, styles
-from .compare import Comparison
-from .page import Markup
-from .result import Condition
-from .stages import count_endings
+from ..compare.comparison import Comparison
+from ..compare.score import Cell
+from ..compare.stages import count_endings
+from ..palette import PALETTE, styles
+from ..result import CONDITIONS, TITLES, Condition
+from .html import Markup
 
 INK, FAINT, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
 """Stand-ins, replaced by the page's variables."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..policies.execution import Execution
+from ...policies.execution import Execution
+from ..result import Condition, EpisodeResult, EvalResult
 from .latency import Latency
-from .result import Condition, EpisodeResult, EvalResult
 
 PACKAGES = ("vlasandbox", "mujoco", "numpy", "torch", "transformers")
 

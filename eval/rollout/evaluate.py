@@ -24,20 +24,19 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from ..envs import tasks
-from ..envs.language import Wording
-from ..envs.names import check_name
-from ..envs.perturbation import Perturbation
-from ..policies.execution import Execution, Executor
-from ..policies.policy import Policy
-from .batch import LANES, THREADS, Batch, inference_mode, observation_of
-from .cell import EXPERT
+from ...envs import tasks
+from ...envs.language import Wording
+from ...envs.perturbation_set import PerturbationSet
+from ...envs.registry import check_name
+from ...policies.execution import Execution, Executor
+from ...policies.policy import Policy
+from ..result import EXPERT, Condition, EvalResult, weights_of
+from .collector import Tally
+from .inference import LANES, THREADS, Batch, inference_mode, observation_of
 from .latency import Latency, measure
-from .player import Player
-from .pool import in_threads, players_of, usable_cores
-from .result import Condition, EvalResult, weights_of
-from .tally import Tally
 from .worker import Job, Turn
+from .worker_pool import in_threads, players_of, usable_cores
+from .worker_process import Player
 
 
 def evaluate(
@@ -147,7 +146,7 @@ def evaluate(
 
 def _sentences(task: str, wording: str = "plain", perturb: str = "", **_: Any) -> list[str]:
     """All that may be asked."""
-    ways = Perturbation(perturb).wordings(Wording.of(wording))
+    ways = PerturbationSet(perturb).wordings(Wording.of(wording))
     return sorted(set().union(*map(tasks.load(task).instructions, ways)))
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from ..policies.execution import Execution
-from ..policies.policy import Policy
-from ..policies.realtime import overlap_weights
-from ..policies.types import Observation
+from ...policies.execution import Execution
+from ...policies.policy import Policy
+from ...policies.realtime import overlap_weights
+from ...policies.types import Observation
 from .worker import Sight
 
 LANES = 16

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..policies.policy import Policy
-from ..policies.types import Observation
+from ...policies.policy import Policy
+from ...policies.types import Observation
 
 WARMUP = 5
 """Answers that are not counted."""

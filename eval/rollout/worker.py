@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 
-from .result import EpisodeResult, Outcome
+from ..result import EpisodeResult, Outcome
 
 if TYPE_CHECKING:
-    from ..envs.manipulation_env import ManipulationEnv
+    from ...envs.manipulation_env import ManipulationEnv
 
 ONE_THREAD = {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"}
 """Environment variables of every process that plays episodes: there is one per core already. To the software
@@ -104,7 +104,7 @@ class Lane:
         self._expert = self.env.definition.expert() if job.expert else None
 
     def _make(self) -> "ManipulationEnv":
-        from .. import envs
+        from ... import envs
 
         return envs.make(self._job.task, **self._job.env)
 

@@ -7,8 +7,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
-from .player import Player, StoppedError
 from .worker import Job
+from .worker_process import Player, StoppedError
 
 
 def usable_cores() -> int:

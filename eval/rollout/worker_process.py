@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from .result import EpisodeResult
+from ..result import EpisodeResult
 from .worker import ONE_THREAD, Broken, Job, Ready, Turn
 
 GRACE = 3.0
 """Time that a process gets to free its OpenGL context before it is killed [s]."""
 DEATHS = 3
 """Processes in a row that may die without finishing an episode."""
-COMMAND = "from vlasandbox.eval.worker import main; main()"
+COMMAND = "from vlasandbox.eval.rollout.worker import main; main()"
 
 
 class EvaluationError(RuntimeError):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from .result import EvalResult
+from ..result import EvalResult
 
 POWER = 0.8
 """Chance with which a difference that is called resolvable is detected."""

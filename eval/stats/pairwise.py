@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from .result import EvalResult
-from .stats import PairedTable, paired_table, resolvable_paired
+from ..result import EvalResult
+from .paired import PairedTable, paired_table, resolvable_paired
 
 ALPHA = 0.05
 """Chance of calling any one difference real when there is none."""

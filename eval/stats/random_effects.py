@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from .stats import wilson
+from .paired import wilson
 from .student import digamma, t_cdf, t_quantile, trigamma
 
 SMALLEST = 0.05

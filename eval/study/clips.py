@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .compare import compare
-from .film import Clip, film
-from .result import EvalResult
-from .study_summary import Row, Summary, names
+from ..compare.comparison import compare
+from ..result import EvalResult
+from ..video.clips import Clip, film
+from .summary import Row, Summary, names
 
 MOST = 4
 """Cells side by side."""

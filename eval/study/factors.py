@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .study_summary import JUDGED, Row, Summary, in_words
+from .summary import JUDGED, Row, Summary, in_words
 
 _LEVEL = re.compile(
     r"(?P<before>(?:.*[\s=,:])?)(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(?P<unit>\D*)"

@@ -16,11 +16,11 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from .pairs import ALPHA
-from .seeds_and_episodes import mean_squares
-from .stats import POWER
-from .student import t_quantile
-from .study_summary import Difference
+from ..stats.paired import POWER
+from ..stats.pairwise import ALPHA
+from ..stats.random_effects import mean_squares
+from ..stats.student import t_quantile
+from .summary import Difference
 
 WANTED = 0.05
 """Difference of success rates for which a study says what it would take."""

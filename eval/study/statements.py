@@ -4,9 +4,9 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from ..envs.seeds import TEST
-from .study_power import WANTED, Power, power
-from .study_summary import JUDGED, Row, Summary
+from ...envs.seeds import TEST
+from .power import WANTED, Power, power
+from .summary import JUDGED, Row, Summary
 
 WILD = 3.0
 """Times the median deviation between trainings, and 10 points: such a cell is not like the others."""

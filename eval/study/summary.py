@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from .pairs import ALPHA, group_letters, holm
-from .result import EvalResult
-from .seeds_and_episodes import Dispersion, Estimate, dispersions, estimate
-from .smoothness import Measures, mean_measures, measures
-from .stages import count_endings
-from .training import Training
+from ..compare.motion import Measures, mean_measures, measures
+from ..compare.stages import count_endings
+from ..result import EvalResult
+from ..stats.pairwise import ALPHA, group_letters, holm
+from ..stats.random_effects import Dispersion, Estimate, dispersions, estimate
+from ..training_record import Training
 
 LETTERS = 6
 """Of one cell; groups that overlap more than that are not legible as letters, and places say enough."""

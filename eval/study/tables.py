@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .sections import HOLDS, execution
-from .smoothness import Measures, measures
-from .study_axes import Scale
-from .study_crossing import TARGET, Crossing
-from .study_summary import Row, Summary
-from .study_words import interval
+from ..compare.motion import Measures, measures
+from ..compare.statements import HOLDS, execution
+from .factors import Scale
+from .statements import interval
+from .summary import Row, Summary
+from .thresholds import TARGET, Crossing
 
 OPEN_LOOP = (
     "Open-loop error: mean absolute error of the chunks on demonstrations that no training learned from, the "

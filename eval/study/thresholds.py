@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .study_axes import Line, Scale, axes, lines, scale
-from .study_summary import Summary
+from .factors import Line, Scale, axes, lines, scale
+from .summary import Summary
 
 TARGET = 0.8
 """Success rate that counts as reached."""

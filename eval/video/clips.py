@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .cell import EXPERT, TITLES
-from .compare import Comparison
+from ..compare.comparison import Comparison
+from ..result import EXPERT, TITLES, Condition, EpisodeResult, EvalResult
+from .encode import write_mp4
 from .overlay import side_by_side
 from .replay import replay
-from .result import Condition, EpisodeResult, EvalResult
-from .video import write_mp4
 
 SPEED = 0.5
 """Videos run at this share of real speed: a pick takes little more than a second."""

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from .colors import PALETTE, rgb
+from ..palette import PALETTE, rgb
 from .replay import Footage, Plan, Shot
 
 BAR = 24

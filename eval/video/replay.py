@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from .. import envs
-from ..envs.control import GRIPPER
-from ..envs.manipulation_env import ManipulationEnv
-from .result import Condition, EpisodeResult, EvalResult, Outcome
+from ... import envs
+from ...envs.control import GRIPPER
+from ...envs.manipulation_env import ManipulationEnv
+from ..result import Condition, EpisodeResult, EvalResult, Outcome
 
 
 class ReplayError(ValueError):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..network import NetworkConfig, check_sizes
 from ..trunk import Trunk
 from ..types import Prefix
-from ._beside_trunk import BesideTrunk, ExpertPrefix, SharedAttention, matrix, norm
+from ._joint_attention import BesideTrunk, ExpertPrefix, SharedAttention, matrix, norm
 from ._sines import of_time
 
 

@@ -1,29 +1,17 @@
 """Entry point of `vla`: finds the verb, imports it alone, and turns a user's mistake into one message."""
 
 import importlib
+import math
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from . import catalog
-from .errors import EXIT_INTERRUPTED, EXIT_MISTAKE, mistake_message
+from .. import catalog
+from ..errors import EXIT_INTERRUPTED, EXIT_MISTAKE, mistake_message
 
-VERBS = (
-    "quickstart",
-    "suite",
-    "study",
-    "record",
-    "train",
-    "eval",
-    "open-loop",
-    "compare",
-    "robustness",
-    "report",
-    "export",
-    "list",
-    "doctor",
-)
+FOLDER = Path(__file__).parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,23 +52,29 @@ def _run(arguments: list[str]) -> int:
         print(f"vlasandbox {version('vlasandbox')}")
         return 0
     verb, *rest = arguments
-    if verb not in VERBS:
-        from ...envs.names import check_name
+    if verb not in (known := verbs()):
+        from ...envs.registry import check_name
 
-        check_name("verb", verb, VERBS)
-    return importlib.import_module(f".{_module(verb)}", __package__).main(rest)
+        check_name("verb", verb, known)
+    return importlib.import_module(f".{known[verb].stem}", __package__).main(rest)
 
 
-def _module(verb: str) -> str:
-    return verb.replace("-", "_")
+def verbs() -> dict[str, Path]:
+    """Map each verb to its file: every file of this folder whose name has no leading underscore.
+
+    They come in the order of `POSITION`, a number that a file may define; those without one come last.
+    """
+    files = [path for path in FOLDER.glob("*.py") if not path.stem.startswith("_")]
+    files.sort(key=lambda path: (catalog.constant(path, "POSITION", default=math.inf), path.stem))
+    return {path.stem.replace("_", "-"): path for path in files}
 
 
 def usage() -> str:
     """Text of `vla --help`."""
-    verbs = {verb: catalog.summary(catalog.ROOT / "train" / "cli" / f"{_module(verb)}.py") for verb in VERBS}
+    described = {verb: catalog.summary(path) for verb, path in verbs().items()}
     return (
         "usage: vla VERB [arguments]\n\n"
         "A laboratory for vision-language-action policies: one trunk, swappable action heads.\n\n"
-        f"{catalog.table(verbs)}\n\n"
+        f"{catalog.table(described)}\n\n"
         "vla VERB --help shows a verb's own flags; VLA_DEBUG=1 shows the traceback behind an error message."
     )

@@ -6,14 +6,16 @@ from typing import Annotated
 
 import tyro
 
-from ...eval.cell import Cell
-from ...eval.compare import compare
-from ...eval.pairs import ALPHA, compare_pairs
+from ...eval.compare.comparison import compare
+from ...eval.compare.score import Cell
 from ...eval.result import Condition
-from ...eval.sequential import verdict_text
-from ...eval.stats import required_pairs
-from ..judge import Contestant, Exam, contestant, judge, kept, warn_of_other_tasks
-from ..sequential import compare_early
+from ...eval.stats.paired import required_pairs
+from ...eval.stats.pairwise import ALPHA, compare_pairs
+from ...eval.stats.sequential import verdict_text
+from ..evaluation import Contestant, Exam, contestant, judge, kept, warn_of_other_tasks
+from ..workflows.sequential import compare_early
+
+POSITION = 80
 
 DISCORDANCES = (0.1, 0.2, 0.3)
 """Shares of seeds on which two policies differ, for planning before anything was measured."""

@@ -6,13 +6,14 @@ from typing import Annotated
 import tyro
 
 from ...envs import tasks
-from ...envs.perturbation import Perturbation
-from ...eval.cell import CONDITIONS
-from ...eval.compare import compare
-from ...eval.result import Condition
-from ...eval.robustness import Arm, drops
-from ...eval.suite import suite_table
-from ..judge import Exam, contestant, judge, warn_of_other_tasks
+from ...eval.compare.comparison import compare
+from ...eval.compare.robustness import Arm, drops
+from ...eval.compare.suite import suite_table
+from ...eval.result import CONDITIONS, Condition
+from ..evaluation import Exam, contestant, judge, warn_of_other_tasks
+from ..perturbed_tasks import check_perturbed_tasks
+
+POSITION = 60
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
         raise ValueError("name at least one run, or 'expert'")
     contestants = [contestant(run) for run in args.runs]
     names = tasks.expand(args.exam.task)
-    Perturbation(args.exam.perturb).check_tasks(names)
+    check_perturbed_tasks(args.exam.perturb, names)
     warn_of_other_tasks(contestants, args.exam)
     comparisons = []
     for task in names:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import tyro
 
-from ..judge import contestant
-from ..model_card import model_card
+from ..evaluation import contestant
+from ..workflows.model_card import model_card
+
+POSITION = 110
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import tyro
 
-from ...eval.smoothness import mean_known
-from ...eval.text_table import aligned
-from ..judge import contestant
+from ...eval.compare.motion import mean_known
+from ...eval.compare.text_table import aligned
+from ..evaluation import contestant
+
+POSITION = 70
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def main(argv: list[str]) -> int:
     if folder is None:
         raise ValueError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
     from ...policies.policy import Policy
-    from ..open_loop import open_loop_error
+    from ..workflows.open_loop import open_loop_error
 
     error = open_loop_error(Policy.load(folder), args.data)
     rows = [[str(ahead), "-" if math.isnan(one) else f"{one:.3f}"] for ahead, one in enumerate(error)]

@@ -7,13 +7,15 @@ from typing import Annotated
 import tyro
 
 from ...envs import tasks
-from ...eval.cell import CONDITIONS
-from ...eval.compare import compare
-from ...eval.film import film
-from ...eval.report import write_report
-from ...eval.suite import suite_table, write_suite
-from ...eval.training import Training
-from ..judge import Exam, contestant, expert_beside, judge, warn_of_other_tasks
+from ...eval.compare.comparison import compare
+from ...eval.compare.suite import suite_table, write_suite
+from ...eval.report.comparison import write_report
+from ...eval.result import CONDITIONS
+from ...eval.training_record import Training
+from ...eval.video.clips import film
+from ..evaluation import Exam, contestant, expert_beside, judge, warn_of_other_tasks
+
+POSITION = 100
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from typing import Annotated
 import tyro
 
 from ...envs import tasks
-from ...eval.robustness import drops, table, verdicts
-from ...eval.robustness_report import write_robustness
-from ..judge import Exam, contestant, warn_of_other_tasks
-from ..robustness import judge_all, trials
+from ...eval.compare.robustness import drops, table, verdicts
+from ...eval.report.robustness import write_robustness
+from ..evaluation import Exam, contestant, warn_of_other_tasks
+from ..workflows.robustness import judge_all, trials
+
+POSITION = 90
 
 
 @dataclass(frozen=True)

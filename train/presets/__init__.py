@@ -13,7 +13,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, get_args
 
-from ...envs.names import check_name
+from ...envs.registry import check_name
 
 if TYPE_CHECKING:  # importing it imports torch, which a listing of names does not need
     from ..config import TrainConfig

@@ -17,14 +17,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..envs.expert import NoiseConfig
-from ..envs.seeds import DEMONSTRATIONS
-from ..eval.pool import usable_cores
-from ..eval.worker import ONE_THREAD
-from .data.files import exclusive
-from .data.schema import frames_per_second
-from .data.staging import FOLDER
-from .data.writer import DatasetWriter, check_root
+from ...envs.expert import NoiseConfig
+from ...envs.seeds import DEMONSTRATIONS
+from ...eval.rollout.worker import ONE_THREAD
+from ...eval.rollout.worker_pool import usable_cores
+from ..data.files import exclusive
+from ..data.schema import frames_per_second
+from ..data.staging import FOLDER
+from ..data.writer import DatasetWriter, check_root
 
 _ENV_FIELDS = (
     "robot", "action_space", "control_hz", "image_size", "cameras", "quality", "wording", "combinations",
@@ -63,7 +63,7 @@ class RecordConfig:
     combinations: str = "all"
     """Which attribute combinations are asked for (see `vlasandbox.envs.language`)."""
     perturb: str = ""
-    """Axes in which episodes differ from the nominal ones (see `vlasandbox.envs.perturbation`)."""
+    """Axes in which episodes differ from the nominal ones (see `vlasandbox.envs.perturbation_set`)."""
     noise: NoiseConfig | None = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     first_seed: int = DEMONSTRATIONS.start
@@ -214,7 +214,7 @@ class _Worker:
     def __init__(self, config: RecordConfig) -> None:
         self._root = config.root
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "vlasandbox.train.record_worker"],
+            [sys.executable, "-P", "-m", "vlasandbox.train.recording.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

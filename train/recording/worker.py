@@ -1,6 +1,6 @@
 """Simulation worker of `record`: one environment in a process of its own, which never loads torch.
 
-Started as `python -P -m vlasandbox.train.record_worker`, not through multiprocessing, because the latter
+Started as `python -P -m vlasandbox.train.recording.worker`, not through multiprocessing, because the latter
 imports the caller's main module into each worker and with it whatever that imports. The parent talks in
 lines of JSON: first the settings, then one seed at a time; each is answered by one line. When the parent is
 gone, reading ends, and so does the worker.
@@ -33,10 +33,10 @@ def main() -> None:
 
 
 def _record(settings: dict[str, Any], replies: TextIO) -> None:
-    from ..envs import make
-    from ..envs.collect import collect_episode
-    from ..envs.expert import NoiseConfig
-    from .data.staging import stage, stage_failure
+    from ...envs import make
+    from ...envs.demonstrations import collect_episode
+    from ...envs.expert import NoiseConfig
+    from ..data.staging import stage, stage_failure
 
     root = Path(settings["root"])
     noise = None if settings["noise"] is None else NoiseConfig(**settings["noise"])

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..eval.result import Condition, EvalResult
-from .config import TrainConfig
-from .data.files import exclusive, read_json, write_json
+from ...eval.result import Condition, EvalResult
+from ..config import TrainConfig
+from ..data.files import exclusive, read_json, write_json
+from ..evaluation import Contestant, Exam, judge, stored
+from ..parallel import Job
+from ..recording.record import RecordConfig
+from .definition import Cell, Changes, apply, data_name
 from .held_out import held_out, measure
-from .judge import Contestant, Exam, judge, stored
-from .record import RecordConfig
-from .side_by_side import Job
-from .study import Cell, Changes, apply, data_name
-from .study_claim import check_code
+from .manifest import check_code
 
 SUMMARY = "summary.json"
 """File of a finished training."""
@@ -99,8 +99,8 @@ def kept(works: Sequence[Work]) -> list[Work]:
 def exams(cell: Cell, judged: Mapping[str, Changes]) -> dict[str, tuple[Exam, Condition]]:
     """The ways in which a cell is judged; one in which its policy cannot be executed is left out.
 
-    One process of environments each: with more, each inference would serve fewer of them (see eval/batch.py),
-    and the cores are busy with other cells. No result depends on it.
+    One process of environments each: with more, each inference would serve fewer of them (see
+    eval/rollout/inference.py), and the cores are busy with other cells. No result depends on it.
 
     Raises:
         ValueError: it cannot be executed in any of them.
@@ -129,7 +129,7 @@ def do(work: Work) -> None:
         KeyboardInterrupt: interrupted; a checkpoint has been written.
     """
     check_code(work.out)
-    from .loop import NonFiniteLossError, train
+    from ..loop import NonFiniteLossError, train
 
     # A process of an earlier, killed study may still be at its last checkpoint.
     with exclusive(work.folder / "state", wait=True):

@@ -21,14 +21,13 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..envs.names import check_name
-from ..eval.cell import CONDITIONS
-from ..eval.result import Condition
-from ..policies.config_io import to_dict
-from . import presets
-from .config import TrainConfig
-from .judge import Exam
-from .record import RecordConfig
+from ...envs.registry import check_name
+from ...eval.result import CONDITIONS, Condition
+from ...policies.config_io import to_dict
+from .. import presets
+from ..config import TrainConfig
+from ..evaluation import Exam
+from ..recording.record import RecordConfig
 
 Changes = Mapping[str, Any]
 """Dotted path of a field of `Point` -> its value."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from .data.files import read_json
-from .study import Study
-from .study_cell import Work, kept
+from ..data.files import read_json
+from .cell import Work, kept
+from .definition import Study
 
 SECONDS_PER_DEMONSTRATION = 0.1
 SECONDS_PER_UPDATE = 0.085

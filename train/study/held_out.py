@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..envs.seeds import DEMONSTRATIONS
-from ..eval.smoothness import mean_known
-from ..eval.training import OPEN_LOOP
-from .data.files import write_json
-from .record import RecordConfig
+from ...envs.seeds import DEMONSTRATIONS
+from ...eval.compare.motion import mean_known
+from ...eval.training_record import OPEN_LOOP
+from ..data.files import write_json
+from ..recording.record import RecordConfig
 
 SEEDS = DEMONSTRATIONS[-10_000:]
 """Where they begin: the end of what recordings may have. Validation and test stay untouched."""
@@ -39,8 +39,8 @@ def measure(run: Path, root: Path) -> None:
     Args:
         root: the demonstrations.
     """
-    from ..policies.policy import Policy  # imports torch
-    from .open_loop import open_loop_error
+    from ...policies.policy import Policy  # imports torch
+    from ..workflows.open_loop import open_loop_error
 
     if not (run / OPEN_LOOP).exists():
         error = open_loop_error(Policy.load(run / "policy"), root, bar=False)

@@ -12,11 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..policies.config_io import from_dict, to_dict
-from .cli.catalog import ROOT
-from .config import differences
-from .data.files import read_json, write_json
-from .study import Point, Study, description
+from ...policies.config_io import from_dict, to_dict
+from ..catalog import ROOT
+from ..config import differences
+from ..data.files import read_json, write_json
+from .definition import Point, Study, description
 
 ROOMS = ("envs", "vision", "policies", "eval", "train")
 PACKAGES = ("torch", "mujoco", "numpy", "transformers", "diffusers")

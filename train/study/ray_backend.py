@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..eval.pool import usable_cores
-from .cli.errors import mistake_message
-from .side_by_side import GRACE, Job, TrainingError
+from ...eval.rollout.worker_pool import usable_cores
+from ..errors import mistake_message
+from ..parallel import GRACE, Job, TrainingError
 
 
 @contextmanager

@@ -7,19 +7,18 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from ..eval.cell import EXPERT
-from ..eval.result import EvalResult
-from ..eval.study_film import film_study
-from ..eval.study_report import write_study
-from ..eval.study_summary import StudyResult, summarise
-from ..eval.training import OPEN_LOOP, Training
-from .data.files import read_json
-from .data.merge import open_data
+from ...eval.report.study import write_study
+from ...eval.result import EXPERT, EvalResult
+from ...eval.study.clips import film_study
+from ...eval.study.summary import StudyResult, summarise
+from ...eval.training_record import OPEN_LOOP, Training
+from ..data.files import read_json
+from ..data.merge import open_data
+from ..evaluation import Contestant, Exam, judge, stored
+from .cell import SUMMARY, Work, kept
+from .definition import Study
 from .held_out import EPISODES, SEEDS
-from .judge import Contestant, Exam, judge, stored
-from .study import Study
-from .study_cell import SUMMARY, Work, kept
-from .study_claim import FILE, code_fingerprint
+from .manifest import FILE, code_fingerprint
 
 SHOWN = {
     "task": "record.task",

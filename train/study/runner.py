@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..eval.pool import usable_cores
-from .data.files import exclusive, write_json
-from .record import record
-from .side_by_side import RunJobs, run_side_by_side
-from .study import Cell, Study
-from .study_cell import Work, exams, kept
-from .study_claim import claim
-from .study_plan import plan
-from .study_results import data_fingerprints, sum_up
+from ...eval.rollout.worker_pool import usable_cores
+from ..data.files import exclusive, write_json
+from ..parallel import RunJobs, run_side_by_side
+from ..recording.record import record
+from .cell import Work, exams, kept
+from .definition import Cell, Study
+from .estimate import plan
+from .manifest import claim
+from .results import data_fingerprints, sum_up
 
 
 def run_study(

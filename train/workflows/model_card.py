@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..eval.cell import TITLES, Cell
-from ..eval.result import EvalResult
-from ..eval.training import Training
-from .data.files import read_json
-from .judge import is_of
+from ...eval.compare.score import Cell
+from ...eval.result import TITLES, EvalResult
+from ...eval.training_record import Training
+from ..data.files import read_json
+from ..evaluation import is_of
 
 
 def model_card(run: Path, license: str) -> str:

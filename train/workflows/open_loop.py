@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float
 from tqdm import tqdm
 
-from ..eval.batch import LANES, inference_mode
-from ..policies.policy import Policy
-from .config import DataConfig
-from .data.cache import frame_cache
-from .data.merge import open_data
-from .data.windows import WindowSampler
-from .loop import policy_spec
+from ...eval.rollout.inference import LANES, inference_mode
+from ...policies.policy import Policy
+from ..config import DataConfig
+from ..data.cache import frame_cache
+from ..data.merge import open_data
+from ..data.windows import WindowSampler
+from ..loop import policy_spec
 
 
 def open_loop_error(policy: Policy, root: Path, *, bar: bool = True) -> Float[np.ndarray, " k"]:

@@ -8,18 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..eval.cell import CONDITIONS, EXPERT
-from ..eval.compare import Comparison, compare
-from ..eval.film import film
-from ..eval.pool import usable_cores
-from ..eval.report import write_report
-from ..eval.result import Condition
-from ..eval.training import Training
-from . import presets
-from .data.files import read_json, write_json
-from .judge import Contestant, Exam, judge, stored
-from .record import RecordConfig, record
-from .side_by_side import Job, run_side_by_side, sigterm_interrupts
+from ...eval.compare.comparison import Comparison, compare
+from ...eval.report.comparison import write_report
+from ...eval.result import CONDITIONS, EXPERT, Condition
+from ...eval.rollout.worker_pool import usable_cores
+from ...eval.training_record import Training
+from ...eval.video.clips import film
+from .. import presets
+from ..data.files import read_json, write_json
+from ..evaluation import Contestant, Exam, judge, stored
+from ..parallel import Job, run_side_by_side, sigterm_interrupts
+from ..recording.record import RecordConfig, record
 
 PRESETS = ("pick_regression", "pick_tokens", "pick_diffusion", "pick_flow")
 
@@ -129,7 +128,7 @@ class Quickstart:
         record(RecordConfig(root=self.data, episodes=self.config.episodes, task=self.exam.task))
 
     def _train(self) -> None:
-        from .loop import train
+        from ..loop import train
 
         jobs = []
         for name in PRESETS:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..envs import perturbation, tasks
-from ..envs.axis import LEVELS
-from ..envs.names import check_name
-from ..envs.task import Task
-from ..eval.robustness import Arm
-from .judge import Contestant, Exam, expert_beside, judge
+from ...envs import perturb, tasks
+from ...envs.perturbation import LEVELS
+from ...envs.perturbation_set import PerturbationSet, parse_levels
+from ...envs.registry import check_name
+from ...envs.task import Task
+from ...eval.compare.robustness import Arm
+from ..evaluation import Contestant, Exam, expert_beside, judge
 
 COMBINATIONS = "combinations"
 """An axis without levels, beside those of `envs/perturb`: attribute combinations kept from training."""
@@ -45,10 +46,10 @@ def trials(exam: Exam, axes: str = "", levels: str = "3") -> list[Trial]:
             found.append(Trial(f"{axis}=held_out", held_out, control))
             continue
         if "." not in axis:
-            check_name("axis", axis, [*perturbation.names(), COMBINATIONS])
+            check_name("axis", axis, [*perturb.names(), COMBINATIONS])
         for level in _levels(levels):
             name = f"{axis}={level}"
-            perturbation.Perturbation(name).check(definition, model)
+            PerturbationSet(name).check(definition, model)
             found.append(Trial(name, replace(exam, perturb=name), exam))
     return found
 
@@ -63,13 +64,13 @@ def judge_all(who: Contestant, trials: list[Trial]) -> Iterator[Arm]:
 
 def _all(task: Task, model: Any) -> list[str]:
     """Every axis that `task` can be varied in."""
-    axes = [name for name in perturbation.names() if not perturbation.load(name).lacks(task, model)]
+    axes = [name for name in perturb.names() if not perturb.load(name).lacks(task, model)]
     held_out = any(meaning.is_held_out for meaning in task.meanings())
     return [*axes, *([COMBINATIONS] if held_out else [])]
 
 
 def _levels(text: str) -> range:
-    found = perturbation.levels(text)
+    found = parse_levels(text)
     if not found or found[0] not in LEVELS:
         raise ValueError(
             f"levels must be one of 1 to {LEVELS[-1]}, or several as 1-{LEVELS[-1]}; got {text!r}"

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from ..eval.pairs import ALPHA
-from ..eval.result import EvalResult
-from ..eval.sequential import Verdict, compare_sequentially
-from .judge import Contestant, Exam, judge
+from ...eval.result import EvalResult
+from ...eval.stats.pairwise import ALPHA
+from ...eval.stats.sequential import Verdict, compare_sequentially
+from ..evaluation import Contestant, Exam, judge
 
 BLOCK = 20
 """Seeds that are played before the first look. Later blocks are a quarter of what was played, where that is

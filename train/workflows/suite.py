@@ -6,16 +6,16 @@ Every step keeps what it finished, so that the same call goes on where it was in
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..envs import tasks
-from ..eval.cell import CONDITIONS, EXPERT
-from ..eval.compare import Comparison, compare
-from ..eval.film import film
-from ..eval.report import write_report
-from ..eval.suite import suite_table, write_suite
-from ..eval.training import Training
-from . import presets
-from .judge import Exam, contestant, expert_beside, judge
-from .record import RecordConfig, record
+from ...envs import tasks
+from ...eval.compare.comparison import Comparison, compare
+from ...eval.compare.suite import suite_table, write_suite
+from ...eval.report.comparison import write_report
+from ...eval.result import CONDITIONS, EXPERT
+from ...eval.training_record import Training
+from ...eval.video.clips import film
+from .. import presets
+from ..evaluation import Exam, contestant, expert_beside, judge
+from ..recording.record import RecordConfig, record
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
     Raises:
         ValueError: an unknown task or preset, or `out` holds a run with other settings.
     """
-    from .loop import train
+    from ..loop import train
 
     names = tasks.expand(config.tasks)
     data = out / "demonstrations"

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..connector import ConnectorConfig
-from ..latents import Latents, check_heads
+from ..resampler import Latents, check_heads
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ..connector import ConnectorConfig
-from ..latents import Latents, check_heads
+from ..resampler import Latents, check_heads
 
 
 @dataclass(frozen=True)
