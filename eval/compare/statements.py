@@ -1,7 +1,7 @@
 """Sentences that say what a comparison shows, and never more than its number of episodes carries."""
 
 from ...envs.seeds import TEST
-from ..result import CONDITIONS, EXPERT
+from ..result import CONDITIONS, EXPERT, EvalResult
 from ..stats.pairwise import Pair
 from .score import Cell
 
@@ -117,6 +117,7 @@ def p_value(p: float) -> str:
 
 
 def execution(result: EvalResult) -> str:
+    """How the chunks were executed, in words."""
     how = result.execution
     text = f"{how.execute} actions, then the policy is asked again"
     if how.delay:
