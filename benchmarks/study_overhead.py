@@ -31,7 +31,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from vlasandbox.train.study.held_out import measure
-from vlasandbox.train.evaluation import Contestant, judge
+from vlasandbox.train.evaluation import EvalTarget, evaluate_cached
 from vlasandbox.train.loop import train
 from vlasandbox.train.study.definition import load
 
@@ -42,7 +42,7 @@ policy = train(config, out, bar=False)
 measure(out, Path(held_out))
 exam = replace(cell.point.exam, workers=1)
 for condition in ("test", "blank_image"):
-    judge(Contestant(cell.name, policy, out / "eval"), exam, condition)
+    evaluate_cached(EvalTarget(cell.name, policy, out / "eval"), exam, condition)
 """
 PREPARE = """
 import sys

@@ -10,7 +10,7 @@ OPEN_LOOP = "open_loop.json"
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRecord:
     """One policy's training."""
 
     wall_seconds: float
@@ -33,7 +33,7 @@ class Training:
     None if not measured."""
 
     @staticmethod
-    def load(run: Path) -> "Training":
+    def load(run: Path) -> "TrainingRecord":
         """The finished training in the folder `run`.
 
         Raises:
@@ -45,7 +45,7 @@ class Training:
         summary = json.loads(path.read_text(encoding="utf-8"))
         metrics, error = run / "metrics.jsonl", run / OPEN_LOOP
         lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
-        return Training(
+        return TrainingRecord(
             wall_seconds=summary["train_wall_seconds"],
             cpu_seconds=summary["train_cpu_seconds"],
             updates=summary["updates"],
@@ -65,7 +65,7 @@ class Training:
         return {name: value for name, value in asdict(self).items() if name != "rows"}
 
 
-def cautions(trainings: dict[str, Training]) -> list[str]:
+def cautions(trainings: dict[str, TrainingRecord]) -> list[str]:
     """What a fair comparison holds fixed and these trainings do not."""
     held = {
         "demonstrations": {t.demonstrations for t in trainings.values()},

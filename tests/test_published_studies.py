@@ -23,4 +23,4 @@ def test_its_cells_are_what_can_be_trained_and_executed(file):
         assert from_dict(TrainConfig, to_dict(train)) == train
         assert cell.point.exam.task == record.task
         assert (train.data.action_space or record.action_space) in ACTION_SPACES
-        assert exams(cell, study.judged)
+        assert exams(cell, study.evaluations)

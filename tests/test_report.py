@@ -10,12 +10,12 @@ from made_up_results import result
 from vlasandbox.eval.compare.comparison import Comparison, compare
 from vlasandbox.eval.report.comparison import write_report
 from vlasandbox.eval.report.html import Markup, element
-from vlasandbox.eval.training_record import Training
+from vlasandbox.eval.training_record import TrainingRecord
 from vlasandbox.eval.video.clips import Choice, Clip
 from vlasandbox.eval.video.encode import write_mp4
 
 ROWS = [{"step": step, "loss": 1.0 / step, "lr": None} for step in range(10, 100, 10)]
-TRAINING = Training(61.5, 60.0, 900, 28800, 100, 470.0, 1_800_000, "abcdef0123456789", "cpu", 1, ROWS)
+TRAINING = TrainingRecord(61.5, 60.0, 900, 28800, 100, 470.0, 1_800_000, "abcdef0123456789", "cpu", 1, ROWS)
 
 
 class Reader(HTMLParser):
@@ -193,7 +193,7 @@ def test_a_finished_training_is_read_from_its_folder(tmp_path):
     }  # fmt: skip
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     (tmp_path / "metrics.jsonl").write_text('{"step": 5, "loss": 0.5}\n')
-    training = Training.load(tmp_path)
+    training = TrainingRecord.load(tmp_path)
     assert (training.wall_seconds, training.parameters, training.rows) == (
         2.5,
         10,
@@ -201,9 +201,9 @@ def test_a_finished_training_is_read_from_its_folder(tmp_path):
     )
     assert training.open_loop is None
     (tmp_path / "open_loop.json").write_text('{"mean": 0.25, "steps": [0.25, null]}')
-    assert Training.load(tmp_path).open_loop == 0.25
+    assert TrainingRecord.load(tmp_path).open_loop == 0.25
     with pytest.raises(ValueError, match="no finished training"):
-        Training.load(tmp_path / "elsewhere")
+        TrainingRecord.load(tmp_path / "elsewhere")
 
 
 def test_trainings_on_other_budgets_are_pointed_out(tmp_path, comparison):

@@ -22,14 +22,14 @@ from vlasandbox.train.data.files import read_json, write_json
 from vlasandbox.train.parallel import Job, TrainingError
 from vlasandbox.train.study import manifest, runner
 from vlasandbox.train.study import results as study_results
-from vlasandbox.train.study.cell import Work, do
+from vlasandbox.train.study.cell import CellRun, do
 from vlasandbox.train.study.runner import run_study
 
 SWEEP = replace(
     STUDY,
     axes={**STUDY.axes, "lr": {"low": {"train.optim.lr": 1e-4}, "high": {"train.optim.lr": 1e-3}}},
     seeds=2,
-    tune="lr",
+    sweep="lr",
     validation_episodes=2,
 )
 
@@ -55,7 +55,7 @@ class MadeUp:
                 )
                 found.save(work.contestant.results / exam.folder / condition)
 
-    def _train(self, work: Work) -> None:
+    def _train(self, work: CellRun) -> None:
         summary = work.folder / "summary.json"
         if not summary.exists():
             (work.folder / "policy").mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,9 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
     monkeypatch.setattr(study_results, "open_data", lambda root: Data())
     monkeypatch.setattr(study_results, "write_study", write_less)
     monkeypatch.setattr(study_results, "film_study", lambda summary, folder, filmed: ["clip"])
-    monkeypatch.setattr(study_results, "judge", lambda expert, exam, condition: result(expert.name, "s"))
+    monkeypatch.setattr(
+        study_results, "evaluate_cached", lambda expert, exam, condition: result(expert.name, "s")
+    )
     monkeypatch.setitem(SPEC, "task", "pick")
     return fake
 
@@ -124,7 +126,7 @@ def test_a_tuned_axis_is_swept_once_and_each_cell_goes_on_with_its_best_level(tm
     assert read_json(tmp_path / "tuning.json") == {"chunk=4": "low", "chunk=8": "low"}
     validated = EvalResult.load(next((tmp_path / "cells" / swept[0] / "eval").glob("*validation*/test")))
     assert [episode.seed for episode in validated.episodes] == list(VALIDATION[:2])
-    assert report(tmp_path)["results"] == 2 * 2 * len(SWEEP.judged)
+    assert report(tmp_path)["results"] == 2 * 2 * len(SWEEP.evaluations)
     assert report(tmp_path)["protocol"]["tuned"] == "lr"
     again = MadeUp()
     run_study(SWEEP, tmp_path, run_jobs=again)
@@ -167,10 +169,10 @@ def test_a_process_with_other_code_or_without_the_folder_does_nothing(tmp_path, 
     run_study(STUDY, tmp_path / "here", run_jobs=made_up)
     [cell, _] = STUDY.cells()
     with pytest.raises(ValueError, match=r"sees no .*study\.json: --out must be a folder that all machines"):
-        do(Work(cell, tmp_path / "elsewhere", {}))
+        do(CellRun(cell, tmp_path / "elsewhere", {}))
     monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):
-        do(Work(cell, tmp_path / "here", {}))
+        do(CellRun(cell, tmp_path / "here", {}))
 
 
 def test_a_folder_holds_one_study_and_says_what_differs(tmp_path, made_up):
@@ -189,7 +191,7 @@ def test_a_study_may_grow_and_tells_what_was_asked_later(tmp_path, made_up, monk
     run_study(STUDY, tmp_path, run_jobs=made_up)
     assert "asked later, with the other results known" not in report(tmp_path)["protocol"]
     swapped = {"exam.episodes": 2, "condition": "swapped_instruction"}
-    more = replace(STUDY, judged={**STUDY.judged, "swapped": swapped})
+    more = replace(STUDY, evaluations={**STUDY.evaluations, "swapped": swapped})
     made_up.names.clear()
     run_study(more, tmp_path, run_jobs=made_up)
     assert made_up.names == ["chunk=4,seed=0", "chunk=8,seed=0"]
@@ -202,6 +204,19 @@ def test_a_study_may_grow_and_tells_what_was_asked_later(tmp_path, made_up, monk
     monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):
         run_study(replace(more, seeds=3), tmp_path, run_jobs=made_up)
+
+
+def test_a_study_begun_under_former_names_is_the_same_study(tmp_path, made_up):
+    run_study(SWEEP, tmp_path, run_jobs=made_up)
+    stored = read_json(tmp_path / "study.json")
+    for now, before in (("evaluations", "judged"), ("sweep", "tune")):
+        stored["study"][before] = stored["study"].pop(now)
+    write_json(tmp_path / "study.json", stored)
+    made_up.names.clear()
+    run_study(SWEEP, tmp_path, run_jobs=made_up)
+    assert made_up.names == []
+    with pytest.raises(ValueError, match="holds another study"):
+        run_study(replace(SWEEP, validation_episodes=3), tmp_path, run_jobs=made_up)
 
 
 def test_a_study_begun_before_a_field_was_added_is_the_same_study(tmp_path, made_up):
@@ -235,7 +250,7 @@ def test_two_runs_do_not_work_in_one_folder(tmp_path, made_up):
 def test_the_cost_is_told_first_and_measured_as_soon_as_there_is_something_to_measure(
     tmp_path, made_up, capsys
 ):
-    study = replace(STUDY, seeds=2, judged={"test": {"exam.episodes": 100}})
+    study = replace(STUDY, seeds=2, evaluations={"test": {"exam.episodes": 100}})
 
     def first_only(jobs: Sequence[Job], at_once: int) -> None:
         made_up._train(jobs[0].run.args[0])  # pyright: ignore[reportFunctionMemberAccess]

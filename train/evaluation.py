@@ -16,7 +16,7 @@ from .data.files import read_json
 
 
 @dataclass(frozen=True)
-class Contestant:
+class EvalTarget:
     """A policy, or the expert, and where its results are kept."""
 
     name: str
@@ -30,7 +30,7 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Exam:
+class EvalConfig:
     """What all contestants of a comparison are put through."""
 
     task: str = "pick"
@@ -90,19 +90,19 @@ class Exam:
         return {"test": TEST, "validation": VALIDATION}[self.split][: self.episodes]
 
 
-def contestant(run: str) -> Contestant:
-    """The contestant that a user calls `run`: "expert", the folder of a run, or the folder of a policy.
+def eval_target(run: str) -> EvalTarget:
+    """The target that a user calls `run`: "expert", the folder of a run, or the folder of a policy.
 
     Raises:
         FileNotFoundError: there is no policy in that folder.
     """
     if run == EXPERT:
-        return Contestant(EXPERT, None, Path("runs") / EXPERT)
+        return EvalTarget(EXPERT, None, Path("runs") / EXPERT)
     folder = Path(run).resolve()
     folder = folder.parent if folder.name == "policy" else folder
     for policy in (folder / "policy", folder):
         if (policy / "config.json").exists() and (policy / "model.safetensors").exists():
-            return Contestant(folder.name, policy, folder / "eval")
+            return EvalTarget(folder.name, policy, folder / "eval")
     if (folder / "config.json").exists():
         raise FileNotFoundError(f"the training in {folder} is not finished: run the same `vla train` again")
     raise FileNotFoundError(
@@ -116,7 +116,7 @@ def learned_task(run: Path) -> str | None:
     return read_json(path)["dataset"].get("task") if path.exists() else None
 
 
-def warn_of_other_tasks(contestants: Sequence[Contestant], exam: Exam) -> None:
+def warn_of_other_tasks(contestants: Sequence[EvalTarget], exam: EvalConfig) -> None:
     """Says on standard error which policies have learned none of the exam's tasks."""
     asked = set(tasks.expand(exam.task))
     for who in contestants:
@@ -125,16 +125,18 @@ def warn_of_other_tasks(contestants: Sequence[Contestant], exam: Exam) -> None:
             print(f"{who.name} is judged on {exam.task} but learned {learned} (--task)", file=sys.stderr)
 
 
-def expert_beside(who: Contestant, results: Path = Path("runs") / EXPERT) -> Contestant:
+def expert_beside(who: EvalTarget, results: Path = Path("runs") / EXPERT) -> EvalTarget:
     """The expert with the robot and at the control rate of a policy: what is possible in its place."""
     if who.policy is None:
         return who
     spec = json.loads((who.policy / "config.json").read_text(encoding="utf-8"))["spec"]
     body = {name: spec[name] for name in ("robot", "control_hz") if spec[name] is not None}
-    return Contestant(EXPERT, None, results, body)
+    return EvalTarget(EXPERT, None, results, body)
 
 
-def judge(who: Contestant, exam: Exam, condition: Condition, *, bar: bool = True) -> EvalResult:
+def evaluate_cached(
+    who: EvalTarget, exam: EvalConfig, condition: Condition, *, bar: bool = True
+) -> EvalResult:
     """The result of `who` under `condition`: stored episodes, and the missing ones, played and stored.
 
     Args:
@@ -144,7 +146,7 @@ def judge(who: Contestant, exam: Exam, condition: Condition, *, bar: bool = True
         ValueError: an unknown task, or a policy made for another environment.
     """
     check_name("condition", condition, CONDITIONS)
-    found = kept(who, exam, condition)
+    found = load_prefix(who, exam, condition)
     played = len(found.episodes) if found else 0
     if found is not None and played == exam.episodes:
         return found
@@ -155,17 +157,17 @@ def judge(who: Contestant, exam: Exam, condition: Condition, *, bar: bool = True
     return result
 
 
-def stored(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | None:
+def load_cached(who: EvalTarget, exam: EvalConfig, condition: Condition) -> EvalResult | None:
     """The stored result of this exam on the policy as it is now; None if there is none.
 
     A longer exam holds the shorter ones, since an episode depends on its seed alone; only `wall_seconds` then
     stays that of the longer one.
     """
-    found = kept(who, exam, condition)
+    found = load_prefix(who, exam, condition)
     return found if found is not None and len(found.episodes) == exam.episodes else None
 
 
-def kept(who: Contestant, exam: Exam, condition: Condition) -> EvalResult | None:
+def load_prefix(who: EvalTarget, exam: EvalConfig, condition: Condition) -> EvalResult | None:
     """As many of the exam's first episodes as are stored, of the policy as it is now; None without any."""
     folder = who.results / exam.folder / condition
     try:
@@ -193,7 +195,7 @@ def is_of(result: EvalResult, folder: Path, policy: Path) -> bool:
     return (folder / "result.json").stat().st_mtime_ns >= (policy / WEIGHTS).stat().st_mtime_ns
 
 
-def _play(who: Contestant, exam: Exam, condition: Condition, seeds: range, bar: bool) -> EvalResult:
+def _play(who: EvalTarget, exam: EvalConfig, condition: Condition, seeds: range, bar: bool) -> EvalResult:
     from ..eval.rollout.evaluate import evaluate  # imports torch
 
     return evaluate(

@@ -43,7 +43,7 @@ class Job:
 
 
 RunJobs = Callable[[Sequence[Job], int], None]
-"""Runs all jobs, so many at a time, like `run_side_by_side`."""
+"""Runs all jobs, so many at a time, like `run_parallel`."""
 
 
 class TrainingError(ValueError):
@@ -58,7 +58,7 @@ class _Running:
     bar: tqdm
 
 
-def run_side_by_side(jobs: Sequence[Job], at_once: int) -> None:
+def run_parallel(jobs: Sequence[Job], at_once: int) -> None:
     """Runs all jobs, `at_once` at a time.
 
     Interrupted, it lets the running ones write a checkpoint, ends them, and raises KeyboardInterrupt again.

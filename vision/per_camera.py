@@ -1,4 +1,4 @@
-"""Several: encoders, or connectors, that share the cameras out, as Octo's stems do (arXiv 2405.12213)."""
+"""PerCamera: encoders, or connectors, that share the cameras out, as Octo's stems do (arXiv 2405.12213)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class Several(nn.Module):
+class PerCamera(nn.Module):
     """Part i of n gets views i, n + i, 2 n + i, ...: one camera's, if there is a part for each, since
     the frames of a history follow each other."""
 

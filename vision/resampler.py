@@ -11,7 +11,7 @@ from .connector import Connector, ConnectorConfig, check_counts
 from .linear import scaled_linear
 
 
-class Latents(Connector):
+class Resampler(Connector):
     """`layer(latents [b m e], image tokens [b n e]) -> latents`, again and again, then one linear map."""
 
     def __init__(self, count: int, layers: Iterable[nn.Module], width: int, dim: int, scale: float) -> None:

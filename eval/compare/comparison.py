@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..result import CONDITIONS, EXPERT, Condition, EvalResult
-from ..stats.pairwise import Pair, compare_pairs, group_letters
+from ..stats.pairwise import PairwiseComparison, compare_pairs, group_letters
 from . import statements
-from .score import Cell
+from .score import SuccessRate
 from .text_table import aligned
 
 
@@ -16,16 +16,16 @@ class Comparison:
     """What `compare` found."""
 
     task: str
-    cells: dict[tuple[str, Condition], Cell]
+    cells: dict[tuple[str, Condition], SuccessRate]
     """By policy and condition, the expert's too."""
     policies: list[str]
     """Without the expert; the most successful first."""
-    pairs: list[Pair]
+    pairs: list[PairwiseComparison]
     """On the test condition."""
     letters: dict[str, str]
     """Policies that share a letter are not distinguishable."""
 
-    def cell(self, policy: str, condition: Condition = "test") -> Cell | None:
+    def cell(self, policy: str, condition: Condition = "test") -> SuccessRate | None:
         """The cell, if this was evaluated."""
         return self.cells.get((policy, condition))
 
@@ -135,7 +135,7 @@ def compare(results: list[EvalResult]) -> Comparison:
     tasks = sorted({result.task for result in results})
     if len(tasks) > 1:
         raise ValueError(f"evaluations of one task can be compared, these are of {', '.join(tasks)}")
-    found: dict[tuple[str, Condition], Cell] = {}
+    found: dict[tuple[str, Condition], SuccessRate] = {}
     for result in results:
         key = (result.policy, result.condition)
         if key in found:
@@ -144,7 +144,7 @@ def compare(results: list[EvalResult]) -> Comparison:
             )
         if not result.episodes:
             raise ValueError(f"the evaluation of {key[0]!r} ({key[1]}) holds no episode")
-        found[key] = Cell.of(result)
+        found[key] = SuccessRate.of(result)
 
     given = list(dict.fromkeys(name for name, _ in found if name != EXPERT))
 
@@ -153,7 +153,7 @@ def compare(results: list[EvalResult]) -> Comparison:
         return -cell.rate if cell and math.isfinite(cell.rate) else math.inf
 
     policies = sorted(given, key=best_first)
-    cells: dict[tuple[str, Condition], Cell] = {
+    cells: dict[tuple[str, Condition], SuccessRate] = {
         (name, condition): found[name, condition]
         for name in [*policies, EXPERT]
         for condition in CONDITIONS

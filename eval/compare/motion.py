@@ -24,7 +24,7 @@ PADDED = 16
 
 
 @dataclass(frozen=True)
-class Measures:
+class MotionMetrics:
     """Of all episodes of one result but those that raised. What no episode can tell is nan."""
 
     time_to_success: float
@@ -39,12 +39,12 @@ class Measures:
     """Episodes that took each of several equally good ways, successful or not, by name."""
 
 
-def measures(result: EvalResult) -> Measures:
+def measures(result: EvalResult) -> MotionMetrics:
     """The measures of `result`; those of smoothness are over successes and failures alike."""
     hz = float(result.spec["control_hz"])
     episodes = [e for e in result.episodes if e.outcome != "error"]
     paths = [e.path.astype(np.float64) for e in episodes if e.path is not None]
-    return Measures(
+    return MotionMetrics(
         time_to_success=mean_known(e.steps / hz for e in episodes if e.outcome == "success"),
         sparc=mean_known(spectral_arc_length(path, hz) for path in paths),
         jerk=mean_known(root_mean_square_jerk(path, hz) for path in paths),
@@ -131,9 +131,9 @@ def _changes(actions: np.ndarray, owner: np.ndarray, mode: str) -> tuple[np.ndar
     return np.diff(difference, axis=0)[told], same[1:][told]
 
 
-def mean_measures(several: Sequence[Measures]) -> Measures:
+def mean_measures(several: Sequence[MotionMetrics]) -> MotionMetrics:
     """Means of those that are not nan, and all episodes by mode."""
-    return Measures(
+    return MotionMetrics(
         mean_known(one.time_to_success for one in several),
         mean_known(one.sparc for one in several),
         mean_known(one.jerk for one in several),

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..result import EvalResult
 from ..stats.paired import paired_table
-from ..stats.pairwise import Pair, holm
-from .score import Cell
+from ..stats.pairwise import PairwiseComparison, holm
+from .score import SuccessRate
 from .statements import p_value, points
 from .text_table import aligned
 
@@ -20,8 +20,8 @@ when it is disturbed."""
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One policy under one perturbation, and the control arm of the same seeds."""
+class PerturbedTrial:
+    """One policy under one perturbation, and its control on the same seeds."""
 
     name: str
     """The perturbation, "camera=3"."""
@@ -47,16 +47,16 @@ class Arm:
 
     def __str__(self) -> str:
         """ "flow, camera=3: control (unperturbed) 97/100, perturbed 61/100"."""
-        control, perturbed = Cell.of(self.control).counts, Cell.of(self.perturbed).counts
+        control, perturbed = SuccessRate.of(self.control).counts, SuccessRate.of(self.perturbed).counts
         return f"{self.policy}, {self.name}: control (unperturbed) {control}, perturbed {perturbed}"
 
 
 @dataclass(frozen=True)
-class Drop:
-    """What the perturbation of an arm costs."""
+class SuccessDrop:
+    """What the perturbation of a trial costs."""
 
-    arm: Arm
-    pair: Pair
+    trial: PerturbedTrial
+    pair: PairwiseComparison
     """Control against perturbed, corrected for all drops it was found with; `points` is the drop."""
 
     @property
@@ -66,90 +66,95 @@ class Drop:
         return f"[{round(low)}, {round(high)}]"
 
     def __str__(self) -> str:
-        """The arm's, and ", drop 36 [26, 46] points, p<0.001"."""
+        """The trial's, and ", drop 36 [26, 46] points, p<0.001"."""
         drop = f"drop {round(self.pair.points)} {self.interval} points, {p_value(self.pair.p_holm)}"
-        text = f"{self.arm}, {drop}"
+        text = f"{self.trial}, {drop}"
         if self.pair.table.excluded:
             text += f"; {len(self.pair.table.excluded)} seeds left out, where code raised"
         return text
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        arm = self.arm
+        trial = self.trial
         return {
-            "policy": arm.policy,
-            "axis": arm.axis,
-            "level": arm.level,
-            "control": Cell.of(arm.control).to_dict(),
-            "perturbed": Cell.of(arm.perturbed).to_dict(),
-            "expert": Cell.of(arm.expert).to_dict() if arm.expert else None,
+            "policy": trial.policy,
+            "axis": trial.axis,
+            "level": trial.level,
+            "control": SuccessRate.of(trial.control).to_dict(),
+            "perturbed": SuccessRate.of(trial.perturbed).to_dict(),
+            "expert": SuccessRate.of(trial.expert).to_dict() if trial.expert else None,
             "drop": self.pair.to_dict(),
         }
 
 
-def drops(arms: list[Arm]) -> list[Drop]:
-    """The drop of every arm, corrected for their number: policy by policy, the most harmful axis first.
+def drops(trials: list[PerturbedTrial]) -> list[SuccessDrop]:
+    """The drop of every trial, corrected for their number: policy by policy, the most harmful axis first.
 
     Raises:
-        ValueError: an arm twice, or one whose seeds are not those of its control.
+        ValueError: a trial twice, or one whose seeds are not those of its control.
     """
-    for arm in arms:
-        if sum((a.policy, a.name) == (arm.policy, arm.name) for a in arms) > 1:
+    for trial in trials:
+        if sum((a.policy, a.name) == (trial.policy, trial.name) for a in trials) > 1:
             raise ValueError(
-                f"two evaluations are called {arm.policy!r} ({arm.name}); give every policy a name of its own"
+                f"two evaluations are called {trial.policy!r} ({trial.name}); give every policy a name of its "
+                "own"
             )
-    tables = [paired_table(arm.control, arm.perturbed) for arm in arms]
+    tables = [paired_table(trial.control, trial.perturbed) for trial in trials]
     corrected = holm([table.p_value for table in tables])
     found = [
-        Drop(arm, Pair("control", arm.name, table, p, len(arms)))
-        for arm, table, p in zip(arms, tables, corrected, strict=True)
+        SuccessDrop(trial, PairwiseComparison("control", trial.name, table, p, len(trials)))
+        for trial, table, p in zip(trials, tables, corrected, strict=True)
     ]
-    policies = list(dict.fromkeys(arm.policy for arm in arms))
+    policies = list(dict.fromkeys(trial.policy for trial in trials))
 
-    def harm(drop: Drop) -> float:
+    def harm(drop: SuccessDrop) -> float:
         same = [
-            d.pair.points for d in found if (d.arm.policy, d.arm.axis) == (drop.arm.policy, drop.arm.axis)
+            d.pair.points
+            for d in found
+            if (d.trial.policy, d.trial.axis) == (drop.trial.policy, drop.trial.axis)
         ]
         return max(same)
 
-    return sorted(found, key=lambda d: (policies.index(d.arm.policy), -harm(d), d.arm.axis, d.arm.level))
+    return sorted(
+        found, key=lambda d: (policies.index(d.trial.policy), -harm(d), d.trial.axis, d.trial.level)
+    )
 
 
-def rows(found: list[Drop]) -> list[list[str]]:
+def rows(found: list[SuccessDrop]) -> list[list[str]]:
     """A heading and a row for each drop."""
     head = ["policy", "axis", "level", "control", "perturbed", "drop", "95 % interval", "p (Holm)", "expert"]
     return [
         head,
         *(
             [
-                drop.arm.policy,
-                drop.arm.axis,
-                drop.arm.level,
-                Cell.of(drop.arm.control).counts,
-                Cell.of(drop.arm.perturbed).counts,
+                drop.trial.policy,
+                drop.trial.axis,
+                drop.trial.level,
+                SuccessRate.of(drop.trial.control).counts,
+                SuccessRate.of(drop.trial.perturbed).counts,
                 str(round(drop.pair.points)),
                 drop.interval,
                 p_value(drop.pair.p_holm).removeprefix("p").removeprefix("="),
-                Cell.of(drop.arm.expert).counts if drop.arm.expert else "-",
+                SuccessRate.of(drop.trial.expert).counts if drop.trial.expert else "-",
             ]
             for drop in found
         ),
     ]
 
 
-def table(found: list[Drop]) -> str:
+def table(found: list[SuccessDrop]) -> str:
     """Plain text for a terminal."""
     return aligned(rows(found), left=2)
 
 
-def verdicts(found: list[Drop]) -> list[str]:
+def verdicts(found: list[SuccessDrop]) -> list[str]:
     """What the drops of each policy show, and where the episodes themselves may be at fault."""
     sentences = []
-    for policy in dict.fromkeys(drop.arm.policy for drop in found):
-        mine = [drop for drop in found if drop.arm.policy == policy]
+    for policy in dict.fromkeys(drop.trial.policy for drop in found):
+        mine = [drop for drop in found if drop.trial.policy == policy]
         real, unclear = [d for d in mine if d.pair.real], [d for d in mine if not d.pair.real]
         for sign, says in ((1, "less"), (-1, "more")):
-            named = [f"{d.arm.name} ({points(d.pair.points)})" for d in real if sign * d.pair.points > 0]
+            named = [f"{d.trial.name} ({points(d.pair.points)})" for d in real if sign * d.pair.points > 0]
             if named:
                 sentences.append(f"{policy} succeeds {says} often under {', '.join(named)}.")
         if unclear:
@@ -159,12 +164,12 @@ def verdicts(found: list[Drop]) -> list[str]:
                 if finds < 100
                 else "hardly any drop would have been found"
             )
-            named = ", ".join(d.arm.name for d in unclear)
+            named = ", ".join(d.trial.name for d in unclear)
             sentences.append(
                 f"{policy}: no difference established under {named}; "
                 f"at n={unclear[0].pair.table.n} {resolution}."
             )
-    judged = {drop.arm.name: Cell.of(drop.arm.expert) for drop in found if drop.arm.expert}
+    judged = {drop.trial.name: SuccessRate.of(drop.trial.expert) for drop in found if drop.trial.expert}
     hard = [f"{name} ({cell.counts})" for name, cell in judged.items() if cell.rate < SOLVABLE]
     if hard:
         sentences.append(

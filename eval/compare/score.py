@@ -9,7 +9,7 @@ from ..stats.paired import wilson
 
 
 @dataclass(frozen=True)
-class Cell:
+class SuccessRate:
     """One policy under one condition."""
 
     result: EvalResult
@@ -18,11 +18,11 @@ class Cell:
     way: the lower end counts it as a failure, the upper end as a success."""
 
     @staticmethod
-    def of(result: EvalResult) -> "Cell":
+    def of(result: EvalResult) -> "SuccessRate":
         """The cell of `result`."""
         n = len(result.episodes)
         low, high = wilson(result.successes, n)[0], wilson(result.successes + result.errors, n)[1]
-        return Cell(result, (low, high))
+        return SuccessRate(result, (low, high))
 
     @property
     def episodes(self) -> int:

@@ -2,8 +2,8 @@
 
 from ...envs.seeds import TEST
 from ..result import CONDITIONS, EXPERT, EvalResult
-from ..stats.pairwise import Pair
-from .score import Cell
+from ..stats.pairwise import PairwiseComparison
+from .score import SuccessRate
 
 _CONTROLS = {
     "swapped_instruction": "told to take another object, a policy still does the original task in",
@@ -17,7 +17,7 @@ HOLDS = (
 )
 
 
-def summary(policies: list[str], pairs: list[Pair]) -> str:
+def summary(policies: list[str], pairs: list[PairwiseComparison]) -> str:
     """Where the policies stand to the one that succeeds most often, which comes first in `policies`.
 
     Empty with less than two policies.
@@ -40,7 +40,7 @@ def summary(policies: list[str], pairs: list[Pair]) -> str:
     return " ".join(parts)
 
 
-def of_pair(pair: Pair) -> str:
+def of_pair(pair: PairwiseComparison) -> str:
     """Whether the two differ, and if not, what could have been seen."""
     n = pair.table.n
     if n == 0:
@@ -58,7 +58,7 @@ def of_pair(pair: Pair) -> str:
     return f"{pair.first} and {pair.second}: not distinguishable at n={n}: {evidence}; {resolution}."
 
 
-def of_controls(cells: list[Cell]) -> list[str]:
+def of_controls(cells: list[SuccessRate]) -> list[str]:
     """One sentence for each control that was run."""
     sentences = []
     for condition in CONDITIONS:
@@ -73,7 +73,7 @@ def of_controls(cells: list[Cell]) -> list[str]:
     return sentences
 
 
-def cautions(cells: list[Cell]) -> list[str]:
+def cautions(cells: list[SuccessRate]) -> list[str]:
     """Episodes that raised, and what a fair comparison holds fixed and these results do not."""
     errors = [
         f"Caution: {cell.result.errors} of {cell.episodes} episodes of {cell.result.policy} "

@@ -38,6 +38,6 @@ def _pooled(comparisons: list[Comparison], name: str) -> str:
     successes, episodes = sum(c.result.successes for c in cells), sum(c.episodes for c in cells)
     if not episodes:
         return "-"
-    errors = sum(c.result.errors for c in cells)  # could have gone either way, see `Cell.interval`
+    errors = sum(c.result.errors for c in cells)  # could have gone either way, see `SuccessRate.interval`
     low, high = wilson(successes, episodes)[0], wilson(successes + errors, episodes)[1]
     return f"{successes}/{episodes} [{100 * low:.1f}, {100 * high:.1f}] %"

@@ -8,7 +8,7 @@ from typing import Any
 from ..atomic import write_whole
 from ..compare.comparison import Comparison
 from ..result import EXPERT
-from ..training_record import Training, cautions
+from ..training_record import TrainingRecord, cautions
 from ..video.clips import Clip
 from . import comparison_sections as sections
 from .html import document, element
@@ -20,7 +20,7 @@ LIMIT = 8_000_000
 def write_report(
     folder: Path,
     comparison: Comparison,
-    trainings: dict[str, Training] | None = None,
+    trainings: dict[str, TrainingRecord] | None = None,
     clips: list[Clip] | None = None,
 ) -> Path:
     """Writes report.html, report.md and report.json into `folder`, each whole or not at all.
@@ -40,7 +40,7 @@ def write_report(
     return folder / "report.html"
 
 
-def to_dict(comparison: Comparison, trainings: dict[str, Training]) -> dict[str, Any]:
+def to_dict(comparison: Comparison, trainings: dict[str, TrainingRecord]) -> dict[str, Any]:
     """`Comparison.to_dict` with each policy's training and the settings of the evaluation."""
     numbers = comparison.to_dict()
     for name, policy in numbers["policies"].items():
@@ -48,7 +48,7 @@ def to_dict(comparison: Comparison, trainings: dict[str, Training]) -> dict[str,
     return numbers
 
 
-def page(comparison: Comparison, trainings: dict[str, Training], clips: list[Clip]) -> str:
+def page(comparison: Comparison, trainings: dict[str, TrainingRecord], clips: list[Clip]) -> str:
     """The page, with as many of the first `clips` as keep it below LIMIT."""
     shown = fitting(clips)
     title = _title(comparison)
@@ -92,7 +92,7 @@ def _lead(comparison: Comparison) -> str:
     )
 
 
-def markdown(comparison: Comparison, trainings: dict[str, Training]) -> str:
+def markdown(comparison: Comparison, trainings: dict[str, TrainingRecord]) -> str:
     """The table and the verdicts."""
     costs = [
         f"- {name}: {t.demonstrations} demonstrations, {t.updates} updates, "

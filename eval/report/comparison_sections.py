@@ -5,17 +5,17 @@ import math
 
 from ..compare import statements
 from ..compare.comparison import Comparison
-from ..compare.score import Cell
+from ..compare.score import SuccessRate
 from ..compare.statements import p_value, points
 from ..result import CONDITIONS, EXPERT, TITLES
 from ..stats.pairwise import ALPHA
-from ..training_record import Training, cautions
+from ..training_record import TrainingRecord, cautions
 from ..video.clips import APART, SPEED, Clip
 from .html import Content, Markup, element, figure, section, table, video
 from .svg import curves_plot, stages_plot, success_plot, tradeoff_plot
 
 
-def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
+def headline(comparison: Comparison, trainings: dict[str, TrainingRecord]) -> Markup:
     """The table, what it means, and the plot of all rates."""
     rows = [_row(comparison, name, trainings) for name in comparison.names]
     head = [
@@ -68,7 +68,7 @@ def headline(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
     )
 
 
-def _row(comparison: Comparison, name: str, trainings: dict[str, Training]) -> list[Content]:
+def _row(comparison: Comparison, name: str, trainings: dict[str, TrainingRecord]) -> list[Content]:
     cells = [comparison.cell(name, condition) for condition in CONDITIONS]
     result = comparison.representative(name)
     timed = math.isfinite(result.chunk_ms_p50)
@@ -87,7 +87,7 @@ def _row(comparison: Comparison, name: str, trainings: dict[str, Training]) -> l
     ]
 
 
-def _rate(cell: Cell | None) -> Content:
+def _rate(cell: SuccessRate | None) -> Content:
     return _two_lines(cell.counts, cell.percent) if cell else "–"
 
 
@@ -120,7 +120,7 @@ def differences(comparison: Comparison) -> Markup:
     return section("Pairwise differences", table(["", *names[1:]], rows, note), sentences)
 
 
-def learning(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
+def learning(comparison: Comparison, trainings: dict[str, TrainingRecord]) -> Markup:
     """Loss over updates, and success against what the training took."""
     figures = []
     curves = curves_plot(comparison, {name: training.rows for name, training in trainings.items()})
@@ -138,7 +138,7 @@ def learning(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
     if seconds:
         plot = tradeoff_plot(comparison, seconds, "training [CPU seconds]", "training")
         figures.append(figure(plot, "Success against the CPU time of the training, all threads together."))
-    return section("Training", element("div", figures, class_="figures")) if figures else Markup()
+    return section("TrainingRecord", element("div", figures, class_="figures")) if figures else Markup()
 
 
 def controls(comparison: Comparison) -> Markup:
@@ -214,7 +214,7 @@ def limits(comparison: Comparison) -> Markup:
     return section("What these numbers cannot tell", element("ul", [element("li", item) for item in items]))
 
 
-def protocol(comparison: Comparison, trainings: dict[str, Training]) -> Markup:
+def protocol(comparison: Comparison, trainings: dict[str, TrainingRecord]) -> Markup:
     """Everything that is needed to repeat it."""
     runs = [
         [

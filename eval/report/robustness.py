@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ..atomic import write_whole
-from ..compare.robustness import Drop, rows, table, verdicts
+from ..compare.robustness import SuccessDrop, rows, table, verdicts
 from ..stats.pairwise import ALPHA
 from .html import Markup, document, element, figure, section
 from .html import table as html_table
@@ -29,7 +29,7 @@ COMBINATIONS = (
 )
 
 
-def write_robustness(folder: Path, found: list[Drop], protocol: dict[str, Any]) -> Path:
+def write_robustness(folder: Path, found: list[SuccessDrop], protocol: dict[str, Any]) -> Path:
     """Writes robustness.json, .md and .html into `folder`, each whole or not at all; returns the page's path.
 
     Args:
@@ -46,7 +46,7 @@ def write_robustness(folder: Path, found: list[Drop], protocol: dict[str, Any]) 
     return folder / "robustness.html"
 
 
-def page(found: list[Drop], protocol: dict[str, Any]) -> str:
+def page(found: list[SuccessDrop], protocol: dict[str, Any]) -> str:
     """A self-contained HTML page."""
     title = _title(found)
     head, *body = rows(found)
@@ -58,7 +58,7 @@ def page(found: list[Drop], protocol: dict[str, Any]) -> str:
         figure(_plot(policy, i, found), f"{policy}: points lost to each perturbation, with 95 % interval.")
         for i, policy in enumerate(_policies(found))
     ]
-    limits = [*LIMITS, *([COMBINATIONS] if any(d.arm.axis == "combinations" for d in found) else [])]
+    limits = [*LIMITS, *([COMBINATIONS] if any(d.trial.axis == "combinations" for d in found) else [])]
     facts = [[name, str(value)] for name, value in protocol.items()]
     return document(
         title,
@@ -72,22 +72,22 @@ def page(found: list[Drop], protocol: dict[str, Any]) -> str:
     )
 
 
-def _policies(found: list[Drop]) -> list[str]:
-    return list(dict.fromkeys(drop.arm.policy for drop in found))
+def _policies(found: list[SuccessDrop]) -> list[str]:
+    return list(dict.fromkeys(drop.trial.policy for drop in found))
 
 
-def _title(found: list[Drop]) -> str:
-    return f"Robustness of {', '.join(_policies(found))} on “{found[0].arm.perturbed.task}”"
+def _title(found: list[SuccessDrop]) -> str:
+    return f"Robustness of {', '.join(_policies(found))} on “{found[0].trial.perturbed.task}”"
 
 
-def _lead(found: list[Drop]) -> str:
+def _lead(found: list[SuccessDrop]) -> str:
     return (
-        f"{len(found[0].arm.perturbed.episodes)} simulated episodes per arm. A perturbed episode differs "
+        f"{len(found[0].trial.perturbed.episodes)} simulated episodes per arm. A perturbed episode differs "
         "from the control episode of the same seed in one factor alone, so the two are paired."
     )
 
 
-def _note(found: list[Drop]) -> str:
+def _note(found: list[SuccessDrop]) -> str:
     return (
         "Drop: success of the control minus that of the perturbed episodes, in points of 100, with an "
         "interval (Newcombe, paired) and the p-value of McNemar's exact test (Holm). Both are corrected for "
@@ -96,21 +96,21 @@ def _note(found: list[Drop]) -> str:
     )
 
 
-def _plot(policy: str, number: int, found: list[Drop]) -> Markup:
-    mine = [drop for drop in found if drop.arm.policy == policy]
-    axes = list(dict.fromkeys(drop.arm.axis for drop in mine))
-    levels = sorted({drop.arm.level for drop in mine if drop.arm.level.isdigit()})
+def _plot(policy: str, number: int, found: list[SuccessDrop]) -> Markup:
+    mine = [drop for drop in found if drop.trial.policy == policy]
+    axes = list(dict.fromkeys(drop.trial.axis for drop in mine))
+    levels = sorted({drop.trial.level for drop in mine if drop.trial.level.isdigit()})
 
     def draw(ax: Axes) -> None:
         for drop in mine:
-            among = [other for other in mine if other.arm.axis == drop.arm.axis]
-            y = axes.index(drop.arm.axis) + 0.7 * ((among.index(drop) + 0.5) / len(among) - 0.5)
-            marker = MARKERS[levels.index(drop.arm.level)] if drop.arm.level in levels else "P"
+            among = [other for other in mine if other.trial.axis == drop.trial.axis]
+            y = axes.index(drop.trial.axis) + 0.7 * ((among.index(drop) + 0.5) / len(among) - 0.5)
+            marker = MARKERS[levels.index(drop.trial.level)] if drop.trial.level in levels else "P"
             ax.plot(drop.pair.interval, [y, y], "-", color=INK, linewidth=1.6, solid_capstyle="butt")
             face = INK if drop.pair.real else PAPER
             ax.plot([drop.pair.points], [y], marker, color=INK, markersize=5.5, markerfacecolor=face)
         ax.axvline(0, color=INK, linewidth=0.8)
-        labels = [drop.arm.name for drop in mine] if len(axes) == len(mine) else axes
+        labels = [drop.trial.name for drop in mine] if len(axes) == len(mine) else axes
         ax.set_yticks(range(len(axes)), [label.replace("_", " ") for label in labels])
         ax.set_ylim(len(axes) - 0.5, -0.5)
         ends = [end for drop in found for end in drop.pair.interval]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..compare.stages import endings
 from ..palette import PALETTE
-from ..study.factors import Axis, Scale, axes, lines, panels, scale
+from ..study.factors import Factor, NumericFactor, axes, lines, panels, scale
 from ..study.summary import JUDGED, Row, Summary
 from .html import Content, Markup, element, figure, section
 from .study_heatmap import heat_map
@@ -40,7 +40,7 @@ def picture(summary: Summary) -> Markup:
     return forest("picture", summary.ranking(summary.judged[0]))
 
 
-def along(summary: Summary, of: Scale, number: int) -> list[Content]:
+def along(summary: Summary, of: NumericFactor, number: int) -> list[Content]:
     """Plots of success along one axis, the `number`-th of the page."""
     others, split = _split(summary.rows, of, [axis for axis in axes(summary) if axis != of.axis])
     plots: list[Content] = []
@@ -51,9 +51,11 @@ def along(summary: Summary, of: Scale, number: int) -> list[Content]:
     return plots
 
 
-def _split(rows: Sequence[Row], along: Scale, others: list[Axis]) -> tuple[list[Axis], list[Axis]]:
+def _split(
+    rows: Sequence[Row], along: NumericFactor, others: list[Factor]
+) -> tuple[list[Factor], list[Factor]]:
     """Axes that tell the lines of one plot apart, and those that go into different plots."""
-    split: list[Axis] = []
+    split: list[Factor] = []
     while len(others) > 1 and len(lines(rows, along, others)) > LINES:
         others, split = others[:-1], [others[-1], *split]
     return others, split
@@ -145,5 +147,5 @@ def latency(summary: Summary) -> Markup:
     return Markup()
 
 
-def _title(axis: Axis) -> str:
+def _title(axis: Factor) -> str:
     return "ways of judging" if axis.name == JUDGED else axis.name

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from ..palette import PALETTE
-from ..study.factors import Axis, level, scale
+from ..study.factors import Factor, level, scale
 from ..study.summary import Row
 from .html import Markup
 from .study_plots import wrapped
@@ -18,7 +18,7 @@ _DARK = 0.8
 """Above this rate the shade is so dark that its number is printed in the colour of the paper."""
 
 
-def heat_map(name: str, rows: Sequence[Row], down: Axis, across: Axis) -> Markup:
+def heat_map(name: str, rows: Sequence[Row], down: Factor, across: Factor) -> Markup:
     """Success of rows that differ along two axes; a cell that was not run stays empty.
 
     Shades go from 0 to 100 % in all maps alike. The opacity, not the hue, carries the rate.
@@ -60,12 +60,12 @@ def heat_map(name: str, rows: Sequence[Row], down: Axis, across: Axis) -> Markup
     return svg(name, draw, 0.46 * len(lines) + 0.8, f"Success over {down.name} and {across.name}")
 
 
-def _needs(axis: Axis) -> int:
+def _needs(axis: Factor) -> int:
     """Characters that the levels take beside each other, each broken into lines of one word."""
     return len(axis.levels) * max(len(word) for name in axis.levels for word in name.split())
 
 
-def _ordered(axis: Axis) -> list[str]:
+def _ordered(axis: Factor) -> list[str]:
     """Levels by what they say before their number, and by that; without one as they occur."""
     along = scale(axis)
     if along is None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from ..palette import styles
-from ..study.factors import Line, Scale
+from ..study.factors import NumericFactor, Series
 from ..study.summary import Row
 from ..study.thresholds import TARGET
 from .html import Markup
@@ -44,7 +44,7 @@ def forest(name: str, rows: Sequence[Row]) -> Markup:
     return svg(name, draw, 0.17 * deep + 0.1 * len(rows) + 0.8, "Success of every cell")
 
 
-def lines_plot(name: str, lines: Sequence[Line], along: Scale) -> Markup:
+def lines_plot(name: str, lines: Sequence[Series], along: NumericFactor) -> Markup:
     """Success with intervals along an axis; every line is named at its end."""
     look = styles([line.name for line in lines])
     ticks = sorted({x for line in lines for x in line.xs})

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from ..compare.comparison import Comparison
-from ..compare.score import Cell
+from ..compare.score import SuccessRate
 from ..compare.stages import count_endings
 from ..palette import PALETTE, styles
 from ..result import CONDITIONS, TITLES, Condition
@@ -99,7 +99,7 @@ def success_plot(comparison: Comparison) -> Markup:
     return svg("success", draw, 0.6 * len(names) + 1.2, "Success of every policy under every condition")
 
 
-def _point(ax: Axes, cell: Cell, y: float, color: str, marker: str, fill: str) -> None:
+def _point(ax: Axes, cell: SuccessRate, y: float, color: str, marker: str, fill: str) -> None:
     low, high = (100 * end for end in cell.interval)
     ax.plot([low, high], [y, y], "-", color=color, linewidth=2, solid_capstyle="butt")
     if math.isfinite(cell.rate):

@@ -1,4 +1,4 @@
-"""Tally: counts finished episodes, shows how it goes, and makes the result of them."""
+"""EpisodeCollector: counts finished episodes, shows how it goes, and makes the result of them."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from .latency import Latency
 PACKAGES = ("vlasandbox", "mujoco", "numpy", "torch", "transformers")
 
 
-class Tally:
+class EpisodeCollector:
     """Episodes of one evaluation as they come in, with a clock and a progress bar; use as a context."""
 
     def __init__(self, name: str, condition: Condition, total: int, progress: bool) -> None:
@@ -33,7 +33,7 @@ class Tally:
         self._wall = 0.0
         self._lock = threading.Lock()
 
-    def __enter__(self) -> "Tally":
+    def __enter__(self) -> "EpisodeCollector":
         return self
 
     def __exit__(self, *_: object) -> None:

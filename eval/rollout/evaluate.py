@@ -31,12 +31,12 @@ from ...envs.registry import check_name
 from ...policies.execution import Execution, Executor
 from ...policies.policy import Policy
 from ..result import EXPERT, Condition, EvalResult, weights_of
-from .collector import Tally
-from .inference import LANES, THREADS, Batch, inference_mode, observation_of
+from .collector import EpisodeCollector
+from .inference import LANES, THREADS, BatchedPolicy, inference_mode, observation_of
 from .latency import Latency, measure
-from .worker import Job, Turn
-from .worker_pool import in_threads, players_of, usable_cores
-from .worker_process import Player
+from .worker import Job, LaneUpdate
+from .worker_pool import in_threads, usable_cores, worker_processes
+from .worker_process import WorkerProcess
 
 
 def evaluate(
@@ -85,11 +85,11 @@ def evaluate(
         job = replace(job, env={"cameras": (), **(variation or {})})
         jobs = [replace(job, lanes={0: list(seeds[worker::workers])}) for worker in range(workers)]
         with (
-            Tally(name or EXPERT, condition, len(seeds), progress) as tally,
-            players_of(jobs) as (players, spec),
+            EpisodeCollector(name or EXPERT, condition, len(seeds), progress) as collector,
+            worker_processes(jobs) as (processes, spec),
         ):
-            in_threads([partial(_watch, player, tally) for player in players], players)
-        return tally.result(task, seeds, spec, Execution(1))
+            in_threads([partial(_watch, process, collector) for process in processes], processes)
+        return collector.result(task, seeds, spec, Execution(1))
 
     if sampling and isinstance(policy, Policy):
         raise ValueError(f"sampling {sampling!r} is for a policy's folder: load this one with it instead")
@@ -111,23 +111,28 @@ def evaluate(
     jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
     with (
-        Tally(label, condition, len(seeds), progress) as tally,
-        players_of(jobs) as (players, spec),
+        EpisodeCollector(label, condition, len(seeds), progress) as collector,
+        worker_processes(jobs) as (processes, spec),
         inference_mode(asked),
         asked.trunk.language.room_for(_sentences(task, **(variation or {}))),
     ):
         asked.check_env(spec)
-        first = [player.receive() for player in players]
-        with tally.paused():
+        first = [process.receive() for process in processes]
+        with collector.paused():
             latency = _latency(asked, first) if condition == "test" else None
         games = [
             partial(
-                _play, player, turns, Batch(asked, condition == "blank_image", execution), execution, tally
+                _play,
+                process,
+                updates,
+                BatchedPolicy(asked, condition == "blank_image", execution),
+                execution,
+                collector,
             )
-            for player, turns in zip(players, first, strict=True)
+            for process, updates in zip(processes, first, strict=True)
         ]
-        in_threads(games, players)
-    return tally.result(
+        in_threads(games, processes)
+    return collector.result(
         task,
         seeds,
         spec,
@@ -162,44 +167,51 @@ def split(seeds: Sequence[int], workers: int) -> list[dict[int, list[int]]]:
     return [share for share in shares if share]
 
 
-def _play(player: Player, turns: dict[int, Turn], batch: Batch, execution: Execution, tally: Tally) -> None:
-    """Asks the policy and acts until all episodes of `player` are over."""
+def _play(
+    process: WorkerProcess,
+    updates: dict[int, LaneUpdate],
+    batch: BatchedPolicy,
+    execution: Execution,
+    collector: EpisodeCollector,
+) -> None:
+    """Asks the policy and acts until all episodes of `process` are over."""
     chunks: dict[int, list[tuple[int, np.ndarray]]] = {}
     executors: dict[int, Executor] = {}
     torch.set_num_threads(THREADS)  # each thread of a process has its own number
     while True:
-        finished = [episode for turn in turns.values() for episode in turn.finished]
+        finished = [episode for update in updates.values() for episode in update.finished]
         for episode in finished:
             episode.chunks = chunks.pop(episode.seed, [])
             executors.pop(episode.seed, None)
-        tally.add(finished)
-        waiting = {lane: turn.sight for lane, turn in turns.items() if turn.sight is not None}
+        collector.add(finished)
+        waiting = {lane: seen for lane, update in updates.items() if (seen := update.observation) is not None}
         if not waiting:
             return
         kept = {lane: executors[s.seed].left() for lane, s in waiting.items() if s.seed in executors}
         left = {lane: chunk for lane, chunk in kept.items() if chunk is not None}
         answers = batch.chunks(waiting, left)
         blocks = {}
-        for lane, sight in waiting.items():
-            chunks.setdefault(sight.seed, []).append((sight.step, answers[lane]))
-            blocks[lane] = executors.setdefault(sight.seed, execution.start()).block(answers[lane])
-        player.send(blocks)
-        turns = player.receive()
+        for lane, observation in waiting.items():
+            chunks.setdefault(observation.seed, []).append((observation.step, answers[lane]))
+            blocks[lane] = executors.setdefault(observation.seed, execution.start()).block(answers[lane])
+        process.send(blocks)
+        updates = process.receive()
 
 
-def _watch(player: Player, tally: Tally) -> None:
+def _watch(process: WorkerProcess, collector: EpisodeCollector) -> None:
     """Lets the expert play."""
-    while not player.complete:
-        for turn in player.receive().values():
-            tally.add(turn.finished)
+    while not process.complete:
+        for update in process.receive().values():
+            collector.add(update.finished)
 
 
-def _latency(policy: Policy, first: list[dict[int, Turn]]) -> Latency | None:
+def _latency(policy: Policy, first: list[dict[int, LaneUpdate]]) -> Latency | None:
     """Measured while all processes wait for their first actions; None if no episode could be started."""
-    sights = [turn.sight for turns in first for turn in turns.values() if turn.sight is not None]
-    if not sights:
+    updates = [update for process in first for update in process.values()]
+    observations = [update.observation for update in updates if update.observation is not None]
+    if not observations:
         return None
-    return measure(policy, [observation_of(sight) for sight in sights])
+    return measure(policy, [observation_of(observation) for observation in observations])
 
 
 def _shortened(seeds: Sequence[int]) -> str:

@@ -1,4 +1,4 @@
-"""Batch: the policy's answers for some lanes, always computed on the same number of rows."""
+"""BatchedPolicy: the policy's answers for some lanes, always computed on the same number of rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from ...policies.execution import Execution
 from ...policies.policy import Policy
 from ...policies.realtime import overlap_weights
 from ...policies.types import Observation
-from .worker import Sight
+from .worker import LaneObservation
 
 LANES = 16
 """Rows of every batch; the episode of seed s sits in row s % LANES."""
@@ -22,7 +22,7 @@ BLANK = 128
 """Grey level of a blank image: the middle of the range, which an encoder gets as 0."""
 
 
-class Batch:
+class BatchedPolicy:
     """LANES rows of observations and a noise generator for each. Not shared by threads; the policy may be."""
 
     def __init__(self, policy: Policy, blank: bool, execution: Execution | None = None) -> None:
@@ -39,27 +39,29 @@ class Batch:
         self._observation: Observation | None = None
 
     def chunks(
-        self, sights: dict[int, Sight], left: dict[int, Float32[np.ndarray, "k a"]] | None = None
+        self,
+        observations: dict[int, LaneObservation],
+        left: dict[int, Float32[np.ndarray, "k a"]] | None = None,
     ) -> dict[int, Float32[np.ndarray, "k a"]]:
-        """A chunk for each lane in `sights`. The other rows hold something old; their answers are dropped.
+        """A chunk for each lane in `observations`. Other rows hold something old; their answers are dropped.
 
         Args:
             left: what the last chunk has left, for lanes whose answer shall go on from it.
         """
         if self._observation is None:
-            self._observation = observation_of(next(iter(sights.values())), LANES, self._blank)
+            self._observation = observation_of(next(iter(observations.values())), LANES, self._blank)
         observation = self._observation
-        for row, sight in sights.items():
+        for row, seen in observations.items():
             if not self._blank:
-                observation.images[row] = torch.from_numpy(sight.images)
-            observation.state[row] = torch.from_numpy(sight.state)
-            observation.instruction[row] = sight.instruction
-            if self._seeds[row] != sight.seed:
-                self._seeds[row] = sight.seed
-                self._generators[row].manual_seed(sight.seed)
+                observation.images[row] = torch.from_numpy(seen.images)
+            observation.state[row] = torch.from_numpy(seen.state)
+            observation.instruction[row] = seen.instruction
+            if self._seeds[row] != seen.seed:
+                self._seeds[row] = seen.seed
+                self._generators[row].manual_seed(seen.seed)
         held = self._held(left or {}) if self._execution.guided else ()
         chunks = self._policy.act(observation, self._generators, *held).float().cpu().numpy()
-        return {row: chunks[row].copy() for row in sights}
+        return {row: chunks[row].copy() for row in observations}
 
     def _held(self, left: dict[int, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
         """What to go on from in each row, and how much it counts."""
@@ -71,11 +73,11 @@ class Batch:
         return previous, weights
 
 
-def observation_of(sight: Sight, rows: int = 1, blank: bool = False) -> Observation:
+def observation_of(seen: LaneObservation, rows: int = 1, blank: bool = False) -> Observation:
     """What a lane sees, in each of `rows` rows."""
-    images = torch.from_numpy(sight.images).expand(rows, *sight.images.shape).clone()
-    state = torch.from_numpy(sight.state).expand(rows, *sight.state.shape).clone()
-    return Observation(images.fill_(BLANK) if blank else images, state, [sight.instruction] * rows)
+    images = torch.from_numpy(seen.images).expand(rows, *seen.images.shape).clone()
+    state = torch.from_numpy(seen.state).expand(rows, *seen.state.shape).clone()
+    return Observation(images.fill_(BLANK) if blank else images, state, [seen.instruction] * rows)
 
 
 @contextmanager

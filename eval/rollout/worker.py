@@ -1,10 +1,11 @@
 """Environment process of an evaluation: plays the episodes of some lanes, without torch.
 
-Started by `player.py` as a program of its own, not through multiprocessing, which would import the caller's
-main module into every worker, and with it torch. It talks over its standard input, a socket. First comes a
-`Job`; it answers `Ready` or `Broken`, then with the first observation of every lane. From then on a message
-{lane: block of actions} is answered by {lane: Turn}. The expert needs no actions: its worker plays on and
-tells of every episode. When the other end is closed, the worker ends; when its process is gone, at once.
+Started by `worker_process.py` as a program of its own, not through multiprocessing, which would import the
+caller's main module into every worker, and with it torch. It talks over its standard input, a socket. First
+comes a `Job`; it answers `Ready` or `WorkerFailure`, then with the first observation of every lane. From then
+on a message {lane: block of actions} is answered by {lane: LaneUpdate}. The expert needs no actions: its
+worker plays on and tells of every episode. When the other end is closed, the worker ends; when its process is
+gone, at once.
 """
 
 import os
@@ -47,7 +48,7 @@ class Job:
     lanes: dict[int, list[int]]
     """Seeds of each lane's episodes, in order."""
     history: int = 1
-    """Control steps of which a sight shows the images and the state, up to the present one."""
+    """Control steps of which an observation shows the images and the state, up to the present one."""
     wait: int = 0
     """Control steps for which the robot stands still before it does what it is sent the next time."""
 
@@ -61,7 +62,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Broken:
+class WorkerFailure:
     """The worker cannot work at all."""
 
     message: str
@@ -70,7 +71,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Sight:
+class LaneObservation:
     """What a lane sees while it waits for actions.
 
     With a history, axis `v` is (t v) and axis `s` is (t s), as in `policies.types.Observation`.
@@ -85,11 +86,11 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Turn:
+class LaneUpdate:
     """What happened in a lane."""
 
     finished: list[EpisodeResult] = field(default_factory=list)
-    sight: Sight | None = None
+    observation: LaneObservation | None = None
     """None when the lane has no episodes left."""
 
 
@@ -108,7 +109,7 @@ class Lane:
 
         return envs.make(self._job.task, **self._job.env)
 
-    def begin(self, finished: list[EpisodeResult]) -> Turn:
+    def begin(self, finished: list[EpisodeResult]) -> LaneUpdate:
         """Starts the next episode that can be started; reports those `finished` and those that cannot."""
         while self._seeds:
             self._seed, self._stage, self._info = self._seeds.popleft(), 0, {}
@@ -118,10 +119,10 @@ class Lane:
                 observation, info = self.env.reset(seed=self._seed, options=options)
                 self._seen.extend([observation] * self._job.history)
                 self._note(info)
-                return Turn(finished, self._sight())
+                return LaneUpdate(finished, self._observation())
             except Exception as error:
                 finished.append(self._crash(error))
-        return Turn(finished)
+        return LaneUpdate(finished)
 
     def act(self, block: Shaped[np.ndarray, "m a"] | None) -> EpisodeResult | None:
         """Executes `block`, or one action of the expert; gives the result if the episode ends."""
@@ -147,11 +148,11 @@ class Lane:
             return self._result("success" if success else "timeout" if truncated else "failure")
         return None
 
-    def advance(self, block: Shaped[np.ndarray, "m a"]) -> Turn:
+    def advance(self, block: Shaped[np.ndarray, "m a"]) -> LaneUpdate:
         """Waits, executes `block`, and goes on to the next episode if this one ends."""
         result = self.act(self._still()) if self._job.wait and self._actions else None
         result = result or self.act(block)
-        return Turn([], self._sight()) if result is None else self.begin([result])
+        return LaneUpdate([], self._observation()) if result is None else self.begin([result])
 
     def _still(self) -> Shaped[np.ndarray, "m a"]:
         """Actions that leave the newest command as it is."""
@@ -166,11 +167,11 @@ class Lane:
         self._info = info
         self._stage = max(self._stage, self.env.definition.stages.index(info["stage"]))
 
-    def _sight(self) -> Sight:
+    def _observation(self) -> LaneObservation:
         frames = [seen["pixels"][name] for seen in self._seen for name in self.env.cameras]
         images = np.stack(frames) if frames else np.empty((0, 0, 0, 3), np.uint8)
         state = np.concatenate([seen["agent_pos"] for seen in self._seen])
-        return Sight(self._seed, len(self._actions), images, state, self._seen[-1]["instruction"])
+        return LaneObservation(self._seed, len(self._actions), images, state, self._seen[-1]["instruction"])
 
     def _result(self, outcome: Outcome, error: str | None = None) -> EpisodeResult:
         return EpisodeResult(
@@ -220,7 +221,7 @@ def serve(connection: Connection, job: Job) -> None:
             mistake = isinstance(error, ValueError)
             # Our own errors (no rendering) say what to do; for any other the place matters.
             ours = type(error).__module__.startswith("vlasandbox.")
-            connection.send(Broken(str(error) if mistake or ours else traceback.format_exc(), mistake))
+            connection.send(WorkerFailure(str(error) if mistake or ours else traceback.format_exc(), mistake))
             return
         connection.send(Ready(first.spec_dict()))
         if job.expert:
@@ -236,15 +237,15 @@ def serve(connection: Connection, job: Job) -> None:
 
 def _play_expert(connection: Connection, lanes: dict[int, Lane]) -> None:
     for number, lane in lanes.items():
-        turn = lane.begin([])
-        while turn.sight is not None:
+        update = lane.begin([])
+        while update.observation is not None:
             result = None
             while result is None:
                 result = lane.act(None)
             # Told at once: should the next episode kill the process, this one is safe.
-            connection.send({number: Turn([*turn.finished, result])})
-            turn = lane.begin([])
-        connection.send({number: turn})
+            connection.send({number: LaneUpdate([*update.finished, result])})
+            update = lane.begin([])
+        connection.send({number: update})
 
 
 def main() -> None:

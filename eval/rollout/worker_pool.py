@@ -1,4 +1,4 @@
-"""Several players at once, each with a thread of this process, and their common end."""
+"""Several worker processes at once, each with a thread of this process, and their common end."""
 
 import os
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .worker import Job
-from .worker_process import Player, StoppedError
+from .worker_process import StoppedError, WorkerProcess
 
 
 def usable_cores() -> int:
@@ -17,22 +17,22 @@ def usable_cores() -> int:
 
 
 @contextmanager
-def players_of(jobs: list[Job]) -> Iterator[tuple[list[Player], dict[str, Any]]]:
-    """Running players and the specification of their environments; ends them, however the block ends."""
-    players: list[Player] = []
+def worker_processes(jobs: list[Job]) -> Iterator[tuple[list[WorkerProcess], dict[str, Any]]]:
+    """Running processes and the specification of their environments; ends them, however the block ends."""
+    processes: list[WorkerProcess] = []
     try:
         for job in jobs:
-            players.append(Player(job))
-        specs = [player.specification() for player in players]
-        yield players, specs[0]
+            processes.append(WorkerProcess(job))
+        specs = [process.specification() for process in processes]
+        yield processes, specs[0]
     finally:
-        for player in players:
-            player.stop()
-            player.close()
+        for process in processes:
+            process.stop()
+            process.close()
 
 
-def in_threads(bodies: Sequence[Callable[[], None]], players: list[Player]) -> None:
-    """Runs all bodies at once. If one fails, or Ctrl-C comes, stops the players and with them the others."""
+def in_threads(bodies: Sequence[Callable[[], None]], processes: list[WorkerProcess]) -> None:
+    """Runs all bodies at once. If one fails, or Ctrl-C comes, stops the processes, and so the others."""
     over = False
     with ThreadPoolExecutor(len(bodies)) as threads:
         # Ctrl-C may come while a thread is being started; the pool's own exit would then wait for ever.
@@ -42,7 +42,7 @@ def in_threads(bodies: Sequence[Callable[[], None]], players: list[Player]) -> N
             over = all(future.done() for future in futures)
         finally:
             if not over:
-                stoppers = [threading.Thread(target=player.stop) for player in players]
+                stoppers = [threading.Thread(target=process.stop) for process in processes]
                 for thread in stoppers:
                     thread.start()
                 for thread in stoppers:

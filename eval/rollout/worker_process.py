@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..result import EpisodeResult
-from .worker import ONE_THREAD, Broken, Job, Ready, Turn
+from .worker import ONE_THREAD, Job, LaneUpdate, Ready, WorkerFailure
 
 GRACE = 3.0
 """Time that a process gets to free its OpenGL context before it is killed [s]."""
@@ -32,7 +32,7 @@ class StoppedError(Exception):
     """The player was told to stop while somebody waited for it."""
 
 
-class Player:
+class WorkerProcess:
     """A process that plays the episodes of a job.
 
     If it dies, the episodes that it was playing are errors, and a new process plays the rest. It ends with
@@ -86,7 +86,7 @@ class Player:
             raise EvaluationError(
                 f"an environment process {self._how_it_died()} while starting; `vla doctor` says why"
             ) from None
-        if isinstance(message, Broken):
+        if isinstance(message, WorkerFailure):
             if message.mistake:
                 raise ValueError(message.message)
             raise EvaluationError(f"the environment cannot be made: {message.message}")
@@ -97,7 +97,7 @@ class Player:
         """Gives lanes that wait their actions."""
         self._send(blocks)
 
-    def receive(self) -> dict[int, Turn]:
+    def receive(self) -> dict[int, LaneUpdate]:
         """Waits for what happened next, in some lanes.
 
         Raises:
@@ -105,17 +105,17 @@ class Player:
             EvaluationError: one process after the other dies.
         """
         try:
-            turns = self._connection.recv()
+            updates = self._connection.recv()
         except (EOFError, ConnectionError):
             if self._stopped:
                 raise StoppedError from None
             return self._take_over()
-        for lane, turn in turns.items():
-            for episode in turn.finished:
+        for lane, update in updates.items():
+            for episode in update.finished:
                 seed = self._queues[lane].popleft()
                 assert seed == episode.seed, f"lane {lane} played {episode.seed} instead of {seed}"
                 self._deaths = 0
-        return turns
+        return updates
 
     def stop(self) -> None:
         """Ends the process, even while another thread waits in `receive`; kills a busy one after GRACE."""
@@ -136,8 +136,8 @@ class Player:
         self._connection.close()
         self._socket.close()
 
-    def _take_over(self) -> dict[int, Turn]:
-        """The dead process's current episodes as errors, and the first turns of one that plays the rest."""
+    def _take_over(self) -> dict[int, LaneUpdate]:
+        """The dead process's current episodes as errors, and the first updates of one that plays the rest."""
         how = self._how_it_died()
         self._deaths += 1
         if self._deaths > DEATHS:
@@ -145,15 +145,17 @@ class Player:
                 f"environment processes die without finishing an episode; the last one {how}"
             )
         error = f"the environment process {how}"
-        turns = {lane: Turn([_lost(seeds.popleft(), error)]) for lane, seeds in self._queues.items() if seeds}
+        updates = {
+            lane: LaneUpdate([_lost(seeds.popleft(), error)]) for lane, seeds in self._queues.items() if seeds
+        }
         rest = {lane: list(seeds) for lane, seeds in self._queues.items() if seeds}
         if rest:
             self.close()
             self._start(replace(self._job, lanes=rest))
             self.specification()
-            for lane, turn in self.receive().items():
-                turns[lane] = Turn(turns[lane].finished + turn.finished, turn.sight)
-        return turns
+            for lane, update in self.receive().items():
+                updates[lane] = LaneUpdate(updates[lane].finished + update.finished, update.observation)
+        return updates
 
     def _how_it_died(self) -> str:
         status = self._process.wait()

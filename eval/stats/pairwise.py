@@ -13,7 +13,7 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairwiseComparison:
     """Two policies on the same seeds."""
 
     first: str
@@ -75,7 +75,7 @@ class Pair:
         }
 
 
-def compare_pairs(results: list[EvalResult]) -> list[Pair]:
+def compare_pairs(results: list[EvalResult]) -> list[PairwiseComparison]:
     """Every pair of `results`, in their order.
 
     Raises:
@@ -85,7 +85,7 @@ def compare_pairs(results: list[EvalResult]) -> list[Pair]:
     tables = [paired_table(first, second) for first, second in found]
     corrected = holm([table.p_value for table in tables])
     return [
-        Pair(first.policy, second.policy, table, p, len(found))
+        PairwiseComparison(first.policy, second.policy, table, p, len(found))
         for (first, second), table, p in zip(found, tables, corrected, strict=True)
     ]
 

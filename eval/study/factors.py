@@ -28,7 +28,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Axis:
+class Factor:
     """What varies."""
 
     name: str
@@ -37,10 +37,10 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Scale:
+class NumericFactor:
     """An axis whose levels are numbers."""
 
-    axis: Axis
+    axis: Factor
     label: str
     """ "chunk", "control rate [Hz]", "execute"."""
     numbers: dict[str, float]
@@ -52,7 +52,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Line:
+class Series:
     """Rows that differ along one axis of numbers only, by increasing number."""
 
     name: str
@@ -60,11 +60,11 @@ class Line:
     rows: list[Row]
 
 
-def axes(summary: Summary) -> list[Axis]:
+def axes(summary: Summary) -> list[Factor]:
     """What varies in a study, the ways of judging last; a tuned axis is not compared and so none."""
     names = [name for name in summary.rows[0].levels if name != summary.tuned]
     found = [
-        Axis(name, list(dict.fromkeys(level(row, name) for row in summary.rows)))
+        Factor(name, list(dict.fromkeys(level(row, name) for row in summary.rows)))
         for name in dict.fromkeys([*names, JUDGED])
     ]
     return [axis for axis in found if len(axis.levels) > 1]
@@ -83,7 +83,7 @@ def number(text: str) -> Level | None:
     return Level(found["before"].strip(" =,:"), float(found["number"]), found["unit"].strip())
 
 
-def scale(axis: Axis) -> Scale | None:
+def scale(axis: Factor) -> NumericFactor | None:
     """The axis in numbers; None if not all of its levels say one in the same unit."""
     found = {name: number(name) for name in axis.levels}
     levels = {name: one for name, one in found.items() if one is not None}
@@ -95,7 +95,7 @@ def scale(axis: Axis) -> Scale | None:
     shared = _shared_ending([one.before.split() for one in levels.values()])
     unit = next(iter(levels.values())).unit
     label = " ".join(shared) or ("" if axis.name == JUDGED else axis.name)
-    return Scale(
+    return NumericFactor(
         axis,
         f"{label} [{unit}]" if label and unit else label or unit or "number",
         {name: one.number for name, one in levels.items()},
@@ -107,7 +107,7 @@ def scale(axis: Axis) -> Scale | None:
     )
 
 
-def lines(rows: Sequence[Row], along: Scale, others: Sequence[Axis]) -> list[Line]:
+def lines(rows: Sequence[Row], along: NumericFactor, others: Sequence[Factor]) -> list[Series]:
     """The rows in lines along one axis: one for each combination of the `others`, none of a single point."""
     found: dict[str, list[Row]] = {}
     for row in rows:
@@ -118,13 +118,13 @@ def lines(rows: Sequence[Row], along: Scale, others: Sequence[Axis]) -> list[Lin
         return along.numbers[level(row, along.axis.name)]
 
     return [
-        Line(name, [x(row) for row in group], group)
+        Series(name, [x(row) for row in group], group)
         for name, group in ((name, sorted(group, key=x)) for name, group in found.items())
         if len(group) > 1
     ]
 
 
-def panels(rows: Sequence[Row], split: Sequence[Axis]) -> list[tuple[str, list[Row]]]:
+def panels(rows: Sequence[Row], split: Sequence[Factor]) -> list[tuple[str, list[Row]]]:
     """Rows by their combination of levels of the axes `split`, named by it; "" without axes."""
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -132,7 +132,7 @@ def panels(rows: Sequence[Row], split: Sequence[Axis]) -> list[tuple[str, list[R
     return [(" · ".join(key), group) for key, group in found.items()]
 
 
-def _word(row: Row, axis: Axis) -> str:
+def _word(row: Row, axis: Factor) -> str:
     return in_words(axis.name, level(row, axis.name))
 
 

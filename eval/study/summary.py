@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ..compare.motion import Measures, mean_measures, measures
+from ..compare.motion import MotionMetrics, mean_measures, measures
 from ..compare.stages import count_endings
 from ..result import EvalResult
 from ..stats.pairwise import ALPHA, group_letters, holm
 from ..stats.random_effects import Dispersion, Estimate, dispersions, estimate
-from ..training_record import Training
+from ..training_record import TrainingRecord
 
 LETTERS = 6
 """Of one cell; groups that overlap more than that are not legible as letters, and places say enough."""
@@ -41,7 +41,7 @@ class StudyResult:
     judged: str
     """How it was judged."""
     result: EvalResult
-    training: Training | None = None
+    training: TrainingRecord | None = None
     """How it was trained, if that is known: for costs and learning curves."""
 
 
@@ -67,7 +67,7 @@ class Row:
     """Success of each training (rows) in each episode, 0.0 or 1.0."""
     results: list[EvalResult] = field(repr=False)
     """One of each training."""
-    trainings: list[Training] = field(repr=False)
+    trainings: list[TrainingRecord] = field(repr=False)
     """Those that are known."""
     group: str = ""
     """Rows judged alike that share a letter are not distinguishable; "" if it takes too many of them."""
@@ -90,7 +90,7 @@ class Row:
         return [episode.seed for episode in self.results[0].episodes]
 
     @cached_property
-    def measures(self) -> Measures:
+    def measures(self) -> MotionMetrics:
         """How its policies moved: means over the trainings, and all their episodes by mode."""
         return mean_measures([measures(result) for result in self.results])
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..compare.motion import Measures, measures
+from ..compare.motion import MotionMetrics, measures
 from ..compare.statements import HOLDS, execution
-from .factors import Scale
+from .factors import NumericFactor
 from .statements import interval
 from .summary import Row, Summary
 from .thresholds import TARGET, Crossing
@@ -66,7 +66,7 @@ def ranking(rows: Sequence[Row], tuned: str | None) -> Table:
     return Table(list(columns), [list(cells) for cells in zip(*columns.values(), strict=True)], note)
 
 
-def crossing_table(found: Sequence[Crossing], along: Scale) -> Table:
+def crossing_table(found: Sequence[Crossing], along: NumericFactor) -> Table:
     """Where each line crosses the target."""
     head = [f"{100 * TARGET:.0f} % at {along.label}", "crosses", "95 % interval"]
     known = any(one.cpu_minutes for one in found)
@@ -189,7 +189,7 @@ def _places(row: Row) -> str:
     return str(first) if first == last else f"{first}–{last}"
 
 
-def _moved(of: Measures) -> list[str]:
+def _moved(of: MotionMetrics) -> list[str]:
     numbers = (
         (of.time_to_success, ".2f"), (of.sparc, ".2f"), (of.jerk, ".1f"), (of.boundary_jump, ".2f"),
     )  # fmt: skip

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .factors import Line, Scale, axes, lines, scale
+from .factors import NumericFactor, Series, axes, lines, scale
 from .summary import Summary
 
 TARGET = 0.8
@@ -50,7 +50,7 @@ class Crossing:
         }
 
 
-def crossings(summary: Summary) -> list[tuple[Scale, list[Crossing]]]:
+def crossings(summary: Summary) -> list[tuple[NumericFactor, list[Crossing]]]:
     """For each axis of numbers where each of its lines crosses TARGET; axes without lines are left out."""
     found = axes(summary)
     scales = [along for axis in found if (along := scale(axis)) is not None]
@@ -65,7 +65,7 @@ def crossings(summary: Summary) -> list[tuple[Scale, list[Crossing]]]:
     ]
 
 
-def crossing(line: Line, *, logarithmic: bool) -> Crossing:
+def crossing(line: Series, *, logarithmic: bool) -> Crossing:
     """The first place at which `line` crosses TARGET."""
     means = [row.success.mean for row in line.rows]
     falls = means[0] >= TARGET

@@ -57,7 +57,7 @@ class ExpertPrefix(Prefix):
     """One per layer, or None if gradients are wanted."""
 
 
-class BesideTrunk(ActionNetwork):
+class JointAttention(ActionNetwork):
     """Base of networks whose layers are `SharedAttention`s."""
 
     rotary_rate: Tensor

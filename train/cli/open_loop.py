@@ -9,7 +9,7 @@ import tyro
 
 from ...eval.compare.motion import mean_known
 from ...eval.compare.text_table import aligned
-from ..evaluation import contestant
+from ..evaluation import eval_target
 
 POSITION = 70
 
@@ -32,7 +32,7 @@ class OpenLoop:
 def main(argv: list[str]) -> int:
     """`vla open-loop RUN DATA`."""
     args = tyro.cli(OpenLoop, args=argv, prog="vla open-loop")
-    folder = contestant(args.run).policy
+    folder = eval_target(args.run).policy
     if folder is None:
         raise ValueError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
     from ...policies.policy import Policy

@@ -8,12 +8,12 @@ from pathlib import Path
 from ...eval.result import Condition, EvalResult
 from ..config import TrainConfig
 from ..data.files import exclusive, read_json, write_json
-from ..evaluation import Contestant, Exam, judge, stored
+from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, load_cached
 from ..parallel import Job
 from ..recording.record import RecordConfig
 from .definition import Cell, Changes, apply, data_name
 from .held_out import held_out, measure
-from .manifest import check_code
+from .manifest import check_code_version
 
 SUMMARY = "summary.json"
 """File of a finished training."""
@@ -22,13 +22,13 @@ DIVERGED = "diverged.json"
 
 
 @dataclass(frozen=True)
-class Work:
+class CellRun:
     """What a study asks of one of its cells."""
 
     cell: Cell
     out: Path
     """Folder of the study."""
-    exams: Mapping[str, tuple[Exam, Condition]]
+    exams: Mapping[str, tuple[EvalConfig, Condition]]
     """Ways to judge it."""
 
     @property
@@ -54,9 +54,9 @@ class Work:
         return replace(train, data=replace(train.data, root=self.data), threads=1)
 
     @property
-    def contestant(self) -> Contestant:
+    def contestant(self) -> EvalTarget:
         """The policy to judge."""
-        return Contestant(self.cell.name, self.folder / "policy", self.folder / "eval")
+        return EvalTarget(self.cell.name, self.folder / "policy", self.folder / "eval")
 
     @property
     def trained(self) -> bool:
@@ -69,7 +69,7 @@ class Work:
         path = self.folder / DIVERGED
         return read_json(path)["update"] if path.exists() else None
 
-    def unjudged(self) -> list[Exam]:
+    def unjudged(self) -> list[EvalConfig]:
         """Exams that have no result yet."""
         return [exam for name, (exam, _) in self.exams.items() if self.result(name) is None]
 
@@ -79,7 +79,7 @@ class Work:
 
     def result(self, name: str) -> EvalResult | None:
         """The stored result of one way to judge it."""
-        return stored(self.contestant, *self.exams[name])
+        return load_cached(self.contestant, *self.exams[name])
 
     def data_fingerprint(self) -> str | None:
         """Of the demonstrations that it was trained on; None before it is trained."""
@@ -91,12 +91,12 @@ class Work:
         return Job(self.cell.name, self.folder, self.config.updates, functools.partial(do, self), gpu)
 
 
-def kept(works: Sequence[Work]) -> list[Work]:
+def kept(works: Sequence[CellRun]) -> list[CellRun]:
     """Those that did not diverge."""
     return [work for work in works if work.diverged is None]
 
 
-def exams(cell: Cell, judged: Mapping[str, Changes]) -> dict[str, tuple[Exam, Condition]]:
+def exams(cell: Cell, judged: Mapping[str, Changes]) -> dict[str, tuple[EvalConfig, Condition]]:
     """The ways in which a cell is judged; one in which its policy cannot be executed is left out.
 
     One process of environments each: with more, each inference would serve fewer of them (see
@@ -119,7 +119,7 @@ def exams(cell: Cell, judged: Mapping[str, Changes]) -> dict[str, tuple[Exam, Co
     return found
 
 
-def do(work: Work) -> None:
+def do(work: CellRun) -> None:
     """Trains and judges as far as it is not done yet; after an interruption it goes on from there.
 
     In between it measures the open-loop error. A training that diverges is noted, and nothing is judged.
@@ -128,7 +128,7 @@ def do(work: Work) -> None:
         ValueError: this machine has other code than the study, or does not see its folder.
         KeyboardInterrupt: interrupted; a checkpoint has been written.
     """
-    check_code(work.out)
+    check_code_version(work.out)
     from ..loop import NonFiniteLossError, train
 
     # A process of an earlier, killed study may still be at its last checkpoint.
@@ -141,4 +141,4 @@ def do(work: Work) -> None:
         return
     measure(work.folder, work.held_out.root)
     for exam, condition in work.exams.values():
-        judge(work.contestant, exam, condition, bar=False)
+        evaluate_cached(work.contestant, exam, condition, bar=False)

@@ -8,7 +8,7 @@ axis names is held fixed. Cells that need the same demonstrations share them.
             question="Does a longer chunk help?",
             base=pick_point("pick_flow"),
             axes={"chunk": {str(k): {"train.data.chunk": k} for k in (4, 8, 16)}},
-            judged={"test": {}, "blank images": {"condition": "blank_image"}},
+            evaluations={"test": {}, "blank images": {"condition": "blank_image"}},
         )
 """
 
@@ -17,7 +17,7 @@ import importlib.util
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import InitVar, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ...eval.result import CONDITIONS, Condition
 from ...policies.config_io import to_dict
 from .. import presets
 from ..config import TrainConfig
-from ..evaluation import Exam
+from ..evaluation import EvalConfig
 from ..recording.record import RecordConfig
 
 Changes = Mapping[str, Any]
@@ -40,7 +40,7 @@ class Point:
     record: RecordConfig
     """Demonstrations."""
     train: TrainConfig
-    exam: Exam
+    exam: EvalConfig
     condition: Condition = "test"
     """What the policy is told and shown: test, or a control."""
 
@@ -64,34 +64,50 @@ class Study:
     base: Point
     axes: Mapping[str, Mapping[str, Changes]]
     """Axis -> level -> what it changes."""
-    judged: Mapping[str, Changes] = field(default_factory=lambda: {"test": {}})
-    """Ways to judge each policy -> what they change of `exam` and `condition`."""
+    evaluations: Mapping[str, Changes] = field(default_factory=lambda: {"test": {}})
+    """Name of each evaluation of a policy -> what it changes of `exam` and `condition`."""
     seeds: int = 3
     """Trainings of each cell."""
-    tune: str | None = None
+    sweep: str | None = None
     """An axis that is not compared: each cell takes the level that does best on validation seeds with the
     first training seed; of several as good, the one listed first."""
     validation_episodes: int = 50
-    """For tuning."""
-    filmed: Sequence[Mapping[str, str]] = ()
+    """Of the sweep."""
+    videos: Sequence[Mapping[str, str]] = ()
     """Levels of up to four cells to show side by side; the best and the worst by default. Of an axis that is
-    tuned each cell has one level, which is not to be named."""
+    swept each cell has one level, which is not to be named."""
+    judged: InitVar[Mapping[str, Changes] | None] = None
+    """Former name of `evaluations`."""
+    tune: InitVar[str | None] = None
+    """Former name of `sweep`."""
+    filmed: InitVar[Sequence[Mapping[str, str]] | None] = None
+    """Former name of `videos`."""
 
-    def __post_init__(self) -> None:
-        if self.tune is not None and self.tune not in self.axes:
-            raise ValueError(f"tune names no axis: {self.tune!r}; valid: {', '.join(self.axes)}")
+    def __post_init__(
+        self,
+        judged: Mapping[str, Changes] | None,
+        tune: str | None,
+        filmed: Sequence[Mapping[str, str]] | None,
+    ) -> None:
+        for name, value in (("evaluations", judged), ("sweep", tune), ("videos", filmed)):
+            if value is not None:
+                object.__setattr__(self, name, value)
+        if self.sweep is not None and self.sweep not in self.axes:
+            raise ValueError(f"sweep names no axis: {self.sweep!r}; valid: {', '.join(self.axes)}")
         changes = [change for levels in self.axes.values() for change in levels.values()]
-        for change in [*changes, *self.judged.values()]:
+        for change in [*changes, *self.evaluations.values()]:
             apply(self.base, change)
-        levels = {(axis, level) for axis, of in self.axes.items() if axis != self.tune for level in of}
-        for wanted in self.filmed:
+        levels = {(axis, level) for axis, of in self.axes.items() if axis != self.sweep for level in of}
+        for wanted in self.videos:
             if not wanted.items() <= levels:
-                raise ValueError(f"no cell to film with {dict(wanted)}; valid levels: {sorted(levels)}")
-        for name, change in self.judged.items():
+                raise ValueError(
+                    f"no cell to show in videos with {dict(wanted)}; valid levels: {sorted(levels)}"
+                )
+        for name, change in self.evaluations.items():
             for path in change:
                 if path.split(".")[0] not in ("exam", "condition"):
                     raise ValueError(
-                        f"judged {name!r} changes {path!r}, but all ways judge the same policy: valid are "
+                        f"evaluation {name!r} changes {path!r}, but all are of the same policy: valid are "
                         "condition and the fields of exam; what is trained differently is an axis"
                     )
 
@@ -164,7 +180,7 @@ def _set(value: Any, keys: list[str], to: Any, path: str) -> Any:
 def pick_point(preset: str, *, task: str = "pick", demonstrations: int = 1000, updates: int = 3500) -> Point:
     """A preset's training on one task, judged on 100 test episodes."""
     train = presets.load(preset)(Path("data"), updates=updates)
-    return Point(RecordConfig(Path("data"), demonstrations, task), train, Exam(task))
+    return Point(RecordConfig(Path("data"), demonstrations, task), train, EvalConfig(task))
 
 
 def load(file: Path) -> Study:
@@ -198,9 +214,9 @@ def description(study: Study) -> dict[str, Any]:
             }
             for cell in study.cells()
         },
-        "judged": {
+        "evaluations": {
             name: {path: to_dict(value) for path, value in changes.items()}
-            for name, changes in study.judged.items()
+            for name, changes in study.evaluations.items()
         },
-        "tune": study.tune and {"axis": study.tune, "episodes": study.validation_episodes},
+        "sweep": study.sweep and {"axis": study.sweep, "episodes": study.validation_episodes},
     }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..data.files import read_json
-from .cell import Work, kept
+from .cell import CellRun, kept
 from .definition import Study
 
 SECONDS_PER_DEMONSTRATION = 0.1
@@ -12,7 +12,7 @@ SECONDS_PER_UPDATE = 0.085
 SECONDS_PER_EPISODE = 0.3
 
 
-def plan(study: Study, works: Sequence[Work], left_out: int, at_once: int) -> str:
+def cost_estimate(study: Study, works: Sequence[CellRun], left_out: int, at_once: int) -> str:
     """A few lines about `works`, of which `at_once` are done at a time.
 
     Args:
@@ -52,6 +52,6 @@ def plan(study: Study, works: Sequence[Work], left_out: int, at_once: int) -> st
     )
 
 
-def _seconds_per_update(work: Work) -> float:
+def _seconds_per_update(work: CellRun) -> float:
     summary = read_json(work.folder / "summary.json")
     return summary["train_cpu_seconds"] / summary["updates"]

@@ -1,8 +1,8 @@
 """A study's folder holds one study, made by one version of the code from one version of the data.
 
 OUT/study.json says which study, and which code made everything in OUT: whatever is trained or judged there
-first makes sure that it is the same (`check_code`). So results of other code can be read and summed up anew,
-but never be added to.
+first makes sure that it is the same (`check_code_version`). So results of other code can be read and summed
+up anew, but never be added to.
 """
 
 import hashlib
@@ -18,21 +18,23 @@ from ..config import differences
 from ..data.files import read_json, write_json
 from .definition import Point, Study, description
 
-ROOMS = ("envs", "vision", "policies", "eval", "train")
-PACKAGES = ("torch", "mujoco", "numpy", "transformers", "diffusers")
+PACKAGES = ("envs", "vision", "policies", "eval", "train")
+DEPENDENCIES = ("torch", "mujoco", "numpy", "transformers", "diffusers")
 """Packages that decide results as our own code does."""
 FILE = "study.json"
+FORMER = {"judged": "evaluations", "tune": "sweep"}
+"""Parts of a study's description that older files call something else."""
 
 
 def code_fingerprint() -> str:
-    """SHA-256 over the source of the rooms and the versions of PACKAGES, in hexadecimal."""
-    total = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in PACKAGES).encode())
-    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+    """SHA-256 over the source of the packages and the versions of DEPENDENCIES, in hexadecimal."""
+    total = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in DEPENDENCIES).encode())
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         total.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
 
 
-def claim(study: Study, out: Path, *, finished: bool) -> str:
+def open_manifest(study: Study, out: Path, *, finished: bool) -> str:
     """Makes `out` the folder of this study; returns the fingerprint of the code that its results are of.
 
     A study may have grown since: more trainings, levels or ways of judging. What was added is kept for the
@@ -48,8 +50,9 @@ def claim(study: Study, out: Path, *, finished: bool) -> str:
     if not path.exists():
         write_json(path, {"study": asked, "code": code_fingerprint()})
     found, asked = read_json(path), json.loads(json.dumps(asked))
-    added, before = _growth(found["study"], asked)
-    differing = _differences(found["study"], before)
+    begun = _renamed(found["study"])
+    added, before = _growth(begun, asked)
+    differing = _differences(begun, before)
     if differing:
         more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise ValueError(
@@ -57,13 +60,13 @@ def claim(study: Study, out: Path, *, finished: bool) -> str:
             "another --out"
         )
     if not finished:
-        check_code(out)
+        check_code_version(out)
     if added:
         write_json(path, found | {"study": asked, "later": [*found.get("later", []), *added]})
     return found["code"]
 
 
-def check_code(out: Path) -> None:
+def check_code_version(out: Path) -> None:
     """Whether this machine sees `out`, and the code here and now is the one that its study was begun with.
 
     Raises:
@@ -83,10 +86,15 @@ def check_code(out: Path) -> None:
         )
 
 
+def _renamed(study: dict[str, Any]) -> dict[str, Any]:
+    """A stored description with the names that its parts have now."""
+    return {FORMER.get(name, name): value for name, value in study.items()}
+
+
 def _growth(there: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """Cells and ways of judging that `here` has beyond `there`, and the rest of it."""
     added, rest = [], dict(here)
-    for part in ("cells", "judged"):
+    for part in ("cells", "evaluations"):
         added += [name for name in here[part] if name not in there[part]]
         rest[part] = {name: value for name, value in here[part].items() if name in there[part]}
     return added, rest

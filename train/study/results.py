@@ -11,11 +11,11 @@ from ...eval.report.study import write_study
 from ...eval.result import EXPERT, EvalResult
 from ...eval.study.clips import film_study
 from ...eval.study.summary import StudyResult, summarise
-from ...eval.training_record import OPEN_LOOP, Training
+from ...eval.training_record import OPEN_LOOP, TrainingRecord
 from ..data.files import read_json
 from ..data.merge import open_data
-from ..evaluation import Contestant, Exam, judge, stored
-from .cell import SUMMARY, Work, kept
+from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, load_cached
+from .cell import SUMMARY, CellRun, kept
 from .definition import Study
 from .held_out import EPISODES, SEEDS
 from .manifest import FILE, code_fingerprint
@@ -35,7 +35,7 @@ SHOWN = {
 """What the report says of the cells, where they have it in common: its name -> field of `Point`."""
 
 
-def sum_up(study: Study, works: Sequence[Work], judged: Sequence[Work], code: str, out: Path) -> Path:
+def sum_up(study: Study, works: Sequence[CellRun], judged: Sequence[CellRun], code: str, out: Path) -> Path:
     """Writes the summary into `out` and returns its path.
 
     Args:
@@ -58,23 +58,23 @@ def sum_up(study: Study, works: Sequence[Work], judged: Sequence[Work], code: st
         made["asked later, with the other results known"] = "; ".join(later)
     results = _results(judged)
     same = code == code_fingerprint()
-    experts = _experts(judged, out, judge if same else stored)
+    experts = _experts(judged, out, evaluate_cached if same else load_cached)
     fixed = _fixed(study) | diverged | _when(out, judged) | made
-    write = partial(write_study, out, study.question, results, fixed, tuned=study.tune, experts=experts)
+    write = partial(write_study, out, study.question, results, fixed, tuned=study.sweep, experts=experts)
     report = write()
     if not same:
         print("The results are of another version of the code: no videos.")
         return report
-    return write(clips=film_study(summarise(results, study.tune), out / "videos", _filmed(study, judged)))
+    return write(clips=film_study(summarise(results, study.sweep), out / "videos", _filmed(study, judged)))
 
 
-def _diverged(works: Sequence[Work]) -> dict[str, str]:
+def _diverged(works: Sequence[CellRun]) -> dict[str, str]:
     """What the report says of those that did, if any."""
     found = {w.cell.name: f"at update {w.diverged} of {w.config.updates}" for w in works if w.diverged}
     return {"diverged": "; ".join(f"{name} {when}" for name, when in found.items())} if found else {}
 
 
-def data_fingerprints(works: Sequence[Work]) -> dict[Path, str]:
+def data_fingerprints(works: Sequence[CellRun]) -> dict[Path, str]:
     """Fingerprint of each set of demonstrations: of what was trained on, and of what will be.
 
     Raises:
@@ -93,10 +93,10 @@ def data_fingerprints(works: Sequence[Work]) -> dict[Path, str]:
     return found
 
 
-def _results(works: Sequence[Work]) -> list[StudyResult]:
+def _results(works: Sequence[CellRun]) -> list[StudyResult]:
     found = []
     for work in works:
-        training = Training.load(work.folder)
+        training = TrainingRecord.load(work.folder)
         for name in work.exams:
             result = work.result(name)
             assert result is not None
@@ -104,17 +104,17 @@ def _results(works: Sequence[Work]) -> list[StudyResult]:
     return found
 
 
-def _filmed(study: Study, works: Sequence[Work]) -> list[Mapping[str, str]]:
+def _filmed(study: Study, works: Sequence[CellRun]) -> list[Mapping[str, str]]:
     """What is to be filmed, but for cells of which no training is left."""
     left = [work.cell.levels for work in works]
-    return [wanted for wanted in study.filmed if any(wanted.items() <= levels.items() for levels in left)]
+    return [wanted for wanted in study.videos if any(wanted.items() <= levels.items() for levels in left)]
 
 
-def _experts(works: Sequence[Work], out: Path, get: Callable[..., EvalResult | None]) -> list[EvalResult]:
+def _experts(works: Sequence[CellRun], out: Path, get: Callable[..., EvalResult | None]) -> list[EvalResult]:
     """The scripted expert in the cells' episodes; none if cells differ in robot or control rate.
 
     Args:
-        get: `judge`, or `stored` for those alone that have been judged.
+        get: `evaluate_cached`, or `load_cached` for those alone that have been judged.
     """
     points = [work.cell.point for work in works]
     bodies = {(point.record.robot, point.record.control_hz) for point in points}
@@ -122,13 +122,13 @@ def _experts(works: Sequence[Work], out: Path, get: Callable[..., EvalResult | N
         return []
     robot, rate = bodies.pop()
     body = {"control_hz": rate} | ({"robot": robot} if robot else {})
-    expert = Contestant(EXPERT, None, out / EXPERT, body)
-    asked = {point.exam.task: Exam(point.exam.task, point.exam.episodes) for point in points}
+    expert = EvalTarget(EXPERT, None, out / EXPERT, body)
+    asked = {point.exam.task: EvalConfig(point.exam.task, point.exam.episodes) for point in points}
     found = [get(expert, exam, "test") for exam in asked.values()]
     return [result for result in found if result is not None]
 
 
-def _when(out: Path, works: Sequence[Work]) -> dict[str, str]:
+def _when(out: Path, works: Sequence[CellRun]) -> dict[str, str]:
     """Days of the beginning and of the last training."""
     trained = [(work.folder / SUMMARY).stat().st_mtime for work in works]
     times = [min((out / FILE).stat().st_mtime, *trained), max(trained)]  # a study that grows is written anew
@@ -143,4 +143,4 @@ def _fixed(study: Study) -> dict[str, Any]:
         first, *others = map(attrgetter(path), points)
         if all(value == first for value in others):
             fixed[name] = first
-    return fixed | {"tuned on validation seeds": study.tune or "nothing", "trainings a cell": study.seeds}
+    return fixed | {"tuned on validation seeds": study.sweep or "nothing", "trainings a cell": study.seeds}

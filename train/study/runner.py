@@ -15,17 +15,17 @@ from pathlib import Path
 
 from ...eval.rollout.worker_pool import usable_cores
 from ..data.files import exclusive, write_json
-from ..parallel import RunJobs, run_side_by_side
+from ..parallel import RunJobs, run_parallel
 from ..recording.record import record
-from .cell import Work, exams, kept
+from .cell import CellRun, exams, kept
 from .definition import Cell, Study
-from .estimate import plan
-from .manifest import claim
+from .estimate import cost_estimate
+from .manifest import open_manifest
 from .results import data_fingerprints, sum_up
 
 
 def run_study(
-    study: Study, out: Path, *, run_jobs: RunJobs = run_side_by_side, at_once: int | None = None
+    study: Study, out: Path, *, run_jobs: RunJobs = run_parallel, at_once: int | None = None
 ) -> Path:
     """Does what is left to do in `out` and returns the path of the summary.
 
@@ -46,9 +46,9 @@ def run_study(
         # Until it is chosen, the first level stands for the chosen one, to know how much there is to do.
         chosen = _chosen(study, cells, tuning, out) if tuned else _any(study, cells)
         works = _judging(study, chosen, out)
-        code = claim(study, out, finished=tuned and all(work.done() for work in works))
-        left_out = len(works) * len(study.judged) - sum(len(work.exams) for work in works)
-        print(plan(study, [*tuning, *works], left_out, at_once), flush=True)
+        code = open_manifest(study, out, finished=tuned and all(work.done() for work in works))
+        left_out = len(works) * len(study.evaluations) - sum(len(work.exams) for work in works)
+        print(cost_estimate(study, [*tuning, *works], left_out, at_once), flush=True)
         if not tuned:
             _do(tuning, run_jobs, at_once)
             works = _judging(study, _chosen(study, cells, tuning, out), out)
@@ -56,25 +56,25 @@ def run_study(
         return sum_up(study, [*tuning, *works], works, code, out)
 
 
-def _judging(study: Study, cells: Sequence[Cell], out: Path) -> list[Work]:
-    return [Work(cell, out, exams(cell, study.judged)) for cell in cells]
+def _judging(study: Study, cells: Sequence[Cell], out: Path) -> list[CellRun]:
+    return [CellRun(cell, out, exams(cell, study.evaluations)) for cell in cells]
 
 
-def _tuning(study: Study, cells: Sequence[Cell], out: Path) -> list[Work]:
+def _tuning(study: Study, cells: Sequence[Cell], out: Path) -> list[CellRun]:
     """What has to be done before the levels of the tuned axis can be chosen."""
-    if study.tune is None:
+    if study.sweep is None:
         return []
     validation = {"exam.split": "validation", "exam.episodes": study.validation_episodes, "condition": "test"}
-    return [Work(cell, out, exams(cell, {"tune": validation})) for cell in cells if cell.seed == 0]
+    return [CellRun(cell, out, exams(cell, {"tune": validation})) for cell in cells if cell.seed == 0]
 
 
-def _chosen(study: Study, cells: Sequence[Cell], tuning: Sequence[Work], out: Path) -> list[Cell]:
+def _chosen(study: Study, cells: Sequence[Cell], tuning: Sequence[CellRun], out: Path) -> list[Cell]:
     """The cells that are left when each takes its best level of the tuned axis.
 
     Raises:
         ValueError: a cell diverged at all levels.
     """
-    if study.tune is None:
+    if study.sweep is None:
         return list(cells)
     best: dict[tuple[str, ...], tuple[float, str]] = {}
     for work in kept(tuning):
@@ -82,25 +82,27 @@ def _chosen(study: Study, cells: Sequence[Cell], tuning: Sequence[Work], out: Pa
         assert result is not None
         key, rate = _untuned(study, work.cell), result.successes / len(result.episodes)
         if key not in best or rate > best[key][0]:
-            best[key] = rate, work.cell.levels[study.tune]
+            best[key] = rate, work.cell.levels[study.sweep]
     for work in tuning:
         if (key := _untuned(study, work.cell)) not in best:
-            raise ValueError(f"{', '.join(key) or 'the only cell'} diverged at every level of {study.tune!r}")
+            raise ValueError(
+                f"{', '.join(key) or 'the only cell'} diverged at every level of {study.sweep!r}"
+            )
     write_json(out / "tuning.json", {", ".join(key): level for key, (_, level) in best.items()})
-    return [cell for cell in cells if cell.levels[study.tune] == best[_untuned(study, cell)][1]]
+    return [cell for cell in cells if cell.levels[study.sweep] == best[_untuned(study, cell)][1]]
 
 
 def _any(study: Study, cells: Sequence[Cell]) -> list[Cell]:
-    assert study.tune is not None
-    first = next(iter(study.axes[study.tune]))
-    return [cell for cell in cells if cell.levels[study.tune] == first]
+    assert study.sweep is not None
+    first = next(iter(study.axes[study.sweep]))
+    return [cell for cell in cells if cell.levels[study.sweep] == first]
 
 
 def _untuned(study: Study, cell: Cell) -> tuple[str, ...]:
-    return tuple(f"{axis}={level}" for axis, level in cell.levels.items() if axis != study.tune)
+    return tuple(f"{axis}={level}" for axis, level in cell.levels.items() if axis != study.sweep)
 
 
-def _do(works: Sequence[Work], run_jobs: RunJobs, at_once: int) -> None:
+def _do(works: Sequence[CellRun], run_jobs: RunJobs, at_once: int) -> None:
     works = kept(works)
     held_out = {config.root: config for config in (work.held_out for work in works if not work.done())}
     for work in {work.data: work for work in works if not work.trained}.values():

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...eval.compare.score import Cell
+from ...eval.compare.score import SuccessRate
 from ...eval.result import TITLES, EvalResult
-from ...eval.training_record import Training
+from ...eval.training_record import TrainingRecord
 from ..data.files import read_json
 from ..evaluation import is_of
 
@@ -21,7 +21,7 @@ def model_card(run: Path, license: str) -> str:
     Raises:
         ValueError: `run` holds no finished training, or a result in it is damaged.
     """
-    training = Training.load(run)
+    training = TrainingRecord.load(run)
     config, policy = read_json(run / "config.json"), read_json(run / "policy" / "config.json")
     spec, head = policy["spec"], policy["config"]["head"]
     return f"""---
@@ -71,7 +71,7 @@ def _purpose(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _budget(training: Training, config: dict[str, Any]) -> dict[str, Any]:
+def _budget(training: TrainingRecord, config: dict[str, Any]) -> dict[str, Any]:
     return {
         "demonstrations": f"{training.demonstrations} episodes, a LeRobotDataset v3.0",
         "dataset fingerprint": training.dataset,
@@ -101,7 +101,7 @@ def _results(run: Path) -> str:
         "|---|---|---|---|---|---|",
     ]
     for folder, result in found.items():
-        cell, last = Cell.of(result), result.seed_start + len(result.episodes) - 1
+        cell, last = SuccessRate.of(result), result.seed_start + len(result.episodes) - 1
         exam = folder.parent.relative_to(run / "eval")
         lines.append(
             f"| {exam} | {TITLES[result.condition]} | {cell.counts} | {cell.percent} "

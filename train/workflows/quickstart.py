@@ -12,12 +12,12 @@ from ...eval.compare.comparison import Comparison, compare
 from ...eval.report.comparison import write_report
 from ...eval.result import CONDITIONS, EXPERT, Condition
 from ...eval.rollout.worker_pool import usable_cores
-from ...eval.training_record import Training
+from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
 from .. import presets
 from ..data.files import read_json, write_json
-from ..evaluation import Contestant, Exam, judge, stored
-from ..parallel import Job, run_side_by_side, sigterm_interrupts
+from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, load_cached
+from ..parallel import Job, run_parallel, sigterm_interrupts
 from ..recording.record import RecordConfig, record
 
 PRESETS = ("pick_regression", "pick_tokens", "pick_diffusion", "pick_flow")
@@ -82,9 +82,9 @@ class Quickstart:
     def __init__(self, config: QuickstartConfig, out: Path, layout: Layout) -> None:
         self.config, self.out, self.layout = config.resolved(), out, layout
         self.data = out / "demonstrations"
-        self.exam = Exam(episodes=self.config.test_episodes)
-        self.contestants = [Contestant(name, out / name / "policy", out / name / "eval") for name in PRESETS]
-        self.expert = Contestant(EXPERT, None, out / EXPERT / "eval")
+        self.exam = EvalConfig(episodes=self.config.test_episodes)
+        self.contestants = [EvalTarget(name, out / name / "policy", out / name / "eval") for name in PRESETS]
+        self.expert = EvalTarget(EXPERT, None, out / EXPERT / "eval")
         self.report = out / "report.html"
 
     def steps(self) -> list[Step]:
@@ -95,7 +95,7 @@ class Quickstart:
             Step(
                 f"judge {who.name}: {', '.join(c.replace('_', ' ') for c in conditions)}",
                 len(conditions) * config.test_episodes * SECONDS_PER_EPISODE / cores / 60,
-                all(stored(who, self.exam, condition) for condition in conditions),
+                all(load_cached(who, self.exam, condition) for condition in conditions),
                 functools.partial(self._judge, who, conditions),
             )
             for who, conditions in self._exams()
@@ -119,9 +119,11 @@ class Quickstart:
 
     def comparison(self) -> Comparison:
         """The judged contestants, compared."""
-        return compare([judge(who, self.exam, c) for who, conditions in self._exams() for c in conditions])
+        return compare(
+            [evaluate_cached(who, self.exam, c) for who, conditions in self._exams() for c in conditions]
+        )
 
-    def _exams(self) -> list[tuple[Contestant, tuple[Condition, ...]]]:
+    def _exams(self) -> list[tuple[EvalTarget, tuple[Condition, ...]]]:
         return [(self.expert, CONDITIONS[:1]), *((who, CONDITIONS) for who in self.contestants)]
 
     def _record(self) -> None:
@@ -136,15 +138,15 @@ class Quickstart:
             folder = self.out / name
             run = functools.partial(train, replace(preset, threads=self.layout.threads), folder, bar=False)
             jobs.append(Job(name, folder, preset.updates, run))
-        run_side_by_side(jobs, at_once=self.layout.at_once)
+        run_parallel(jobs, at_once=self.layout.at_once)
 
-    def _judge(self, who: Contestant, conditions: tuple[Condition, ...]) -> None:
+    def _judge(self, who: EvalTarget, conditions: tuple[Condition, ...]) -> None:
         for condition in conditions:
-            judge(who, self.exam, condition)
+            evaluate_cached(who, self.exam, condition)
 
     def _report(self) -> None:
         comparison = self.comparison()
-        trainings = {name: Training.load(self.out / name) for name in PRESETS}
+        trainings = {name: TrainingRecord.load(self.out / name) for name in PRESETS}
         write_report(self.out, comparison, trainings, film(comparison, self.out / "videos"))
 
     def _reported(self) -> bool:

@@ -9,8 +9,8 @@ from ...envs.perturbation import LEVELS
 from ...envs.perturbation_set import PerturbationSet, parse_levels
 from ...envs.registry import check_name
 from ...envs.task import Task
-from ...eval.compare.robustness import Arm
-from ..evaluation import Contestant, Exam, expert_beside, judge
+from ...eval.compare.robustness import PerturbedTrial
+from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, expert_beside
 
 COMBINATIONS = "combinations"
 """An axis without levels, beside those of `envs/perturb`: attribute combinations kept from training."""
@@ -22,12 +22,12 @@ class Trial:
 
     name: str
     """ "camera=3"."""
-    exam: Exam
-    control: Exam
+    exam: EvalConfig
+    control: EvalConfig
     """The same seeds without it."""
 
 
-def trials(exam: Exam, axes: str = "", levels: str = "3") -> list[Trial]:
+def trials(exam: EvalConfig, axes: str = "", levels: str = "3") -> list[Trial]:
     """Each of `axes` ("camera,light"; all that the task has something for if empty) at each of `levels` ("3"
     or "1-5").
 
@@ -54,12 +54,12 @@ def trials(exam: Exam, axes: str = "", levels: str = "3") -> list[Trial]:
     return found
 
 
-def judge_all(who: Contestant, trials: list[Trial]) -> Iterator[Arm]:
+def evaluate_trials(who: EvalTarget, trials: list[Trial]) -> Iterator[PerturbedTrial]:
     """The policy in every trial, with its control, and the expert on the perturbed episodes."""
     expert = expert_beside(who)
     for trial in trials:
-        control, perturbed = (judge(who, exam, "test") for exam in (trial.control, trial.exam))
-        yield Arm(trial.name, control, perturbed, judge(expert, trial.exam, "test"))
+        control, perturbed = (evaluate_cached(who, exam, "test") for exam in (trial.control, trial.exam))
+        yield PerturbedTrial(trial.name, control, perturbed, evaluate_cached(expert, trial.exam, "test"))
 
 
 def _all(task: Task, model: Any) -> list[str]:

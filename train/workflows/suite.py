@@ -11,10 +11,10 @@ from ...eval.compare.comparison import Comparison, compare
 from ...eval.compare.suite import suite_table, write_suite
 from ...eval.report.comparison import write_report
 from ...eval.result import CONDITIONS, EXPERT
-from ...eval.training_record import Training
+from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
 from .. import presets
-from ..evaluation import Exam, contestant, expert_beside, judge
+from ..evaluation import EvalConfig, eval_target, evaluate_cached, expert_beside
 from ..recording.record import RecordConfig, record
 
 
@@ -56,16 +56,16 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
     run = out / config.preset
     train(presets.load(config.preset)(data, updates=config.updates), run)
 
-    policy = contestant(str(run))
+    policy = eval_target(str(run))
     expert = expert_beside(policy, out / EXPERT / "eval")
     comparisons: list[Comparison] = []
     for name in names:
-        exam = Exam(name, config.test_episodes, wording=config.wording)
-        results = [judge(policy, exam, condition) for condition in CONDITIONS]
-        comparison = compare([*results, judge(expert, exam, "test")])
+        exam = EvalConfig(name, config.test_episodes, wording=config.wording)
+        results = [evaluate_cached(policy, exam, condition) for condition in CONDITIONS]
+        comparison = compare([*results, evaluate_cached(expert, exam, "test")])
         comparisons.append(comparison)
         folder = out / "report" / exam.folder
         clips = film(comparison, folder / "videos")
-        write_report(folder, comparison, {policy.name: Training.load(run)}, clips)
+        write_report(folder, comparison, {policy.name: TrainingRecord.load(run)}, clips)
     print(suite_table(comparisons))
     return write_suite(out / "report", comparisons)

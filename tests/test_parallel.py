@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from vlasandbox.train import parallel
 from vlasandbox.train.log import last_row
-from vlasandbox.train.parallel import Job, TrainingError, run_side_by_side
+from vlasandbox.train.parallel import Job, TrainingError, run_parallel
 
 UPDATES = 5
 
@@ -68,7 +68,7 @@ def wait_for(condition, seconds: float = 120.0) -> bool:
 
 def test_more_jobs_than_places_all_end(tmp_path):
     todo = jobs(tmp_path, "ends", "ends", "ends")
-    run_side_by_side(todo, at_once=2)
+    run_parallel(todo, at_once=2)
     assert all((job.folder / "done").exists() for job in todo)
 
 
@@ -86,7 +86,7 @@ def test_the_rate_of_a_continued_training_is_not_that_of_what_was_done_before(tm
             return shown
 
     monkeypatch.setattr(parallel, "tqdm", Bar)
-    run_side_by_side([dataclasses.replace(job, updates=100_000 + UPDATES)], at_once=1)
+    run_parallel([dataclasses.replace(job, updates=100_000 + UPDATES)], at_once=1)
     assert rates
     assert all(abs(rate) < 1000 for rate in rates)
 
@@ -95,7 +95,7 @@ def test_one_failure_is_told_and_the_others_keep_a_checkpoint(tmp_path):
     todo = jobs(tmp_path, "hangs", "fails")
     # The failing one starts only once the hanging one is under way.
     with pytest.raises(TrainingError, match=r"(?s)1_fails.*loss is not finite"):
-        run_side_by_side(todo, at_once=2)
+        run_parallel(todo, at_once=2)
     pid = todo[0].folder / "pid"
     assert not pid.exists() or not alive(int(pid.read_text()))
 
@@ -105,9 +105,9 @@ def test_no_training_outlives_us(tmp_path, sent):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
-        "import test_side_by_side as t\n"
+        "import test_parallel as t\n"
         "if __name__ == '__main__':\n"
-        "    t.run_side_by_side(t.jobs(Path(sys.argv[2]), 'hangs', 'hangs'), at_once=2)\n"
+        "    t.run_parallel(t.jobs(Path(sys.argv[2]), 'hangs', 'hangs'), at_once=2)\n"
     )
     path = tmp_path / "main.py"
     path.write_text(script)
