@@ -8,7 +8,7 @@ recovers (Laskey et al., "DART: Noise injection for robust imitation learning", 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -18,12 +18,14 @@ from .robot import Robot
 from .world import World
 
 
+@runtime_checkable
 class HasRobots(Protocol):
     """A task, of which experts know the arms alone."""
 
     robots: tuple[Robot, ...]
 
 
+@runtime_checkable
 class ExpertView(Protocol):
     """What an expert sees of an environment: the simulator's present state and the newest command."""
 
@@ -47,6 +49,7 @@ class ExpertView(Protocol):
         ...
 
 
+@runtime_checkable
 class ExpertEnv(ExpertView, Protocol):
     """What it takes beside that to turn an expert's goals into actions."""
 

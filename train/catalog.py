@@ -42,7 +42,7 @@ def constant(path: Path, name: str, *, default: float) -> float:
     """The number that a module assigns to `name` at its top level; `default` if it does not."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
-            return ast.literal_eval(node.value)
+            return float(ast.literal_eval(node.value))
     return default
 
 

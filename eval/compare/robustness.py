@@ -96,8 +96,8 @@ def drops(trials: list[PerturbedTrial]) -> list[SuccessDrop]:
     for trial in trials:
         if sum((a.policy, a.name) == (trial.policy, trial.name) for a in trials) > 1:
             raise ValueError(
-                f"two evaluations are called {trial.policy!r} ({trial.name}); give every policy a name of its "
-                "own"
+                f"two evaluations are called {trial.policy!r} ({trial.name}); give every policy a name of "
+                "its own"
             )
     tables = [paired_table(trial.control, trial.perturbed) for trial in trials]
     corrected = holm([table.p_value for table in tables])
