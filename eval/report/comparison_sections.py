@@ -138,7 +138,7 @@ def learning(comparison: Comparison, trainings: dict[str, TrainingRecord]) -> Ma
     if seconds:
         plot = tradeoff_plot(comparison, seconds, "training [CPU seconds]", "training")
         figures.append(figure(plot, "Success against the CPU time of the training, all threads together."))
-    return section("TrainingRecord", element("div", figures, class_="figures")) if figures else Markup()
+    return section("Training", element("div", figures, class_="figures")) if figures else Markup()
 
 
 def controls(comparison: Comparison) -> Markup:
