@@ -2,11 +2,11 @@
 
 from setuptools import find_packages, setup
 
-ROOMS = ("envs", "policies", "vision", "train", "eval")
-packages = [
+PACKAGES = ("envs", "policies", "vision", "train", "eval")
+modules = [
     f"vlasandbox.{name}"
-    for room in ROOMS
-    for name in [room, *(f"{room}.{sub}" for sub in find_packages(room))]
+    for package in PACKAGES
+    for name in [package, *(f"{package}.{sub}" for sub in find_packages(package))]
 ]
 
-setup(packages=packages, package_dir={f"vlasandbox.{room}": room for room in ROOMS})
+setup(packages=modules, package_dir={f"vlasandbox.{package}": package for package in PACKAGES})

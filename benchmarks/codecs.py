@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 
 from vlasandbox.envs import make
-from vlasandbox.envs.collect import collect_episode
+from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.seeds import DEMONSTRATIONS, VALIDATION
 from vlasandbox.policies import codecs
 from vlasandbox.policies.codec import ActionCodec

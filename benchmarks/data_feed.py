@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vlasandbox.eval.pool import usable_cores
+from vlasandbox.eval.rollout.worker_pool import usable_cores
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.video import decode
 from vlasandbox.train.data.windows import WindowSampler
-from vlasandbox.train.record import RecordConfig, record
+from vlasandbox.train.recording.record import RecordConfig, record
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:

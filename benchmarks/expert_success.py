@@ -9,12 +9,12 @@ import multiprocessing
 from collections import Counter
 
 from vlasandbox.envs import make, tasks
-from vlasandbox.envs.collect import collect_episode
+from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
-from vlasandbox.envs.perturbation import Perturbation
 from vlasandbox.envs.seeds import VALIDATION
-from vlasandbox.eval.pool import usable_cores
-from vlasandbox.eval.stats import wilson
+from vlasandbox.eval.rollout.worker_pool import usable_cores
+from vlasandbox.eval.stats.paired import wilson
+from vlasandbox.train.perturbed_tasks import check_perturbed_tasks
 
 Row = tuple[bool, int, str]
 """Success, control steps, last stage."""
@@ -51,7 +51,7 @@ def main() -> None:
     rates: list[float] = options.control_hz
     kinds: list[str] = options.kinds
     names = tasks.expand(options.tasks)
-    Perturbation(options.perturb).check_tasks(names)
+    check_perturbed_tasks(options.perturb, names)
     cells = [(task, hz, kind) for task in names for hz in rates for kind in kinds]
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
         for task, hz, kind in cells:

@@ -11,10 +11,10 @@ import multiprocessing
 import numpy as np
 
 from vlasandbox.envs import make, tasks
-from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.control import ACTION_SPACES
+from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.seeds import VALIDATION
-from vlasandbox.eval.pool import usable_cores
+from vlasandbox.eval.rollout.worker_pool import usable_cores
 
 RECORDED_IN = "ee_delta"
 HELD = 3

@@ -20,7 +20,7 @@ from vlasandbox.envs import robots
 from vlasandbox.envs.control import ActionSpace
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.envs.tasks import load
-from vlasandbox.eval.rollout import evaluate
+from vlasandbox.eval.rollout.evaluate import evaluate
 from vlasandbox.policies.head import HeadConfig
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.registry import default_config

@@ -18,7 +18,7 @@ from pathlib import Path
 
 STUDY = """
 from dataclasses import replace
-from vlasandbox.train.study import Study, pick_point
+from vlasandbox.train.study.definition import Study, pick_point
 
 def study():
     base = pick_point("pick_regression", demonstrations=20, updates={updates})
@@ -30,10 +30,10 @@ ALONE = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from vlasandbox.train.held_out import measure
-from vlasandbox.train.judge import Contestant, judge
+from vlasandbox.train.study.held_out import measure
+from vlasandbox.train.evaluation import EvalTarget, evaluate_cached
 from vlasandbox.train.loop import train
-from vlasandbox.train.study import load
+from vlasandbox.train.study.definition import load
 
 file, out, number, data, held_out = sys.argv[1:]
 cell, out = load(Path(file)).cells()[int(number)], Path(out)
@@ -42,7 +42,7 @@ policy = train(config, out, bar=False)
 measure(out, Path(held_out))
 exam = replace(cell.point.exam, workers=1)
 for condition in ("test", "blank_image"):
-    judge(Contestant(cell.name, policy, out / "eval"), exam, condition)
+    evaluate_cached(EvalTarget(cell.name, policy, out / "eval"), exam, condition)
 """
 PREPARE = """
 import sys
@@ -50,9 +50,9 @@ from dataclasses import replace
 from pathlib import Path
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.dataset import Dataset
-from vlasandbox.train.held_out import held_out
-from vlasandbox.train.record import record
-from vlasandbox.train.study import data_name, load
+from vlasandbox.train.study.held_out import held_out
+from vlasandbox.train.recording.record import record
+from vlasandbox.train.study.definition import data_name, load
 
 cell, out = load(Path(sys.argv[1])).cells()[0], Path(sys.argv[2])
 others = held_out(cell.point.record)

@@ -6,7 +6,7 @@ Importing this registers `vlasandbox/<Task>-v0` with gymnasium; mujoco itself is
 from typing import TYPE_CHECKING, Any
 
 from . import tasks
-from .names import camel_case
+from .registry import camel_case
 
 if TYPE_CHECKING:
     from .manipulation_env import ManipulationEnv

@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Float
 
 from . import rotations
-from .names import check_name
+from .registry import check_name
 
 KINDS = ("ee", "ee6d", "joint")
 MODES = ("delta", "absolute", "relative")

@@ -1,20 +1,67 @@
 """Expert: a scripted policy that sees the simulator's state and remembers nothing.
 
 Because the action is a function of the present state, the expert can label any state, also one that it would
-not have reached by itself. `collect.py` uses that: it disturbs the motion and records how the expert recovers
-(Laskey et al., "DART: Noise injection for robust imitation learning", 2017).
+not have reached by itself. `demonstrations.py` uses that: it disturbs the motion and records how the expert
+recovers (Laskey et al., "DART: Noise injection for robust imitation learning", 2017).
 """
 
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-if TYPE_CHECKING:
-    from .manipulation_env import ManipulationEnv
+from .control import ActionSpace
+from .robot import Robot
+from .world import World
+
+
+@runtime_checkable
+class HasRobots(Protocol):
+    """A task, of which experts know the arms alone."""
+
+    robots: tuple[Robot, ...]
+
+
+@runtime_checkable
+class ExpertView(Protocol):
+    """What an expert sees of an environment: the simulator's present state and the newest command."""
+
+    @property
+    def definition(self) -> HasRobots:
+        """The task."""
+        ...
+
+    world: World
+    scenario: Any
+    """The episode's `Scenario`, of the task's own class."""
+    model: Any
+    """`mujoco.MjModel`"""
+    data: Any
+    """`mujoco.MjData`"""
+    control_hz: float
+    """Control rate [Hz]."""
+
+    def goals(self) -> Float[np.ndarray, "n 5"]:
+        """[x, y, z (m), yaw (rad), gripper] of the newest command, arm by arm."""
+        ...
+
+
+@runtime_checkable
+class ExpertEnv(ExpertView, Protocol):
+    """What it takes beside that to turn an expert's goals into actions."""
+
+    actions: ActionSpace
+
+    def reference(self) -> Float32[np.ndarray, " r"]:
+        """The newest command (see control.py), from which delta actions count."""
+        ...
+
+    def command_towards(self, goals: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, " r"]:
+        """The command that goes as far towards each arm's [x, y, z, yaw, gripper] as one step can."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +103,7 @@ class Detours:
         self._goals = np.zeros(0)
 
     def divert(
-        self, env: "ManipulationEnv", command: Float[np.ndarray, " r"], wanted: Float[np.ndarray, "n 5"]
+        self, env: ExpertEnv, command: Float[np.ndarray, " r"], wanted: Float[np.ndarray, "n 5"]
     ) -> Float[np.ndarray, " r"] | None:
         """What to command instead of the expert's `command` towards `wanted`, or None to leave it."""
         noise, rng = self._noise, self._rng
@@ -82,10 +129,10 @@ class Expert(ABC):
     """Maps the environment's present state to a command."""
 
     @abstractmethod
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where each arm should head: [x, y, z (m, world), yaw (rad), gripper], however far away."""
 
-    def act(self, env: "ManipulationEnv") -> Float32[np.ndarray, " a"]:
+    def act(self, env: ExpertEnv) -> Float32[np.ndarray, " a"]:
         """The action, in the environment's action space, that goes as far there as one step can."""
         command = env.command_towards(self.wanted(env))
         return env.actions.encode(command, env.reference().astype(np.float64)).astype(np.float32)

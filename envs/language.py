@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .names import check_name
+from .registry import check_name
 
 WORDINGS = ("plain", "train", "held_out")
 COMBINATIONS = ("all", "train", "held_out")

@@ -14,11 +14,11 @@ from .control import ActionSpace, command_names
 from .controller import Controller
 from .gl import mujoco
 from .language import COMBINATIONS, Wording
-from .names import check_name
-from .perturbation import Perturbation
+from .perturbation_set import PerturbationSet
+from .registry import check_name
 from .robot import RobotIndex
-from .sensing import STATE_KIND, Sensors, physics_state, refresh
-from .task import Scenario, World
+from .sensors import STATE_KIND, Sensors, physics_state, refresh
+from .world import Scenario, World
 
 HOLD_SECONDS = 0.3
 """For which success must last [s], rounded up to control steps."""
@@ -46,7 +46,7 @@ class ManipulationEnv(gymnasium.Env):
         quality: one of `rendering.QUALITIES`.
         wording: how instructions are put, one of `language.WORDINGS`.
         combinations: which attribute combinations are asked for, one of `language.COMBINATIONS`.
-        perturb: axes in which episodes differ from the nominal ones, e.g. "camera=3" (see perturbation.py).
+        perturb: how episodes differ from the nominal ones, e.g. "camera=3" (see perturbation_set.py).
 
     Raises:
         ValueError: an unknown name of any of these, an impossible control rate or size.
@@ -82,7 +82,7 @@ class ManipulationEnv(gymnasium.Env):
         self.metadata = {**self.metadata, "render_fps": control_hz}
         self.control_hz = control_hz
 
-        self.perturbation = Perturbation(perturb)
+        self.perturbation = PerturbationSet(perturb)
         spec = self.definition.build()
         self.perturbation.edit(spec)
         self.model: Any = spec.compile()
@@ -308,7 +308,7 @@ class ManipulationEnv(gymnasium.Env):
         if wider.asked != nominal.asked:
             raise ValueError(
                 f"task {self.task_name!r} asks for something else where its objects lie in a larger area: "
-                "what takes several tries must be drawn by dealing.widened"
+                "what takes several tries must be drawn by spawn.sample_spread"
             )
         # Some arms wait where the objects are.
         return replace(wider, start=nominal.start)

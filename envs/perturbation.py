@@ -1,165 +1,80 @@
-"""Perturbation: the axes that are switched on in an environment, and at which levels, episode by episode.
+"""Perturbation: one factor in which an episode may differ from the nominal one, at levels 1 (mild) to 5
+(harsh).
 
-Written as text: "camera=3" is level 3 of one axis, "camera=3,light=2" two at once, "camera=0-3" a level drawn
-anew from 0 (off) to 3 for every episode, which makes it domain randomisation.
+All else of the episode stays as it is for the same seed: a perturbation draws from a stream of random
+numbers of its own, so that the nominal episode is its control arm. Implementations live in perturb/.
 """
 
-import pkgutil
-import zlib
-from collections.abc import Sequence
-from typing import Any
+from abc import ABC
+from typing import Any, ClassVar
 
 import numpy as np
 
-from . import perturb, tasks
-from .axis import LEVELS, Axis
+from .gl import mujoco
 from .language import Wording
-from .names import camel_case, load_from
-from .task import Scenario, Task, World
+from .task import Task
+from .world import Scenario, World
+
+LEVELS = range(1, 6)
 
 
-def names() -> list[str]:
-    """Axes in the folder perturb/, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(perturb.__path__))
+class Perturbation(ABC):
+    """Does nothing; each perturbation overrides what it changes."""
 
+    fields: ClassVar[tuple[str, ...]] = ()
+    """Arrays of `mujoco.MjModel` that `scene` writes to; they are restored before every episode."""
+    affects: ClassVar[frozenset[str]]
+    """What differs at the start of an episode: of "images", "state" (proprioception), "instruction" and
+    "physics" (the simulator's state, as far as things can move). Empty for perturbations that show later."""
+    of_objects: ClassVar[bool] = False
+    """Whether it changes the objects that can be moved, and so needs some."""
 
-def load(name: str) -> Axis:
-    """The axis called `name`; a dotted name loads anyone's module. The class is named in CamelCase.
+    def lacks(self, task: Task, model: Any) -> str:
+        """What a task would need for this and has not, as "no movable objects"; empty if it has all."""
+        return "no movable objects" if self.of_objects and not len(movable_bodies(model)) else ""
 
-    Raises:
-        ValueError: no such axis.
-    """
-    return load_from("perturbation", name, camel_case(name), names(), perturb.__name__)()
+    def edit(self, spec: Any) -> None:  # noqa: B027
+        """Adds to a scene (`mujoco.MjSpec`) before it is compiled."""
 
+    def spread(self, level: int) -> float:
+        """Factor on the areas from which the task places objects."""
+        return 1.0
 
-class Perturbation:
-    """Some axes at some levels. Without any it changes nothing."""
+    def wording(self, level: int) -> Wording | None:
+        """How to put the instruction; None leaves it."""
+        return None
 
-    def __init__(self, text: str = "") -> None:
-        """
-        Raises:
-            ValueError: an unknown axis, one named twice, or a level that there is none of.
-        """
-        self.text = text
-        self._axes: dict[str, Axis] = {}
-        self._ranges: dict[str, range] = {}
-        for item in filter(None, text.split(",")):
-            name, _, asked = item.partition("=")
-            if name in self._axes:
-                raise ValueError(f"perturbation {name!r} is given twice in {text!r}")
-            self._axes[name] = load(name)
-            self._ranges[name] = _checked(item, asked)
-        self._active: list[tuple[str, Axis, int]] = []
-        self._nominal: dict[str, np.ndarray] = {}
-        self._seed = 0
-
-    def edit(self, spec: Any) -> None:
-        """Adds what the axes need to a scene before it is compiled."""
-        for axis in self._axes.values():
-            axis.edit(spec)
-
-    def check(self, task: Task, model: Any) -> None:
-        """Refuses what a task offers nothing for, which would change nothing.
-
-        Raises:
-            ValueError: one of the axes lacks something.
-        """
-        for name, axis in self._axes.items():
-            if lacks := axis.lacks(task, model):
-                raise ValueError(f"perturbation {name!r}: {type(task).__name__} has {lacks}")
-
-    def check_tasks(self, names: Sequence[str]) -> None:
-        """`check` for several tasks, before anything is done with the first.
-
-        Raises:
-            ValueError: says what which of them lacks, and names those that lack nothing.
-        """
-        able: list[str] = []
-        lacks: list[str] = []
-        for name in names if self._axes else ():
-            task = tasks.load(name)
-            model = task.build().compile()
-            try:
-                self.check(task, model)
-                able.append(name)
-            except ValueError as error:
-                lacks.append(str(error))
-        if lacks:
-            rest = f"; all of it can be had in {'+'.join(able)}" if able else ""
-            raise ValueError("; ".join(lacks) + rest)
-
-    def begin(self, model: Any, seed: int) -> None:
-        """Starts the episode of `seed`: restores the model and draws the levels."""
-        if not self._nominal:
-            fields = {field for axis in self._axes.values() for field in axis.fields}
-            self._nominal = {field: getattr(model, field).copy() for field in fields}
-        for field, value in self._nominal.items():
-            getattr(model, field)[:] = value
-        self._seed = seed
-        drawn = {
-            name: int(self._rng(name, "level").integers(levels.start, levels.stop))
-            for name, levels in self._ranges.items()
-        }
-        self._active = [(name, self._axes[name], level) for name, level in drawn.items() if level]
-
-    @property
-    def spread(self) -> float:
-        """Factor on the areas from which objects are placed."""
-        return float(np.prod([axis.spread(level) for _, axis, level in self._active]))
-
-    def wording(self, nominal: Wording) -> Wording:
-        """How to put the instruction."""
-        for _, axis, level in self._active:
-            nominal = axis.wording(level) or nominal
-        return nominal
-
-    def wordings(self, nominal: Wording) -> set[Wording]:
-        """Every way in which it may put instructions."""
-        found = {nominal}
-        for name, axis in self._axes.items():
-            found |= {axis.wording(level) or nominal for level in self._ranges[name] if level}
-        return found
-
-    def scene(self, task: Task, world: World, scenario: Scenario) -> Scenario:
-        """Applies what changes the scene."""
-        for name, axis, level in self._active:
-            scenario = axis.scene(task, world, scenario, level, self._rng(name, "scene"))
+    def scene(
+        self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
+    ) -> Scenario:
+        """Changes the scene that `task` has just drawn, before it settles; returns the scenario to use."""
         return scenario
 
-    def observe(self, observation: dict[str, Any], step: int) -> dict[str, Any]:
-        """Applies what changes the observation made after `step` control steps."""
-        for name, axis, level in self._active:
-            observation = axis.observe(observation, level, self._rng(name, f"step {step}"))
+    def observe(self, observation: dict[str, Any], level: int, rng: np.random.Generator) -> dict[str, Any]:
+        """What is observed in place of `observation`."""
         return observation
 
-    def delays(self, control_hz: float) -> tuple[int, int]:
-        """Age of observations and of executed actions [control steps]."""
-        seconds = (
-            sum(axis.observation_delay(level) for _, axis, level in self._active),
-            sum(axis.action_delay(level) for _, axis, level in self._active),
-        )
-        seen, done = (max(1, round(s * control_hz)) if s else 0 for s in seconds)
-        return seen, done
+    def observation_delay(self, level: int) -> float:
+        """Age of what is observed [s]."""
+        return 0.0
 
-    def _rng(self, name: str, purpose: str) -> np.random.Generator:
-        return np.random.default_rng([self._seed, 3, zlib.crc32(f"{name} {purpose}".encode())])
+    def action_delay(self, level: int) -> float:
+        """Time from an action to its execution [s]."""
+        return 0.0
 
 
-def levels(text: str) -> range:
-    """ "3" or "0-3" as a range; empty if it says anything else, or there are no such levels."""
-    low, dash, high = text.partition("-")
-    try:
-        found = range(int(low), int(high if dash else low) + 1)
-    except ValueError:
-        return range(0)
-    return found if found and found[0] >= 0 and found[-1] in LEVELS else range(0)
+def movable_bodies(model: Any) -> np.ndarray:
+    """Bodies on a free joint: the objects of a scene."""
+    free = model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE)
+    return model.jnt_bodyid[free]
 
 
-def _checked(item: str, text: str) -> range:
-    found = levels(text)
-    if not found:
-        raise ValueError(
-            f"perturbation {item!r} has no valid level; write name=3 for one of 1 to {LEVELS.stop - 1}, "
-            "or name=0-3 to draw one for each episode"
-        )
-    return found
+def object_geoms(model: Any) -> np.ndarray:
+    """Geoms of the movable bodies that are switched on."""
+    return np.flatnonzero(np.isin(model.geom_bodyid, movable_bodies(model)) & (model.geom_rgba[:, 3] > 0))
+
+
+def factor(level: int, step: float, rng: np.random.Generator) -> float:
+    """A factor away from 1 by `step` for each level, up or down, equally far in logarithm."""
+    size = 1.0 + step * level
+    return size if rng.random() < 0.5 else 1.0 / size

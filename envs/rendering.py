@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from .gl import make_context, mujoco, no_rendering
-from .names import check_name
+from .registry import check_name
 
 
 @dataclass(frozen=True)

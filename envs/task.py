@@ -2,57 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from .control import ControlLimits
+from .expert import Expert
 from .language import PLAIN, Form, Meaning, Wording
 from .placement import Corners
-from .robot import Robot, RobotIndex
-
-if TYPE_CHECKING:
-    from .expert import Expert
-
-
-@dataclass(frozen=True)
-class World:
-    """What a predicate may look at: one compiled scene and its present state."""
-
-    model: Any
-    """`mujoco.MjModel`"""
-    data: Any
-    """`mujoco.MjData`, positions up to date."""
-    robots: tuple[RobotIndex, ...]
-    """Arm by arm."""
-    spread: float = 1.0
-    """Factor on the size of the areas from which `Task.reset` draws places for objects."""
-
-    @property
-    def robot(self) -> RobotIndex:
-        """The first arm, for tasks that need only one."""
-        return self.robots[0]
-
-    def held(self) -> set[int]:
-        """Bodies in the grip of any arm."""
-        held: set[int] = set()
-        for robot in self.robots:
-            held |= robot.held(self.model, self.data)
-        return held
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One episode's question, drawn by `Task.reset`. Tasks derive their own, with what their predicates and
-    expert need."""
-
-    asked: Meaning
-    swapped: Meaning
-    """Asks for something else that is possible in the same scene."""
-    start: Float[np.ndarray, "n 5"]
-    """[x, y, z, yaw, gripper] at which each arm waits when the episode starts."""
+from .robot import Robot
+from .world import Scenario, World
 
 
 class Task(ABC):
@@ -137,7 +97,7 @@ class Task(ABC):
         return []
 
     @abstractmethod
-    def expert(self) -> "Expert":
+    def expert(self) -> Expert:
         """A scripted expert for this task."""
 
     @abstractmethod

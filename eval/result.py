@@ -16,11 +16,16 @@ from typing import Any, Literal
 import numpy as np
 
 from ..policies.execution import Execution
-from .files import write_whole
+from .atomic import write_whole
 
 Outcome = Literal["success", "failure", "timeout", "error"]
 """`failure`: the episode ended by itself without success; `timeout`: time ran out; `error`: code raised."""
 Condition = Literal["test", "swapped_instruction", "blank_image"]
+CONDITIONS: tuple[Condition, ...] = ("test", "swapped_instruction", "blank_image")
+TITLES = {"test": "test", "swapped_instruction": "swapped instruction", "blank_image": "blank image"}
+"""The conditions in words."""
+EXPERT = "expert"
+"""Name of the scripted expert among policies."""
 
 FILE = "result.json"
 WEIGHTS = "model.safetensors"

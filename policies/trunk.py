@@ -27,7 +27,7 @@ from ..vision.connectors import linear
 from ..vision.encoder import EncoderConfig
 from ..vision.encoders import siglip
 from ..vision.linear import scaled_linear
-from ..vision.several import Several
+from ..vision.per_camera import PerCamera
 from ..vision.tensors import to_float
 from .grounding import GroundingConfig, GroundingLoss
 from .language import LanguageConfig
@@ -139,8 +139,8 @@ class Trunk(nn.Module):
             for _ in encoders
         ]
         connector = connectors[0]
-        self.encoder = encoder if config.encoders == 1 else Several(encoders)
-        self.connector = connector if config.encoders == 1 else Several(connectors)
+        self.encoder = encoder if config.encoders == 1 else PerCamera(encoders)
+        self.connector = connector if config.encoders == 1 else PerCamera(connectors)
         self.image_size = encoder.image_size
         placed = connector.tokens_per_image if config.positions == "tokens" else 1
         self.view_embedding = nn.Parameter(torch.randn(num_views, placed, self.dim) * self.embedding_scale)

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from made_up_results import result
 
-from vlasandbox.eval.study_summary import StudyResult
-from vlasandbox.eval.training import Training
+from vlasandbox.eval.study.summary import StudyResult
+from vlasandbox.eval.training_record import TrainingRecord
 
 
-def training(cpu_minutes: float = 2.0, **changes: int) -> Training:
+def training(cpu_minutes: float = 2.0, **changes: int) -> TrainingRecord:
     """A training whose loss falls."""
     rows = [{"step": step, "loss": 1.0 / step} for step in range(10, 60, 10)]
     known = {"updates": 50, "samples": 1600, "demonstrations": 100} | changes
-    return Training(
+    return TrainingRecord(
         cpu_minutes * 61, cpu_minutes * 60, samples_per_second=20.0, parameters=1_500_000, dataset="abcdef",
         device="cpu", threads=1, rows=rows, **known,
     )  # fmt: skip

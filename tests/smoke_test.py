@@ -1,6 +1,6 @@
 """Run on an installed wheel, not by pytest: python tests/smoke_test.py SITE, the folder it is installed in.
 
-Everything runs from a folder whose own files carry our rooms' names, as every robotics repository has them.
+Everything runs from a folder whose own files carry our packages' names, as every robotics repository has them.
 """
 
 import os
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("envs", "policies", "vision", "train", "eval")
+PACKAGES = ("envs", "policies", "vision", "train", "eval")
 HOSTILE = {
     "train.py": "raise SystemExit('the folder\\'s own train.py ran')",
     "policies.py": "raise SystemExit('the folder\\'s own policies.py ran')",
@@ -37,12 +37,12 @@ env.close()
 
 
 def check_files(site: Path) -> None:
-    """Every Python file of the rooms is in the wheel, and the wheel has no top-level name but ours."""
-    for room in ROOMS:
-        for path in (ROOT / room).rglob("*.py"):
+    """Every Python file of the packages is in the wheel, and the wheel has no top-level name but ours."""
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
             relative = path.relative_to(ROOT)
             assert (site / "vlasandbox" / relative).exists(), f"{relative} is missing from the wheel"
-    for name in ROOMS:
+    for name in PACKAGES:
         assert not (site / name).exists(), f"the wheel installs a top-level '{name}'"
 
 

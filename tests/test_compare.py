@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_results import result
 
-from vlasandbox.eval.compare import compare
-from vlasandbox.eval.pairs import Pair, compare_pairs, group_letters, holm
-from vlasandbox.eval.stats import PairedTable, mcnemar_exact, wilson
+from vlasandbox.eval.compare.comparison import compare
+from vlasandbox.eval.stats.paired import PairedTable, mcnemar_exact, wilson
+from vlasandbox.eval.stats.pairwise import PairwiseComparison, compare_pairs, group_letters, holm
 from vlasandbox.policies.execution import Execution
 
 
-def pair(first: str, second: str, real: bool) -> Pair:
-    return Pair(first, second, PairedTable(1, 1, 1, 1, ()), 0.01 if real else 0.5, 3)
+def pair(first: str, second: str, real: bool) -> PairwiseComparison:
+    return PairwiseComparison(first, second, PairedTable(1, 1, 1, 1, ()), 0.01 if real else 0.5, 3)
 
 
 def test_numbers_are_those_of_the_episodes():

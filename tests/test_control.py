@@ -8,7 +8,6 @@ from hypothesis.extra import numpy as hnp
 
 from vlasandbox import envs
 from vlasandbox.envs import robots, rotations
-from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.control import (
     ACTION_SPACES,
     GRIPPER,
@@ -19,6 +18,7 @@ from vlasandbox.envs.control import (
     layout,
     stored_space,
 )
+from vlasandbox.envs.demonstrations import collect_episode
 
 ARMS = tuple(arm.spec for arm in robots.load("franka"))
 NUMBERS = st.floats(-2, 2, allow_subnormal=False)

@@ -6,12 +6,13 @@ import subprocess
 
 import pytest
 
-from vlasandbox.train.cli import catalog, health, main
+from vlasandbox.train import catalog, diagnostics
+from vlasandbox.train.cli import main
 from vlasandbox.train.cli.doctor import show
 
 
 def test_a_working_machine_renders():
-    (check,) = health.rendering(fps=False)
+    (check,) = diagnostics.rendering(fps=False)
     assert check.status == "ok", check.value
     assert "MUJOCO_GL=" in check.value
 
@@ -30,41 +31,41 @@ def test_a_probe_that_aborts_is_a_failed_check(monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", abort)
     monkeypatch.delenv("MUJOCO_GL", raising=False)
-    (check,) = health.rendering(fps=True)
-    assert (check.status, check.cure) == ("fail", health.GL_CURE)
+    (check,) = diagnostics.rendering(fps=True)
+    assert (check.status, check.cure) == ("fail", diagnostics.GL_CURE)
     assert "-6" in check.value
 
 
 def test_versions_other_than_the_tested_ones_are_a_warning(monkeypatch, tmp_path):
-    assert health.packages().status == "ok"
+    assert diagnostics.packages().status == "ok"
     (tmp_path / "constraints.txt").write_text("numpy==2.0.0\n")
     monkeypatch.setattr(catalog, "ROOT", tmp_path)
-    check = health.packages()
+    check = diagnostics.packages()
     assert check.status == "warn"
     assert "tested with 2.0.0" in check.value
 
 
 def test_a_missing_package_is_a_failure(monkeypatch):
-    monkeypatch.setattr(health.metadata, "requires", lambda name: ["surely-not-installed>=1"])
-    check = health.packages()
+    monkeypatch.setattr(diagnostics.metadata, "requires", lambda name: ["surely-not-installed>=1"])
+    check = diagnostics.packages()
     assert check.status == "fail"
     assert "surely-not-installed is missing" in check.value
 
 
 @pytest.mark.parametrize(("load", "status"), [(0.1, "ok"), (30.0, "warn")])
 def test_a_busy_machine_is_a_warning(monkeypatch, load, status):
-    monkeypatch.setattr(health.os, "getloadavg", lambda: (load, load, load))
-    assert health.cores().status == status
+    monkeypatch.setattr(diagnostics.os, "getloadavg", lambda: (load, load, load))
+    assert diagnostics.cores().status == status
 
 
 def test_a_full_disk_is_a_warning(monkeypatch):
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12, 10**8))
-    check = health.disk()
+    check = diagnostics.disk()
     assert check.status == "warn"
     assert "0.1 GB" in check.value
 
 
 def test_every_problem_is_shown_with_its_cure(capsys):
-    show(health.Check("disk", "warn", "0.1 GB free", "free some"))
+    show(diagnostics.Check("disk", "warn", "0.1 GB free", "free some"))
     assert "cure: free some" in capsys.readouterr().out

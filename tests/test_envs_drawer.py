@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.chest import DRAWERS, TRAVEL, bar, extension
-from vlasandbox.envs.objects import RGBA
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.props.chest import DRAWERS, TRAVEL, bar, extension
+from vlasandbox.envs.props.objects import RGBA
+from vlasandbox.envs.sensors import refresh
 from vlasandbox.envs.tasks.drawer import OPEN_ABOVE
 
 

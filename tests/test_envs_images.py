@@ -5,7 +5,7 @@ import pytest
 
 from vlasandbox import envs
 from vlasandbox.envs import rendering, tasks
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.sensors import refresh
 from vlasandbox.envs.tasks.pick import RGBA
 
 CHANNELS = {"red": np.array([1, 0, 0]), "green": np.array([0, 1, 0]), "blue": np.array([0, 0, 1])}

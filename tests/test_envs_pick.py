@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.objects import RGBA
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.props.objects import RGBA
+from vlasandbox.envs.sensors import refresh
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.containers import TRAY_HALF, TRAY_WALL, beside, inside
-from vlasandbox.envs.objects import put
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.props.containers import TRAY_HALF, TRAY_WALL, beside, inside
+from vlasandbox.envs.props.objects import put
+from vlasandbox.envs.sensors import refresh
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def test_importing_envs_imports_neither_mujoco_nor_torch():
 def test_a_worker_runs_an_episode_without_torch_and_ends_without_a_word():
     done = _run(
         "import sys, vlasandbox.envs as envs\n"
-        "from vlasandbox.envs.collect import collect_episode\n"
+        "from vlasandbox.envs.demonstrations import collect_episode\n"
         "env = envs.make(image_size=16)\n"
         "assert collect_episode(env, 0).success\n"
         "assert not {'torch', 'transformers', 'pandas', 'matplotlib'} & set(sys.modules)\n"

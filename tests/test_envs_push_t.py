@@ -8,8 +8,8 @@ import pytest
 from vlasandbox import envs
 from vlasandbox.envs import pushing
 from vlasandbox.envs.experts.push_t import Goal
-from vlasandbox.envs.objects import put
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.props.objects import put
+from vlasandbox.envs.sensors import refresh
 from vlasandbox.envs.tasks.push_t import HEIGHT
 
 

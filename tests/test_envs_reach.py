@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.objects import RGBA
+from vlasandbox.envs.props.objects import RGBA
 from vlasandbox.envs.tasks.reach import APART, ORDINALS
 
 

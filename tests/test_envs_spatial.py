@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.objects import RGBA, body_id, put
-from vlasandbox.envs.relations import DISTANCE, WAYS, Relation
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.props.objects import RGBA, body_id, put
+from vlasandbox.envs.sensors import refresh
+from vlasandbox.envs.spatial_relations import DISTANCE, WAYS, Relation
 
 
 @pytest.fixture(scope="module")

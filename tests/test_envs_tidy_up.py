@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs import chest
-from vlasandbox.envs.objects import put
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.props import chest
+from vlasandbox.envs.props.objects import put
+from vlasandbox.envs.sensors import refresh
 
 
 @pytest.fixture(scope="module")

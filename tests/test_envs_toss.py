@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.control import ACTION_SPACES
-from vlasandbox.envs.objects import put
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.demonstrations import collect_episode
+from vlasandbox.envs.props.objects import put
+from vlasandbox.envs.sensors import refresh
 from vlasandbox.envs.tasks.toss import CUBE, HEIGHT, INSIDE, SPEED
 
 

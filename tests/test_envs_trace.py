@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.curves import POINTS, SHAPES, at, draw_curve, from_segment, nearest
+from vlasandbox.envs.props.curves import POINTS, SHAPES, at, draw_curve, from_segment, nearest
 from vlasandbox.envs.tasks.trace import ACCURACY, VISITED_RGBA
 
 

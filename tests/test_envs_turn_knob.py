@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.knobs import BAR, MARK_AT, angle, set_angle
-from vlasandbox.envs.objects import RGBA, body_id
-from vlasandbox.envs.sensing import refresh
+from vlasandbox.envs.props.knobs import BAR, MARK_AT, angle, set_angle
+from vlasandbox.envs.props.objects import RGBA, body_id
+from vlasandbox.envs.sensors import refresh
 from vlasandbox.envs.tasks.turn_knob import KNOBS
 
 

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs import perturbation, tasks
-from vlasandbox.envs.axis import LEVELS, movable_bodies, object_geoms
-from vlasandbox.envs.collect import collect_episode
+from vlasandbox.envs import perturb, tasks
+from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.gl import mujoco
 from vlasandbox.envs.language import Wording
-from vlasandbox.envs.names import camel_case
+from vlasandbox.envs.perturbation import LEVELS, movable_bodies, object_geoms
+from vlasandbox.envs.perturbation_set import PerturbationSet
+from vlasandbox.envs.registry import camel_case
 from vlasandbox.envs.tasks.pick import _lift
+from vlasandbox.train.perturbed_tasks import check_perturbed_tasks
 
-AXES = perturbation.names()
+AXES = perturb.names()
 OF_OBJECTS = {"mass", "object_colour", "object_shape", "object_size"}
 SEEDS = range(6)
 STILL = 1e-4
@@ -37,7 +39,7 @@ def perturbed(request):
 
 
 def _axis(env) -> Any:
-    ((_, axis),) = env.perturbation._axes.items()
+    ((_, axis),) = env.perturbation._members.items()
     return axis
 
 
@@ -152,18 +154,17 @@ def test_the_background_is_also_what_is_seen_beyond_the_table():
 
 def test_every_way_in_which_it_may_put_an_instruction_is_known():
     plain, held_out = Wording.of("plain"), Wording.of("held_out")
-    assert perturbation.Perturbation("camera=3").wordings(plain) == {plain}
-    assert perturbation.Perturbation("paraphrase=5,light=1").wordings(plain) == {plain, held_out}
-    assert len(perturbation.Perturbation("paraphrase=0-5").wordings(plain)) == 6
+    assert PerturbationSet("camera=3").wordings(plain) == {plain}
+    assert PerturbationSet("paraphrase=5,light=1").wordings(plain) == {plain, held_out}
+    assert len(PerturbationSet("paraphrase=0-5").wordings(plain)) == 6
 
 
 def test_what_tasks_lack_is_told_before_the_first_of_them():
-    light, mass = (perturbation.Perturbation(text) for text in ("light=1", "light=1,mass=0-3"))
-    light.check_tasks(tasks.names())
+    check_perturbed_tasks("light=1", tasks.names())
     with pytest.raises(
         ValueError, match=r"'mass': Drawer has no .*'mass': Trace has .*; all .* in pick\+sort"
     ):
-        mass.check_tasks(["pick", "drawer", "sort", "trace"])
+        check_perturbed_tasks("light=1,mass=0-3", ["pick", "drawer", "sort", "trace"])
 
 
 def test_an_unknown_axis_is_named():

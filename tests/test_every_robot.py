@@ -8,13 +8,13 @@ import pytest
 
 from vlasandbox import envs
 from vlasandbox.envs import robots, rotations
-from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.control import GRIPPER, JOINTS, ROTATION
+from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.gl import mujoco
 from vlasandbox.envs.kinematics import Kinematics
 from vlasandbox.envs.placement import WORKSPACE
+from vlasandbox.envs.props.tabletop import tabletop
 from vlasandbox.envs.robot import RobotIndex
-from vlasandbox.envs.tabletop import tabletop
 
 TASKS = {1: "pick", 2: "handover"}
 """A task for each number of arms."""

@@ -11,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from vlasandbox import envs
-from vlasandbox.envs.collect import collect_episode
+from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
 
 TASKS = envs.task_names()

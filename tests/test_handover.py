@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
-from vlasandbox.envs.bars import BARS, ON, on_mat
-from vlasandbox.envs.collect import collect_episode
 from vlasandbox.envs.control import ACTION_SPACES
+from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
 from vlasandbox.envs.gl import mujoco
+from vlasandbox.envs.props.bars import BARS, ON, on_mat
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from tiny_trunk import CONFIG, INSTRUCTIONS, observation
 from vlasandbox import envs
 from vlasandbox.envs.episode import Episode
 from vlasandbox.envs.seeds import TEST
-from vlasandbox.eval.batch import observation_of
-from vlasandbox.eval.rollout import evaluate
-from vlasandbox.eval.worker import Job, Lane, Sight
+from vlasandbox.eval.rollout.evaluate import evaluate
+from vlasandbox.eval.rollout.inference import observation_of
+from vlasandbox.eval.rollout.worker import Job, Lane, LaneObservation
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.types import Observation
 from vlasandbox.train.data.dataset import Dataset
@@ -71,7 +71,7 @@ def lane(episodes: list[Episode], history: int, monkeypatch: pytest.MonkeyPatch)
     return Lane(Job([], "pick", {}, False, False, {}, history=history), range(len(episodes)))
 
 
-def sights(lane: Lane, execute: int) -> dict[tuple[int, int], Sight]:
+def sights(lane: Lane, execute: int) -> dict[tuple[int, int], LaneObservation]:
     """What the lane saw by (episode, step), when `execute` actions of each chunk are executed."""
     found, turn = {}, lane.begin([])
     while turn.sight is not None:

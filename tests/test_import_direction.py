@@ -1,4 +1,4 @@
-"""The rooms may know each other in one direction only, and the light rooms stay light."""
+"""Packages know each other in one direction only, and the light ones stay light."""
 
 import ast
 import subprocess
@@ -15,11 +15,13 @@ MAY_IMPORT = {
     "eval": {"envs", "policies"},
     "train": {"envs", "vision", "policies", "eval"},
 }
+EVAL = ("stats", "rollout", "compare", "video", "study", "report")
+"""Folders of eval: none imports one that stands behind it, and stats and rollout do not know each other."""
 BANNED = {"envs": {"torch", "transformers", "diffusers", "wandb"}}
 
 
 def imported_modules(path: Path) -> set[str]:
-    """Absolute dotted names of everything that a file of ours imports, ours as `vlasandbox.<room>...`."""
+    """Absolute dotted names of everything that a file of ours imports, ours as `vlasandbox.<package>...`."""
     package = ["vlasandbox", *path.relative_to(ROOT).with_suffix("").parts[:-1]]
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -28,26 +30,70 @@ def imported_modules(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            # `from .. import envs` names a room in its list, not in its module.
+            # `from .. import envs` names a package in its list, not in its module.
             found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     return found
 
 
-def files(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py"))
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_a_room_imports_only_the_rooms_below_it(room):
-    allowed = MAY_IMPORT[room] | {room}
-    for path in files(room):
+def assert_imports_none(paths: list[Path], banned: list[str]) -> None:
+    """No file imports one of the modules `banned`, or what is in them."""
+    assert paths
+    for path in paths:
+        for name in imported_modules(path):
+            for module in banned:
+                inside = f"{name}.".startswith(f"vlasandbox.{module}.")
+                assert not inside, f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_the_packages_below_it(package):
+    allowed = MAY_IMPORT[package] | {package}
+    for path in files(package):
         for name in imported_modules(path):
             parts = name.split(".")
             if parts[0] == "vlasandbox" and len(parts) > 1 and parts[1] in MAY_IMPORT:
                 assert parts[1] in allowed, f"{path.relative_to(ROOT)} imports {name}"
 
 
-def test_no_file_imports_a_room_by_its_plain_name():
+@pytest.mark.parametrize("folder", EVAL)
+def test_a_folder_of_eval_imports_only_those_below_it(folder):
+    above = EVAL[EVAL.index(folder) + 1 :]
+    beside = ("stats",) if folder == "rollout" else ()
+    assert_imports_none(files(f"eval/{folder}"), [f"eval.{name}" for name in (*above, *beside)])
+
+
+def test_every_folder_of_eval_has_its_place():
+    folders = {path.parent.name for path in (ROOT / "eval").glob("*/__init__.py")}
+    assert folders == set(EVAL)
+    top = [path for path in files("eval") if path.parent == ROOT / "eval"]
+    assert_imports_none(top, [f"eval.{name}" for name in EVAL])
+
+
+def test_the_library_does_not_know_its_command_line():
+    library = [path for path in files("train") if path.parent != ROOT / "train" / "cli"]
+    assert_imports_none(library, ["train.cli"])
+
+
+def test_no_file_of_envs_goes_in_a_circle_with_another():
+    modules = {f"vlasandbox.{'.'.join(_dotted(path))}": path for path in files("envs")}
+    graph = {name: imported_modules(path) & modules.keys() - {name} for name, path in modules.items()}
+    # A package knows its modules: `vlasandbox.envs` itself is the front door, behind which `make` is.
+    graph["vlasandbox.envs"] = set()
+    while leaves := {name for name, needs in graph.items() if not needs & graph.keys()}:
+        graph = {name: needs for name, needs in graph.items() if name not in leaves}
+    assert not graph, f"these import each other: {sorted(graph)}"
+
+
+def _dotted(path: Path) -> tuple[str, ...]:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def test_no_file_imports_a_package_by_its_plain_name():
     # It would be a second copy of the module, or someone else's. (ruff's TID251 takes ours for plain ones.)
     for folder in (*MAY_IMPORT, "tests", "benchmarks"):
         for path in files(folder):
@@ -55,10 +101,10 @@ def test_no_file_imports_a_room_by_its_plain_name():
             assert not plain, f"{path.relative_to(ROOT)} imports {plain}: say vlasandbox.{plain}"
 
 
-@pytest.mark.parametrize("room", BANNED)
-def test_an_environment_file_never_imports_torch(room):
-    for path in files(room):
-        heavy = {name.split(".")[0] for name in imported_modules(path)} & BANNED[room]
+@pytest.mark.parametrize("package", BANNED)
+def test_an_environment_file_never_imports_torch(package):
+    for path in files(package):
+        heavy = {name.split(".")[0] for name in imported_modules(path)} & BANNED[package]
         assert not heavy, f"{path.relative_to(ROOT)} imports {heavy}"
 
 
@@ -71,6 +117,8 @@ def test_the_reader_of_imports_resolves_relative_names(tmp_path, monkeypatch):
     )
     names = imported_modules(path)
     assert {"vlasandbox.train.loop", "vlasandbox.envs.task", "vlasandbox.eval", "torch"} <= names
+    with pytest.raises(AssertionError, match=r"bad\.py imports vlasandbox\.train\.loop"):
+        assert_imports_none([path], ["train.loop"])
 
 
 def loaded_by(statement: str) -> set[str]:

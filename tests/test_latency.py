@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from small_policies import small_policy
 
-from vlasandbox.eval.batch import observation_of
-from vlasandbox.eval.latency import WARMUP, measure
-from vlasandbox.eval.worker import Sight
+from vlasandbox.eval.rollout.inference import observation_of
+from vlasandbox.eval.rollout.latency import WARMUP, measure
+from vlasandbox.eval.rollout.worker import LaneObservation
 
 
-def sight(step: int = 0) -> Sight:
+def sight(step: int = 0) -> LaneObservation:
     images = np.full((2, 32, 32, 3), step, np.uint8)
-    return Sight(2_000_000, step, images, np.zeros(17, np.float32), "pick up the red cube")
+    return LaneObservation(2_000_000, step, images, np.zeros(17, np.float32), "pick up the red cube")
 
 
 def test_latency_is_of_whole_answers_after_the_warm_up():

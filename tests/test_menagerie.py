@@ -9,7 +9,7 @@ import pytest
 
 from vlasandbox.envs import menagerie, robots
 from vlasandbox.envs.gl import mujoco
-from vlasandbox.envs.tabletop import tabletop
+from vlasandbox.envs.props.tabletop import tabletop
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from vlasandbox.envs.control import ACTION_SPACES
 from vlasandbox.policies.config_io import from_dict, to_dict
 from vlasandbox.train.config import TrainConfig
-from vlasandbox.train.study import load
-from vlasandbox.train.study_cell import exams
+from vlasandbox.train.study.cell import exams
+from vlasandbox.train.study.definition import load
 
 DOCS = Path(__file__).parent.parent / "docs"
 FILES = sorted(path for folder in ("findings", "systems") for path in (DOCS / folder).glob("*.py"))
@@ -23,4 +23,4 @@ def test_its_cells_are_what_can_be_trained_and_executed(file):
         assert from_dict(TrainConfig, to_dict(train)) == train
         assert cell.point.exam.task == record.task
         assert (train.data.action_space or record.action_space) in ACTION_SPACES
-        assert exams(cell, study.judged)
+        assert exams(cell, study.evaluations)

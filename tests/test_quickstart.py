@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vlasandbox.train.cli import main
-from vlasandbox.train.quickstart import PRESETS, Layout, Quickstart, QuickstartConfig, plan
+from vlasandbox.train.workflows.quickstart import PRESETS, Layout, Quickstart, QuickstartConfig, plan
 
 # Two threads that spin while they wait for each other starve on the cores that other tests keep busy.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}

@@ -18,13 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlasandbox import envs
-from vlasandbox.envs.collect import collect_episode
+from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import DatasetError
 from vlasandbox.train.data.writer import DatasetWriter, check_root
-from vlasandbox.train.record import RecordConfig, RecordError, SeedPlan, record
+from vlasandbox.train.recording.record import RecordConfig, RecordError, SeedPlan, record
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_asking_for_more_adds_and_asking_again_changes_nothing(recorded: Path, t
 def test_a_killed_recording_goes_on_where_it_was(tmp_path: Path) -> None:
     config = RecordConfig(tmp_path / "pick", episodes=16, workers=2, image_size=32)
     source = (
-        "from pathlib import Path; from vlasandbox.train.record import RecordConfig, record;"
+        "from pathlib import Path; from vlasandbox.train.recording.record import RecordConfig, record;"
         f"record(RecordConfig(Path({str(config.root)!r}), episodes=16, workers=2, image_size=32))"
     )
     process = subprocess.Popen([sys.executable, "-c", source], stderr=subprocess.DEVNULL)
@@ -101,7 +101,7 @@ def test_a_killed_recording_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_a_worker_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
     worker = subprocess.Popen(
-        [sys.executable, "-P", "-m", "vlasandbox.train.record_worker"],
+        [sys.executable, "-P", "-m", "vlasandbox.train.recording.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -116,7 +116,7 @@ def test_a_worker_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
 def test_a_worker_loads_neither_torch_nor_transformers_nor_pyarrow(tmp_path: Path) -> None:
     settings = {"path": sys.path, "root": str(tmp_path), "task": "pick", "env": {}, "noise": None}
     source = (
-        "import sys; from vlasandbox.train.record_worker import main; main();"
+        "import sys; from vlasandbox.train.recording.worker import main; main();"
         "heavy = {'torch', 'transformers', 'pyarrow'} & set(sys.modules); assert not heavy, heavy;"
         "assert 'mujoco' in sys.modules"
     )

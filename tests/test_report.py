@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from made_up_results import result
 
-from vlasandbox.eval.compare import Comparison, compare
-from vlasandbox.eval.film import Choice, Clip
-from vlasandbox.eval.page import Markup, element
-from vlasandbox.eval.report import write_report
-from vlasandbox.eval.training import Training
-from vlasandbox.eval.video import write_mp4
+from vlasandbox.eval.compare.comparison import Comparison, compare
+from vlasandbox.eval.report.comparison import write_report
+from vlasandbox.eval.report.html import Markup, element
+from vlasandbox.eval.training_record import TrainingRecord
+from vlasandbox.eval.video.clips import Choice, Clip
+from vlasandbox.eval.video.encode import write_mp4
 
 ROWS = [{"step": step, "loss": 1.0 / step, "lr": None} for step in range(10, 100, 10)]
-TRAINING = Training(61.5, 60.0, 900, 28800, 100, 470.0, 1_800_000, "abcdef0123456789", "cpu", 1, ROWS)
+TRAINING = TrainingRecord(61.5, 60.0, 900, 28800, 100, 470.0, 1_800_000, "abcdef0123456789", "cpu", 1, ROWS)
 
 
 class Reader(HTMLParser):
@@ -164,7 +164,7 @@ def test_any_set_of_results_gives_a_report(tmp_path, results):
 
 
 def test_videos_beyond_the_limit_stay_beside_the_page(tmp_path, comparison, monkeypatch):
-    monkeypatch.setattr("vlasandbox.eval.report.LIMIT", 500_100)
+    monkeypatch.setattr("vlasandbox.eval.report.comparison.LIMIT", 500_100)
     page = Reader(write_report(tmp_path, comparison, None, [clip(tmp_path)]).read_text())
     assert "video" not in page.tags
     assert "test-2000000.mp4" in page.text
@@ -193,7 +193,7 @@ def test_a_finished_training_is_read_from_its_folder(tmp_path):
     }  # fmt: skip
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     (tmp_path / "metrics.jsonl").write_text('{"step": 5, "loss": 0.5}\n')
-    training = Training.load(tmp_path)
+    training = TrainingRecord.load(tmp_path)
     assert (training.wall_seconds, training.parameters, training.rows) == (
         2.5,
         10,
@@ -201,9 +201,9 @@ def test_a_finished_training_is_read_from_its_folder(tmp_path):
     )
     assert training.open_loop is None
     (tmp_path / "open_loop.json").write_text('{"mean": 0.25, "steps": [0.25, null]}')
-    assert Training.load(tmp_path).open_loop == 0.25
+    assert TrainingRecord.load(tmp_path).open_loop == 0.25
     with pytest.raises(ValueError, match="no finished training"):
-        Training.load(tmp_path / "elsewhere")
+        TrainingRecord.load(tmp_path / "elsewhere")
 
 
 def test_trainings_on_other_budgets_are_pointed_out(tmp_path, comparison):

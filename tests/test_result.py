@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vlasandbox.eval.cell import Cell
+from vlasandbox.eval.compare.score import SuccessRate
 from vlasandbox.eval.result import FILE, FORMAT, EpisodeResult, EvalResult, ResultError
 from vlasandbox.policies.execution import Execution
 
@@ -160,7 +160,7 @@ def test_a_policy_holds_the_rate_at_which_its_steps_last_as_long_as_its_answer_t
 
 def test_mean_steps_counts_successes_only():
     result = make_result()
-    assert Cell.of(result).steps == 14.5
+    assert SuccessRate.of(result).steps == 14.5
     for episode in result.episodes:
         episode.outcome = "timeout"
-    assert Cell.of(result).steps is None
+    assert SuccessRate.of(result).steps is None

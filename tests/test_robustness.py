@@ -4,33 +4,33 @@ import json
 
 import pytest
 from made_up_results import result
-from scripted_contestants import make_run, script
+from scripted_targets import make_run, script
 from test_report import Reader
 
-from vlasandbox.envs import perturbation
-from vlasandbox.eval.pairs import holm
-from vlasandbox.eval.robustness import Arm, drops, table, verdicts
-from vlasandbox.eval.robustness_report import LIMITS, write_robustness
-from vlasandbox.eval.stats import mcnemar_exact, paired_interval
+from vlasandbox.envs import perturb
+from vlasandbox.eval.compare.robustness import PerturbedTrial, drops, table, verdicts
+from vlasandbox.eval.report.robustness import LIMITS, write_robustness
+from vlasandbox.eval.stats.paired import mcnemar_exact, paired_interval
+from vlasandbox.eval.stats.pairwise import holm
 from vlasandbox.train.cli import main
-from vlasandbox.train.judge import Exam
-from vlasandbox.train.robustness import trials
+from vlasandbox.train.evaluation import EvalConfig
+from vlasandbox.train.workflows.robustness import trials
 
 CONTROL = "s" * 97 + "f" * 3
 WORSE = "f" * 37 + "s" * 60 + "f" * 2 + "s"
 
 
-def arms(policy: str = "flow", expert: str = "s" * 100) -> list[Arm]:
+def perturbed_trials(policy: str = "flow", expert: str = "s" * 100) -> list[PerturbedTrial]:
     control, known = result(policy, CONTROL), result("expert", expert)
     return [
-        Arm("light=3", control, result(policy, "s" * 95 + "f" * 5), known),
-        Arm("camera=3", control, result(policy, WORSE), known),
-        Arm("camera=1", control, result(policy, CONTROL), known),
+        PerturbedTrial("light=3", control, result(policy, "s" * 95 + "f" * 5), known),
+        PerturbedTrial("camera=3", control, result(policy, WORSE), known),
+        PerturbedTrial("camera=1", control, result(policy, CONTROL), known),
     ]
 
 
 def test_a_drop_is_paired_by_seed():
-    (drop,) = drops([arms()[1]])
+    (drop,) = drops([perturbed_trials()[1]])
     assert drop.pair.table.only_a == 37
     assert drop.pair.table.only_b == 1
     assert drop.pair.points == pytest.approx(36)
@@ -41,33 +41,33 @@ def test_a_drop_is_paired_by_seed():
 
 
 def test_the_most_harmful_axis_comes_first_with_its_levels_together():
-    assert [drop.arm.name for drop in drops(arms())] == ["camera=1", "camera=3", "light=3"]
+    assert [drop.trial.name for drop in drops(perturbed_trials())] == ["camera=1", "camera=3", "light=3"]
 
 
 def test_all_drops_of_a_table_are_corrected_together():
-    found = drops([*arms("flow"), *arms("tokens")])
+    found = drops([*perturbed_trials("flow"), *perturbed_trials("tokens")])
     raw = [mcnemar_exact(d.pair.table.only_a, d.pair.table.only_b) for d in found]
     assert [d.pair.p_holm for d in found] == pytest.approx(holm(raw))
-    alone = drops(arms()[1:2])[0].pair.interval
-    low, high = next(d for d in found if d.arm.name == "camera=3").pair.interval
+    alone = drops(perturbed_trials()[1:2])[0].pair.interval
+    low, high = next(d for d in found if d.trial.name == "camera=3").pair.interval
     assert low < alone[0] < alone[1] < high
 
 
 def test_an_episode_that_raised_is_left_out_and_said():
-    (drop,) = drops([Arm("camera=3", result("flow", "sssf"), result("flow", "efss"))])
+    (drop,) = drops([PerturbedTrial("camera=3", result("flow", "sssf"), result("flow", "efss"))])
     assert drop.pair.table.n == 3
     assert str(drop).endswith("; 1 seeds left out, where code raised")
 
 
 def test_what_was_not_established_is_not_called_a_drop():
-    said = verdicts(drops(arms()))
+    said = verdicts(drops(perturbed_trials()))
     assert said[0] == "flow succeeds less often under camera=3 (36 points)."
     assert said[1].startswith("flow: no difference established under camera=1, light=3; at n=100 a drop of ")
     assert len(said) == 2
 
 
 def test_episodes_that_the_expert_fails_too_are_no_fault_of_the_policy():
-    said = verdicts(drops([arms(expert="s" * 90 + "f" * 10)[1]]))
+    said = verdicts(drops([perturbed_trials(expert="s" * 90 + "f" * 10)[1]]))
     assert said[-1] == (
         "Caution: the expert too fails under camera=3 (90/100): part of the drop may be the task's."
     )
@@ -75,11 +75,11 @@ def test_episodes_that_the_expert_fails_too_are_no_fault_of_the_policy():
 
 def test_a_policy_twice_is_refused():
     with pytest.raises(ValueError, match=r"'flow' \(light=3\)"):
-        drops([*arms(), *arms()])
+        drops([*perturbed_trials(), *perturbed_trials()])
 
 
 def test_the_table_is_aligned():
-    lines = table(drops(arms())).splitlines()
+    lines = table(drops(perturbed_trials())).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[3].split() == [
         "flow",
@@ -96,7 +96,7 @@ def test_the_table_is_aligned():
 
 
 def test_the_report_holds_the_numbers_and_asks_for_nothing_from_outside(tmp_path):
-    found = drops([*arms("flow"), *arms("<b>")])
+    found = drops([*perturbed_trials("flow"), *perturbed_trials("<b>")])
     path = write_robustness(tmp_path, found, {"seeds": "test"})
     text = path.read_text()
     page = Reader(text)
@@ -114,44 +114,44 @@ def test_the_report_holds_the_numbers_and_asks_for_nothing_from_outside(tmp_path
 
 
 def test_every_axis_is_tried_by_default_at_every_level_asked_for():
-    asked = trials(Exam(), levels="2-3")
-    names = [f"{axis}={level}" for axis in perturbation.names() for level in (2, 3)]
+    asked = trials(EvalConfig(), levels="2-3")
+    names = [f"{axis}={level}" for axis in perturb.names() for level in (2, 3)]
     assert [trial.name for trial in asked] == [*names, "combinations=held_out"]
     for trial in asked[:-1]:
-        assert (trial.exam.perturb, trial.control) == (trial.name, Exam())
+        assert (trial.exam.perturb, trial.control) == (trial.name, EvalConfig())
 
 
 def test_held_out_combinations_have_those_of_training_as_control():
-    (trial,) = trials(Exam(), "combinations")
+    (trial,) = trials(EvalConfig(), "combinations")
     assert (trial.exam.combinations, trial.control.combinations) == ("held_out", "train")
 
 
 def test_a_task_that_holds_no_combination_out_is_not_asked_for_any():
-    assert "combinations=held_out" not in [trial.name for trial in trials(Exam("push_t"))]
+    assert "combinations=held_out" not in [trial.name for trial in trials(EvalConfig("push_t"))]
 
 
 def test_a_task_is_not_asked_for_what_it_has_nothing_for():
-    asked = {trial.name.partition("=")[0] for trial in trials(Exam("trace"))}
+    asked = {trial.name.partition("=")[0] for trial in trials(EvalConfig("trace"))}
     assert "light" in asked
     assert not asked & {"mass", "object_size", "object_shape", "object_colour"}
-    assert "distractors" not in [trial.name.partition("=")[0] for trial in trials(Exam("handover"))]
+    assert "distractors" not in [trial.name.partition("=")[0] for trial in trials(EvalConfig("handover"))]
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"axes": "camra"}, "unknown axis 'camra'.*camera"),
-        ({"axes": "mass", "exam": Exam("drawer")}, "'mass': Drawer has no movable objects"),
+        ({"axes": "mass", "exam": EvalConfig("drawer")}, "'mass': Drawer has no movable objects"),
         ({"levels": "0"}, "got '0'"),
         ({"levels": "2-6"}, "got '2-6'"),
         ({"levels": "3-2"}, "got '3-2'"),
         ({"levels": "x"}, "got 'x'"),
-        ({"exam": Exam(perturb="light=2")}, "exclude each other"),
+        ({"exam": EvalConfig(perturb="light=2")}, "exclude each other"),
     ],
 )
 def test_impossible_trials_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
-        trials(**{"exam": Exam(), **given})
+        trials(**{"exam": EvalConfig(), **given})
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from small_policies import CHUNK, HEADS, small_policy
 from vlasandbox import envs
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.envs.tasks.detour import SIDES
-from vlasandbox.eval.batch import BLANK, LANES, THREADS, Batch
-from vlasandbox.eval.player import EvaluationError, Player, StoppedError
-from vlasandbox.eval.rollout import evaluate, split
-from vlasandbox.eval.worker import Job, Sight
+from vlasandbox.eval.rollout.evaluate import evaluate, split
+from vlasandbox.eval.rollout.inference import BLANK, LANES, THREADS, BatchedPolicy
+from vlasandbox.eval.rollout.worker import Job, LaneObservation
+from vlasandbox.eval.rollout.worker_process import EvaluationError, StoppedError, WorkerProcess
 from vlasandbox.policies.execution import Execution
 
 RIGGED = '''
@@ -69,9 +69,9 @@ def rig(tmp_path, monkeypatch):
     return write
 
 
-def sight(seed: int, rng: np.random.Generator, instruction: str) -> Sight:
+def sight(seed: int, rng: np.random.Generator, instruction: str) -> LaneObservation:
     images = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    return Sight(seed, 0, images, rng.normal(size=17).astype(np.float32), instruction)
+    return LaneObservation(seed, 0, images, rng.normal(size=17).astype(np.float32), instruction)
 
 
 def alive(pid: int) -> bool:
@@ -98,20 +98,20 @@ def test_a_row_answers_the_same_bits_whatever_the_other_rows_hold(head):
     row = 5
     seed = TEST.start + row
     mine = sight(seed, rng, sentences[0])
-    alone = Batch(policy, False).chunks({row: mine})[row]
+    alone = BatchedPolicy(policy, False).chunks({row: mine})[row]
     assert alone.shape == (CHUNK, 5)
     for neighbours in (range(LANES), range(4, 7), [row, 15]):
         others = {
             r: sight(TEST.start + r + LANES * r, rng, sentences[r % len(sentences)]) for r in neighbours
         }
-        assert np.array_equal(Batch(policy, False).chunks(others | {row: mine})[row], alone)
+        assert np.array_equal(BatchedPolicy(policy, False).chunks(others | {row: mine})[row], alone)
 
 
 def test_an_episode_draws_its_noise_anew_and_continues_it_from_query_to_query():
     policy = small_policy("flow")
     rng = np.random.default_rng(0)
     a, b = sight(3, rng, "pick up the red cube"), sight(3 + LANES, rng, "pick up the blue can")
-    batch = Batch(policy, False)
+    batch = BatchedPolicy(policy, False)
     first, second = batch.chunks({3: a})[3], batch.chunks({3: a})[3]
     assert not np.array_equal(first, second)
     batch.chunks({3: b})
@@ -125,7 +125,7 @@ def test_a_blank_image_hides_the_images_and_nothing_else():
     policy.act = lambda observation, generators: seen.append(observation) or act(observation, generators)
     rng = np.random.default_rng(0)
     mine = sight(0, rng, "pick up the red cube")
-    Batch(policy, True).chunks({0: mine})
+    BatchedPolicy(policy, True).chunks({0: mine})
     assert (seen[0].images == BLANK).all()
     assert torch.equal(seen[0].state[0], torch.from_numpy(mine.state))
 
@@ -339,7 +339,7 @@ def test_no_process_survives_the_evaluation(rig, tmp_path, way):
     folder = rig(hangs=(1, 2))  # both processes are busy when the end comes
     script = tmp_path / "script.py"  # without the usual guard: no worker imports it
     script.write_text(
-        "from vlasandbox.eval.rollout import evaluate\n"
+        "from vlasandbox.eval.rollout.evaluate import evaluate\n"
         "evaluate('expert', 'rigged.faulty', range(100_000), workers=2, progress=False)\n"
     )
     env = os.environ | {"PYTHONPATH": str(tmp_path / "packages")}
@@ -376,7 +376,7 @@ def test_ctrl_c_while_the_threads_are_being_started_ends_everything(rig, monkeyp
 
 def test_a_process_that_dies_just_before_the_end_gets_no_successor(rig, monkeypatch):
     folder = rig(kills=(0,))
-    player = Player(Job(list(sys.path), "rigged.faulty", {"cameras": ()}, False, True, {0: [0, 1]}))
+    player = WorkerProcess(Job(list(sys.path), "rigged.faulty", {"cameras": ()}, False, True, {0: [0, 1]}))
     how_it_died = player._how_it_died
     monkeypatch.setattr(player, "_how_it_died", lambda: (player.stop(), how_it_died())[1])
     player.specification()

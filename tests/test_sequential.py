@@ -2,14 +2,14 @@
 
 import pytest
 from made_up_results import result
-from scripted_contestants import make_run, script
+from scripted_targets import make_run, script
 
 from vlasandbox.envs.seeds import TEST
-from vlasandbox.eval import rollout
-from vlasandbox.eval.sequential import compare_sequentially, verdict_text
+from vlasandbox.eval.rollout import evaluate
+from vlasandbox.eval.stats.sequential import compare_sequentially, verdict_text
 from vlasandbox.train.cli import main
-from vlasandbox.train.judge import Exam, contestant
-from vlasandbox.train.sequential import BLOCK, compare_early
+from vlasandbox.train.evaluation import EvalConfig, eval_target
+from vlasandbox.train.workflows.sequential import BLOCK, compare_early
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def test_without_a_difference_the_budget_is_spent_and_nothing_is_played_twice(ru
 
 def test_a_stopped_comparison_goes_on_from_its_stored_episodes(runs, monkeypatch):
     script(monkeypatch, lambda name, _, i: name == "good" or i % 3 == 0)
-    exam = Exam(episodes=400)
-    good, bad = map(contestant, runs)
+    exam = EvalConfig(episodes=400)
+    good, bad = map(eval_target, runs)
     first = compare_early(good, bad, exam)
     played = script(monkeypatch, lambda *_: False)
     assert compare_early(good, bad, exam) == first
@@ -60,9 +60,9 @@ def test_a_stopped_comparison_goes_on_from_its_stored_episodes(runs, monkeypatch
 
 def test_seeds_on_which_code_raised_do_not_count(runs, monkeypatch):
     letters = {"good": "e" * 10 + "s" * 10, "bad": "f" * 20}
-    monkeypatch.setattr(rollout, "evaluate", lambda *_, name, **__: result(name, letters[name]))
-    good, bad = map(contestant, runs)
-    stopped = compare_early(good, bad, Exam(episodes=20))
+    monkeypatch.setattr(evaluate, "evaluate", lambda *_, name, **__: result(name, letters[name]))
+    good, bad = map(eval_target, runs)
+    stopped = compare_early(good, bad, EvalConfig(episodes=20))
     assert (stopped.verdict.pairs, stopped.verdict.only_a) == (8, 8)
 
 

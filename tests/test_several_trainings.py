@@ -5,10 +5,10 @@ import pytest
 from scipy import special
 from scipy import stats as scipy_stats
 
-from vlasandbox.eval.seeds_and_episodes import Dispersion, dispersions, estimate, mean_squares
-from vlasandbox.eval.sequential import compare_sequentially, evidence
-from vlasandbox.eval.stats import required_pairs, resolvable_paired, wilson
-from vlasandbox.eval.student import digamma, t_cdf, t_quantile, trigamma
+from vlasandbox.eval.stats.paired import required_pairs, resolvable_paired, wilson
+from vlasandbox.eval.stats.random_effects import Dispersion, dispersions, estimate, mean_squares
+from vlasandbox.eval.stats.sequential import compare_sequentially, evidence
+from vlasandbox.eval.stats.student import digamma, t_cdf, t_quantile, trigamma
 
 
 @pytest.mark.parametrize("freedom", [1.0, 2.0, 2.7, 10.0, 99.0, 5000.0])

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from vlasandbox.eval.result import EpisodeResult, EvalResult, Outcome
-from vlasandbox.eval.stats import (
+from vlasandbox.eval.stats.paired import (
     PairedTable,
     _hybrid_interval,
     mcnemar_exact,

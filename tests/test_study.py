@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from vlasandbox.train.study import Study, apply, load, pick_point
-from vlasandbox.train.study_cell import exams
+from vlasandbox.train.study.cell import exams
+from vlasandbox.train.study.definition import Study, apply, load, pick_point
 
 BASE = pick_point("debug", demonstrations=2, updates=2)
 STUDY = Study(
     "Does anything happen?",
     BASE,
     {"chunk": {"4": {"train.data.chunk": 4}, "8": {"train.data.chunk": 8}}},
-    judged={"test": {"exam.episodes": 2}, "blank": {"exam.episodes": 2, "condition": "blank_image"}},
+    evaluations={"test": {"exam.episodes": 2}, "blank": {"exam.episodes": 2, "condition": "blank_image"}},
     seeds=1,
 )
 
@@ -51,18 +51,20 @@ def test_a_field_that_is_none_is_named_before_anything_runs(changes, message):
     with pytest.raises(ValueError, match=message):
         apply(BASE, changes)
     with pytest.raises(ValueError, match=message):
-        replace(STUDY, judged={"x": changes})
+        replace(STUDY, evaluations={"x": changes})
 
 
 @pytest.mark.parametrize("changes", [{"train.data.chunk": 8}, {"exam.execute": 2, "record.task": "reach"}])
 def test_a_way_to_judge_changes_nothing_that_is_trained(changes):
-    with pytest.raises(ValueError, match=r"judged 'x' changes '(train|record)\S+'.*valid are condition and"):
-        replace(STUDY, judged={"x": changes})
+    with pytest.raises(
+        ValueError, match=r"evaluation 'x' changes '(train|record)\S+'.*valid are condition and"
+    ):
+        replace(STUDY, evaluations={"x": changes})
 
 
 def test_ways_to_judge_are_exams_and_conditions():
     [cell, _] = STUDY.cells()
-    found = exams(cell, {**STUDY.judged, "fast": {"exam.execute": 2, "exam.workers": 3}})
+    found = exams(cell, {**STUDY.evaluations, "fast": {"exam.execute": 2, "exam.workers": 3}})
     assert {name: condition for name, (_, condition) in found.items()} == {
         "test": "test", "blank": "blank_image", "fast": "test",
     }  # fmt: skip
@@ -70,7 +72,7 @@ def test_ways_to_judge_are_exams_and_conditions():
 
 
 def test_a_way_that_does_not_fit_the_policy_is_left_out():
-    judged = {"long": {"exam.execute": 6}, **STUDY.judged}
+    judged = {"long": {"exam.execute": 6}, **STUDY.evaluations}
     assert [list(exams(cell, judged)) for cell in STUDY.cells()] == [["test", "blank"], list(judged)]
 
 
@@ -83,16 +85,29 @@ def test_a_policy_that_can_be_judged_in_no_way_is_not_trained_first():
 
 @pytest.mark.parametrize("filmed", [{"chunk": "5"}, {"length": "4"}])
 def test_a_cell_to_film_that_never_will_be_is_named_before_anything_runs(filmed):
-    with pytest.raises(ValueError, match=r"no cell to film with .*; valid levels: .*\('chunk', '4'\)"):
-        replace(STUDY, filmed=(filmed,))
-    replace(STUDY, filmed=({"chunk": "4"},))
-    with pytest.raises(ValueError, match="no cell to film with"):
-        replace(STUDY, filmed=({"chunk": "4"},), tune="chunk")
+    with pytest.raises(
+        ValueError, match=r"no cell to show in videos with .*; valid levels: .*\('chunk', '4'\)"
+    ):
+        replace(STUDY, videos=(filmed,))
+    replace(STUDY, videos=({"chunk": "4"},))
+    with pytest.raises(ValueError, match="no cell to show in videos with"):
+        replace(STUDY, videos=({"chunk": "4"},), sweep="chunk")
 
 
 def test_a_tuned_axis_must_be_one():
-    with pytest.raises(ValueError, match="tune names no axis: 'lr'; valid: chunk"):
-        replace(STUDY, tune="lr")
+    with pytest.raises(ValueError, match="sweep names no axis: 'lr'; valid: chunk"):
+        replace(STUDY, sweep="lr")
+
+
+def test_former_names_of_a_studys_settings_are_understood():
+    ways, shown = {"only": {"condition": "blank_image"}}, ({"lr": "a"},)
+    axes = {"lr": {"a": {}}, "chunk": {"4": {}, "8": {"train.data.chunk": 8}}}
+    now = Study("?", BASE, axes, evaluations=ways, sweep="chunk", videos=shown)
+    before = Study("?", BASE, axes, judged=ways, tune="chunk", filmed=shown)
+    assert before == now
+    assert replace(before, sweep=None, seeds=1).evaluations == ways
+    with pytest.raises(ValueError, match="sweep names no axis: 'lrr'"):
+        Study("?", BASE, axes, tune="lrr")
 
 
 def test_a_file_without_a_study_is_refused(tmp_path: Path):

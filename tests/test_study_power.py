@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from vlasandbox.eval.seeds_and_episodes import estimate
-from vlasandbox.eval.study_power import MOST, WANTED, Spread, power, resolvable, spread
-from vlasandbox.eval.study_summary import Difference
+from vlasandbox.eval.stats.random_effects import estimate
+from vlasandbox.eval.study.power import MOST, WANTED, Spread, power, resolvable, spread
+from vlasandbox.eval.study.summary import Difference
 
 
 def tables(of: Spread, m: int, n: int, count: int, mean: float = 0.0) -> list[np.ndarray]:

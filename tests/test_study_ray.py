@@ -10,9 +10,9 @@ import pytest
 from test_study import STUDY
 
 from vlasandbox.eval.result import EvalResult
-from vlasandbox.train.side_by_side import Job, TrainingError
-from vlasandbox.train.study_ray import cluster, run_on_ray
-from vlasandbox.train.study_run import run_study
+from vlasandbox.train.parallel import Job, TrainingError
+from vlasandbox.train.study.ray_backend import cluster, run_on_ray
+from vlasandbox.train.study.runner import run_study
 
 
 @pytest.fixture(scope="module")

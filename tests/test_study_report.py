@@ -14,15 +14,15 @@ from made_up_results import result
 from made_up_studies import study, training
 from test_report import Reader
 
-from vlasandbox.eval.colors import styles
-from vlasandbox.eval.film import Choice, Clip, parting
-from vlasandbox.eval.study_axes import axes, number, scale
-from vlasandbox.eval.study_crossing import crossings
-from vlasandbox.eval.study_film import film_study
-from vlasandbox.eval.study_page import page
-from vlasandbox.eval.study_report import markdown, write_study
-from vlasandbox.eval.study_summary import StudyResult, summarise
-from vlasandbox.eval.video import write_mp4
+from vlasandbox.eval.palette import styles
+from vlasandbox.eval.report.study import markdown, write_study
+from vlasandbox.eval.report.study_page import page
+from vlasandbox.eval.study.clips import film_study
+from vlasandbox.eval.study.factors import axes, number, scale
+from vlasandbox.eval.study.summary import StudyResult, summarise
+from vlasandbox.eval.study.thresholds import crossings
+from vlasandbox.eval.video.clips import Choice, Clip, parting
+from vlasandbox.eval.video.encode import write_mp4
 
 FIXED = {"task": "pick", "command": "vla study x.py"}
 DEMONSTRATIONS = {"head": ["flow", "bins"], "demonstrations": ["10", "40", "160", "640"]}
@@ -82,7 +82,7 @@ def test_letters_and_places_follow_from_the_pairs_that_differ():
 
 
 def test_letters_that_nobody_could_read_are_left_out(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("vlasandbox.eval.study_summary.LETTERS", 0)
+    monkeypatch.setattr("vlasandbox.eval.study.summary.LETTERS", 0)
     summary = summarise(heads({"good": 0.9, "bad": 0.2}))
     assert [row.group for row in summary.rows] == ["", ""]
     assert "overlap too much for letters" in markdown("?", summary, {})
@@ -241,7 +241,7 @@ def test_videos_stand_in_the_page_or_are_named(tmp_path: Path, monkeypatch: pyte
     clips = [Clip(video, Choice(2_000_000, "test", "the first test seed of all"), {"flow": "success"})]
     results = heads({"flow": 0.5, "bins": 0.5})
     assert "video" in Reader(write_study(tmp_path, "?", results, {}, clips=clips).read_text()).tags
-    monkeypatch.setattr("vlasandbox.eval.report.LIMIT", 500_100)
+    monkeypatch.setattr("vlasandbox.eval.report.comparison.LIMIT", 500_100)
     read = Reader(write_study(tmp_path, "?", results, {}, clips=clips).read_text())
     assert "video" not in read.tags
     assert video.name in read.text
@@ -250,7 +250,8 @@ def test_videos_stand_in_the_page_or_are_named(tmp_path: Path, monkeypatch: pyte
 def test_best_and_worst_are_filmed_unless_others_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen: list[list[str]] = []
     monkeypatch.setattr(
-        "vlasandbox.eval.study_film.film", lambda comparison, *_, **__: seen.append(comparison.policies) or []
+        "vlasandbox.eval.study.clips.film",
+        lambda comparison, *_, **__: seen.append(comparison.policies) or [],
     )
     summary = summarise(heads({"middle": 0.5, "worst": 0.1, "best": 0.9}))
     film_study(summary, tmp_path)

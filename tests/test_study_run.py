@@ -17,18 +17,19 @@ from test_study import STUDY
 
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.eval.result import EvalResult
-from vlasandbox.eval.study_summary import StudyResult
-from vlasandbox.train import study_claim, study_results, study_run
+from vlasandbox.eval.study.summary import StudyResult
 from vlasandbox.train.data.files import read_json, write_json
-from vlasandbox.train.side_by_side import Job, TrainingError
-from vlasandbox.train.study_cell import Work, do
-from vlasandbox.train.study_run import run_study
+from vlasandbox.train.parallel import Job, TrainingError
+from vlasandbox.train.study import manifest, runner
+from vlasandbox.train.study import results as study_results
+from vlasandbox.train.study.cell import CellRun, do
+from vlasandbox.train.study.runner import run_study
 
 SWEEP = replace(
     STUDY,
     axes={**STUDY.axes, "lr": {"low": {"train.optim.lr": 1e-4}, "high": {"train.optim.lr": 1e-3}}},
     seeds=2,
-    tune="lr",
+    sweep="lr",
     validation_episodes=2,
 )
 
@@ -54,7 +55,7 @@ class MadeUp:
                 )
                 found.save(work.contestant.results / exam.folder / condition)
 
-    def _train(self, work: Work) -> None:
+    def _train(self, work: CellRun) -> None:
         summary = work.folder / "summary.json"
         if not summary.exists():
             (work.folder / "policy").mkdir(parents=True, exist_ok=True)
@@ -96,18 +97,20 @@ def write_less(
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
-    runner = MadeUp()
-    monkeypatch.setattr(study_run, "record", lambda config: config.root.mkdir(parents=True, exist_ok=True))
+    fake = MadeUp()
+    monkeypatch.setattr(runner, "record", lambda config: config.root.mkdir(parents=True, exist_ok=True))
 
     class Data:
-        fingerprint = property(lambda self: runner.fingerprint)
+        fingerprint = property(lambda self: fake.fingerprint)
 
     monkeypatch.setattr(study_results, "open_data", lambda root: Data())
     monkeypatch.setattr(study_results, "write_study", write_less)
     monkeypatch.setattr(study_results, "film_study", lambda summary, folder, filmed: ["clip"])
-    monkeypatch.setattr(study_results, "judge", lambda expert, exam, condition: result(expert.name, "s"))
+    monkeypatch.setattr(
+        study_results, "evaluate_cached", lambda expert, exam, condition: result(expert.name, "s")
+    )
     monkeypatch.setitem(SPEC, "task", "pick")
-    return runner
+    return fake
 
 
 def report(out: Path) -> dict[str, Any]:
@@ -123,7 +126,7 @@ def test_a_tuned_axis_is_swept_once_and_each_cell_goes_on_with_its_best_level(tm
     assert read_json(tmp_path / "tuning.json") == {"chunk=4": "low", "chunk=8": "low"}
     validated = EvalResult.load(next((tmp_path / "cells" / swept[0] / "eval").glob("*validation*/test")))
     assert [episode.seed for episode in validated.episodes] == list(VALIDATION[:2])
-    assert report(tmp_path)["results"] == 2 * 2 * len(SWEEP.judged)
+    assert report(tmp_path)["results"] == 2 * 2 * len(SWEEP.evaluations)
     assert report(tmp_path)["protocol"]["tuned"] == "lr"
     again = MadeUp()
     run_study(SWEEP, tmp_path, run_jobs=again)
@@ -143,11 +146,11 @@ def test_a_finished_study_is_summed_up_by_other_code_and_an_unfinished_one_is_re
     tmp_path, made_up, monkeypatch
 ):
     run_study(STUDY, tmp_path, run_jobs=made_up)
-    made_by = study_claim.code_fingerprint()
+    made_by = manifest.code_fingerprint()
     assert report(tmp_path)["protocol"]["code"] == made_by[:12]
     assert (report(tmp_path)["experts"], report(tmp_path)["clips"]) == (["expert"], ["clip"])
     made_up.names.clear()
-    for module in (study_claim, study_results):
+    for module in (manifest, study_results):
         monkeypatch.setattr(module, "code_fingerprint", lambda: "0" * 64)
     (tmp_path / "results.json").unlink()
     run_study(STUDY, tmp_path, run_jobs=made_up)
@@ -166,10 +169,10 @@ def test_a_process_with_other_code_or_without_the_folder_does_nothing(tmp_path, 
     run_study(STUDY, tmp_path / "here", run_jobs=made_up)
     [cell, _] = STUDY.cells()
     with pytest.raises(ValueError, match=r"sees no .*study\.json: --out must be a folder that all machines"):
-        do(Work(cell, tmp_path / "elsewhere", {}))
-    monkeypatch.setattr(study_claim, "code_fingerprint", lambda: "0" * 64)
+        do(CellRun(cell, tmp_path / "elsewhere", {}))
+    monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):
-        do(Work(cell, tmp_path / "here", {}))
+        do(CellRun(cell, tmp_path / "here", {}))
 
 
 def test_a_folder_holds_one_study_and_says_what_differs(tmp_path, made_up):
@@ -188,7 +191,7 @@ def test_a_study_may_grow_and_tells_what_was_asked_later(tmp_path, made_up, monk
     run_study(STUDY, tmp_path, run_jobs=made_up)
     assert "asked later, with the other results known" not in report(tmp_path)["protocol"]
     swapped = {"exam.episodes": 2, "condition": "swapped_instruction"}
-    more = replace(STUDY, judged={**STUDY.judged, "swapped": swapped})
+    more = replace(STUDY, evaluations={**STUDY.evaluations, "swapped": swapped})
     made_up.names.clear()
     run_study(more, tmp_path, run_jobs=made_up)
     assert made_up.names == ["chunk=4,seed=0", "chunk=8,seed=0"]
@@ -198,9 +201,22 @@ def test_a_study_may_grow_and_tells_what_was_asked_later(tmp_path, made_up, monk
     assert report(tmp_path)["protocol"]["asked later, with the other results known"] == said
     with pytest.raises(ValueError, match="holds another study, or an earlier form of it"):
         run_study(STUDY, tmp_path, run_jobs=made_up)
-    monkeypatch.setattr(study_claim, "code_fingerprint", lambda: "0" * 64)
+    monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):
         run_study(replace(more, seeds=3), tmp_path, run_jobs=made_up)
+
+
+def test_a_study_begun_under_former_names_is_the_same_study(tmp_path, made_up):
+    run_study(SWEEP, tmp_path, run_jobs=made_up)
+    stored = read_json(tmp_path / "study.json")
+    for now, before in (("evaluations", "judged"), ("sweep", "tune")):
+        stored["study"][before] = stored["study"].pop(now)
+    write_json(tmp_path / "study.json", stored)
+    made_up.names.clear()
+    run_study(SWEEP, tmp_path, run_jobs=made_up)
+    assert made_up.names == []
+    with pytest.raises(ValueError, match="holds another study"):
+        run_study(replace(SWEEP, validation_episodes=3), tmp_path, run_jobs=made_up)
 
 
 def test_a_study_begun_before_a_field_was_added_is_the_same_study(tmp_path, made_up):
@@ -234,7 +250,7 @@ def test_two_runs_do_not_work_in_one_folder(tmp_path, made_up):
 def test_the_cost_is_told_first_and_measured_as_soon_as_there_is_something_to_measure(
     tmp_path, made_up, capsys
 ):
-    study = replace(STUDY, seeds=2, judged={"test": {"exam.episodes": 100}})
+    study = replace(STUDY, seeds=2, evaluations={"test": {"exam.episodes": 100}})
 
     def first_only(jobs: Sequence[Job], at_once: int) -> None:
         made_up._train(jobs[0].run.args[0])  # pyright: ignore[reportFunctionMemberAccess]
@@ -254,7 +270,7 @@ def test_the_cost_is_told_first_and_measured_as_soon_as_there_is_something_to_me
 SCRIPT = """
 import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])
 from test_study import STUDY
-from vlasandbox.train.study_run import run_study
+from vlasandbox.train.study.runner import run_study
 if __name__ == "__main__":
     run_study(STUDY, Path(sys.argv[2]), at_once=1)
 """

@@ -9,9 +9,9 @@ from made_up_results import result
 from made_up_studies import study, training
 from test_report import Reader
 
-from vlasandbox.eval.study_report import write_study
-from vlasandbox.eval.study_summary import StudyResult, summarise
-from vlasandbox.eval.study_tables import ranking
+from vlasandbox.eval.report.study import write_study
+from vlasandbox.eval.study.summary import StudyResult, summarise
+from vlasandbox.eval.study.tables import ranking
 
 
 def test_open_loop_error_and_rate_have_columns_where_they_are_known(tmp_path: Path):

@@ -6,9 +6,9 @@ import pytest
 from made_up_results import result
 
 from vlasandbox.envs import tasks
-from vlasandbox.eval.compare import compare
-from vlasandbox.eval.suite import suite_table, write_suite
-from vlasandbox.train.suite import SuiteConfig, run_suite
+from vlasandbox.eval.compare.comparison import compare
+from vlasandbox.eval.compare.suite import suite_table, write_suite
+from vlasandbox.train.workflows.suite import SuiteConfig, run_suite
 
 
 def _comparison(task: str, outcomes: str):

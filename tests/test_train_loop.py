@@ -29,7 +29,7 @@ from vlasandbox.train.config import TrainConfig, choose_device, differences, set
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.ema import persistent_tensors
-from vlasandbox.train.judge import learned_task
+from vlasandbox.train.evaluation import learned_task
 from vlasandbox.train.log import last_row
 from vlasandbox.train.loop import STATE, NonFiniteLossError, train
 from vlasandbox.train.optim import Rates

@@ -10,12 +10,12 @@ from PIL import Image
 import vlasandbox.envs as envs
 from vlasandbox.envs.control import GRIPPER
 from vlasandbox.envs.seeds import TEST
-from vlasandbox.eval.compare import compare
-from vlasandbox.eval.film import choose, film
-from vlasandbox.eval.overlay import draw_shot, side_by_side
-from vlasandbox.eval.replay import Footage, Plan, ReplayError, Shot, planned, replay
+from vlasandbox.eval.compare.comparison import compare
 from vlasandbox.eval.result import EpisodeResult, EvalResult, Outcome
-from vlasandbox.eval.video import write_animation, write_mp4
+from vlasandbox.eval.video.clips import choose, film
+from vlasandbox.eval.video.encode import write_animation, write_mp4
+from vlasandbox.eval.video.overlay import draw_shot, side_by_side
+from vlasandbox.eval.video.replay import Footage, Plan, ReplayError, Shot, planned, replay
 
 SIZE = 64
 

@@ -29,8 +29,8 @@ from .data.files import exclusive, read_json, write_json
 from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
-from .interrupt import stop_request
 from .log import RunLog
+from .signals import stop_request
 from .summary import Clock, summary
 
 ROW_EVERY = 10

@@ -21,5 +21,5 @@ def study() -> Study:
         question="Which action heads take one of two equally good ways, and which their mean?",
         base=pick_point("pick_flow", task="detour", demonstrations=500, updates=2000),
         axes={"head": {name: {"train.policy.head": head} for name, head in HEADS.items()}},
-        judged={"execute 4": {}, "execute 8": {"exam.execute": 8}},
+        evaluations={"execute 4": {}, "execute 8": {"exam.execute": 8}},
     )

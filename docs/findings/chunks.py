@@ -10,5 +10,5 @@ def study() -> Study:
         question="How long a chunk, and how much of it?",
         base=pick_point("pick_flow", updates=2000),
         axes={"chunk": {str(k): {"train.data.chunk": k} for k in LENGTHS}},
-        judged={f"execute {n}": {"exam.execute": n} for n in LENGTHS},
+        evaluations={f"execute {n}": {"exam.execute": n} for n in LENGTHS},
     )

@@ -11,10 +11,12 @@ DELAYS = range(5)
 
 
 def study() -> Study:
-    judged = {f"{how}, {d} late": {"exam.delay": d, **what} for how, what in HANDLED.items() for d in DELAYS}
+    evaluations = {
+        f"{how}, {d} late": {"exam.delay": d, **what} for how, what in HANDLED.items() for d in DELAYS
+    }
     return Study(
         question="What does inference delay cost, and what helps?",
         base=pick_point("pick_flow", updates=3500),
         axes={"chunk": {"16": {"train.data.chunk": 16}}},
-        judged=judged,
+        evaluations=evaluations,
     )

@@ -13,5 +13,5 @@ def study() -> Study:
             "head": {name: {"train.policy": pick_point(f"pick_{name}").train.policy} for name in HEADS},
             "lr": {f"{lr:g}": {"train.optim.lr": lr} for lr in (5e-4, 1e-3, 2e-3)},
         },
-        tune="lr",
+        sweep="lr",
     )

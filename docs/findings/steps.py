@@ -14,7 +14,7 @@ def study() -> Study:
         question="How few passes can flow do with, and does the distribution of training times matter?",
         base=pick_point("pick_flow", updates=2000),
         axes={"training times": heads},
-        judged={
+        evaluations={
             f"{n} passes{said}": {"exam.sampling": f"steps={n}{sampling}"}
             for said, sampling in NOISE.items()
             for n in (1, 2, 5, 10)

@@ -40,6 +40,6 @@ def study() -> Study:
         question="Do the tiny systems learn to pick what they are told?",
         base=pick_point("pi0"),
         axes={"system": levels},
-        judged=WITH_CONTROLS,
+        evaluations=WITH_CONTROLS,
         seeds=1,
     )

@@ -14,6 +14,6 @@ def study() -> Study:
         question="Do five tiny systems learn to put what they are told where they are told?",
         base=base,
         axes={"system": levels},
-        judged=WITH_CONTROLS,
+        evaluations=WITH_CONTROLS,
         seeds=1,
     )

@@ -3,19 +3,16 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
+from ..expert import Expert, ExpertView
 from ..kinematics import goal_of
-from ..objects import Shape, half_sizes
-from ..task import World
+from ..props.objects import Shape, half_sizes
+from ..world import World
 from .pick import HOVER, STILL, cone, grasp_of, in_grip, in_place, reach
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 CLEARANCE = 0.11
 """What is carried keeps its underside this high above the table [m], over anything that stands there."""
@@ -48,13 +45,13 @@ class CarryExpert(Expert):
     def __init__(self, errand: Callable[[World, Any], Errand | None]) -> None:
         self._errand = errand
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         errand = self._errand(env.world, env.scenario)
         return (retreat(env) if errand is None else carry(env, errand))[None]
 
 
-def carry(env: "ManipulationEnv", errand: Errand) -> Float[np.ndarray, " 5"]:
+def carry(env: ExpertView, errand: Errand) -> Float[np.ndarray, " 5"]:
     """Fetch the object, take it to its spot, open."""
     if errand.body not in env.world.held():
         return after_opening(env, reach(env, _reachable(env, errand)))
@@ -68,13 +65,13 @@ def carry(env: "ManipulationEnv", errand: Errand) -> Float[np.ndarray, " 5"]:
     return up_first(env, np.array([*place[:2], place[2] + lift, place[3], -1.0]))
 
 
-def retreat(env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
+def retreat(env: ExpertView) -> Float[np.ndarray, " 5"]:
     """Open, then straight up."""
     reference = env.goals()[0]
     return after_opening(env, np.array([*reference[:2], max(RETREAT, reference[2]), reference[3], 1.0]))
 
 
-def up_first(env: "ManipulationEnv", goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
+def up_first(env: ExpertView, goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
     """`goal`, but straight up as long as it is well above."""
     reference = env.goals()[0]
     if reference[2] < goal[2] - BELOW:
@@ -82,7 +79,7 @@ def up_first(env: "ManipulationEnv", goal: Float[np.ndarray, " 5"]) -> Float[np.
     return goal
 
 
-def after_opening(env: "ManipulationEnv", goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
+def after_opening(env: ExpertView, goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
     """The same for an empty gripper, which does not rise while its fingers are closed or moving."""
     reference = env.goals()[0]
     opened = reference[4] > 0 and env.world.robot.fingers_speed(env.data) < STILL
@@ -91,20 +88,20 @@ def after_opening(env: "ManipulationEnv", goal: Float[np.ndarray, " 5"]) -> Floa
     return up_first(env, goal)
 
 
-def underside(env: "ManipulationEnv", body: int) -> float:
+def underside(env: ExpertView, body: int) -> float:
     """Height of the lowest point of a box [m]."""
     down = np.abs(env.data.xmat[body].reshape(3, 3)[2]) @ half_sizes(env.model, body)
     return float(env.data.xpos[body, 2] - down)
 
 
-def _reachable(env: "ManipulationEnv", errand: Errand) -> Float[np.ndarray, " 4"]:
+def _reachable(env: ExpertView, errand: Errand) -> Float[np.ndarray, " 4"]:
     """The grasp, off the object's middle if that is out of reach."""
     grasp, limits = grasp_of(env, errand.body, errand.shape), env.definition.robots[0].limits
     grasp[:3] = np.clip(grasp[:3], limits.low, limits.high)
     return grasp
 
 
-def _place(env: "ManipulationEnv", errand: Errand) -> Float[np.ndarray, " 4"]:
+def _place(env: ExpertView, errand: Errand) -> Float[np.ndarray, " 4"]:
     """Gripper [x, y, z, yaw] at which what it holds is in its spot, however it holds it."""
     data = env.data
     gripper = goal_of(data, env.world.robot.site)

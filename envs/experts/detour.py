@@ -1,15 +1,11 @@
 """Expert for going round a wall on one of two equally good sides."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
+from ..expert import Expert, ExpertView
 
 ASIDE = 0.11
 """Distance from the line between start and goal at which the wall is passed [m]."""
@@ -69,6 +65,6 @@ class Way:
 class DetourExpert(Expert):
     """Needs `scenario.way`."""
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """The next corner, at the same height."""
         return np.array([[*env.scenario.way.next(env.goals()[0, :2]), HEIGHT, 0.0, -1.0]])

@@ -1,17 +1,12 @@
 """Expert for drawers of the chest: closed fingers hook the bar and pull, or push it back."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import Float
 
-from ..chest import BAR, BAR_GAP, BAR_HEIGHT, TRAVEL, bar, extension
-from ..expert import Expert
+from ..expert import Expert, ExpertView
+from ..props.chest import BAR, BAR_GAP, BAR_HEIGHT, TRAVEL, bar, extension
 from .carry import RETREAT, retreat
 from .pick import cone
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 HOVER = 0.08
 """Height above a place at the bar from which the gripper comes down [m]."""
@@ -40,14 +35,14 @@ CLOSED = 0.01
 class DrawerExpert(Expert):
     """Needs `scenario.drawer` and `scenario.opens`."""
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         move = pull if env.scenario.opens else push
         goal = move(env, env.scenario.drawer)
         return (rise(env) if goal is None else goal)[None]
 
 
-def pull(env: "ManipulationEnv", drawer: int) -> Float[np.ndarray, " 5"] | None:
+def pull(env: ExpertView, drawer: int) -> Float[np.ndarray, " 5"] | None:
     """Opens a drawer; None when it is wide open."""
     extended, pulling = extension(env.world, drawer), _at_bar(env, drawer, 1)
     if extended >= (WIDEST if pulling else WIDE):
@@ -55,7 +50,7 @@ def pull(env: "ManipulationEnv", drawer: int) -> Float[np.ndarray, " 5"] | None:
     return _slide(env, extended - TRAVEL) if pulling else _approach(env, drawer, BEHIND)
 
 
-def push(env: "ManipulationEnv", drawer: int) -> Float[np.ndarray, " 5"] | None:
+def push(env: ExpertView, drawer: int) -> Float[np.ndarray, " 5"] | None:
     """Closes a drawer; None when it is shut."""
     extended, pushing = extension(env.world, drawer), _at_bar(env, drawer, -1)
     if extended < (SHUT if pushing else NEARLY_SHUT):
@@ -63,19 +58,19 @@ def push(env: "ManipulationEnv", drawer: int) -> Float[np.ndarray, " 5"] | None:
     return _slide(env, extended) if pushing else _approach(env, drawer, BEFORE)
 
 
-def rise(env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
+def rise(env: ExpertView) -> Float[np.ndarray, " 5"]:
     """Straight up with closed fingers."""
     reference = env.goals()[0]
     return np.array([*reference[:2], RETREAT, reference[3], -1.0])
 
 
-def hooked(env: "ManipulationEnv", drawer: int) -> bool:
+def hooked(env: ExpertView, drawer: int) -> bool:
     """Whether closed fingers would run into the bar on their way elsewhere."""
     way = env.data.site_xpos[env.world.robot.site] - bar(env.world, drawer)
     return bool(_shut(env) and not _above(env) and np.hypot(way[0], way[1]) < NEAR)
 
 
-def _approach(env: "ManipulationEnv", drawer: int, aside: float) -> Float[np.ndarray, " 5"]:
+def _approach(env: ExpertView, drawer: int, aside: float) -> Float[np.ndarray, " 5"]:
     """Come down on one side of the bar with closed fingers."""
     if not (_shut(env) or _above(env)):
         return retreat(env)
@@ -88,23 +83,23 @@ def _approach(env: "ManipulationEnv", drawer: int, aside: float) -> Float[np.nda
     return np.append(pose, -1.0)
 
 
-def _slide(env: "ManipulationEnv", way: float) -> Float[np.ndarray, " 5"]:
+def _slide(env: ExpertView, way: float) -> Float[np.ndarray, " 5"]:
     """Move the bar along y by `way` [m]."""
     reference = env.goals()[0]
     step = way * min(1.0, GAIN / env.control_hz)
     return np.array([reference[0], reference[1] + step, *reference[2:4], -1.0])
 
 
-def _at_bar(env: "ManipulationEnv", drawer: int, side: int) -> bool:
+def _at_bar(env: ExpertView, drawer: int, side: int) -> bool:
     """Whether closed fingers are behind (1) or before (-1) the bar, low enough to move it."""
     x, y = (env.data.site_xpos[env.world.robot.site] - bar(env.world, drawer))[:2]
     low = env.world.robot.lowest(env.model, env.data) < BAR_HEIGHT
     return bool(_shut(env) and low and abs(x) < SIDEWAYS and 0 < side * y < BAR_GAP + BAR[1])
 
 
-def _shut(env: "ManipulationEnv") -> bool:
+def _shut(env: ExpertView) -> bool:
     return env.world.robot.opening(env.data) < CLOSED
 
 
-def _above(env: "ManipulationEnv") -> bool:
+def _above(env: ExpertView) -> bool:
     return env.world.robot.lowest(env.model, env.data) > BAR_HEIGHT + ABOVE

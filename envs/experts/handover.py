@@ -5,18 +5,14 @@ down on the other end and closes; the giver opens and rises; the receiver lays t
 """
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from ..bars import BARS, on_mat
-from ..expert import Expert
+from ..expert import Expert, ExpertView
 from ..kinematics import goal_of
+from ..props.bars import BARS, on_mat
 from .pick import HOVER, IN_PLACE, STILL, cone, misalignment
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 END = 0.045
 """From a bar's centre to the middle of a gripper that holds it [m]: hands stay clear of each other."""
@@ -52,7 +48,7 @@ CLEAR = 0.045
 class HandoverExpert(Expert):
     """Needs `scenario.target`, `kind`, `giver`, `receiver` and `mat`."""
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         scenario = env.scenario
         hands = [_Hand(env, arm) for arm in range(2)]
@@ -85,7 +81,7 @@ class _Hand:
 
     goal: Float[np.ndarray, " 5"]
 
-    def __init__(self, env: "ManipulationEnv", arm: int) -> None:
+    def __init__(self, env: ExpertView, arm: int) -> None:
         data, scenario = env.data, env.scenario
         self.index = env.world.robots[arm]
         self.limits = env.definition.robots[arm].limits

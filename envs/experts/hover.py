@@ -1,17 +1,14 @@
 """Expert for reaching: towards a point over an object, from above."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
-from ..task import World
+from ..expert import Expert, ExpertView
+from ..world import World
 from .pick import HOVER, cone
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 
 class HoverExpert(Expert):
@@ -20,7 +17,7 @@ class HoverExpert(Expert):
     def __init__(self, point: Callable[[World, Any], Float[np.ndarray, " 3"]]) -> None:
         self._point = point
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         pose = np.append(self._point(env.world, env.scenario), 0.0)
         pose[2] += cone(env.goals()[0, :4], pose, HOVER)

@@ -1,18 +1,13 @@
 """Expert for standing a peg in a hole: grasp, carry over, line up by the peg itself, lower, let go."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
+from ..expert import Expert, ExpertView
 from ..kinematics import goal_of
-from ..objects import Shape
+from ..props.objects import Shape
 from .carry import after_opening, retreat, underside, up_first
 from .pick import FUNNEL, IN_PLACE, grasp_of, in_grip, reach
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 TRAVEL = 0.03
 """Height of the peg's underside above the rim on its way to the hole [m]."""
@@ -56,7 +51,7 @@ class InsertExpert(Expert):
     def __init__(self, peg: Shape, depth: float, clearance: float) -> None:
         self._peg, self._depth, self._clearance = peg, depth, clearance
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         data, peg, hole = env.data, env.scenario.peg, env.scenario.hole
         up = data.xmat[peg].reshape(3, 3)[:, 2]
@@ -92,7 +87,7 @@ class InsertExpert(Expert):
         place[:3] -= way * max(0.0, 1.0 - CARRYING / env.control_hz / max(float(np.linalg.norm(way)), 1e-9))
         return place[None]
 
-    def _fetch(self, env: "ManipulationEnv", grasp: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 5"]:
+    def _fetch(self, env: ExpertView, grasp: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 5"]:
         """Grasp the peg, with the gripper in the middle and at rest."""
         approach = reach(env, grasp)
         gripper, told = goal_of(env.data, env.world.robot.site), env.goals()[0, :4]
@@ -100,7 +95,7 @@ class InsertExpert(Expert):
             approach[4] = 1.0
         return after_opening(env, approach)
 
-    def _height(self, env: "ManipulationEnv", bottom: float, askew: float, inside: bool) -> float:
+    def _height(self, env: ExpertView, bottom: float, askew: float, inside: bool) -> float:
         """Where the underside should be [m]: above the rim until it is lined up, then lower and lower."""
         above = bottom - self._depth
         # Once on the way in, more is allowed: else every start, which shakes the arm, would be broken off.

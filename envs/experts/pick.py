@@ -1,17 +1,13 @@
 """Expert for picking up one object from above: hover, descend, close, lift, told apart by the state alone."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
+from ..expert import Expert, ExpertView
 from ..kinematics import goal_of
-from ..objects import Shape
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
+from ..props.objects import Shape
 
 HOVER = 0.10
 """Height above the grasp from which the gripper descends [m]."""
@@ -32,7 +28,7 @@ RAISED = 0.14
 class PickExpert(Expert):
     """Needs `scenario.target` and `scenario.shape`."""
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         if in_grip(env, env.scenario.target):
             reference = env.goals()[0]
@@ -40,12 +36,12 @@ class PickExpert(Expert):
         return reach(env, grasp_of(env, env.scenario.target, env.scenario.shape))[None]
 
 
-def in_grip(env: "ManipulationEnv", body: int) -> bool:
+def in_grip(env: ExpertView, body: int) -> bool:
     """Whether the fingers have closed around a body."""
     return body in env.world.held() and env.world.robot.fingers_speed(env.data) < STILL
 
 
-def reach(env: "ManipulationEnv", grasp: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 5"]:
+def reach(env: ExpertView, grasp: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 5"]:
     """Hover over a grasp, come down around it, close when there."""
     if in_place(env, grasp):
         return np.append(grasp, -1.0)
@@ -53,7 +49,7 @@ def reach(env: "ManipulationEnv", grasp: Float[np.ndarray, " 4"]) -> Float[np.nd
     return np.array([*grasp[:2], grasp[2] + lift, grasp[3], 1.0])
 
 
-def in_place(env: "ManipulationEnv", pose: Float[np.ndarray, " 4"]) -> bool:
+def in_place(env: ExpertView, pose: Float[np.ndarray, " 4"]) -> bool:
     """Whether the gripper is at [x, y, z, yaw]."""
     error = goal_of(env.data, env.world.robot.site) - pose
     return bool(misalignment(error) < IN_PLACE and abs(error[2]) < IN_PLACE)
@@ -69,7 +65,7 @@ def misalignment(error: Float[np.ndarray, " 4"]) -> float:
     return math.hypot(error[0], error[1]) + YAW_ARM * abs(error[3])
 
 
-def grasp_of(env: "ManipulationEnv", body: int, shape: Shape) -> Float[np.ndarray, " 4"]:
+def grasp_of(env: ExpertView, body: int, shape: Shape) -> Float[np.ndarray, " 4"]:
     """Gripper [x, y, z, yaw] around a box, whichever side it stands on, fingers across its narrow side."""
     rotation = env.data.xmat[body].reshape(3, 3)
     up = int(np.argmax(np.abs(rotation[2])))

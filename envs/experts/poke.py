@@ -1,18 +1,15 @@
 """Expert for pressing buttons: closed fingers go over the next one and push it down."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
-from ..task import World
+from ..expert import Expert, ExpertView
+from ..world import World
 from .carry import RETREAT, up_first
 from .pick import cone
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 HOVER = 0.06
 """Height above a button from which the fingers come down [m]."""
@@ -32,7 +29,7 @@ class PokeExpert(Expert):
     def __init__(self, button: Callable[[World, Any], Float[np.ndarray, " 3"] | None]) -> None:
         self._button = button
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         robot, reference = env.world.robot, env.goals()[0]
         button = self._button(env.world, env.scenario)

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
-from ..objects import at_rest
-from ..task import World
+from ..expert import Expert, ExpertView
+from ..props.objects import at_rest
+from ..world import World
 from .carry import RETREAT, up_first
 from .pick import cone
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 HOVER = 0.06
 """Height above the object from which the fingers come down [m]."""
@@ -51,7 +48,7 @@ class PressExpert(Expert):
     def __init__(self, drag: Callable[[World, Any], Drag]) -> None:
         self._drag = drag
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         drag = self._drag(env.world, env.scenario)
         data, reference = env.data, env.goals()[0]

@@ -1,16 +1,12 @@
 """Expert for pushing a T into an outline: plans two pushes ahead, anew in every state, and does the first."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
+from ..expert import Expert, ExpertView
 from ..pushing import FIRST, LAST, POINTS, WAY, WAYS, after, twist
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 PADS = (0.010, 0.012)
 """Half sizes of closed fingers, x and y [m]."""
@@ -54,7 +50,7 @@ SHIFTS, TURNS = twist(POINTS, WAYS)
 class PushTExpert(Expert):
     """Needs `scenario.tee` and the outline's pose as `scenario.place` (complex, [m]) and `scenario.angle`."""
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         data, tee, reference = env.data, env.scenario.tee, env.goals()[0]
         rotation = data.xmat[tee]
@@ -95,7 +91,7 @@ class PushTExpert(Expert):
         return np.array([[to.real, to.imag, height + to_tip, yaw, -1.0]])
 
 
-def _drag(env: "ManipulationEnv", place: complex, ahead: complex, tip: float) -> tuple[complex, float] | None:
+def _drag(env: ExpertView, place: complex, ahead: complex, tip: float) -> tuple[complex, float] | None:
     """Where to go, and how high with the fingertips, to drag a T back that cannot be pushed back from behind:
     press on it from above. None if there is no need or no way to."""
     limits, fingers = env.definition.robots[0].limits, complex(*env.goals()[0, :2])

@@ -1,18 +1,13 @@
 """Expert for tidying up: hook a drawer open, carry the object in, push the drawer shut."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from jaxtyping import Float
 
-from ..chest import TRAVEL, bar, bottom, extension, in_drawer
-from ..expert import Expert
+from ..expert import Expert, ExpertView
 from ..kinematics import goal_of
+from ..props.chest import TRAVEL, bar, bottom, extension, in_drawer
 from .carry import Errand, carry, retreat
 from .drawer import WIDE, hooked, pull, push, rise
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 CONTENT = 0.01
 """Who holds an object already puts it into a drawer that is this much less wide open [m]."""
@@ -29,12 +24,12 @@ PARKING = np.array([0.50, -0.14, 0.012])
 class TidyExpert(Expert):
     """Needs `scenario.target`, `scenario.shape` and `scenario.drawer`."""
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         return _wanted(env)[None]
 
 
-def _wanted(env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
+def _wanted(env: ExpertView) -> Float[np.ndarray, " 5"]:
     world, drawer, target = env.world, env.scenario.drawer, env.scenario.target
     held = world.held()
     here = goal_of(env.data, world.robot.site)
@@ -57,7 +52,7 @@ def _wanted(env: "ManipulationEnv") -> Float[np.ndarray, " 5"]:
     return carry(env, Errand(target, env.scenario.shape, PARKING))
 
 
-def _in_the_way(env: "ManipulationEnv") -> bool:
+def _in_the_way(env: ExpertView) -> bool:
     """Whether the object lies where the bar of its drawer comes; it is put aside while the drawer is shut."""
     world, drawer = env.world, env.scenario.drawer
     away = world.data.xpos[env.scenario.target] - bar(world, drawer)

@@ -1,18 +1,14 @@
 """Expert for tossing: grasp, wind up, run up in a straight line, let go so that it flies into the bin."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
-from ..objects import SHAPES, from_gripper
+from ..expert import Expert, ExpertView
+from ..props.objects import SHAPES, from_gripper
 from .carry import after_opening, retreat
 from .pick import grasp_of, in_grip, in_place, reach
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 GRAVITY = 9.81
 RUN_UP = 0.2
@@ -51,7 +47,7 @@ class TossExpert(Expert):
     def __init__(self, wall: float) -> None:
         self._wall = wall
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         data, cube, reference = env.data, env.scenario.target, env.goals()[0]
         place = data.xpos[cube]
@@ -92,7 +88,7 @@ class TossExpert(Expert):
         return np.array([bin_[0], bin_[1] - CAUGHT_UP * way[1] * flight, HEIGHT]), way
 
 
-def _slowly(env: "ManipulationEnv", goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, "1 5"]:
+def _slowly(env: ExpertView, goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, "1 5"]:
     """`goal`, but no farther than CARRYING allows."""
     here = env.goals()[0, :3]
     way = goal[:3] - here

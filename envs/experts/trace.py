@@ -1,18 +1,14 @@
 """Expert for going along a drawn curve with closed fingers."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from ..curves import at, nearest
-from ..expert import Expert
-from ..task import World
+from ..expert import Expert, ExpertView
+from ..props.curves import at, nearest
+from ..world import World
 from .pick import cone
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 SPEED = 0.12
 """Along the curve [m/s]."""
@@ -38,7 +34,7 @@ class TraceExpert(Expert):
     def __init__(self, visited: Callable[[World], int]) -> None:
         self._visited = visited
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         line, reference, visited = env.scenario.line, env.goals()[0], self._visited(env.world)
         if visited == len(line):

@@ -2,18 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from ..expert import Expert
-from ..task import World
+from ..expert import Expert, ExpertView
+from ..world import World
 from .carry import retreat
 from .pick import reach
-
-if TYPE_CHECKING:
-    from ..manipulation_env import ManipulationEnv
 
 ARRIVED = 0.03
 """Let go when this near to the goal [rad]."""
@@ -42,7 +39,7 @@ class TurnExpert(Expert):
     def __init__(self, turn: Callable[[World, Any], Turn]) -> None:
         self._turn = turn
 
-    def wanted(self, env: "ManipulationEnv") -> Float[np.ndarray, "n 5"]:
+    def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """Where to head for."""
         turn = self._turn(env.world, env.scenario)
         way = turn.goal - turn.angle

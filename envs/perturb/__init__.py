@@ -1,1 +1,23 @@
-"""The perturbation axes: one module each, holding an `Axis` subclass of the same name in CamelCase."""
+"""Perturbations: one module each, holding a `Perturbation` subclass of the same name in CamelCase."""
+
+import pkgutil
+from typing import TYPE_CHECKING
+
+from ..registry import camel_case, load_from
+
+if TYPE_CHECKING:
+    from ..perturbation import Perturbation
+
+
+def names() -> list[str]:
+    """Perturbations in this folder, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> "Perturbation":
+    """The perturbation called `name`; a dotted name loads anyone's module.
+
+    Raises:
+        ValueError: no such perturbation.
+    """
+    return load_from("perturbation", name, camel_case(name), names(), __name__)()

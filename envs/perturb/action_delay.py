@@ -1,9 +1,9 @@
 """Actions are executed late."""
 
-from ..axis import Axis
+from ..perturbation import Perturbation
 
 
-class ActionDelay(Axis):
+class ActionDelay(Perturbation):
     """0.1 s for each level, at least one control step; until then the robot holds still."""
 
     affects = frozenset[str]()

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ..axis import Axis
 from ..gl import mujoco
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation
+from ..task import Task
+from ..world import Scenario, World
 
 FLOOR = -0.75
 """Height of the floor that hides the sky [m]."""
@@ -14,7 +15,7 @@ SKY = (0.69, 0.73, 0.78)
 """Colour in which a lit floor looks like the sky."""
 
 
-class Background(Axis):
+class Background(Perturbation):
     """15 % of the way to a random colour for each level, for each of the two.
 
     A front camera sees beyond the table only where another axis moves it; `overview` sees some of it.

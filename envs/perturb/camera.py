@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from ..axis import Axis, factor
 from ..gl import mujoco
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation, factor
+from ..task import Task
+from ..world import Scenario, World
 
 
-class Camera(Axis):
+class Camera(Perturbation):
     """Up to 3 cm to each side, 0.01 rad of roll and 3 % of the field of view for each level; a tenth of the
     shift on the wrist."""
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from ..axis import LEVELS, Axis
 from ..gl import mujoco
+from ..perturbation import LEVELS, Perturbation
 from ..placement import WORKSPACE
 from ..rendering import project
-from ..task import Scenario, Task, World
+from ..task import Task
+from ..world import Scenario, World
 
 SIZE = 0.022
 """Half size [m]."""
@@ -24,7 +25,7 @@ TRIES = 200
 """Places tried for each in either area; one that fits nowhere stays hidden, if another stands."""
 
 
-class Distractors(Axis):
+class Distractors(Perturbation):
     """One more for each level: balls, cylinders and ellipsoids, grey and purple; in the workspace or,
     where the task leaves no room there, behind it."""
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from ..axis import Axis, factor
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation, factor
+from ..task import Task
+from ..world import Scenario, World
 
 
-class Friction(Axis):
+class Friction(Perturbation):
     """10 % of all friction coefficients for each level."""
 
     fields = ("geom_friction",)

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from ..axis import Axis, factor
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation, factor
+from ..task import Task
+from ..world import Scenario, World
 
 
-class Gains(Axis):
+class Gains(Perturbation):
     """10 % of stiffness for each level, with the damping as it was."""
 
     fields = ("actuator_gainprm", "actuator_biasprm")

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from ..axis import Axis, factor
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation, factor
+from ..task import Task
+from ..world import Scenario, World
 
 
-class Light(Axis):
+class Light(Perturbation):
     """20 % of brightness, 6 % of tint and 0.12 rad of direction for each level."""
 
     fields = ("light_diffuse", "light_dir")

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from ..axis import Axis, factor, movable_bodies
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation, factor, movable_bodies
+from ..task import Task
+from ..world import Scenario, World
 
 
-class Mass(Axis):
+class Mass(Perturbation):
     """20 % for each level, one factor for all objects of a scene."""
 
     fields = (

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from ..axis import Axis, object_geoms
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation, object_geoms
+from ..task import Task
+from ..world import Scenario, World
 
 
-class ObjectColour(Axis):
+class ObjectColour(Perturbation):
     """Up to 6 % of brightness in each colour channel for each level, for each object on its own."""
 
     fields = ("geom_rgba",)

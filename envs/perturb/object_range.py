@@ -1,9 +1,9 @@
 """Objects lie in a larger part of the table than in training."""
 
-from ..axis import Axis
+from ..perturbation import Perturbation
 
 
-class ObjectRange(Axis):
+class ObjectRange(Perturbation):
     """10 % more in each direction for each level, within the workspace. The same is asked; the swapped
     instruction of `spatial` may be another one, since it depends on the places what else is possible."""
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from ..axis import Axis, factor
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation, factor
+from ..task import Task
+from ..world import Scenario, World
 from .object_size import ObjectSize, scale_geoms
 
 
-class ObjectShape(Axis):
+class ObjectShape(Perturbation):
     """5 % along the object's x axis for each level and as much less along y; heights stay."""
 
     fields = ObjectSize.fields

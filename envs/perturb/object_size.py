@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from ..axis import Axis, factor, object_geoms
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation, factor, object_geoms
+from ..task import Task
+from ..world import Scenario, World
 
 
-class ObjectSize(Axis):
+class ObjectSize(Perturbation):
     """5 % for each level, one factor for all objects of a scene."""
 
     fields = ("geom_size", "geom_pos", "geom_rbound", "geom_aabb", "bvh_aabb")

@@ -1,9 +1,9 @@
 """What is observed is old."""
 
-from ..axis import Axis
+from ..perturbation import Perturbation
 
 
-class ObservationDelay(Axis):
+class ObservationDelay(Perturbation):
     """0.1 s for each level, at least one control step."""
 
     affects = frozenset[str]()

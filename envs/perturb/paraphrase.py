@@ -1,10 +1,10 @@
 """The instruction is put in other words."""
 
-from ..axis import Axis
 from ..language import Wording
+from ..perturbation import Perturbation
 
 
-class Paraphrase(Axis):
+class Paraphrase(Perturbation):
     """1: sentences for training; 2: its synonyms too; 3: held-out sentences; 4: with synonyms for training;
     5: with held-out synonyms."""
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..axis import Axis
-from ..task import Scenario, Task, World
+from ..perturbation import Perturbation
+from ..task import Task
+from ..world import Scenario, World
 
 
-class RobotStart(Axis):
+class RobotStart(Perturbation):
     """Up to 2 cm along each axis and 0.1 rad of yaw for each level."""
 
     affects = frozenset({"images", "state", "physics"})

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ..axis import Axis
+from ..perturbation import Perturbation
 
 
-class SensorNoise(Axis):
+class SensorNoise(Perturbation):
     """Standard deviation for each level: 4 grey values in images, 0.002 [m, rad] in the state."""
 
     affects = frozenset({"images", "state"})

@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from ..names import camel_case, check_module, check_name, load_from
+from ..registry import camel_case, check_module, check_name, load_from
 
 if TYPE_CHECKING:
     from ..task import Task

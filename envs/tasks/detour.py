@@ -17,10 +17,11 @@ from ..expert import Expert
 from ..experts.detour import ASIDE, DetourExpert, Way
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, body_id, distance, paint, put
 from ..placement import Corners, area
-from ..tabletop import from_the_front, tabletop
-from ..task import Scenario, Task, World
+from ..props.objects import RGBA, body_id, distance, paint, put
+from ..props.tabletop import from_the_front, tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 WALL = (0.032, 0.005, 0.030)
 """Half sizes [m]."""

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..chest import TRAVEL, add_chest, bar, dress_chest, extension, in_front
 from ..expert import Expert
 from ..experts.drawer import DrawerExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, distance
 from ..placement import Corners, stretched, waiting
-from ..tabletop import from_the_front, tabletop
-from ..task import Scenario, Task, World
+from ..props.chest import TRAVEL, add_chest, bar, dress_chest, extension, in_front
+from ..props.objects import RGBA, distance
+from ..props.tabletop import from_the_front, tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 CHEST = (0.495, 0.515)
 """x of the middle of the chest is drawn from here [m]."""

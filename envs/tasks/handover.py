@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..bars import BARS, INERTIA, MASS, add_mat, on_mat
 from ..expert import Expert
 from ..experts.handover import HandoverExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, add_object, at_rest, distance, dress, fell_off, furnish, put
-from ..tabletop import View, from_the_front, tabletop
-from ..task import Scenario, Task, World
+from ..props.bars import BARS, INERTIA, MASS, add_mat, on_mat
+from ..props.objects import RGBA, add_object, at_rest, distance, dress, fell_off, furnish, put
+from ..props.tabletop import View, from_the_front, tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 OBJECTS, MATS = 3, 4
 ARMS = ("left", "right")

@@ -15,11 +15,12 @@ from ..expert import Expert
 from ..experts.insert import InsertExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, Shape, at_rest, body_id, fell_off, from_gripper, furnish, half_sizes, put
 from ..placement import area, both_sides, waiting
+from ..props.objects import RGBA, Shape, at_rest, body_id, fell_off, from_gripper, furnish, half_sizes, put
+from ..props.tabletop import tabletop
 from ..robot import Robot
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..task import Task
+from ..world import Scenario, World
 
 PEG = Shape((0.016, 0.016, 0.040), yaw=0.25, grasp=0.012)
 BALLAST = 0.043

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..dealing import deal
 from ..expert import Expert
 from ..experts.pick import PickExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, fell_off, from_gripper, half_sizes
 from ..placement import area, waiting
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.objects import RGBA, SHAPES, Shape, add_object, fell_off, from_gripper, half_sizes
+from ..props.spawn import spawn_objects
+from ..props.tabletop import tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 SLOTS = 3
 AREA = (np.array([0.43, -0.14]), np.array([0.60, 0.14]))
@@ -70,7 +71,7 @@ class Pick(Task):
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
         objects = [(colour, kind), (colour, other_kind), (other_colour, kind)]
-        bodies = deal(world, objects, partial(area, *AREA), self.robots[0].pads_outer, rng)
+        bodies = spawn_objects(world, objects, partial(area, *AREA), self.robots[0].pads_outer, rng)
         chosen = [SHAPES[kind_] for _, kind_ in objects]
         meanings = [Meaning.of("name", object=f"{colour_} {kind_}") for colour_, kind_ in objects]
         return PickScenario(

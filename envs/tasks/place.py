@@ -6,15 +6,26 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..containers import TRAY_AREA, add_tray, beside, inside
-from ..dealing import deal
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, at_rest, distance, fell_off, from_gripper, furnish
 from ..placement import both_sides, waiting
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.containers import TRAY_AREA, add_tray, beside, inside
+from ..props.objects import (
+    RGBA,
+    SHAPES,
+    Shape,
+    add_object,
+    at_rest,
+    distance,
+    fell_off,
+    from_gripper,
+    furnish,
+)
+from ..props.spawn import spawn_objects
+from ..props.tabletop import tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 OBJECTS, TRAYS = 3, 2
 DROP = 0.012
@@ -78,7 +89,7 @@ class Place(Task):
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour, *tray_colours = (colours[i] for i in rng.permutation(len(colours)))
         things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
-        bodies = deal(world, things, beside, self.robots[0].pads_outer, rng)
+        bodies = spawn_objects(world, things, beside, self.robots[0].pads_outer, rng)
         trays = [
             furnish(world.model, f"tray_{slot}", tray_colours[slot], centre)
             for slot, centre in enumerate(both_sides(TRAY_AREA, rng))

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..dealing import widened
 from ..expert import Expert
 from ..experts.poke import PokeExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, add_box, body_id, from_gripper, paint
 from ..placement import area, scatter, waiting
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.objects import RGBA, add_box, body_id, from_gripper, paint
+from ..props.spawn import sample_spread
+from ..props.tabletop import tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 BUTTONS = 3
 AREA = (np.array([0.43, -0.15]), np.array([0.59, 0.15]))
@@ -98,7 +99,7 @@ class PressButtons(Task):
         def places(at: World, rng: np.random.Generator) -> Float[np.ndarray, "n 2"]:
             return scatter([RADIUS] * BUTTONS, np.zeros(BUTTONS), area(*AREA, at.spread), pads, rng)
 
-        centres = widened(places, world, rng)
+        centres = sample_spread(places, world, rng)
         caps = [body_id(world.model, f"cap_{slot}") for slot in rng.permutation(BUTTONS).tolist()]
         for cap, colour, centre in zip(caps, colours, centres, strict=True):
             paint(world.model, cap, colour)

@@ -10,10 +10,11 @@ from ..expert import Expert
 from ..experts.press import Drag, PressExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, at_rest, body_id, fell_off, from_gripper, paint, put
 from ..placement import area, both_sides, waiting
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.objects import RGBA, at_rest, body_id, fell_off, from_gripper, paint, put
+from ..props.tabletop import tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 PAIR = 2
 SLAB = np.array([0.044, 0.044, 0.010])

@@ -15,11 +15,12 @@ from ..expert import Expert
 from ..experts.push_t import PushTExpert
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, at_rest, body_id, fell_off, from_gripper, paint, put
 from ..placement import area, both_sides, waiting
+from ..props.objects import RGBA, at_rest, body_id, fell_off, from_gripper, paint, put
+from ..props.tabletop import tabletop
 from ..pushing import BAR, BAR_AT, STEM, STEM_AT
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..task import Task
+from ..world import Scenario, World
 
 HEIGHT = 0.012
 """Half height of the T [m]."""

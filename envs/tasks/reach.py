@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..dealing import deal, widened
 from ..expert import Expert
 from ..experts.hover import HoverExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, distance, fell_off
 from ..placement import area, waiting
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.objects import RGBA, SHAPES, Shape, add_object, distance, fell_off
+from ..props.spawn import sample_spread, spawn_objects
+from ..props.tabletop import tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 OBJECTS = 3
 ORDINALS = ("first", "second", "third")
@@ -102,12 +103,12 @@ class Reach(Task):
 
         def in_a_row(at: World, rng: np.random.Generator) -> tuple[list[int], list[int]]:
             while True:
-                bodies = deal(at, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
+                bodies = spawn_objects(at, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
                 rights = [_right(world, body) for body in bodies]
                 if np.diff(sorted(rights)).min() >= APART:
                     return bodies, np.argsort(rights).tolist()
 
-        bodies, row = widened(in_a_row, world, rng, lambda wide, nominal: wide[1] == nominal[1])
+        bodies, row = sample_spread(in_a_row, world, rng, lambda wide, nominal: wide[1] == nominal[1])
         # What each object alone is not, in the order of `things`.
         nots = (f"not {other_colour} and no {other_kind}", f"no {kind}", f"not {colour}")
         meanings = []

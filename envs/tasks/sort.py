@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..containers import TRAY_AREA, add_tray, beside, inside
-from ..dealing import deal
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, at_rest, fell_off, from_gripper, furnish
 from ..placement import both_sides, waiting
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.containers import TRAY_AREA, add_tray, beside, inside
+from ..props.objects import RGBA, SHAPES, Shape, add_object, at_rest, fell_off, from_gripper, furnish
+from ..props.spawn import spawn_objects
+from ..props.tabletop import tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 KINDS = ("cube", "carton")
 OBJECTS, TRAYS = 4, 2
@@ -70,7 +71,7 @@ class Sort(Task):
         """Both shapes in both of two colours; trays in the other two."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
         things = [(colour, kind) for colour in colours[:2] for kind in KINDS]
-        bodies = deal(world, things, beside, self.robots[0].pads_outer, rng)
+        bodies = spawn_objects(world, things, beside, self.robots[0].pads_outer, rng)
         trays = [
             furnish(world.model, f"tray_{slot}", colour, centre)
             for slot, (colour, centre) in enumerate(zip(colours[2:], both_sides(TRAY_AREA, rng), strict=True))

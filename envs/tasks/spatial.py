@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..dealing import deal, widened
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..gl import mujoco
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, add_object, at_rest, body_id, fell_off, from_gripper
 from ..placement import Corners, area, waiting
-from ..relations import WAYS, Relation
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.objects import RGBA, SHAPES, add_object, at_rest, body_id, fell_off, from_gripper
+from ..props.spawn import sample_spread, spawn_objects
+from ..props.tabletop import tabletop
+from ..spatial_relations import WAYS, Relation
+from ..task import Task
+from ..world import Scenario, World
 
 CUBES = 3
 CUBE = SHAPES["cube"]
@@ -103,7 +104,7 @@ class Spatial(Task):
         form = [*self.forms][rng.integers(len(self.forms))]
 
         arranged = partial(self._arranged, colours, form)
-        return widened(arranged, world, rng, lambda wide, nominal: wide.asked == nominal.asked)
+        return sample_spread(arranged, world, rng, lambda wide, nominal: wide.asked == nominal.asked)
 
     def _arranged(
         self, colours: list[str], form: str, world: World, rng: np.random.Generator
@@ -112,7 +113,7 @@ class Spatial(Task):
         things = [(colour, "cube") for colour in colours]
         while True:
             world.model.body_pos[plate] = [*rng.uniform(*PLATE_AREA), 0.001]
-            cubes = deal(world, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
+            cubes = spawn_objects(world, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
             mujoco.mj_kinematics(world.model, world.data)
             places = _places(world, [*cubes, plate])
             if min(np.hypot(*(places[cube] - places[plate])) for cube in cubes) < APART:

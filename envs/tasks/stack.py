@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..dealing import deal
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, add_object, at_rest, distance, fell_off, from_gripper, half_sizes
 from ..placement import area, waiting
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.objects import RGBA, SHAPES, add_object, at_rest, distance, fell_off, from_gripper, half_sizes
+from ..props.spawn import spawn_objects
+from ..props.tabletop import tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 CUBES = 3
 AREA = (np.array([0.43, -0.14]), np.array([0.60, 0.14]))
@@ -77,7 +78,7 @@ class Stack(Task):
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:CUBES]]
         corners = partial(area, *AREA)
         things = [(colour, "cube") for colour in colours]
-        upper, lower, third = deal(world, things, corners, self.robots[0].pads_outer, rng)
+        upper, lower, third = spawn_objects(world, things, corners, self.robots[0].pads_outer, rng)
         names = [f"{colour} cube" for colour in colours]
         return StackScenario(
             asked=Meaning.of("name", upper=names[0], lower=names[1]),

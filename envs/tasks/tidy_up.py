@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..chest import add_chest, bar, bottom, dress_chest, extension, in_drawer, in_front
-from ..dealing import deal
 from ..expert import Expert
 from ..experts.tidy import TidyExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, Shape, add_object, fell_off
 from ..placement import Corners, area, stretched, waiting
-from ..tabletop import from_the_front, tabletop
-from ..task import Scenario, Task, World
+from ..props.chest import add_chest, bar, bottom, dress_chest, extension, in_drawer, in_front
+from ..props.objects import RGBA, SHAPES, Shape, add_object, fell_off
+from ..props.spawn import spawn_objects
+from ..props.tabletop import from_the_front, tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 OBJECTS = 3
 KINDS = ("cube", "brick")
@@ -81,7 +82,7 @@ class TidyUp(Task):
         kind, other_kind = (KINDS[i] for i in rng.permutation(len(KINDS)))
         colour, other_colour, *drawer_colours = ([*RGBA][i] for i in rng.permutation(len(RGBA)))
         things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
-        bodies = deal(world, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
+        bodies = spawn_objects(world, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
         drawers = dress_chest(
             world.model, rng.uniform(*stretched(*CHEST, world.spread)), (drawer_colours[0], drawer_colours[1])
         )

@@ -6,15 +6,27 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ..containers import add_pen
 from ..control import ControlLimits
 from ..expert import Expert
 from ..experts.toss import TossExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, SHAPES, add_object, at_rest, distance, dress, fell_off, from_gripper, furnish, put
 from ..placement import area, both_sides, waiting
-from ..tabletop import from_the_front, tabletop
-from ..task import Scenario, Task, World
+from ..props.containers import add_pen
+from ..props.objects import (
+    RGBA,
+    SHAPES,
+    add_object,
+    at_rest,
+    distance,
+    dress,
+    fell_off,
+    from_gripper,
+    furnish,
+    put,
+)
+from ..props.tabletop import from_the_front, tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 CUBE = SHAPES["cube"]
 CUBE_AREA = (np.array([0.40, 0.05]), np.array([0.46, 0.12]))

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..curves import POINTS, SHAPES, add_curve, draw_curve, from_segment, lay_out, nearest
 from ..expert import Expert
 from ..experts.trace import TraceExpert
 from ..language import Form, Meaning
-from ..objects import RGBA, body_id
 from ..placement import area, waiting
-from ..tabletop import from_the_front, tabletop
-from ..task import Scenario, Task, World
+from ..props.curves import POINTS, SHAPES, add_curve, draw_curve, from_segment, lay_out, nearest
+from ..props.objects import RGBA, body_id
+from ..props.tabletop import from_the_front, tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 AREA = (np.array([0.49, 0.10]), np.array([0.53, 0.11]))
 """Corners of the rectangle for the right curve's centre, x and y [m]; the left one's is its mirror image."""

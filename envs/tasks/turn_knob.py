@@ -8,12 +8,13 @@ from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.turn import Turn, TurnExpert
-from ..knobs import BAR, BAR_HEIGHT, add_knob, angle, dress_knob, is_still, set_angle
 from ..language import Form, Meaning
-from ..objects import RGBA, from_gripper
 from ..placement import area, waiting
-from ..tabletop import tabletop
-from ..task import Scenario, Task, World
+from ..props.knobs import BAR, BAR_HEIGHT, add_knob, angle, dress_knob, is_still, set_angle
+from ..props.objects import RGBA, from_gripper
+from ..props.tabletop import tabletop
+from ..task import Task
+from ..world import Scenario, World
 
 KNOBS = ("knob_0", "knob_1")
 SIDES = ("left", "right")

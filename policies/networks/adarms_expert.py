@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..network import NetworkConfig, check_sizes
 from ..trunk import Trunk
 from ..types import Prefix
-from ._beside_trunk import BesideTrunk, ExpertPrefix, SharedAttention, matrix, norm
+from ._joint_attention import ExpertPrefix, JointAttention, SharedAttention, matrix, norm
 from ._sines import of_time
 
 
@@ -44,7 +44,7 @@ class Config(NetworkConfig):
         return AdaRMSExpert(self, trunk, chunk, action_dim)
 
 
-class AdaRMSExpert(BesideTrunk):
+class AdaRMSExpert(JointAttention):
     """f(x, t, prefix): one token per action, through every layer of the trunk's cache."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:

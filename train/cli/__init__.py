@@ -1,3 +1,3 @@
 """The command line: `vla VERB ...`, one verb a file. Nothing heavy is imported before a verb needs it."""
 
-from .dispatch import main as main
+from ._dispatch import main as main

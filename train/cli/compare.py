@@ -6,14 +6,23 @@ from typing import Annotated
 
 import tyro
 
-from ...eval.cell import Cell
-from ...eval.compare import compare
-from ...eval.pairs import ALPHA, compare_pairs
+from ...eval.compare.comparison import compare
+from ...eval.compare.score import SuccessRate
 from ...eval.result import Condition
-from ...eval.sequential import verdict_text
-from ...eval.stats import required_pairs
-from ..judge import Contestant, Exam, contestant, judge, kept, warn_of_other_tasks
-from ..sequential import compare_early
+from ...eval.stats.paired import required_pairs
+from ...eval.stats.pairwise import ALPHA, compare_pairs
+from ...eval.stats.sequential import verdict_text
+from ..evaluation import (
+    EvalConfig,
+    EvalTarget,
+    eval_target,
+    evaluate_cached,
+    load_prefix,
+    warn_of_other_tasks,
+)
+from ..workflows.sequential import compare_early
+
+POSITION = 80
 
 DISCORDANCES = (0.1, 0.2, 0.3)
 """Shares of seeds on which two policies differ, for planning before anything was measured."""
@@ -25,7 +34,7 @@ class Compare:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
-    exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
     condition: tuple[Condition, ...] = ("test",)
     """Which conditions to show; the paired tests are about the test condition."""
     resolve: float | None = None
@@ -40,7 +49,7 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Compare, args=argv, prog="vla compare")
     if len(args.runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")
-    contestants = [contestant(run) for run in args.runs]
+    contestants = [eval_target(run) for run in args.runs]
     warn_of_other_tasks(contestants, args.exam)
     if args.resolve is not None:
         print(_needed(args.resolve, contestants, args.exam) + "\n", flush=True)
@@ -52,14 +61,14 @@ def main(argv: list[str]) -> int:
             )
         print(_early(contestants[0], contestants[1], args.exam))
         return 0
-    comparison = compare([judge(who, args.exam, c) for who in contestants for c in args.condition])
+    comparison = compare([evaluate_cached(who, args.exam, c) for who in contestants for c in args.condition])
     print(comparison.table())
     print()
     print("\n".join(line for line in [*comparison.verdicts, comparison.resolution] if line))
     return 0
 
 
-def _needed(points: float, contestants: list[Contestant], exam: Exam) -> str:
+def _needed(points: float, contestants: list[EvalTarget], exam: EvalConfig) -> str:
     """How many common seeds a difference of so many points takes."""
     if not 0 < points <= 100:
         raise ValueError(f"resolve must be above 0 and at most 100 points, got {points:g}")
@@ -71,7 +80,7 @@ def _needed(points: float, contestants: list[Contestant], exam: Exam) -> str:
         for share in DISCORDANCES
     ]
     for two in pairs:
-        found = [result for who in two if (result := kept(who, exam, "test"))]
+        found = [result for who in two if (result := load_prefix(who, exam, "test"))]
         if len(found) == 2:
             n = min(len(result.episodes) for result in found)
             (pair,) = compare_pairs([replace(result, episodes=result.episodes[:n]) for result in found])
@@ -82,11 +91,11 @@ def _needed(points: float, contestants: list[Contestant], exam: Exam) -> str:
     return "\n".join([*lines, f"This comparison has {exam.episodes}."])
 
 
-def _early(first: Contestant, second: Contestant, exam: Exam) -> str:
+def _early(first: EvalTarget, second: EvalTarget, exam: EvalConfig) -> str:
     """What a comparison that stops early established."""
     stopped = compare_early(first, second, exam)
     played = len(stopped.first.episodes)
-    counts = ", ".join(f"{r.policy} {Cell.of(r).counts}" for r in (stopped.first, stopped.second))
+    counts = ", ".join(f"{r.policy} {SuccessRate.of(r).counts}" for r in (stopped.first, stopped.second))
     return (
         f"{verdict_text(stopped.verdict, first.name, second.name, ALPHA)}\n"
         f"Played: {played} of at most {exam.episodes} seeds each; successes {counts}. Where to stop depended "

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import tyro
 
-from . import health
+from .. import diagnostics
+
+POSITION = 130
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ def main(argv: list[str]) -> int:
     """`vla doctor [--gl]`."""
     args = tyro.cli(Doctor, args=argv, prog="vla doctor", config=(tyro.conf.FlagCreatePairsOff,))
     failed = False
-    for check in (lambda: health.rendering(fps=False),) if args.gl else health.CHECKS:
+    for check in (lambda: diagnostics.rendering(fps=False),) if args.gl else diagnostics.CHECKS:
         found = check()
         for result in found if isinstance(found, list) else [found]:
             show(result)
@@ -27,7 +29,7 @@ def main(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
-def show(check: health.Check) -> None:
+def show(check: diagnostics.Check) -> None:
     """Print one check, its cure on a line of its own."""
     print(f"{check.status:<5} {check.name:<11} {check.value}", flush=True)
     if check.cure:

@@ -6,13 +6,14 @@ from typing import Annotated
 import tyro
 
 from ...envs import tasks
-from ...envs.perturbation import Perturbation
-from ...eval.cell import CONDITIONS
-from ...eval.compare import compare
-from ...eval.result import Condition
-from ...eval.robustness import Arm, drops
-from ...eval.suite import suite_table
-from ..judge import Exam, contestant, judge, warn_of_other_tasks
+from ...eval.compare.comparison import compare
+from ...eval.compare.robustness import PerturbedTrial, drops
+from ...eval.compare.suite import suite_table
+from ...eval.result import CONDITIONS, Condition
+from ..evaluation import EvalConfig, eval_target, evaluate_cached, warn_of_other_tasks
+from ..perturbed_tasks import check_perturbed_tasks
+
+POSITION = 60
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Eval:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
-    exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
     condition: tuple[Condition, ...] = ("test",)
     """test; swapped_instruction: the sentence names another object of the scene, success stays about the
     original; blank_image: uniform grey."""
@@ -33,21 +34,26 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Eval, args=argv, prog="vla eval")
     if not args.runs:
         raise ValueError("name at least one run, or 'expert'")
-    contestants = [contestant(run) for run in args.runs]
+    contestants = [eval_target(run) for run in args.runs]
     names = tasks.expand(args.exam.task)
-    Perturbation(args.exam.perturb).check_tasks(names)
+    check_perturbed_tasks(args.exam.perturb, names)
     warn_of_other_tasks(contestants, args.exam)
     comparisons = []
     for task in names:
         exam = replace(args.exam, task=task)
-        results = [judge(who, exam, c) for who in contestants for c in CONDITIONS if c in args.condition]
+        results = [
+            evaluate_cached(who, exam, c) for who in contestants for c in CONDITIONS if c in args.condition
+        ]
         comparisons.append(compare(results))
         print(f"{task}\n{comparisons[-1].table()}\n", flush=True)
         if exam.perturb and "test" in args.condition:
             tested = {result.policy: result for result in results if result.condition == "test"}
             nominal = replace(exam, perturb="")
-            arms = [Arm(exam.perturb, judge(who, nominal, "test"), tested[who.name]) for who in contestants]
-            print("\n".join(map(str, drops(arms))) + "\n", flush=True)
+            trials = [
+                PerturbedTrial(exam.perturb, evaluate_cached(who, nominal, "test"), tested[who.name])
+                for who in contestants
+            ]
+            print("\n".join(map(str, drops(trials))) + "\n", flush=True)
     if len(comparisons) > 1:
         print(f"{suite_table(comparisons)}\n")
     for who in contestants:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import tyro
 
-from ..judge import contestant
-from ..model_card import model_card
+from ..evaluation import eval_target
+from ..workflows.model_card import model_card
+
+POSITION = 110
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Export:
 def main(argv: list[str]) -> int:
     """`vla export RUN --out FOLDER`."""
     args = tyro.cli(Export, args=argv, prog="vla export")
-    policy = contestant(args.run).policy
+    policy = eval_target(args.run).policy
     if policy is None:
         raise ValueError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
     card = model_card(policy.parent, args.license)

@@ -7,8 +7,10 @@ import tyro
 
 from ...envs import robots, tasks
 from ...envs.control import ACTION_SPACES, ActionSpace
-from ...envs.names import check_name
-from . import catalog
+from ...envs.registry import check_name
+from .. import catalog
+
+POSITION = 120
 
 KINDS = (*catalog.FOLDERS, "action-spaces")
 

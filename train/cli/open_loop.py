@@ -7,9 +7,11 @@ from typing import Annotated
 
 import tyro
 
-from ...eval.smoothness import mean_known
-from ...eval.text_table import aligned
-from ..judge import contestant
+from ...eval.compare.motion import mean_known
+from ...eval.compare.text_table import aligned
+from ..evaluation import eval_target
+
+POSITION = 70
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,11 @@ class OpenLoop:
 def main(argv: list[str]) -> int:
     """`vla open-loop RUN DATA`."""
     args = tyro.cli(OpenLoop, args=argv, prog="vla open-loop")
-    folder = contestant(args.run).policy
+    folder = eval_target(args.run).policy
     if folder is None:
         raise ValueError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
     from ...policies.policy import Policy
-    from ..open_loop import open_loop_error
+    from ..workflows.open_loop import open_loop_error
 
     error = open_loop_error(Policy.load(folder), args.data)
     rows = [[str(ahead), "-" if math.isnan(one) else f"{one:.3f}"] for ahead, one in enumerate(error)]

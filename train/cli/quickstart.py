@@ -6,7 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from ..quickstart import QuickstartConfig, quickstart
+from ..workflows.quickstart import QuickstartConfig, quickstart
+
+POSITION = 10
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ import tyro
 
 from ...envs import tasks
 from ...envs.expert import NoiseConfig
-from ...envs.perturbation import Perturbation
-from ..record import RecordConfig, record
+from ..perturbed_tasks import check_perturbed_tasks
+from ..recording.record import RecordConfig, record
+
+POSITION = 40
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def main(argv: list[str]) -> int:
     """`vla record TASK --out FOLDER`."""
     args = tyro.cli(Record, args=argv, prog="vla record", config=(tyro.conf.FlagCreatePairsOff,))
     names = tasks.expand(args.task)
-    Perturbation(args.perturb).check_tasks(names)
+    check_perturbed_tasks(args.perturb, names)
     for name in names:
         root = args.out / name.replace(":", ",") if len(names) > 1 else args.out
         record(

@@ -7,13 +7,15 @@ from typing import Annotated
 import tyro
 
 from ...envs import tasks
-from ...eval.cell import CONDITIONS
-from ...eval.compare import compare
-from ...eval.film import film
-from ...eval.report import write_report
-from ...eval.suite import suite_table, write_suite
-from ...eval.training import Training
-from ..judge import Exam, contestant, expert_beside, judge, warn_of_other_tasks
+from ...eval.compare.comparison import compare
+from ...eval.compare.suite import suite_table, write_suite
+from ...eval.report.comparison import write_report
+from ...eval.result import CONDITIONS
+from ...eval.training_record import TrainingRecord
+from ...eval.video.clips import film
+from ..evaluation import EvalConfig, eval_target, evaluate_cached, expert_beside, warn_of_other_tasks
+
+POSITION = 100
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Report:
     """Folders of runs or policies."""
     out: Path = Path("report")
     """Folder of the report."""
-    exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
 
 
 def main(argv: list[str]) -> int:
@@ -32,15 +34,17 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Report, args=argv, prog="vla report")
     if not args.runs:
         raise ValueError("name at least one run")
-    contestants = [contestant(run) for run in args.runs]
+    contestants = [eval_target(run) for run in args.runs]
     folders = {who.name: who.results.parent for who in contestants}
-    trainings = {name: Training.load(run) for name, run in folders.items() if (run / "summary.json").exists()}
+    trainings = {
+        name: TrainingRecord.load(run) for name, run in folders.items() if (run / "summary.json").exists()
+    }
     comparisons, names = [], tasks.expand(args.exam.task)
     warn_of_other_tasks(contestants, args.exam)
     for task in names:
         exam = replace(args.exam, task=task)
-        results = [judge(who, exam, condition) for who in contestants for condition in CONDITIONS]
-        comparison = compare([*results, judge(expert_beside(contestants[0]), exam, "test")])
+        results = [evaluate_cached(who, exam, condition) for who in contestants for condition in CONDITIONS]
+        comparison = compare([*results, evaluate_cached(expert_beside(contestants[0]), exam, "test")])
         comparisons.append(comparison)
         out = args.out / exam.folder if len(names) > 1 else args.out
         clips = film(comparison, out / "videos")

@@ -7,10 +7,12 @@ from typing import Annotated
 import tyro
 
 from ...envs import tasks
-from ...eval.robustness import drops, table, verdicts
-from ...eval.robustness_report import write_robustness
-from ..judge import Exam, contestant, warn_of_other_tasks
-from ..robustness import judge_all, trials
+from ...eval.compare.robustness import drops, table, verdicts
+from ...eval.report.robustness import write_robustness
+from ..evaluation import EvalConfig, eval_target, warn_of_other_tasks
+from ..workflows.robustness import evaluate_trials, trials
+
+POSITION = 90
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Robustness:
     """One of 1 to 5, or several as 1-5."""
     out: Path | None = None
     """Folder of the report; robustness in the first run's folder by default."""
-    exam: Annotated[Exam, tyro.conf.arg(name="")] = field(default_factory=Exam)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +36,7 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Robustness, args=argv, prog="vla robustness")
     if not args.runs:
         raise ValueError("name at least one run")
-    contestants = [contestant(run) for run in args.runs]
+    contestants = [eval_target(run) for run in args.runs]
     out = args.out or contestants[0].results.parent / "robustness"
     exams = [replace(args.exam, task=task) for task in tasks.expand(args.exam.task)]
     warn_of_other_tasks(contestants, args.exam)
@@ -44,16 +46,16 @@ def main(argv: list[str]) -> int:
             f"{', '.join(who.name for who in contestants)} and the expert; stored ones are not played again",
             flush=True,
         )
-        arms = []
+        played = []
         for who in contestants:
-            for arm in judge_all(who, asked):
-                arms.append(arm)
-                print(arm, flush=True)
-        found = drops(arms)
+            for trial in evaluate_trials(who, asked):
+                played.append(trial)
+                print(trial, flush=True)
+        found = drops(played)
         print(f"\n{table(found)}\n\n" + "\n".join(verdicts(found)))
         protocol = {name: value for name, value in asdict(exam).items() if name not in ("perturb", "workers")}
-        protocol |= {f"checkpoint of {arm.policy}": arm.perturbed.checkpoint for arm in arms}
-        protocol["versions"] = ", ".join(f"{name} {v}" for name, v in arms[0].perturbed.versions.items())
+        protocol |= {f"checkpoint of {trial.policy}": trial.perturbed.checkpoint for trial in played}
+        protocol["versions"] = ", ".join(f"{name} {v}" for name, v in played[0].perturbed.versions.items())
         folder = out / exam.folder if len(exams) > 1 else out
         print(f"Report: {write_robustness(folder, found, protocol).resolve()}")
     return 0

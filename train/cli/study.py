@@ -6,7 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from ..study import load
+from ..study.definition import load
+
+POSITION = 30
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class Study:
     """Run a study. Stopped at any time, even killed, the same command goes on; nothing is done twice."""
 
     file: Annotated[Path, tyro.conf.Positional]
-    """Python file that defines `study() -> Study` (see train/study.py); docs/findings has examples."""
+    """Python file that defines `study() -> Study` (see train/study); docs/findings has examples."""
     out: Path | None = None
     """Folder of everything; runs/studies/NAME by default. With --ray it must be on a file system that all
     machines share, under the same path."""
@@ -26,9 +28,9 @@ class Study:
 def main(argv: list[str]) -> int:
     """`vla study FILE`."""
     args = tyro.cli(Study, args=argv, prog="vla study")
-    from ..side_by_side import sigterm_interrupts
-    from ..study_ray import cluster, run_on_ray
-    from ..study_run import run_study
+    from ..parallel import sigterm_interrupts
+    from ..study.ray_backend import cluster, run_on_ray
+    from ..study.runner import run_study
 
     study, out = load(args.file), args.out or Path("runs") / "studies" / args.file.stem
     with sigterm_interrupts():

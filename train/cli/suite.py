@@ -6,7 +6,9 @@ from typing import Annotated
 
 import tyro
 
-from ..suite import SuiteConfig, run_suite
+from ..workflows.suite import SuiteConfig, run_suite
+
+POSITION = 20
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from .. import presets
-from . import catalog
+from .. import catalog, presets
 
 if TYPE_CHECKING:
     from ..config import TrainConfig
+
+POSITION = 50
 
 USAGE = """usage: vla train PRESET --data FOLDER [--out FOLDER] [--updates N] [--optim.lr 3e-4] ...
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"the preset comes first, before {preset}. Known: {', '.join(presets.names())}")
     data, out, config = _parse(preset, flags)
 
-    from ..judge import learned_task
+    from ..evaluation import learned_task
     from ..loop import train
 
     folder = train(replace(config, data=replace(config.data, root=data or config.data.root)), out)

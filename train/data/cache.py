@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from ...eval.files import PARTIAL, whole
+from ...eval.atomic import PARTIAL, whole
 from ...vision.images import resize_uint8
 from .dataset import Dataset
 from .files import DatasetError, exclusive, read_json, write_json

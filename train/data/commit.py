@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from ...eval.files import PARTIAL
+from ...eval.atomic import PARTIAL
 from . import schema
 from .files import DatasetError, read_json, write_json
 from .reading import read_recording

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...eval.files import write_whole
+from ...eval.atomic import write_whole
 
 
 class DatasetError(ValueError):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...envs.episode import Episode
-from ...eval.files import whole
+from ...eval.atomic import whole
 from .files import DatasetError
 from .schema import (
     ACTION,

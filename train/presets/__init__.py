@@ -13,7 +13,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ...envs.names import check_name
+from ...envs.registry import check_name
 
 Recipe = Literal["2026-12", "2026-11"]
 """How a preset learns, by the month in which that recipe was introduced; see `_recipe.py`."""

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..connector import ConnectorConfig
-from ..latents import Latents, check_heads
+from ..resampler import Resampler, check_heads
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Config(ConnectorConfig):
     layers: int = 2
     heads: int = 4
 
-    def build(self, width: int, tokens: int, dim: int, scale: float) -> Latents:
+    def build(self, width: int, tokens: int, dim: int, scale: float) -> Resampler:
         """The connector; see `ConnectorConfig.build`.
 
         Raises:
@@ -27,7 +27,7 @@ class Config(ConnectorConfig):
         """
         check_heads(self, width, self.heads, "latents")
         layers = [Layer(width, self.heads) for _ in range(self.layers)]
-        return Latents(self.latents, layers, width, dim, scale)
+        return Resampler(self.latents, layers, width, dim, scale)
 
 
 class Layer(nn.Module):

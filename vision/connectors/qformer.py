@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ..connector import ConnectorConfig
-from ..latents import Latents, check_heads
+from ..resampler import Resampler, check_heads
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Config(ConnectorConfig):
     layers: int = 2
     heads: int = 4
 
-    def build(self, width: int, tokens: int, dim: int, scale: float) -> Latents:
+    def build(self, width: int, tokens: int, dim: int, scale: float) -> Resampler:
         """The connector; see `ConnectorConfig.build`.
 
         Raises:
@@ -31,4 +31,4 @@ class Config(ConnectorConfig):
             )
             for _ in range(self.layers)
         ]
-        return Latents(self.queries, layers, width, dim, scale)
+        return Resampler(self.queries, layers, width, dim, scale)

@@ -1,0 +1,1 @@
+"""Furniture of the tasks: objects, the table, drawers, knobs, and where they are put."""

@@ -1,0 +1,94 @@
+"""Curves: lines drawn on the table with flat boxes, and distances from them."""
+
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ..gl import mujoco
+
+POINTS = 20
+"""Of each curve."""
+WIDTH = 0.014
+"""Of the line [m]."""
+FINE = np.linspace(0.0, 1.0, 201)
+SHAPES: dict[str, Float[np.ndarray, "m 2"]] = {
+    "arc": np.stack([np.sin(np.pi * FINE), 1 - np.cos(np.pi * FINE)], axis=1) - [0.5, 1.0],
+    "wave": np.stack([np.sin(2 * np.pi * FINE), 2 * FINE - 1], axis=1),
+    "zigzag": np.array([[-0.7, -1.0], [0.7, -1 / 3], [-0.7, 1 / 3], [0.7, 1.0]]),
+    "bracket": np.array([[-0.5, -1.0], [0.5, -1.0], [0.5, 1.0], [-0.5, 1.0]]),
+}
+"""Corners from left to right, which is along +y for who looks through the front camera; about 2 wide."""
+
+
+def draw_curve(shape: str, size: tuple[float, float], turn: float, centre: np.ndarray) -> np.ndarray:
+    """Points [POINTS, 2] at equal distances along a curve [m], from left to right.
+
+    Args:
+        shape: one of SHAPES.
+        size: half extents along x and y [m]; a negative one along x mirrors the curve.
+        turn: about the vertical [rad].
+        centre: x, y [m].
+    """
+    corners = SHAPES[shape] * size
+    cos, sin = np.cos(turn), np.sin(turn)
+    corners = corners @ np.array([[cos, sin], [-sin, cos]]) + centre
+    way = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1)))
+    stops = np.linspace(0.0, way[-1], POINTS)
+    return np.stack([np.interp(stops, way, corners[:, axis]) for axis in range(2)], axis=1)
+
+
+def add_curve(spec: Any, name: str) -> None:
+    """A body called `name` with one flat box for each point, to be laid out by `lay_out`."""
+    body = spec.worldbody.add_body(name=name)
+    for number in range(POINTS):
+        # Poses other than the body's own, or the compiler would fuse them with it.
+        body.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX, pos=[0.3 + 0.02 * number, 0.1, 0.0005], quat=[0.8, 0, 0, 0.6],
+            size=[0.01, WIDTH / 2, 0.0005], contype=0, conaffinity=0,
+        )  # fmt: skip
+
+
+def lay_out(model: Any, body: int, points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
+    """Moves the boxes of a body to `points` [m], along the curve; returns the geoms' numbers."""
+    geoms = np.arange(POINTS) + model.body_geomadr[body]
+    along = np.gradient(points, axis=0)
+    angles = np.arctan2(along[:, 1], along[:, 0])
+    model.geom_pos[geoms, :2] = points
+    model.geom_quat[geoms] = np.stack(
+        [np.cos(angles / 2), 0 * angles, 0 * angles, np.sin(angles / 2)], axis=1
+    )
+    model.geom_size[geoms, 0] = np.linalg.norm(points[1] - points[0]) / 2 + WIDTH / 4
+    return geoms
+
+
+def nearest(
+    places: Float[np.ndarray, "m 2"], line: Float[np.ndarray, "n 2"]
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Where on a line through points the nearest spot to each place is, in points from its start, and how far
+    it is [m]."""
+    start, way = line[:-1], line[1:] - line[:-1]
+    offset = places[:, None] - start
+    share = np.vecdot(offset, way) / np.maximum(np.vecdot(way, way), 1e-12)
+    share = np.minimum(np.maximum(share, 0.0), 1.0)
+    aside = offset - share[..., None] * way
+    distance = np.sqrt(np.vecdot(aside, aside))
+    best = distance.argmin(axis=1)
+    rows = np.arange(len(places))
+    return best + share[rows, best], distance[rows, best]
+
+
+def from_segment(place: list[float], start: list[float], end: list[float]) -> float:
+    """How far one place x, y is from a straight way [m]; `nearest` takes many times as long."""
+    x, y = place[0] - start[0], place[1] - start[1]
+    way_x, way_y = end[0] - start[0], end[1] - start[1]
+    share = (x * way_x + y * way_y) / max(way_x * way_x + way_y * way_y, 1e-12)
+    share = min(max(share, 0.0), 1.0)
+    return math.hypot(x - share * way_x, y - share * way_y)
+
+
+def at(line: Float[np.ndarray, "n 2"], position: float) -> Float[np.ndarray, " 2"]:
+    """The place on a line that is so many points from its start [m]."""
+    numbers = np.arange(len(line))
+    return np.array([np.interp(position, numbers, line[:, axis]) for axis in range(2)])

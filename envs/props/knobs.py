@@ -1,0 +1,88 @@
+"""Knobs: bars on dials, to be turned about the vertical, each between two marks.
+
+A knob points away from the front camera at angle 0 and, for who looks through that camera, to the left at
+positive angles.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..gl import mujoco
+from ..world import World
+from .objects import RGBA, add_box, body_id, paint
+
+BAR = (0.036, 0.008, 0.014)
+"""Half sizes of the bar along x, y, z [m]."""
+BAR_HEIGHT = 0.024
+"""Of its middle above the table [m]."""
+DIAL = 0.045
+"""Radius of the disc below the bar [m]."""
+MARK_AT = 0.056
+"""From the axis to the marks [m]."""
+RANGE = 1.1
+"""Knobs turn this far to either side [rad]."""
+GREY = (0.30, 0.31, 0.34, 1.0)
+
+
+def add_knob(spec: Any, name: str) -> None:
+    """A knob called `name`, with a hinge of that name, that `dress_knob` paints and places.
+
+    Only fingers touch it, and only its bar; friction holds it where it is left.
+    """
+    base = spec.worldbody.add_body(name=f"{name}_base")
+    disc = mujoco.mjtGeom.mjGEOM_CYLINDER
+    base.add_geom(type=disc, pos=[0, 0, 0.003], size=[DIAL, 0.003, 0], rgba=GREY, contype=0, conaffinity=0)
+    for side in range(2):
+        add_box(base.add_body(name=f"{name}_mark_{side}"), (0, 0, 0.004), (0.014, 0.014, 0.004), 0)
+    knob = base.add_body(name=name, pos=[0, 0, BAR_HEIGHT])
+    knob.add_joint(
+        name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 0, 1], range=[-RANGE, RANGE], limited=True,
+        damping=0.02, frictionloss=0.05,
+    )  # fmt: skip
+    knob.explicitinertial = True
+    knob.mass, knob.inertia = 0.1, [2e-4] * 3
+    add_box(knob, (0, 0, 0), BAR, touches=2)
+    add_box(knob, (0.008 - BAR[0], 0, 0), (0.0085, 0.0085, 0.0145), touches=0)  # the end that points
+
+
+def dress_knob(
+    model: Any,
+    name: str,
+    centre: Float[np.ndarray, " 2"],
+    colour: str,
+    marks: Sequence[tuple[float, str]],
+) -> int:
+    """Places and paints a knob and its two marks; returns its body.
+
+    Args:
+        centre: x, y of its axis [m].
+        colour: of its bar.
+        marks: angle [rad] and colour of each.
+    """
+    model.body_pos[body_id(model, f"{name}_base"), :2] = centre
+    for side, (angle, mark_colour) in enumerate(marks):
+        mark = body_id(model, f"{name}_mark_{side}")
+        model.body_pos[mark, :2] = [-MARK_AT * math.cos(angle), -MARK_AT * math.sin(angle)]
+        paint(model, mark, mark_colour)
+    knob = body_id(model, name)
+    model.geom_rgba[model.body_geomadr[knob]] = RGBA[colour]  # the end that points stays white
+    return knob
+
+
+def angle(world: World, knob: int) -> float:
+    """How far to the left a knob is turned [rad]."""
+    return float(world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[knob]]])
+
+
+def set_angle(world: World, knob: int, value: float) -> None:
+    """Turns a knob [rad]."""
+    world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[knob]]] = value
+
+
+def is_still(world: World, knob: int) -> bool:
+    """Whether a knob turns slower than 0.1 rad/s."""
+    return abs(float(world.data.qvel[world.model.body_dofadr[knob]])) < 0.1

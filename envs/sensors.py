@@ -1,0 +1,138 @@
+"""Sensors: what is observed of a scene, now or, on request, as it was some control steps ago."""
+
+import string
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import Float, Float64, Shaped, UInt8
+
+from . import rendering
+from .gl import mujoco
+from .registry import check_name
+from .robot import RobotIndex
+
+STATE_KIND = int(mujoco.mjtState.mjSTATE_FULLPHYSICS) | int(mujoco.mjtState.mjSTATE_USERDATA)
+"""What a stored state consists of; few tasks have user data."""
+MAX_INSTRUCTION = 200
+"""Longest instruction [characters]."""
+CHARACTERS = string.ascii_letters + string.digits + " ,.'-"
+"""Of instructions."""
+
+
+class Sensors:
+    """The cameras and the proprioception of one model. Images are upright uint8 RGB."""
+
+    def __init__(
+        self,
+        model: Any,
+        robots: Sequence[RobotIndex],
+        views: Sequence[str],
+        cameras: Sequence[str],
+        image_size: int,
+        quality: str,
+    ) -> None:
+        """
+        Args:
+            model: `mujoco.MjModel`.
+            robots: arms to feel, in order.
+            views: all cameras of the scene.
+            cameras: those that are observed.
+            image_size: side of their images [pixels].
+            quality: of their images, one of `rendering.QUALITIES`.
+
+        Raises:
+            ValueError: an unknown camera or quality, or an image that no buffer holds.
+        """
+        self.cameras = tuple(check_name("camera", name, views) for name in cameras)
+        self.quality = check_name("quality", quality, rendering.QUALITIES)
+        largest = rendering.QUALITIES[quality].width
+        if not (isinstance(image_size, int) and 8 <= image_size <= largest):
+            raise ValueError(f"image_size {image_size!r} is not a whole number of pixels from 8 to {largest}")
+        self.image_size = image_size
+        self._model, self._robots = model, robots
+        self._ids = {name: mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name) for name in views}
+        self._renderers: dict[str, rendering.Renderer] = {}
+        self._past: deque[tuple[np.ndarray, np.ndarray]] = deque()
+        self._delay = 0
+
+    def space(self, state_dim: int) -> spaces.Dict:
+        """Of observations with proprioception of length `state_dim`."""
+        image = spaces.Box(0, 255, (self.image_size, self.image_size, 3), np.uint8)
+        return spaces.Dict(
+            {
+                "pixels": spaces.Dict({name: image for name in self.cameras}),
+                "agent_pos": spaces.Box(-4.0, 4.0, (state_dim,), np.float32),
+                "instruction": spaces.Text(MAX_INSTRUCTION, charset=CHARACTERS),
+            }
+        )
+
+    def begin(self, data: Any, delay: int) -> None:
+        """Starts an episode whose observations are `delay` control steps old (the first ones: as old as the
+        episode)."""
+        self._delay, self._past = delay, deque(maxlen=delay + 1)
+        self.note(data)
+
+    def note(self, data: Any) -> None:
+        """To be called after every control step."""
+        if self._delay:
+            self._past.append((physics_state(self._model, data), self._model.geom_rgba.copy()))
+
+    def observe(self, data: Any) -> dict[str, Any]:
+        """{"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}."""
+        if not self._delay:
+            return self._observe(data)
+        state, colours = self._past[0]
+        data, now = mujoco.MjData(self._model), self._model.geom_rgba.copy()
+        mujoco.mj_setState(self._model, data, state, STATE_KIND)
+        refresh(self._model, data)
+        self._model.geom_rgba[:] = colours  # some tasks paint what has been done
+        seen = self._observe(data)
+        self._model.geom_rgba[:] = now
+        return seen
+
+    def _observe(self, data: Any) -> dict[str, Any]:
+        size = self.image_size
+        agent_pos = np.concatenate([robot.state(data) for robot in self._robots])
+        pixels = {name: self.frame(data, name, size, size, self.quality) for name in self.cameras}
+        return {"pixels": pixels, "agent_pos": agent_pos}
+
+    def frame(
+        self, data: Any, camera: str, width: int, height: int, quality: str
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """One image."""
+        if quality not in self._renderers:
+            self._renderers[quality] = rendering.acquire(
+                self._model, check_name("quality", quality, rendering.QUALITIES)
+            )
+        return self._renderers[quality].render(self._model, data, self._id(camera), width, height)
+
+    def project(
+        self, data: Any, points_w: Shaped[np.ndarray, "n 3"], camera: str, width: int, height: int
+    ) -> Float[np.ndarray, "n 2"]:
+        """Pixels (x, y) of world points [m] in an image of that size."""
+        return rendering.project(self._model, data, self._id(camera), points_w, width, height)
+
+    def close(self) -> None:
+        """Frees the OpenGL contexts that nobody else in this process uses."""
+        for renderer in self._renderers.values():
+            rendering.release(renderer)
+        self._renderers.clear()
+
+    def _id(self, camera: str) -> int:
+        return self._ids[check_name("camera", camera, self._ids)]
+
+
+def physics_state(model: Any, data: Any) -> Float64[np.ndarray, " q"]:
+    """MuJoCo's mjSTATE_FULLPHYSICS and mjSTATE_USERDATA."""
+    state = np.empty(mujoco.mj_stateSize(model, STATE_KIND))
+    mujoco.mj_getState(model, data, state, STATE_KIND)
+    return state
+
+
+def refresh(model: Any, data: Any) -> None:
+    """Brings positions up to the present state; mj_step leaves them one physics step behind."""
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_camlight(model, data)

@@ -1,0 +1,1 @@
+"""What finished evaluations show: rates, comparisons, robustness, and the sentences about them."""

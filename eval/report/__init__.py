@@ -1,0 +1,1 @@
+"""Pages: the only files that write HTML or SVG."""

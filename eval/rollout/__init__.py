@@ -1,0 +1,1 @@
+"""Plays episodes: processes that simulate, batched inference, what is collected of both."""

@@ -1,0 +1,102 @@
+"""EpisodeCollector: counts finished episodes, shows how it goes, and makes the result of them."""
+
+import json
+import math
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+from tqdm import tqdm
+
+from ...policies.execution import Execution
+from ..result import Condition, EpisodeResult, EvalResult
+from .latency import Latency
+
+PACKAGES = ("vlasandbox", "mujoco", "numpy", "torch", "transformers")
+
+
+class EpisodeCollector:
+    """Episodes of one evaluation as they come in, with a clock and a progress bar; use as a context."""
+
+    def __init__(self, name: str, condition: Condition, total: int, progress: bool) -> None:
+        self._name = name
+        self._condition: Condition = condition
+        self._episodes: dict[int, EpisodeResult] = {}
+        interval = 0.2 if sys.stderr.isatty() else 20.0
+        label = name if condition == "test" else f"{name}, {condition.replace('_', ' ')}"
+        self._bar = tqdm(total=total, desc=label, unit="episode", disable=not progress, mininterval=interval)
+        self._start = time.perf_counter()
+        self._wall = 0.0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "EpisodeCollector":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wall = time.perf_counter() - self._start
+        self._bar.close()
+
+    def add(self, episodes: Sequence[EpisodeResult]) -> None:
+        """Takes finished episodes in; may be called from several threads."""
+        if not episodes:
+            return
+        with self._lock:
+            self._episodes |= {episode.seed: episode for episode in episodes}
+            errors = sum(e.outcome == "error" for e in self._episodes.values())
+            successes = sum(e.outcome == "success" for e in self._episodes.values())
+            rate = f"success {successes / max(1, len(self._episodes) - errors):.0%}"
+            self._bar.set_postfix_str(rate + (f", {errors} errors" if errors else ""), refresh=False)
+            self._bar.update(len(episodes))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens inside does not count as time of the rollouts."""
+        before = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - before
+
+    def result(
+        self,
+        task: str,
+        seeds: Sequence[int],
+        spec: dict[str, Any],
+        execution: Execution,
+        *,
+        checkpoint: str = "",
+        lanes: int = 0,
+        threads: int = 0,
+        evaluations: int = 0,
+        undecodable: float = 0.0,
+        weights: str = "",
+        sampling: str = "",
+        device: str = "",
+        latency: Latency | None = None,
+    ) -> EvalResult:
+        """The episodes in the order of `seeds`, with how they were made."""
+        episodes = [self._episodes[seed] for seed in seeds]
+        versions = {package: version(package) for package in PACKAGES}
+        return EvalResult(
+            policy=self._name,
+            checkpoint=checkpoint,
+            task=task,
+            condition=self._condition,
+            seed_start=min(seeds),
+            episodes=episodes,
+            execution=execution,
+            sampling=sampling,
+            lanes=lanes,
+            threads=threads,
+            evaluations=evaluations,
+            undecodable=undecodable,
+            weights=weights,
+            chunk_ms_p50=latency.p50 if latency else math.nan,
+            chunk_ms_p95=latency.p95 if latency else math.nan,
+            wall_seconds=self._wall,
+            env_steps=sum(episode.steps for episode in episodes),
+            spec=json.loads(json.dumps(spec)),  # as it will be read back: tuples become lists
+            versions=versions | ({"device": device} if device else {}),
+        )

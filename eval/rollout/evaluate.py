@@ -1,0 +1,219 @@
+"""Closed-loop evaluation: a policy, a task, a list of seeds -> one outcome per seed.
+
+An outcome depends on (checkpoint, task, seed) alone. The environment does so by itself; for the policy it
+takes that nothing but its own row enters an episode's arithmetic, in the same order of operations:
+- Inference always runs on LANES rows, on THREADS torch threads: other shapes and other splits round
+  differently, and contacts amplify the difference. Rows that nobody needs hold some old observation.
+- The episode of seed s always sits in row s % LANES. A vectorised loop may treat its last elements in another
+  way than the rest, so a row's arithmetic may depend on where it is, though not on what the others hold.
+- Every episode draws its noise from its own generator, seeded with its seed.
+So the number of workers, which episodes share a batch, and the order of the seeds may be anything.
+
+Each environment process has a thread of ours, and the two take turns: the policy answers all of its lanes,
+then the process steps them. With a process per core every core is busy: one's environments step while
+another's policy thinks.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from ...envs import tasks
+from ...envs.language import Wording
+from ...envs.perturbation_set import PerturbationSet
+from ...envs.registry import check_name
+from ...policies.execution import Execution, Executor
+from ...policies.policy import Policy
+from ..result import EXPERT, Condition, EvalResult, weights_of
+from .collector import EpisodeCollector
+from .inference import LANES, THREADS, BatchedPolicy, inference_mode, observation_of
+from .latency import Latency, measure
+from .worker import Job, LaneUpdate
+from .worker_pool import in_threads, usable_cores, worker_processes
+from .worker_process import WorkerProcess
+
+
+def evaluate(
+    policy: Policy | Path | str,
+    task: str,
+    seeds: Sequence[int],
+    *,
+    condition: Condition = "test",
+    workers: int | None = None,
+    execution: Execution | None = None,
+    sampling: str = "",
+    name: str | None = None,
+    variation: Mapping[str, str] | None = None,
+    progress: bool = True,
+) -> EvalResult:
+    """Plays one episode per seed and returns them in the order of `seeds`.
+
+    Args:
+        policy: a policy on any device, the folder of a saved one, or "expert" for the task's scripted expert.
+        task: one of `envs.task_names()`, or the dotted name of a module with a task.
+        seeds: distinct; see `envs.seeds` for which to use.
+        condition: "test"; "swapped_instruction" names another object of the scene, while success stays about
+            the original; "blank_image" shows the policy uniform grey. The expert sees no words, no images.
+        workers: environment processes; one per core by default.
+        execution: which actions of the chunks are executed.
+        sampling: settings of the head's sampling in place of those of a saved policy, e.g. "steps=5".
+        name: shown to people; by default the folder's name.
+        variation: how episodes differ from the task's plain ones: keywords of the environment such as
+            {"perturb": "camera=3"}.
+        progress: whether to show a bar with the success rate so far.
+
+    Raises:
+        ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment, or
+            `sampling` for a policy that is not loaded here.
+        EvaluationError: an environment process cannot start.
+    """
+    check_name("condition", condition, get_args(Condition))
+    if len(seeds) == 0 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ValueError(f"seeds must be distinct, not negative, and at least one; got {_shortened(seeds)}")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    workers = min(workers or usable_cores(), len(seeds))
+    job = Job(list(sys.path), task, {}, condition == "swapped_instruction", policy == EXPERT, {})
+    if policy == EXPERT:
+        # It sees the simulator's state: no images need to be drawn.
+        job = replace(job, env={"cameras": (), **(variation or {})})
+        jobs = [replace(job, lanes={0: list(seeds[worker::workers])}) for worker in range(workers)]
+        with (
+            EpisodeCollector(name or EXPERT, condition, len(seeds), progress) as collector,
+            worker_processes(jobs) as (processes, spec),
+        ):
+            in_threads([partial(_watch, process, collector) for process in processes], processes)
+        return collector.result(task, seeds, spec, Execution(1))
+
+    if sampling and isinstance(policy, Policy):
+        raise ValueError(f"sampling {sampling!r} is for a policy's folder: load this one with it instead")
+    execution = execution or Execution()
+    checkpoint = "" if isinstance(policy, Policy) else str(policy)
+    asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy), sampling=sampling)
+    execution.check(asked.spec.chunk, asked.spec.action_space)
+    if execution.guided:
+        asked.check_guided()
+    env = {
+        "robot": asked.spec.robot,
+        "action_space": asked.spec.action_space,
+        "control_hz": asked.spec.control_hz,
+        "cameras": asked.spec.cameras,
+        "image_size": asked.spec.image_size,
+        **(variation or {}),
+    }
+    job = replace(job, env=env, history=asked.spec.history, wait=execution.delay if execution.wait else 0)
+    jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
+    label = name or Path(checkpoint).name or "policy"
+    with (
+        EpisodeCollector(label, condition, len(seeds), progress) as collector,
+        worker_processes(jobs) as (processes, spec),
+        inference_mode(asked),
+        asked.trunk.language.room_for(_sentences(task, **(variation or {}))),
+    ):
+        asked.check_env(spec)
+        first = [process.receive() for process in processes]
+        with collector.paused():
+            latency = _latency(asked, first) if condition == "test" else None
+        games = [
+            partial(
+                _play,
+                process,
+                updates,
+                BatchedPolicy(asked, condition == "blank_image", execution),
+                execution,
+                collector,
+            )
+            for process, updates in zip(processes, first, strict=True)
+        ]
+        in_threads(games, processes)
+    return collector.result(
+        task,
+        seeds,
+        spec,
+        execution,
+        checkpoint=checkpoint,
+        lanes=LANES,
+        threads=THREADS,
+        evaluations=asked.head.evaluations,
+        undecodable=asked.head.undecodable,
+        weights=weights_of(Path(checkpoint)) if checkpoint else "",
+        sampling=sampling,
+        device=str(asked.device),
+        latency=latency,
+    )
+
+
+def _sentences(task: str, wording: str = "plain", perturb: str = "", **_: Any) -> list[str]:
+    """All that may be asked."""
+    ways = PerturbationSet(perturb).wordings(Wording.of(wording))
+    return sorted(set().union(*map(tasks.load(task).instructions, ways)))
+
+
+def split(seeds: Sequence[int], workers: int) -> list[dict[int, list[int]]]:
+    """The seeds of each lane of each worker; the seeds of one row are dealt to the workers in turn."""
+    rows: dict[int, list[int]] = {}
+    for seed in seeds:
+        rows.setdefault(seed % LANES, []).append(seed)
+    shares = [
+        {row: mine[(w + row) % workers :: workers] for row, mine in rows.items()} for w in range(workers)
+    ]
+    shares = [{row: mine for row, mine in share.items() if mine} for share in shares]
+    return [share for share in shares if share]
+
+
+def _play(
+    process: WorkerProcess,
+    updates: dict[int, LaneUpdate],
+    batch: BatchedPolicy,
+    execution: Execution,
+    collector: EpisodeCollector,
+) -> None:
+    """Asks the policy and acts until all episodes of `process` are over."""
+    chunks: dict[int, list[tuple[int, np.ndarray]]] = {}
+    executors: dict[int, Executor] = {}
+    torch.set_num_threads(THREADS)  # each thread of a process has its own number
+    while True:
+        finished = [episode for update in updates.values() for episode in update.finished]
+        for episode in finished:
+            episode.chunks = chunks.pop(episode.seed, [])
+            executors.pop(episode.seed, None)
+        collector.add(finished)
+        waiting = {lane: seen for lane, update in updates.items() if (seen := update.observation) is not None}
+        if not waiting:
+            return
+        kept = {lane: executors[s.seed].left() for lane, s in waiting.items() if s.seed in executors}
+        left = {lane: chunk for lane, chunk in kept.items() if chunk is not None}
+        answers = batch.chunks(waiting, left)
+        blocks = {}
+        for lane, observation in waiting.items():
+            chunks.setdefault(observation.seed, []).append((observation.step, answers[lane]))
+            blocks[lane] = executors.setdefault(observation.seed, execution.start()).block(answers[lane])
+        process.send(blocks)
+        updates = process.receive()
+
+
+def _watch(process: WorkerProcess, collector: EpisodeCollector) -> None:
+    """Lets the expert play."""
+    while not process.complete:
+        for update in process.receive().values():
+            collector.add(update.finished)
+
+
+def _latency(policy: Policy, first: list[dict[int, LaneUpdate]]) -> Latency | None:
+    """Measured while all processes wait for their first actions; None if no episode could be started."""
+    updates = [update for process in first for update in process.values()]
+    observations = [update.observation for update in updates if update.observation is not None]
+    if not observations:
+        return None
+    return measure(policy, [observation_of(observation) for observation in observations])
+
+
+def _shortened(seeds: Sequence[int]) -> str:
+    text = str(seeds if isinstance(seeds, range) else list(seeds))
+    return text if len(text) < 80 else f"{text[:76]} ..."

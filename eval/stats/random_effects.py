@@ -1,0 +1,182 @@
+"""Success rates over several trainings: what varies from training to training, and from episode to episode.
+
+Every training (seed s of m) plays the same test episodes (e of n), so outcomes form a table x[s, e] with
+three sources of chance: x = mean + training s + episode e + the rest. The variance of the mean of the table
+is
+
+    var = (MS_s + MS_e - MS_rest) / (m n),
+
+with the mean squares of a two-way analysis of variance (Searle, Casella and McCulloch, "Variance
+components", 1992, chapter 4): it says how the mean would vary over other trainings *and* other episodes.
+Its degrees of freedom follow from Satterthwaite's approximation (1946). Two policies are compared by the
+table of their differences, training seed by training seed (one seed gives both the same trunk and the same
+order of data) and episode by episode.
+
+Three trainings say little about how trainings vary, and a study has many tables. So MS_s of a table is taken
+as so many times its own MS_rest, and these ratios are moderated: each is drawn towards what all tables say,
+the more, the more alike they are ("Dispersion" below). A common ratio is the dispersion of quasi-binomial
+models (McCullagh and Nelder, "Generalized linear models", 1989, section 4.5), under which rates near 0 or 1
+vary less than those between.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from .paired import wilson
+from .student import digamma, t_cdf, t_quantile, trigamma
+
+SMALLEST = 0.05
+"""Ratio that counts for smaller ones where they are compared by their logarithms."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over trainings and episodes."""
+
+    mean: float
+    low: float
+    """95 % interval."""
+    high: float
+    trainings: int
+    episodes: int
+    between_trainings: float
+    """Standard deviation of the rate from training to training, beyond what episodes explain; by this table
+    alone."""
+    p_value: float
+    """Of the hypothesis that the mean is 0, two-sided; for differences."""
+
+    @property
+    def about_trainings(self) -> bool:
+        """Whether the interval says anything about other trainings: one training cannot."""
+        return self.trainings > 1
+
+
+@dataclass(frozen=True)
+class MeanSquares:
+    """Of a table of at least two trainings."""
+
+    training: float
+    episode: float
+    rest: float
+
+
+def mean_squares(table: Float[np.ndarray, "m n"]) -> MeanSquares:
+    """The two-way analysis of variance, one value a place."""
+    m, n = table.shape
+    rows, columns = table.mean(axis=1), table.mean(axis=0)
+    rest = table - rows[:, None] - columns + table.mean()
+    return MeanSquares(
+        n * float(rows.var(ddof=1)),
+        m * float(columns.var(ddof=1)),
+        float((rest**2).sum()) / ((m - 1) * (n - 1)),
+    )
+
+
+@dataclass(frozen=True)
+class Dispersion:
+    """How much trainings vary in one table, as it and others like it tell."""
+
+    ratio: float
+    """MS_s / MS_rest."""
+    freedom: float
+    """Degrees of freedom of MS_s."""
+
+
+def dispersions(tables: Sequence[Float[np.ndarray, "_ _"]], most: float) -> list[Dispersion] | list[None]:
+    """One for each table, moderated; none if a table has a single training, or all no variance to tell by.
+
+    The ratios are taken to vary as an inverse chi-squared variable around a common one, with degrees of
+    freedom that follow from the spread of their logarithms: the estimator of Smyth, "Linear models and
+    empirical Bayes methods" (2004), section 6.2. Tables that are all alike have the common ratio.
+
+    Args:
+        most: degrees of freedom of MS_s of all tables together; tables of differences depend on each other,
+            and have less of it than their number suggests.
+    """
+    if any(len(table) < 2 for table in tables):
+        return [None] * len(tables)
+    found = [mean_squares(table) for table in tables]
+    rest = sum(one.rest for one in found)
+    if rest == 0:
+        return [None] * len(tables)
+    common = sum(one.training for one in found) / rest
+    ratios = [one.training / one.rest if one.rest > 0 else common for one in found]
+    own = min(len(table) for table in tables) - 1.0
+    centre, freedom = _prior([ratio for ratio, one in zip(ratios, found, strict=True) if one.rest > 0], own)
+    if math.isinf(freedom):
+        return [Dispersion(common, most)] * len(tables)
+    total = freedom + own
+    return [Dispersion((freedom * centre + own * ratio) / total, min(total, most)) for ratio in ratios]
+
+
+def _prior(ratios: Sequence[float], own: float) -> tuple[float, float]:
+    """Centre and degrees of freedom of what ratios of `own` degrees of freedom scatter around."""
+    # A ratio of 0, all trainings alike, has no logarithm.
+    logs = [math.log(max(ratio, SMALLEST)) - digamma(own / 2) + math.log(own / 2) for ratio in ratios]
+    beyond = float(np.var(logs, ddof=1)) - trigamma(own / 2) if len(logs) > 1 else 0.0
+    if beyond <= 0:
+        return math.nan, math.inf
+    half = _inverse_trigamma(beyond)
+    return math.exp(float(np.mean(logs)) + digamma(half) - math.log(half)), 2 * half
+
+
+def _inverse_trigamma(value: float) -> float:
+    """By halving the interval of its logarithm: trigamma falls."""
+    low, high = -20.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if trigamma(math.exp(middle)) > value else (low, middle)
+    return math.exp((low + high) / 2)
+
+
+def estimate(
+    table: Float[np.ndarray, "m n"],
+    level: float = 0.95,
+    common: Dispersion | None = None,
+    *,
+    difference: bool = False,
+) -> Estimate:
+    """Mean of a table of outcomes, or of differences of outcomes, with its interval.
+
+    With one training the interval is about other episodes alone; of a rate it is Wilson's.
+
+    Args:
+        common: how much trainings vary; None takes it from this table alone.
+        difference: whether the table is one of differences, from -1 to 1, not of outcomes, 0 or 1.
+
+    Raises:
+        ValueError: fewer than two episodes.
+    """
+    m, n = table.shape
+    if m < 1 or n < 2:
+        raise ValueError(f"an estimate needs at least 1 training and 2 episodes, got {m} and {n}")
+    mean = float(table.mean())
+    if m == 1:
+        variance, freedom, between = float(table.var(ddof=1)) / n, n - 1.0, 0.0
+    else:
+        found = mean_squares(table)
+        between = math.sqrt(max(0.0, (found.training - found.rest) / n))
+        of_trainings = (found.training, m - 1.0)
+        if common is not None and found.rest > 0:  # without a rest there is nothing to be a ratio of
+            of_trainings = (common.ratio * found.rest, common.freedom)
+        parts = [of_trainings, (found.episode, n - 1.0), (-found.rest, (m - 1.0) * (n - 1))]
+        # Never surer than if all trainings were alike, or all episodes.
+        floor = max(of_trainings[0], found.episode)
+        variance = max(sum(ms for ms, _ in parts), floor) / (m * n)
+        spread = sum(ms**2 / df for ms, df in parts)
+        freedom = (variance * m * n) ** 2 / spread if spread > 0 else n - 1.0
+    freedom, error = max(1.0, freedom), math.sqrt(variance)
+    half = t_quantile((1 + level) / 2, freedom) * error
+    p_value = 2 * (1 - t_cdf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
+    low, high = mean - half, mean + half
+    # Equal outcomes have no variance to tell by; each episode counts once, however many trainings agree.
+    if not difference and (m == 1 or error == 0):
+        low, high = wilson(round(mean * n), n, level)
+    elif error == 0:
+        beside = wilson(0, n, level)[1]
+        low, high = max(mean - beside, -1.0), min(mean + beside, 1.0)
+    return Estimate(mean, low, high, m, n, between, p_value)

@@ -1,0 +1,1 @@
+"""What a study shows: the same over several trainings. No HTML."""

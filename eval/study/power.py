@@ -1,0 +1,123 @@
+"""What a number of trainings and episodes can resolve, and how many a wanted difference takes.
+
+Differences x[s, e] between two cells vary with the training s, the episode e and the rest (see
+seeds_and_episodes.py, whose model this is). From the mean squares of the pairs of a study, averaged over the
+pairs, follow the three variances, and from these what the mean squares would be with other numbers:
+
+    E MS_s = n var_s + var,   E MS_e = m var_e + var,   E MS_rest = var.
+
+A true difference is found with probability 0.8 if it is (t_{1 - alpha / 2} + t_{0.8}) standard errors, with
+Satterthwaite's degrees of freedom: the usual approximation of the power of a t test.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+
+import numpy as np
+
+from ..stats.paired import POWER
+from ..stats.pairwise import ALPHA
+from ..stats.random_effects import mean_squares
+from ..stats.student import t_quantile
+from .summary import Difference
+
+WANTED = 0.05
+"""Difference of success rates for which a study says what it would take."""
+MOST = {"trainings": 1000, "episodes": 100_000}
+"""More are not proposed."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variances of the differences between two cells."""
+
+    training: float | None
+    """None with one training a cell: unknown, and all results are about these trainings only."""
+    episode: float
+    rest: float
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a study can tell about the pairs judged alike."""
+
+    trainings: int
+    episodes: int
+    pairs: int
+    level: float
+    """Of each test: that of Holm's first step for the largest set of pairs corrected together."""
+    resolves: float
+    """True difference found with 80 % power; infinite if there is none below 1."""
+    needed_trainings: int | None
+    """For WANTED, with these episodes; None if none up to MOST are enough, or if it cannot be known."""
+    needed_episodes: int | None
+    """For WANTED, with these trainings."""
+
+
+def power(differences: Sequence[Difference]) -> Power | None:
+    """None without pairs, or if all pairs' outcomes were equal, which says nothing about their spread."""
+    if not differences:
+        return None
+    m = min(one.estimate.trainings for one in differences)
+    n = min(one.estimate.episodes for one in differences)
+    of = spread([one.table[:m, :n] for one in differences])
+    if of.episode + of.rest + (of.training or 0.0) == 0:
+        return None
+    tests = max(one.tests for one in differences)
+    level = ALPHA / tests
+    cells = _cells(tests)
+    found = resolvable(of, m, n, level, cells)
+    return Power(
+        m,
+        n,
+        len(differences),
+        level,
+        found if found <= 1 else math.inf,
+        None if m == 1 else _smallest(lambda k: resolvable(of, k, n, level, cells), MOST["trainings"]),
+        _smallest(lambda k: resolvable(of, m, k, level, cells), MOST["episodes"]),
+    )
+
+
+def spread(tables: Sequence[np.ndarray]) -> Spread:
+    """The variances behind tables of differences, each [m, n], m trainings and n episodes."""
+    m, n = tables[0].shape
+    if m == 1:
+        return Spread(None, float(np.mean([table.var(ddof=1) for table in tables])), 0.0)
+    squares = [astuple(mean_squares(table)) for table in tables]
+    ms_s, ms_e, ms_rest = np.mean(squares, axis=0).tolist()
+    return Spread(max(0.0, (ms_s - ms_rest) / n), max(0.0, (ms_e - ms_rest) / m), ms_rest)
+
+
+def resolvable(of: Spread, m: int, n: int, level: float = ALPHA, cells: int = 2) -> float:
+    """True difference that m trainings of n episodes find with 80 % power in a two-sided test at `level`.
+
+    Args:
+        cells: compared; taken to vary alike, so that all together tell how trainings vary.
+    """
+    ms_e = m * of.episode + of.rest
+    if of.training is None:
+        variance, freedom = ms_e / (m * n), n - 1.0
+    else:
+        ms_s = n * of.training + of.rest
+        variance = (ms_s + ms_e - of.rest) / (m * n)
+        parts = [(ms_s, (cells - 1) * (m - 1)), (ms_e, n - 1), (of.rest, (m - 1) * (n - 1))]
+        freedom = (variance * m * n) ** 2 / sum(ms**2 / df for ms, df in parts)
+    quantiles = t_quantile(1 - level / 2, max(1.0, freedom)) + t_quantile(POWER, max(1.0, freedom))
+    return quantiles * math.sqrt(variance)
+
+
+def _cells(pairs: int) -> int:
+    """Number of cells that have so many pairs."""
+    return (1 + math.isqrt(1 + 8 * pairs)) // 2
+
+
+def _smallest(resolves: Callable[[int], float], most: int) -> int | None:
+    """The smallest number from 2 to `most` with which WANTED is resolved; more resolve more."""
+    if resolves(most) > WANTED:
+        return None
+    low, high = 1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if resolves(middle) <= WANTED else (middle, high)
+    return high

@@ -1,0 +1,79 @@
+"""What a training cost and came to, as far as a report needs it."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+OPEN_LOOP = "open_loop.json"
+"""File of a run with its open-loop error, where that was measured."""
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """One policy's training."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    """Of the process, all threads [s]."""
+    updates: int
+    samples: int
+    """Windows seen."""
+    demonstrations: int
+    samples_per_second: float
+    parameters: int
+    dataset: str
+    """Fingerprint of the dataset."""
+    device: str
+    threads: int
+    rows: list[dict[str, Any]] = field(repr=False)
+    """metrics.jsonl."""
+    open_loop: float | None = None
+    """Mean absolute error of its chunks on held-out demonstrations, in the scale of its action normaliser;
+    None if not measured."""
+
+    @staticmethod
+    def load(run: Path) -> "TrainingRecord":
+        """The finished training in the folder `run`.
+
+        Raises:
+            ValueError: `run` holds no finished training.
+        """
+        path = run / "summary.json"
+        if not path.exists():
+            raise ValueError(f"{run} holds no finished training: there is no {path.name}")
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        metrics, error = run / "metrics.jsonl", run / OPEN_LOOP
+        lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
+        return TrainingRecord(
+            wall_seconds=summary["train_wall_seconds"],
+            cpu_seconds=summary["train_cpu_seconds"],
+            updates=summary["updates"],
+            samples=summary["samples"],
+            demonstrations=summary["demonstrations"],
+            samples_per_second=summary["samples_per_second"],
+            parameters=sum(summary["parameters"].values()),
+            dataset=summary["dataset"]["fingerprint"],
+            device=summary["device"],
+            threads=summary["threads"],
+            rows=[json.loads(line) for line in lines],
+            open_loop=json.loads(error.read_text(encoding="utf-8"))["mean"] if error.exists() else None,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, without the metrics."""
+        return {name: value for name, value in asdict(self).items() if name != "rows"}
+
+
+def cautions(trainings: dict[str, TrainingRecord]) -> list[str]:
+    """What a fair comparison holds fixed and these trainings do not."""
+    held = {
+        "demonstrations": {t.demonstrations for t in trainings.values()},
+        "dataset": {t.dataset for t in trainings.values()},
+        "updates": {t.updates for t in trainings.values()},
+        "samples seen": {t.samples for t in trainings.values()},
+    }
+    unequal = [name for name, values in held.items() if len(values) > 1]
+    return (
+        [f"Caution: the trainings differ in more than the policy: {', '.join(unequal)}."] if unequal else []
+    )

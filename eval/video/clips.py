@@ -1,0 +1,126 @@
+"""Films a comparison: which episodes are shown follows from rules, so that nobody picks the pretty ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ..compare.comparison import Comparison
+from ..result import EXPERT, TITLES, Condition, EpisodeResult, EvalResult
+from .encode import write_mp4
+from .overlay import side_by_side
+from .replay import replay
+
+SPEED = 0.5
+"""Videos run at this share of real speed: a pick takes little more than a second."""
+APART = 0.03
+"""Distance between grippers beyond which two episodes count as gone different ways [m]: a finger's width."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An episode to show, and the rule that chose it."""
+
+    seed: int
+    condition: Condition
+    rule: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A side-by-side video of all policies on one seed."""
+
+    path: Path
+    choice: Choice
+    outcomes: dict[str, str]
+    parted: float | None = None
+    """Time at which the episodes have gone different ways [s]; None if they do not, or are not several."""
+
+
+def film(comparison: Comparison, folder: Path, *, size: int = 240, progress: bool = True) -> list[Clip]:
+    """Replays and writes the videos that `choose` asks for into `folder`, each picture `size` pixels wide.
+
+    Raises:
+        ValueError: the actions of a chosen episode were not kept.
+        ReplayError: an episode does not replay as it was recorded.
+    """
+    clips = []
+    for choice in tqdm(choose(comparison), desc="videos", unit="video", disable=not progress):
+        shown = [
+            (result, episode)
+            for result in _shown(comparison, choice.condition)
+            for episode in result.episodes
+            if episode.seed == choice.seed
+        ]
+        footages = [replay(result, episode, size=size) for result, episode in shown]
+        step, hz = parting([episode for _, episode in shown]), shown[0][0].spec["control_hz"]
+        path = folder / f"{choice.condition}-{choice.seed}.mp4"
+        write_mp4(side_by_side(footages, speed=SPEED, parted=step), path, SPEED * hz)
+        outcomes = {result.policy: episode.outcome for result, episode in shown}
+        clips.append(Clip(path, choice, outcomes, None if step is None else step / hz))
+    return clips
+
+
+def parting(episodes: list[EpisodeResult]) -> int | None:
+    """Control steps after which two grippers are first more than APART from each other.
+
+    None if none are, or if the paths were not kept. An episode that has ended stays where it is.
+    """
+    paths = [episode.path for episode in episodes if episode.path is not None and len(episode.path)]
+    if len(paths) < 2:
+        return None
+    longest = max(map(len, paths))
+    held = np.stack([path[np.minimum(np.arange(longest), len(path) - 1)] for path in paths])
+    apart = np.linalg.norm(held[:, None] - held[None], axis=-1).max(axis=(0, 1)) > APART
+    return int(apart.argmax()) + 1 if apart.any() else None
+
+
+def choose(comparison: Comparison) -> list[Choice]:
+    """For each of a fixed list of questions the first seed that answers it; no episode comes twice."""
+    policies = _shown(comparison, "test")
+    names = [result.policy for result in policies]
+    choices: list[Choice] = []
+
+    def add(
+        condition: Condition, rule: str, outcomes: dict[int, list[bool]], wanted: list[bool] | None
+    ) -> None:
+        """The first seed with the `wanted` outcomes; None: with different ones."""
+        for seed, won in sorted(outcomes.items()):
+            if won == wanted or (wanted is None and len(set(won)) > 1):
+                if (seed, condition) not in [(c.seed, c.condition) for c in choices]:
+                    choices.append(Choice(seed, condition, rule))
+                return
+
+    won = _shared(policies)
+    every = "every policy" if len(names) > 1 else "the policy"
+    add("test", f"the first test seed on which {every} succeeded", won, [True] * len(names))
+    add("test", "the first test seed on which some policies succeeded and others did not", won, None)
+    add("test", f"the first test seed on which {every} failed", won, [False] * len(names))
+    for i, name in enumerate(names):
+        add(
+            "test",
+            f"the first test seed on which {name} failed",
+            {s: [w[i]] for s, w in won.items()},
+            [False],
+        )
+    for condition in ("swapped_instruction", "blank_image"):
+        if seeds := _shared(_shown(comparison, condition)):
+            choices.append(
+                Choice(min(seeds), condition, f"the first seed of the condition “{TITLES[condition]}”")
+            )
+    return choices
+
+
+def _shown(comparison: Comparison, condition: Condition) -> list[EvalResult]:
+    return [r for r in comparison.results if r.condition == condition and r.policy != EXPERT]
+
+
+def _shared(results: list[EvalResult]) -> dict[int, list[bool]]:
+    """Success of each of `results` on the seeds that all finished without error and kept actions of."""
+    kept: list[dict[int, EpisodeResult]] = [
+        {e.seed: e for e in result.episodes if e.outcome != "error" and e.actions is not None}
+        for result in results
+    ]
+    seeds = set.intersection(*(set(episodes) for episodes in kept)) if kept else set()
+    return {seed: [episodes[seed].outcome == "success" for episodes in kept] for seed in seeds}

@@ -1,0 +1,132 @@
+"""Replays a recorded episode exactly, in pictures made for people, and proves that it is the same episode."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from ... import envs
+from ...envs.control import GRIPPER
+from ...envs.manipulation_env import ManipulationEnv
+from ..result import Condition, EpisodeResult, EvalResult, Outcome
+
+
+class ReplayError(ValueError):
+    """The replay did not end as the recorded episode did."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a policy meant to do, as seen in the video."""
+
+    points: Float[np.ndarray, "k 2"]
+    """Pixels (x, y) of the commanded gripper positions, nearest first; outside the image if out of view."""
+    closes: Bool[np.ndarray, " k"]
+    """Where the gripper is told to close."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One control step of an episode."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    inset: UInt8[np.ndarray, "i i 3"]
+    """The wrist camera."""
+    plan: Plan | None
+    """The rest of the newest chunk; None before the first and for the expert."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A whole episode, ready to be drawn on."""
+
+    policy: str
+    seed: int
+    condition: Condition
+    instruction: str
+    outcome: Outcome
+    fps: float
+    """Control steps a second [Hz]: the video runs at real speed."""
+    shots: list[Shot] = field(repr=False)
+    """The state at the start and after every control step."""
+
+
+def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Footage:
+    """The pictures of `episode`, which is one of `result`, `size` pixels wide and high.
+
+    Raises:
+        ValueError: the actions of this episode were not kept.
+        ReplayError: the replay's steps or outcome are not the recorded ones: another version of the
+            environment or of MuJoCo, or an episode that depends on more than its seed.
+    """
+    if episode.actions is None:
+        raise ValueError(
+            f"the actions of seed {episode.seed} of {result.policy} were not kept: nothing to replay"
+        )
+    env = envs.make(
+        result.task,
+        robot=result.spec["robot"],
+        wording=result.spec["wording"],
+        combinations=result.spec["combinations"],
+        perturb=result.spec["perturb"],
+        action_space=result.spec["action_space"]["name"],
+        control_hz=result.spec["control_hz"],
+        image_size=8,  # these images are thrown away
+    )
+    try:
+        wording = "swapped" if result.condition == "swapped_instruction" else "original"
+        env.reset(seed=episode.seed, options={"instruction": wording})
+        shots, outcome = _run(env, episode, size)
+        instruction = env.task_description
+    finally:
+        env.close()
+    if (outcome, instruction, len(shots) - 1) != (episode.outcome, episode.instruction, episode.steps):
+        raise ReplayError(
+            f"seed {episode.seed} of {result.policy} ({result.condition}) was recorded as "
+            f"{episode.outcome!r} after {episode.steps} steps of {episode.instruction!r}, but replays as "
+            f"{outcome!r} after {len(shots) - 1} steps of {instruction!r}; recorded with {result.versions}"
+        )
+    return Footage(
+        result.policy, episode.seed, result.condition, instruction, outcome, result.spec["control_hz"], shots
+    )
+
+
+def _run(env: ManipulationEnv, episode: EpisodeResult, size: int) -> tuple[list[Shot], Outcome]:
+    assert episode.actions is not None
+    chunks = dict(episode.chunks)
+    view, wrist = env.definition.cameras[-1], env.definition.cameras[1]
+    targets, closes, queried = np.empty((0, 3)), np.empty(0, bool), 0
+    shots: list[Shot] = []
+
+    def shoot(step: int) -> None:
+        image = env.render_frame(view, size, size)
+        inset = env.render_frame(wrist, size // 4, size // 4, quality="fast")
+        rest = slice(step - queried, None)
+        points = env.project(targets[rest], view, size, size)
+        shots.append(Shot(image, inset, Plan(points, closes[rest]) if len(targets) else None))
+
+    # An episode that raised stopped without an end of its own.
+    outcome: Outcome = "error"
+    for step, action in enumerate(episode.actions):
+        if step in chunks:
+            targets, closes = planned(env, chunks[step])
+            queried = step
+        shoot(step)
+        _, _, terminated, truncated, info = env.step(action)
+        if terminated or truncated:
+            outcome = "timeout" if truncated else "success" if info["is_success"] else "failure"
+            break
+    shoot(len(shots))
+    return shots, outcome
+
+
+def planned(
+    env: ManipulationEnv, chunk: Float[np.ndarray, "k a"]
+) -> tuple[Float[np.ndarray, "k 3"], Bool[np.ndarray, " k"]]:
+    """Where `chunk` would command the gripper from now on: positions [m, world], and which steps close it.
+
+    The controller's bounds are applied, since they decide what the robot is told. Of several arms, the first.
+    """
+    commands = env.plan(chunk)
+    grippers = np.concatenate([[env.reference()[GRIPPER]], commands[:, GRIPPER]])
+    return commands[:, :3], (grippers[1:] < 0) & (grippers[:-1] > 0)

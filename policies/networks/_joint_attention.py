@@ -1,0 +1,156 @@
+"""Action tokens beside the trunk: as many layers as it has, each with an attention that the two share.
+
+In layer i the k action tokens attend to the trunk's cached keys and values of layer i and to each other; the
+trunk never sees them, so its pass is shared by all denoising steps and noise draws. For a prefix of 4
+tokens, one of them padding, and k = 2:
+
+    token            p p _ p  a a
+    position         0 1 1 2  3 4     (padding does not advance positions)
+    each a           1 1 0 1  1 1     (all it may attend to)
+    first a, causal  1 1 0 1  1 0
+
+At batch 1 a denoising step is some 80 kernels of 1 to 10 us on 8 tokens, so what surrounds the kernels
+counts: weights are plain parameters rather than modules, axes are merged by view and permute rather than
+einops, and all that depends on the prefix alone is done in `prepare`, once per chunk.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..network import ActionNetwork
+from ..trunk import Trunk
+from ..types import Prefix
+
+
+class LayerCache(NamedTuple):
+    """Keys and values of one layer with room for the action tokens behind the prefix's, written anew by
+    each step.
+
+    Only for sampling: under autograd the steps must not share memory.
+    """
+
+    keys: Tensor
+    """[b * g, n + k, e]."""
+    values: Tensor
+    """[b * g, n + k, e]."""
+    new_keys: Tensor
+    """The room in `keys`, as [b, k, g, e]."""
+    new_values: Tensor
+    """The room in `values`, as [b, k, g, e]."""
+
+
+@dataclass(kw_only=True)
+class ExpertPrefix(Prefix):
+    """A prefix and what follows from it alone, made once for all evaluations on it."""
+
+    cos: Tensor
+    """Rotary table of the action tokens, [b, k, 1, e]."""
+    sin: Tensor
+    """Same, with the first half negated: rotation is x * cos + roll(x, e / 2) * sin."""
+    bias: Tensor
+    """0 where a key may be seen and -inf where not, [b * g, 1, n + k], or one row per query if causal."""
+    caches: list[LayerCache] | None
+    """One per layer, or None if gradients are wanted."""
+
+
+class JointAttention(ActionNetwork):
+    """Base of networks whose layers are `SharedAttention`s."""
+
+    rotary_rate: Tensor
+
+    def __init__(self, trunk: Trunk, chunk: int, causal: bool) -> None:
+        """
+        Raises:
+            ValueError: rotary rates of the trunk that are scaled, as Llama 3's.
+        """
+        super().__init__()
+        if trunk.rope_type != "default":
+            raise ValueError(
+                f"a network beside the trunk needs its plain rotary rates, valid: rope_type 'default'; the "
+                f"language model has {trunk.rope_type!r}. Networks readout_mlp and mlp_resnet can do with it"
+            )
+        self.chunk, self.causal = chunk, causal
+        self.sharing = trunk.num_heads // trunk.num_kv_heads
+        exponents = torch.arange(0, trunk.head_dim, 2) / trunk.head_dim
+        self.register_buffer("rotary_rate", trunk.rope_theta**-exponents, persistent=False)
+
+    def prepare(self, prefix: Prefix) -> ExpertPrefix:
+        """Rotary tables and mask of the action tokens; with gradients off, also the caches."""
+        dtype, groups = prefix.keys[0].dtype, prefix.keys[0].shape[1]
+        steps = torch.arange(self.chunk, device=prefix.mask.device)
+        angles = (prefix.next_position[:, None] + steps)[..., None, None] * self.rotary_rate
+        cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
+        bias = torch.zeros(prefix.mask.shape, dtype=dtype, device=prefix.mask.device)
+        bias = F.pad(bias.masked_fill(~prefix.mask, -torch.inf), (0, self.chunk))
+        bias = bias.repeat_interleave(groups, dim=0).unsqueeze(1)
+        if self.causal:
+            later = torch.full((self.chunk, self.chunk), -torch.inf, dtype=dtype, device=bias.device).triu(1)
+            later = F.pad(later, (prefix.mask.shape[1], 0)).repeat(self.sharing, 1)  # query rows: see attend
+            bias = bias + later
+        return ExpertPrefix(
+            **vars(prefix),
+            cos=torch.cat([cos, cos], dim=-1),
+            sin=torch.cat([-sin, sin], dim=-1),
+            bias=bias,
+            caches=None if torch.is_grad_enabled() else self._caches(prefix),
+        )
+
+    def _caches(self, prefix: Prefix) -> list[LayerCache]:
+        n = prefix.mask.shape[1]
+        caches = []
+        for pair in zip(prefix.keys, prefix.values, strict=True):
+            keys, values = (F.pad(x, (0, 0, 0, self.chunk)) for x in pair)
+            new_keys, new_values = (x[:, :, n:].transpose(1, 2) for x in (keys, values))
+            caches.append(LayerCache(keys.flatten(0, 1), values.flatten(0, 1), new_keys, new_values))
+        return caches
+
+
+class SharedAttention(nn.Module):
+    """Base of layers of any width; heads and their width are the trunk's."""
+
+    def __init__(self, width: int, trunk: Trunk) -> None:
+        super().__init__()
+        self.heads, self.groups, self.head_dim = trunk.num_heads, trunk.num_kv_heads, trunk.head_dim
+        self.qkv = matrix((self.heads + 2 * self.groups) * self.head_dim, width)
+        self.out = matrix(width, self.heads * self.head_dim)
+
+    def attend(self, qkv: Tensor, known: ExpertPrefix, index: int) -> Tensor:
+        """Values mixed by the attention of layer `index`, [b * k, h * e], for projections
+        [b * k, (h + 2 g) * e].
+
+        The r = h / g query heads that share a key head become r times as many query rows of it, so that
+        keys are never copied per head.
+        """
+        b, k = known.cos.shape[:2]
+        h, g, e = self.heads, self.groups, self.head_dim
+        qkv = qkv.view(b, k, h + 2 * g, e)
+        turned = qkv[:, :, : h + g]
+        turned = torch.addcmul(turned * known.cos, turned.roll(e // 2, dims=-1), known.sin)
+        queries = turned[:, :, :h].view(b, k, g, h // g, e).permute(0, 2, 3, 1, 4).reshape(b * g, -1, e)
+        new_keys, new_values = turned[:, :, h:], qkv[:, :, h + g :]
+        if known.caches is None:
+            keys = torch.cat([known.keys[index], new_keys.transpose(1, 2)], dim=2).flatten(0, 1)
+            values = torch.cat([known.values[index], new_values.transpose(1, 2)], dim=2).flatten(0, 1)
+        else:
+            keys, values = known.caches[index][:2]
+            known.caches[index].new_keys.copy_(new_keys)
+            known.caches[index].new_values.copy_(new_values)
+        scores = torch.baddbmm(known.bias, queries, keys.mT, alpha=e**-0.5)
+        mixed = scores.softmax(dim=-1) @ values
+        return mixed.view(b, g, h // g, k, e).permute(0, 3, 1, 2, 4).reshape(b * k, h * e)
+
+
+def matrix(outputs: int, inputs: int) -> nn.Parameter:
+    """Weights of a linear map that keeps the scale of its inputs up to a factor 1 / sqrt(3), as
+    nn.Linear's."""
+    return nn.Parameter(torch.empty(outputs, inputs).uniform_(-1, 1) / inputs**0.5)
+
+
+def norm(tokens: Tensor) -> Tensor:
+    """Each token with mean 0 and variance 1: one fused kernel on a CPU, where an RMS norm is several. It has
+    no gains of its own, which the linear layers after it would absorb."""
+    return torch.layer_norm(tokens, tokens.shape[-1:])

@@ -1,0 +1,34 @@
+"""Contestants whose episodes end as scripted, for tests of commands that judge them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from made_up_results import result
+
+from vlasandbox.envs.seeds import TEST
+
+Played = list[tuple[str, str, list[int]]]
+"""(policy, perturbation, seeds) of every evaluation."""
+
+
+def make_run(folder: Path) -> str:
+    """A folder that passes for a trained run."""
+    (folder / "policy").mkdir(parents=True)
+    (folder / "policy" / "model.safetensors").touch()
+    (folder / "policy" / "config.json").write_text('{"spec": {"robot": "franka", "control_hz": 10.0}}')
+    return str(folder)
+
+
+def script(monkeypatch, outcome: Callable[[str, dict[str, str], int], bool]) -> Played:
+    """From now on a policy succeeds if `outcome(name, variation, number of the episode)` says so."""
+    calls: Played = []
+
+    def evaluate(policy, task, seeds, *, name, variation, **_):
+        calls.append((name, variation["perturb"], list(seeds)))
+        letters = "".join("s" if outcome(name, variation, seed - TEST.start) else "f" for seed in seeds)
+        made = result(name, letters, first_seed=seeds[0])
+        made.task, made.spec = task, made.spec | {"task": task} | dict(variation)
+        return made
+
+    monkeypatch.setattr("vlasandbox.eval.rollout.evaluate.evaluate", evaluate)
+    return calls

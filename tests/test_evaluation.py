@@ -1,0 +1,164 @@
+"""What was judged is kept, found again, and not taken for something else."""
+
+import json
+import os
+
+import pytest
+from made_up_results import result
+
+from vlasandbox.envs.seeds import TEST
+from vlasandbox.eval.result import weights_of
+from vlasandbox.train.evaluation import (
+    EvalConfig,
+    EvalTarget,
+    eval_target,
+    evaluate_cached,
+    expert_beside,
+    load_cached,
+    warn_of_other_tasks,
+)
+
+
+@pytest.fixture
+def judged(tmp_path) -> EvalTarget:
+    """A run with four judged test episodes."""
+    policy = tmp_path / "flow" / "policy"
+    policy.mkdir(parents=True)
+    for name in ("model.safetensors", "config.json"):
+        (policy / name).touch()
+    who = eval_target(str(tmp_path / "flow"))
+    result("flow", "sfss").save(who.results / "pick" / "test")
+    return who
+
+
+def test_a_judged_exam_is_found_again(judged):
+    found = load_cached(judged, EvalConfig(episodes=4), "test")
+    assert found == result("flow", "sfss")
+
+
+def test_a_longer_exam_holds_the_shorter_ones(judged):
+    assert load_cached(judged, EvalConfig(episodes=2), "test") == result("flow", "sf")
+
+
+def test_a_longer_exam_is_not_taken_from_a_shorter_one(judged):
+    assert load_cached(judged, EvalConfig(episodes=5), "test") is None
+
+
+@pytest.mark.parametrize(
+    "exam",
+    [
+        EvalConfig(episodes=4, execute=8),
+        EvalConfig(episodes=4, task="stack"),
+        EvalConfig(episodes=4, perturb="camera=3"),
+    ],
+)
+def test_another_exam_is_not_taken_for_this_one(judged, exam):
+    assert load_cached(judged, exam, "test") is None
+
+
+def test_another_condition_is_not_taken_for_this_one(judged):
+    assert load_cached(judged, EvalConfig(episodes=4), "blank_image") is None
+
+
+def test_a_policy_that_was_trained_on_is_judged_anew(judged):
+    written = (judged.results / "pick" / "test" / "result.json").stat().st_mtime_ns
+    os.utime(judged.policy / "model.safetensors", ns=(written + 1, written + 1))
+    assert load_cached(judged, EvalConfig(episodes=4), "test") is None
+
+
+def test_a_policy_is_known_by_its_weights_not_by_the_time(judged):
+    folder = judged.results / "pick" / "test"
+    found = result("flow", "sfss")
+    found.weights = weights_of(judged.policy)
+    found.save(folder)
+    late = folder.joinpath("result.json").stat().st_mtime_ns + 10**9
+    os.utime(judged.policy / "model.safetensors", ns=(late, late))
+    assert load_cached(judged, EvalConfig(episodes=4), "test") is not None
+    (judged.policy / "model.safetensors").write_bytes(b"another policy, copied here with its old time")
+    os.utime(judged.policy / "model.safetensors", ns=(0, 0))
+    assert load_cached(judged, EvalConfig(episodes=4), "test") is None
+
+
+def test_the_expert_has_the_robot_and_the_rate_of_the_policy_beside_it(judged, played, tmp_path):
+    (judged.policy / "config.json").write_text('{"spec": {"robot": "so101_like", "control_hz": 20.0}}')
+    expert = expert_beside(judged, tmp_path / "expert")
+    assert expert.body == {"robot": "so101_like", "control_hz": 20.0}
+    result("expert", "ssss").save(expert.results / "pick" / "test")  # the franka's, at 10 Hz
+    assert load_cached(expert, EvalConfig(episodes=4), "test") is None
+    assert expert_beside(expert) == expert
+
+
+def test_a_damaged_result_is_judged_anew(judged):
+    (judged.results / "pick" / "test" / "result.json").write_text("{")
+    assert load_cached(judged, EvalConfig(episodes=4), "test") is None
+
+
+@pytest.fixture
+def played(monkeypatch) -> list[list[int]]:
+    """Seeds that are played from now on, call by call; every episode succeeds."""
+    calls: list[list[int]] = []
+
+    def evaluate(policy, task, seeds, *, name, **_):
+        calls.append(list(seeds))
+        return result(name, "s" * len(seeds), first_seed=seeds[0])
+
+    monkeypatch.setattr("vlasandbox.eval.rollout.evaluate.evaluate", evaluate)
+    return calls
+
+
+def test_only_the_episodes_that_are_missing_are_played(judged, played):
+    longer = evaluate_cached(judged, EvalConfig(episodes=6), "test")
+    assert played == [[TEST.start + 4, TEST.start + 5]]
+    assert longer.episodes == result("flow", "sfssss").episodes
+    assert (longer.seed_start, longer.env_steps, longer.wall_seconds) == (TEST.start, 120, 2.0)
+    assert load_cached(judged, EvalConfig(episodes=6), "test") == longer
+
+
+def test_episodes_of_other_versions_are_not_mixed(judged, played):
+    older = result("flow", "sfss")
+    older.versions = {"mujoco": "3.0.0"}
+    older.save(judged.results / "pick" / "test")
+    assert evaluate_cached(judged, EvalConfig(episodes=6), "test") == result("flow", "ssssss")
+    assert played[-1] == list(TEST[:6])
+
+
+def test_a_run_and_its_policy_folder_are_the_same_contestant(judged):
+    assert eval_target(str(judged.policy)) == judged
+
+
+def test_an_unfinished_training_is_told_from_a_missing_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no policy in"):
+        eval_target(str(tmp_path))
+    (tmp_path / "config.json").touch()
+    with pytest.raises(FileNotFoundError, match="not finished"):
+        eval_target(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("learned", "asked", "warned"),
+    [
+        ("place", "pick", True),
+        ("place+stack", "pick+push", True),
+        ("place+pick", "pick", False),
+        ("pick", "pick+place", False),
+        ("pick", "suite", False),
+        (None, "pick", False),
+    ],
+)
+def test_a_policy_that_never_learned_what_it_is_asked_is_named(judged, capsys, learned, asked, warned):
+    summary = judged.results.parent / "summary.json"
+    summary.write_text(json.dumps({"dataset": {"task": learned}}))
+    warn_of_other_tasks([judged], EvalConfig(asked))
+    said = f"flow is judged on {asked} but learned {learned} (--task)\n"
+    assert capsys.readouterr().err == said * warned
+
+
+def test_nothing_is_said_where_it_is_not_known_what_was_learned(judged, capsys):
+    warn_of_other_tasks([judged, eval_target("expert")], EvalConfig())
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("episodes", [0, -1, 10**7])
+def test_an_exam_of_an_impossible_length_is_refused(episodes):
+    with pytest.raises(ValueError, match=str(episodes)):
+        EvalConfig(episodes=episodes)

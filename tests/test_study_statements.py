@@ -1,0 +1,35 @@
+"""What a study says in sentences, and where it warns."""
+
+from dataclasses import replace
+
+from made_up_studies import study
+from test_study_report import heads
+
+from vlasandbox.eval.study.statements import cautions, headline
+from vlasandbox.eval.study.summary import summarise
+
+
+def test_nobody_leads_in_a_control():
+    results = heads({"flow": 0.1, "bins": 0.0})
+    blank = [replace(one, result=replace(one.result, condition="blank_image")) for one in results]
+    assert headline(summarise(blank)) == ["a control, in which flow succeeds most, 10.6 %."]
+
+
+def test_a_cell_with_fewer_trainings_is_marked():
+    results = heads({"flow": 0.9, "bins": 0.5})
+    (caution,) = cautions(
+        summarise([one for one in results if (one.levels["head"], one.seed) != ("bins", 1)])
+    )
+    assert "bins has 2 trainings of 3 (test); its rate is that of those which did not diverge" in caution
+
+
+def test_a_cell_whose_trainings_vary_most_is_marked():
+    rates = {"flow": (0.9, 0.9, 0.9), "bins": (0.8, 0.8, 0.8), "wild": (0.2, 0.9, 0.5)}
+    results = [
+        replace(one, levels={"head": name}, seed=seed)
+        for name, of in rates.items()
+        for seed, rate in enumerate(of)
+        for one in study({"head": [name]}, lambda *_, rate=rate: rate, trainings=1)
+    ]
+    (caution,) = cautions(summarise(results))
+    assert caution.endswith("vary by 0: wild by 35 points. Their rate says little about any one training.")

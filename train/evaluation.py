@@ -1,0 +1,226 @@
+"""Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was played once is not played again."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..envs import tasks
+from ..envs.registry import check_name
+from ..envs.seeds import TEST, VALIDATION
+from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, ResultError, weights_of
+from ..policies.execution import Execution
+from .data.files import read_json
+
+
+@dataclass(frozen=True)
+class EvalTarget:
+    """A policy, or the expert, and where its results are kept."""
+
+    name: str
+    """Shown to people; unique within a comparison."""
+    policy: Path | None
+    """Folder of the policy; None for the expert."""
+    results: Path
+    """Folder of its evaluations: TASK/CONDITION, where TASK says how the episodes are varied too."""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """Robot and control rate of the expert, if they are not the usual ones; a policy knows its own."""
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """What all contestants of a comparison are put through."""
+
+    task: str = "pick"
+    """Task (`vla list tasks`); several as pick+stack, or suite for all single-arm ones."""
+    episodes: int = 100
+    """Episodes; their seeds are the first ones of the split."""
+    split: Literal["test", "validation"] = "test"
+    """Range of seeds (`envs.seeds`): validation to choose by, test to report."""
+    execute: int = 4
+    """Actions executed of each chunk before the policy is asked again."""
+    delay: int = 0
+    """Control steps by which the policy's answers come late; meanwhile the last one goes on, or, with
+    --wait, the robot stands still."""
+    wait: bool = False
+    """Whether the robot waits for late answers."""
+    guided: bool = False
+    """Whether answers go on from the last one (real-time chunking); needs the flow head."""
+    ensemble: float | None = None
+    """Decay of a temporal ensemble over all answers for a step, 0.01 in ACT; needs execute 1."""
+    sampling: str = ""
+    """Settings of the head's sampling in place of the policy's own, e.g. steps=5,temperature=0."""
+    wording: str = "plain"
+    """How instructions are put: plain, train or held_out."""
+    combinations: str = "all"
+    """Attribute combinations to ask for: all, train or held_out."""
+    perturb: str = ""
+    """Axes in which episodes differ from the nominal ones, e.g. camera=3 (`vla list perturbations`)."""
+    workers: int | None = None
+    """Simulation processes; one per core by default. No result depends on it."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.episodes <= len(TEST):
+            raise ValueError(f"episodes must be between 1 and {len(TEST)}, got {self.episodes}")
+
+    @property
+    def execution(self) -> Execution:
+        """Which actions of the policy's chunks are executed."""
+        return Execution(self.execute, self.delay, self.wait, self.guided, self.ensemble)
+
+    @property
+    def variation(self) -> dict[str, str]:
+        """How the episodes differ from the task's plain ones: keywords of the environment."""
+        return {name: getattr(self, name) for name in ("wording", "combinations", "perturb")}
+
+    @property
+    def folder(self) -> str:
+        """Of these episodes' results, e.g. "stack,wording=held_out,perturb=camera=3"."""
+        same = ("task", "episodes", "workers")
+        varied = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name not in same]
+        defaults = {f.name: f.default for f in fields(self)}
+        parts = [f"{name}={value}" for name, value in varied if value != defaults[name]]
+        return ",".join([self.task.replace(":", ","), *parts])
+
+    @property
+    def seeds(self) -> range:
+        """Of the episodes."""
+        return {"test": TEST, "validation": VALIDATION}[self.split][: self.episodes]
+
+
+def eval_target(run: str) -> EvalTarget:
+    """The target that a user calls `run`: "expert", the folder of a run, or the folder of a policy.
+
+    Raises:
+        FileNotFoundError: there is no policy in that folder.
+    """
+    if run == EXPERT:
+        return EvalTarget(EXPERT, None, Path("runs") / EXPERT)
+    folder = Path(run).resolve()
+    folder = folder.parent if folder.name == "policy" else folder
+    for policy in (folder / "policy", folder):
+        if (policy / "config.json").exists() and (policy / "model.safetensors").exists():
+            return EvalTarget(folder.name, policy, folder / "eval")
+    if (folder / "config.json").exists():
+        raise FileNotFoundError(f"the training in {folder} is not finished: run the same `vla train` again")
+    raise FileNotFoundError(
+        f"no policy in '{run}': give the folder of a run that `vla train` made, or '{EXPERT}'"
+    )
+
+
+def learned_task(run: Path) -> str | None:
+    """Task of the demonstrations that a finished training had, several as pick+stack; None if not known."""
+    path = run / "summary.json"
+    return read_json(path)["dataset"].get("task") if path.exists() else None
+
+
+def warn_of_other_tasks(contestants: Sequence[EvalTarget], exam: EvalConfig) -> None:
+    """Says on standard error which policies have learned none of the exam's tasks."""
+    asked = set(tasks.expand(exam.task))
+    for who in contestants:
+        learned = learned_task(who.results.parent)
+        if learned and not asked.intersection(learned.split("+")):
+            print(f"{who.name} is judged on {exam.task} but learned {learned} (--task)", file=sys.stderr)
+
+
+def expert_beside(who: EvalTarget, results: Path = Path("runs") / EXPERT) -> EvalTarget:
+    """The expert with the robot and at the control rate of a policy: what is possible in its place."""
+    if who.policy is None:
+        return who
+    spec = json.loads((who.policy / "config.json").read_text(encoding="utf-8"))["spec"]
+    body = {name: spec[name] for name in ("robot", "control_hz") if spec[name] is not None}
+    return EvalTarget(EXPERT, None, results, body)
+
+
+def evaluate_cached(
+    who: EvalTarget, exam: EvalConfig, condition: Condition, *, bar: bool = True
+) -> EvalResult:
+    """The result of `who` under `condition`: stored episodes, and the missing ones, played and stored.
+
+    Args:
+        bar: whether to show how it goes.
+
+    Raises:
+        ValueError: an unknown task, or a policy made for another environment.
+    """
+    check_name("condition", condition, CONDITIONS)
+    found = load_prefix(who, exam, condition)
+    played = len(found.episodes) if found else 0
+    if found is not None and played == exam.episodes:
+        return found
+    result = _play(who, exam, condition, exam.seeds[played:], bar)
+    if found is not None:
+        result = _joined(found, result) or _play(who, exam, condition, exam.seeds, bar)
+    result.save(who.results / exam.folder / condition)
+    return result
+
+
+def load_cached(who: EvalTarget, exam: EvalConfig, condition: Condition) -> EvalResult | None:
+    """The stored result of this exam on the policy as it is now; None if there is none.
+
+    A longer exam holds the shorter ones, since an episode depends on its seed alone; only `wall_seconds` then
+    stays that of the longer one.
+    """
+    found = load_prefix(who, exam, condition)
+    return found if found is not None and len(found.episodes) == exam.episodes else None
+
+
+def load_prefix(who: EvalTarget, exam: EvalConfig, condition: Condition) -> EvalResult | None:
+    """As many of the exam's first episodes as are stored, of the policy as it is now; None without any."""
+    folder = who.results / exam.folder / condition
+    try:
+        result = EvalResult.load(folder)
+    except ResultError:
+        return None
+    episodes = result.episodes[: exam.episodes]
+    asked = {"task": exam.task, **exam.variation, **who.body}
+    if {name: result.spec.get(name) for name in asked} != asked:
+        return None
+    if not episodes or [e.seed for e in episodes] != list(exam.seeds[: len(episodes)]):
+        return None
+    if who.policy is not None:
+        how = (result.execution, result.sampling)
+        if how != (exam.execution, exam.sampling) or not is_of(result, folder, who.policy):
+            return None
+    return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))
+
+
+def is_of(result: EvalResult, folder: Path, policy: Path) -> bool:
+    """Whether a stored result is of the policy as it is now; one that has no fingerprint is at least to be
+    younger."""
+    if result.weights:
+        return result.weights == weights_of(policy)
+    return (folder / "result.json").stat().st_mtime_ns >= (policy / WEIGHTS).stat().st_mtime_ns
+
+
+def _play(who: EvalTarget, exam: EvalConfig, condition: Condition, seeds: range, bar: bool) -> EvalResult:
+    from ..eval.rollout.evaluate import evaluate  # imports torch
+
+    return evaluate(
+        who.policy or EXPERT,
+        exam.task,
+        seeds,
+        condition=condition,
+        workers=exam.workers,
+        execution=exam.execution,
+        sampling=exam.sampling,
+        name=who.name,
+        variation={**exam.variation, **who.body},
+        progress=bar,
+    )
+
+
+def _joined(first: EvalResult, rest: EvalResult) -> EvalResult | None:
+    """Both as one evaluation, with the latency of the second; None if they were not made in the same way."""
+    made = [(r.spec, r.versions, r.lanes, r.threads) for r in (first, rest)]
+    if made[0] != made[1]:
+        return None
+    return replace(
+        rest,
+        seed_start=first.seed_start,
+        episodes=[*first.episodes, *rest.episodes],
+        wall_seconds=first.wall_seconds + rest.wall_seconds,
+        env_steps=first.env_steps + rest.env_steps,
+    )

@@ -1,0 +1,1 @@
+"""Recipes over recording, training and evaluation."""

@@ -1,0 +1,78 @@
+"""Which perturbed episodes, and which control episodes, say how robust a policy is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...envs import perturb, tasks
+from ...envs.perturbation import LEVELS
+from ...envs.perturbation_set import PerturbationSet, parse_levels
+from ...envs.registry import check_name
+from ...envs.task import Task
+from ...eval.compare.robustness import PerturbedTrial
+from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, expert_beside
+
+COMBINATIONS = "combinations"
+"""An axis without levels, beside those of `envs/perturb`: attribute combinations kept from training."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An axis at a level."""
+
+    name: str
+    """ "camera=3"."""
+    exam: EvalConfig
+    control: EvalConfig
+    """The same seeds without it."""
+
+
+def trials(exam: EvalConfig, axes: str = "", levels: str = "3") -> list[Trial]:
+    """Each of `axes` ("camera,light"; all that the task has something for if empty) at each of `levels` ("3"
+    or "1-5").
+
+    Raises:
+        ValueError: an unknown axis or level, an axis that the task has nothing for, or an exam that is
+            perturbed already.
+    """
+    if exam.perturb:
+        raise ValueError(f"perturb={exam.perturb!r} and robustness exclude each other: name axes and levels")
+    definition = tasks.load(exam.task)
+    model = definition.build().compile()
+    found = []
+    for axis in axes.split(",") if axes else _all(definition, model):
+        if axis == COMBINATIONS:
+            held_out, control = (replace(exam, combinations=which) for which in ("held_out", "train"))
+            found.append(Trial(f"{axis}=held_out", held_out, control))
+            continue
+        if "." not in axis:
+            check_name("axis", axis, [*perturb.names(), COMBINATIONS])
+        for level in _levels(levels):
+            name = f"{axis}={level}"
+            PerturbationSet(name).check(definition, model)
+            found.append(Trial(name, replace(exam, perturb=name), exam))
+    return found
+
+
+def evaluate_trials(who: EvalTarget, trials: list[Trial]) -> Iterator[PerturbedTrial]:
+    """The policy in every trial, with its control, and the expert on the perturbed episodes."""
+    expert = expert_beside(who)
+    for trial in trials:
+        control, perturbed = (evaluate_cached(who, exam, "test") for exam in (trial.control, trial.exam))
+        yield PerturbedTrial(trial.name, control, perturbed, evaluate_cached(expert, trial.exam, "test"))
+
+
+def _all(task: Task, model: Any) -> list[str]:
+    """Every axis that `task` can be varied in."""
+    axes = [name for name in perturb.names() if not perturb.load(name).lacks(task, model)]
+    held_out = any(meaning.is_held_out for meaning in task.meanings())
+    return [*axes, *([COMBINATIONS] if held_out else [])]
+
+
+def _levels(text: str) -> range:
+    found = parse_levels(text)
+    if not found or found[0] not in LEVELS:
+        raise ValueError(
+            f"levels must be one of 1 to {LEVELS[-1]}, or several as 1-{LEVELS[-1]}; got {text!r}"
+        )
+    return found

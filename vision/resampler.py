@@ -1,0 +1,46 @@
+"""Learned tokens that go through layers which look at the image: what `perceiver` and `qformer` share."""
+
+from collections.abc import Iterable
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .connector import Connector, ConnectorConfig, check_counts
+from .linear import scaled_linear
+
+
+class Resampler(Connector):
+    """`layer(latents [b m e], image tokens [b n e]) -> latents`, again and again, then one linear map."""
+
+    def __init__(self, count: int, layers: Iterable[nn.Module], width: int, dim: int, scale: float) -> None:
+        super().__init__()
+        self.tokens_per_image = count
+        self.latents = nn.Parameter(torch.randn(count, width))
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.LayerNorm(width)
+        self.projection = scaled_linear(width, dim, scale)
+
+    def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
+        """What the latents found in each view."""
+        b, v = tokens.shape[:2]
+        seen = rearrange(tokens, "b v n e -> (b v) n e")
+        found = repeat(self.latents, "m e -> bv m e", bv=b * v)
+        for layer in self.layers:
+            found = layer(found, seen)
+        return rearrange(self.projection(self.norm(found)), "(b v) m d -> b v m d", b=b)
+
+
+def check_heads(config: ConnectorConfig, width: int, heads: int, count: str) -> None:
+    """Refuses sizes that no such connector can have.
+
+    Args:
+        count: the field that says how many latents there are.
+
+    Raises:
+        ValueError: a size is below 1, or the encoder's width no multiple of the heads.
+    """
+    check_counts(config, count, "layers", "heads")
+    if width % heads:
+        raise ValueError(f"connector: encoder width {width} must be a multiple of heads {heads}")
