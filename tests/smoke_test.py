@@ -1,6 +1,7 @@
 """Run on an installed wheel, not by pytest: python tests/smoke_test.py SITE, the folder it is installed in.
 
-Everything runs from a folder whose own files carry our packages' names, as every robotics repository has them.
+Everything runs from a folder whose own files carry our packages' names, as every robotics repository has
+them.
 """
 
 import os
