@@ -11,7 +11,7 @@ from ..config import TrainConfig
 from ..optim import OptimConfig
 from . import Recipe
 
-OPTIM = OptimConfig(lr=2e-3, muon_lr=4e-3)
+OPTIM = OptimConfig(lr=2e-3, muon_lr=4e-3, warmup=50)
 KEYPOINTS = 4
 
 
