@@ -36,7 +36,7 @@ def modulate(
 
 
 class ConvStem(nn.Module):
-    """Convolutions of total stride 16, each followed by a norm, FiLM (if conditioned) and ReLU.
+    """Four convolutions of stride 2, each followed by a norm, FiLM (if conditioned) and ReLU.
 
     Early convolutions instead of one patch projection: arXiv 2106.14881. The norm runs over the channels of
     each pixel: without batch statistics, averaged weights (EMA) meet the function that was trained.
@@ -44,25 +44,11 @@ class ConvStem(nn.Module):
 
     stride = 16
 
-    def __init__(self, width: int, condition_dim: int | None, *, patch: bool = False) -> None:
-        """
-        Args:
-            width: channels of the features.
-            condition_dim: length of the condition, or None.
-            patch: begin with a projection of 4 x 4 patches instead of two convolutions of stride 2, which
-            cost
-                as much as all the rest.
-        """
+    def __init__(self, width: int, condition_dim: int | None) -> None:
         super().__init__()
-        channels = [3, width // 2, width * 3 // 4, width]
-        kernels = [(3, 2, 1)] * 4
-        if patch:
-            kernels = [(4, 4, 0), (3, 2, 1), (3, 2, 1)]
-        else:
-            channels.insert(1, width // 4)
+        channels = [3, width // 4, width // 2, width * 3 // 4, width]
         self.convs = nn.ModuleList(
-            nn.Conv2d(before, after, *kernel)
-            for (before, after), kernel in zip(pairwise(channels), kernels, strict=True)
+            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(channels)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(c) for c in channels[1:])
         self.films = nn.ModuleList(FiLM(condition_dim, c) for c in channels[1:] if condition_dim)

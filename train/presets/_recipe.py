@@ -6,7 +6,6 @@
 from dataclasses import replace
 
 from ...vision.connectors import linear, pixel_shuffle
-from ...vision.encoders import siglip
 from ..config import TrainConfig
 from ..optim import OptimConfig
 from . import Recipe
@@ -18,10 +17,9 @@ KEYPOINTS = 4
 def apply(recipe: Recipe, config: TrainConfig) -> TrainConfig:
     """The configuration that a preset wrote for the first recipe, under `recipe`.
 
-    2026-11 leaves it as it is. 2026-12 adds keypoints, makes four image tokens per view of 16, replaces half
-    of the stem's convolutions by a patch projection, trains hidden matrices by Muon, and no longer shifts
-    images at random. Only policies that learn from a simulator's labels have it, and what a preset chose
-    itself stays: another connector or image encoder than the default, another optimizer.
+    2026-11 leaves it as it is. 2026-12 adds keypoints, makes four image tokens per view of 16, trains hidden
+    matrices by Muon, and no longer shifts images at random. Only policies that learn from a simulator's labels
+    have it, and what a preset chose itself stays: another connector than the default, another optimizer.
     """
     policy, trunk = config.policy, config.policy.trunk
     if recipe == "2026-11" or not trunk.grounding.heat:
@@ -29,7 +27,5 @@ def apply(recipe: Recipe, config: TrainConfig) -> TrainConfig:
     trunk = replace(trunk, grounding=replace(trunk.grounding, keypoints=KEYPOINTS))
     if trunk.connector == linear.Config():
         trunk = replace(trunk, connector=pixel_shuffle.Config(factor=2))
-    if trunk.encoder == siglip.Config():
-        trunk = replace(trunk, encoder=siglip.Config(stem="patch_conv"))
     optim = OPTIM if config.optim == OptimConfig() else config.optim
     return replace(config, policy=replace(policy, trunk=trunk, shift=0), optim=optim)

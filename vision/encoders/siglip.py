@@ -30,9 +30,8 @@ class Config(EncoderConfig):
     heads: int = 4
     mlp: int = 512
     """Width of the hidden layer of each MLP."""
-    stem: Literal["conv", "patch", "patch_conv"] = "conv"
-    """SigLIP's own patch projection ("patch"), or in its place convolutions of total stride 16, which learn
-    faster: four of stride 2 ("conv"), or a projection of 4 x 4 patches and two of stride 2 ("patch_conv")."""
+    stem: Literal["conv", "patch"] = "conv"
+    """SigLIP's own patch projection, or four convolutions of total stride 16 in its place, to learn fast."""
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Siglip":
         """The encoder; see `EncoderConfig.build`.
@@ -84,9 +83,9 @@ class Siglip(VisionEncoder):
         config = model.config
         size, patch = config.image_size, config.patch_size
         side = grid_side(size, patch, "patch")
-        if stem != "patch" and patch != ConvStem.stride:
+        if stem == "conv" and patch != ConvStem.stride:
             raise ValueError(
-                f'encoder: stem "{stem}" needs patch {ConvStem.stride}, not {patch}; use stem "patch"'
+                f'encoder: stem "conv" needs patch {ConvStem.stride}, not {patch}; use stem "patch"'
             )
         self.dim, self.image_size = config.hidden_size, size
         self.tokens_per_image = side**2
@@ -95,7 +94,7 @@ class Siglip(VisionEncoder):
         self.stem = (
             PatchStem(embeddings.patch_embedding, condition_dim)
             if stem == "patch"
-            else ConvStem(self.dim, condition_dim, patch=stem == "patch_conv")
+            else ConvStem(self.dim, condition_dim)
         )
         self.positions = embeddings.position_embedding
         self.layers, self.norm = model.encoder, model.post_layernorm
