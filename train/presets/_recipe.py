@@ -18,8 +18,9 @@ def apply(recipe: Recipe, config: TrainConfig) -> TrainConfig:
     """The configuration that a preset wrote for the first recipe, under `recipe`.
 
     2026-11 leaves it as it is. 2026-12 adds keypoints, makes four image tokens per view of 16, trains hidden
-    matrices by Muon, and no longer shifts images at random. Only policies that learn from a simulator's labels
-    have it, and what a preset chose itself stays: another connector than the default, another optimizer.
+    matrices by Muon, and no longer shifts images at random. Only policies that learn from a simulator's
+    labels have it, and what a preset chose itself stays: another connector than the default, another
+    optimizer.
     """
     policy, trunk = config.policy, config.policy.trunk
     if recipe == "2026-11" or not trunk.grounding.heat:
