@@ -71,12 +71,12 @@ def lane(episodes: list[Episode], history: int, monkeypatch: pytest.MonkeyPatch)
     return Lane(Job([], "pick", {}, False, False, {}, history=history), range(len(episodes)))
 
 
-def sights(lane: Lane, execute: int) -> dict[tuple[int, int], LaneObservation]:
+def observations(lane: Lane, execute: int) -> dict[tuple[int, int], LaneObservation]:
     """What the lane saw by (episode, step), when `execute` actions of each chunk are executed."""
-    found, turn = {}, lane.begin([])
-    while turn.sight is not None:
-        found[turn.sight.seed, turn.sight.step] = turn.sight
-        turn = lane.advance(np.zeros((execute, 5), np.float32))
+    found, update = {}, lane.begin([])
+    while update.observation is not None:
+        found[update.observation.seed, update.observation.step] = update.observation
+        update = lane.advance(np.zeros((execute, 5), np.float32))
     return found
 
 
@@ -101,10 +101,10 @@ def windows(episodes: list[Episode], history: int, root: Path) -> dict[tuple[int
 @pytest.mark.parametrize(("history", "execute"), [(1, 4), (2, 1), (2, 4), (3, 2), (6, 4), (12, 3)])
 def test_training_and_acting_see_the_same(episodes, history, execute, tmp_path, monkeypatch):
     learned = windows(episodes, history, tmp_path / "d")
-    acted = sights(lane(episodes, history, monkeypatch), execute)
+    acted = observations(lane(episodes, history, monkeypatch), execute)
     assert set(acted) >= {(0, 0), (0, execute), (1, 0), (1, execute)}
-    for where, sight in acted.items():
-        one, other = learned[where], observation_of(sight)
+    for where, seen in acted.items():
+        one, other = learned[where], observation_of(seen)
         assert one.images.shape == (1, history * 2, 32, 32, 3)
         assert torch.equal(one.images, other.images)
         assert torch.equal(one.state, other.state)
@@ -140,13 +140,13 @@ def test_the_history_of_a_real_environment_is_what_it_showed_step_by_step():
     env.close()
     one = Lane(Job([], "pick", settings, False, False, {}, history=3), [5])
     one.begin([])
-    sight = one.advance(block).sight
+    seen = one.advance(block).observation
     one.close()
-    assert sight is not None
-    assert sight.step == 4
+    assert seen is not None
+    assert seen.step == 4
     pictures = [seen["pixels"][name] for seen in shown for name in ("front", "wrist")]
-    np.testing.assert_array_equal(sight.images, np.stack(pictures))
-    np.testing.assert_array_equal(sight.state, np.concatenate([seen["agent_pos"] for seen in shown]))
+    np.testing.assert_array_equal(seen.images, np.stack(pictures))
+    np.testing.assert_array_equal(seen.state, np.concatenate([step["agent_pos"] for step in shown]))
 
 
 def test_an_episode_with_a_history_is_the_same_with_one_and_two_workers_and_in_any_company():
