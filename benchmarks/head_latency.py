@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--train-rounds", type=int, default=8)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    precision = choose_precision(torch.device("cpu")).precision
+    precision: Precision = choose_precision(torch.device("cpu")).precision
     trunk = TrunkConfig().build(VIEWS, STATE_DIM, [INSTRUCTION])
     heads = {name: config.build(trunk, CHUNK, ACTION_DIM) for name, config in HEADS.items()}
 
