@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vlasandbox.train import costs
-from vlasandbox.train.costs import Costs, Trial, about, kind, measure
+from vlasandbox.train.costs import Costs, Trial, about, as_measured, kind, measure
 from vlasandbox.train.evaluation import EvalConfig
 from vlasandbox.train.machine import Threads
 from vlasandbox.train.presets import debug
@@ -71,6 +71,13 @@ def test_an_estimate_follows_the_length_of_episodes():
     assert found.evaluation(exam, (CONFIG, RECORD), fails=True) == pytest.approx(50 * 40 * (0.01 + 0.01))
     assert found.update(CONFIG) == 0.5
     assert found.update(replace(CONFIG, batch_size=8)) == pytest.approx(1.0), "the mean of what was measured"
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.2, "as measured here"), (9.0, "load 9.0")])
+def test_an_estimate_says_among_what_it_was_measured(monkeypatch, load, said):
+    monkeypatch.setattr(costs, "usable_cores", lambda: 2)
+    monkeypatch.setattr(costs.os, "getloadavg", lambda: (load, load, load))
+    assert said in as_measured()
 
 
 @pytest.mark.parametrize(

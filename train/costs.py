@@ -6,6 +6,7 @@ updates, beside as many others as the command will train at once, and then asked
 
 import json
 import math
+import os
 import statistics
 import tempfile
 import time
@@ -218,6 +219,14 @@ def one_update(config: TrainConfig, policy: Policy, batch: Batch) -> Callable[[]
         loss.item()  # waits for the device
 
     return update
+
+
+def as_measured() -> str:
+    """Words for where an estimate comes from: here, and among which other programs."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load <= usable_cores() / 2:
+        return "as measured here"
+    return f"as measured here beside other programs (load {load:.1f}; alone it is faster)"
 
 
 def about(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..costs import Costs, about, measure_if_long, updates_left
+from ..costs import Costs, about, as_measured, measure_if_long, updates_left
 from ..data.files import read_json
 from .cell import CellRun, kept
 from .definition import Study
@@ -59,7 +59,7 @@ def _cost(study: Study, works: Sequence[CellRun], costs: Costs, at_once: int) ->
     total = recording + training + judging
     cores = f" on {at_once} cores" if at_once > 1 else ""
     return (
-        f"{about(total / at_once).capitalize()}{cores}, as measured here: of one core {about(recording)} to "
+        f"{about(total / at_once).capitalize()}{cores}, {as_measured()}: of one core {about(recording)} to "
         f"record, {about(training)} to train, {about(judging)} to judge. {_shorter(study)}"
     )
 

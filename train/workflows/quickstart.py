@@ -19,7 +19,7 @@ from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
 from .. import presets
 from ..config import TrainConfig
-from ..costs import REPORT, Costs, Planned, about, measure, measure_if_long, updates_left
+from ..costs import REPORT, Costs, Planned, about, as_measured, measure, measure_if_long, updates_left
 from ..data.files import read_json, write_json
 from ..data.schema import INFO
 from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, load_cached
@@ -278,7 +278,7 @@ def plan(start: Quickstart, steps: list[Step], costs: Costs | None) -> str:
     if costs is not None:
         left, (fewer, saved) = start.seconds_left(costs), start.fewer_updates(costs)
         lines += [
-            f"{about(left).capitalize()} in all, as measured here. Shorter:",
+            f"{about(left).capitalize()} in all, {as_measured()}. Shorter:",
             f"`vla quickstart --updates {fewer} --out {start.out}-short` takes {about(left - saved)}; its "
             "policies succeed less often.",
             "`--smoke` takes a minute or two and only shows that everything runs.",

@@ -17,7 +17,7 @@ from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
 from .. import presets
 from ..config import TrainConfig
-from ..costs import REPORT, Costs, about, measure_if_long, most_steps, updates_left
+from ..costs import REPORT, Costs, about, as_measured, measure_if_long, most_steps, updates_left
 from ..evaluation import EvalConfig, eval_target, evaluate_cached, expert_beside
 from ..recording.record import RecordConfig, record
 
@@ -102,7 +102,7 @@ def _plan(config: SuiteConfig, training: TrainConfig, recordings: Sequence[Recor
         total = recording + learning + judging + filming
         fewer = config.updates // 4
         lines.append(
-            f"{about(total).capitalize()} in all, as measured here: {about(recording)} to record, "
+            f"{about(total).capitalize()} in all, {as_measured()}: {about(recording)} to record, "
             f"{about(learning)} to train, {about(judging)} to judge, {about(filming)} to film. Shorter: "
             f"`--updates {fewer}` trains for {about(fewer * costs.update(training))}, and the policy learns "
             "less; `--tasks pick+place`, `--episodes`, `--test-episodes`."
