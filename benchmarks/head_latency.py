@@ -2,8 +2,8 @@
 
 Latency: encoding an observation and sampling a chunk, in ms, heads in turn within each round. The ratio is
 that of flow's 10 steps to one regression pass. Training: forward and backward through trunk and head in
-bf16 autocast, in samples per second. One thread; the time is the thread's CPU time, which other work on the
-machine disturbs least.
+the default precision, in samples per second. One thread; the time is the thread's CPU time, which other work
+on the machine disturbs least.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from vlasandbox.policies.head import ActionHead, HeadConfig
 from vlasandbox.policies.heads import diffusion, flow, regression, tokens
 from vlasandbox.policies.trunk import Trunk, TrunkConfig
 from vlasandbox.policies.types import Observation
+from vlasandbox.train.machine import Precision, choose_precision
 
 CHUNK, ACTION_DIM, STATE_DIM, VIEWS = 8, 5, 17, 2
 INSTRUCTION = "pick up the red cube"
@@ -43,11 +44,11 @@ def act(trunk: Trunk, head: ActionHead, observation: Observation) -> None:
         head.sample(trunk.encode(observation), generators)
 
 
-def learn(trunk: Trunk, head: ActionHead, observation: Observation) -> None:
+def learn(trunk: Trunk, head: ActionHead, observation: Observation, precision: Precision) -> None:
     """Gradients of one batch."""
     b = len(observation.instruction)
     actions, mask = torch.rand(b, CHUNK, ACTION_DIM) * 2 - 1, torch.ones(b, CHUNK, dtype=torch.bool)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         prefix = trunk.encode(observation)
         loss, _ = head.loss(prefix, actions, mask, torch.Generator().manual_seed(0))
     loss.mean().backward()
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--train-rounds", type=int, default=8)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    precision: Precision = choose_precision(torch.device("cpu")).precision
     trunk = TrunkConfig().build(VIEWS, STATE_DIM, [INSTRUCTION])
     heads = {name: config.build(trunk, CHUNK, ACTION_DIM) for name, config in HEADS.items()}
 
@@ -90,9 +92,10 @@ def main() -> None:
 
     seen = observations(trunk, 32)
     times = interleaved(
-        {name: lambda head=head: learn(trunk, head, seen) for name, head in heads.items()}, args.train_rounds
+        {name: lambda head=head: learn(trunk, head, seen, precision) for name, head in heads.items()},
+        args.train_rounds,
     )
-    print("training samples/s, batch 32, bf16 autocast, and parameters of the head")
+    print(f"training samples/s, batch 32, {precision}, and parameters of the head")
     for name, head in heads.items():
         size = sum(p.numel() for p in head.parameters())
         print(f"  {name:24} {32 / statistics.median(times[name]):7.0f}  {size:8,}")

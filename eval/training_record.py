@@ -1,6 +1,7 @@
 """What a training cost and came to, as far as a report needs it."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ class TrainingRecord:
     dataset: str
     """Fingerprint of the dataset."""
     device: str
+    precision: str
+    """Precision of the forward and backward passes: bf16 or fp32; "unknown" where neither summary nor
+    configuration tells it."""
     threads: int
     rows: list[dict[str, Any]] = field(repr=False)
     """metrics.jsonl."""
@@ -43,7 +47,9 @@ class TrainingRecord:
         if not path.exists():
             raise ValueError(f"{run} holds no finished training: there is no {path.name}")
         summary = json.loads(path.read_text(encoding="utf-8"))
-        metrics, error = run / "metrics.jsonl", run / OPEN_LOOP
+        metrics, error, config = run / "metrics.jsonl", run / OPEN_LOOP, run / "config.json"
+        if "precision" not in summary and config.exists():  # an earlier version's
+            summary["precision"] = json.loads(config.read_text(encoding="utf-8"))["precision"]
         lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
         return TrainingRecord(
             wall_seconds=summary["train_wall_seconds"],
@@ -55,6 +61,7 @@ class TrainingRecord:
             parameters=sum(summary["parameters"].values()),
             dataset=summary["dataset"]["fingerprint"],
             device=summary["device"],
+            precision=summary.get("precision", "unknown"),
             threads=summary["threads"],
             rows=[json.loads(line) for line in lines],
             open_loop=json.loads(error.read_text(encoding="utf-8"))["mean"] if error.exists() else None,
@@ -74,6 +81,26 @@ def cautions(trainings: dict[str, TrainingRecord]) -> list[str]:
         "samples seen": {t.samples for t in trainings.values()},
     }
     unequal = [name for name, values in held.items() if len(values) > 1]
-    return (
-        [f"Caution: the trainings differ in more than the policy: {', '.join(unequal)}."] if unequal else []
-    )
+    return [
+        *(
+            [f"Caution: the trainings differ in more than the policy: {', '.join(unequal)}."]
+            if unequal
+            else []
+        ),
+        *precision_cautions((name, t.precision) for name, t in trainings.items()),
+    ]
+
+
+def precision_cautions(trained: Iterable[tuple[str, str]]) -> list[str]:
+    """A sentence that names them, if not all were trained in the same precision.
+
+    Args:
+        trained: names, each with the precision that it was trained in; a name may come several times.
+    """
+    names: dict[str, dict[str, None]] = {}
+    for name, precision in trained:
+        names.setdefault(precision, {})[name] = None
+    if len(names) < 2:
+        return []
+    groups = "; ".join(f"{precision}: {', '.join(of)}" for precision, of in sorted(names.items()))
+    return [f"Caution: not all were trained in the same precision ({groups})."]

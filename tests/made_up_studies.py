@@ -16,7 +16,7 @@ def training(cpu_minutes: float = 2.0, **changes: int) -> TrainingRecord:
     known = {"updates": 50, "samples": 1600, "demonstrations": 100} | changes
     return TrainingRecord(
         cpu_minutes * 61, cpu_minutes * 60, samples_per_second=20.0, parameters=1_500_000, dataset="abcdef",
-        device="cpu", threads=1, rows=rows, **known,
+        device="cpu", precision="fp32", threads=1, rows=rows, **known,
     )  # fmt: skip
 
 

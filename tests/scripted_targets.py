@@ -6,6 +6,7 @@ from pathlib import Path
 from made_up_results import result
 
 from vlasandbox.envs.seeds import TEST
+from vlasandbox.train.data.files import write_json
 
 Played = list[tuple[str, str, list[int]]]
 """(policy, perturbation, seeds) of every evaluation."""
@@ -17,6 +18,16 @@ def make_run(folder: Path) -> str:
     (folder / "policy" / "model.safetensors").touch()
     (folder / "policy" / "config.json").write_text('{"spec": {"robot": "franka", "control_hz": 10.0}}')
     return str(folder)
+
+
+def make_summary(run: str, **changes: object) -> None:
+    """Puts the summary of a finished training into the run's folder."""
+    summary = {
+        "updates": 5, "samples": 40, "train_wall_seconds": 2.5, "train_cpu_seconds": 2.0,
+        "samples_per_second": 16.0, "demonstrations": 3, "dataset": {"fingerprint": "f", "task": "pick"},
+        "parameters": {"head": 3}, "device": "cpu", "precision": "fp32", "threads": 1,
+    }  # fmt: skip
+    write_json(Path(run) / "summary.json", summary | changes)
 
 
 def script(monkeypatch, outcome: Callable[[str, dict[str, str], int], bool]) -> Played:

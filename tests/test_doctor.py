@@ -6,9 +6,11 @@ import subprocess
 
 import pytest
 
-from vlasandbox.train import catalog, diagnostics
+from vlasandbox.train import catalog, costs, diagnostics, machine
 from vlasandbox.train.cli import main
 from vlasandbox.train.cli.doctor import show
+from vlasandbox.train.recording.record import RecordError
+from vlasandbox.train.workflows import quickstart
 
 
 def test_a_working_machine_renders():
@@ -64,6 +66,39 @@ def test_a_full_disk_is_a_warning(monkeypatch):
     check = diagnostics.disk()
     assert check.status == "warn"
     assert "0.1 GB" in check.value
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_the_precision_is_told_with_its_reason_and_both_rates(monkeypatch, precision):
+    choice = machine.Choice(precision, "the test says so")
+    monkeypatch.setattr(machine, "choose_precision", lambda device: choice)
+    monkeypatch.setattr(machine, "matrix_rates", lambda: machine.MatrixRates(85.0, 6.0))
+    check = diagnostics.precision()
+    assert check.status == "ok"
+    for said in (f"{precision}: the test says so", "fp32 85", "bf16 6 GFLOP/s"):
+        assert said in check.value
+
+
+def test_threads_and_the_cost_of_the_quickstart_are_told_as_measured(monkeypatch):
+    trial = costs.Trial(machine.Threads(2, {1: 0.3, 2: 0.2}), update=0.2, answer=0.01)
+    made_up = costs.Costs(0.01, 0.25, {"any": trial})
+    for module in (costs, quickstart):
+        monkeypatch.setattr(module, "measure", lambda trainings, at_once: made_up)
+    monkeypatch.setattr(quickstart.Layout, "here", lambda: quickstart.Layout(2, False))
+    threads, start = diagnostics.costs()
+    assert threads.value.startswith("2 ")
+    assert "300 ms on 1, 200 ms on 2" in threads.value
+    assert start.value.startswith("about 30 min")  # 23 of them to train
+    assert "--updates 875" in start.value
+
+
+def test_what_cannot_be_measured_is_a_warning(monkeypatch):
+    def measure(trainings, at_once):
+        raise RecordError("no OpenGL here")
+
+    monkeypatch.setattr(costs, "measure", measure)
+    (check,) = diagnostics.costs()
+    assert (check.status, check.value) == ("warn", "not measured: no OpenGL here")
 
 
 def test_every_problem_is_shown_with_its_cure(capsys):

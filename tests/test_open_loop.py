@@ -17,12 +17,12 @@ from torch import Tensor
 from vlasandbox.eval.training_record import OPEN_LOOP
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.types import Observation
+from vlasandbox.train.build import policy_spec
 from vlasandbox.train.cli import main
 from vlasandbox.train.config import DataConfig
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import read_json
 from vlasandbox.train.data.writer import DatasetWriter
-from vlasandbox.train.loop import policy_spec
 from vlasandbox.train.recording.record import RecordConfig
 from vlasandbox.train.study.held_out import EPISODES, SEEDS, held_out, measure
 from vlasandbox.train.workflows.open_loop import open_loop_error

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from vlasandbox.train.cli import main
+from vlasandbox.train.costs import Costs, Trial, about
+from vlasandbox.train.machine import Threads
 from vlasandbox.train.workflows.quickstart import PRESETS, Layout, Quickstart, QuickstartConfig, plan
 
 # Two threads that spin while they wait for each other starve on the cores that other tests keep busy.
@@ -87,9 +89,17 @@ def test_a_folder_with_another_budget_is_refused(tmp_path, capsys):
     assert "3000" in message
 
 
+COSTS = Costs(
+    control_step=0.01,
+    demonstration=0.25,  # pick may take 40 control steps
+    trials={"flow": Trial(Threads(1, {1: 0.1}), update=0.1, answer=0.004)},
+)
+
+
 def test_the_plan_names_every_step_and_the_budget(tmp_path):
     quickstart = Quickstart(QuickstartConfig(), tmp_path, Layout(cores=2, gpu=False))
-    text = plan(quickstart, quickstart.steps())
+    text = plan(quickstart, quickstart.steps(), None)
+    assert "about" not in text, "nothing was measured"
     for word in (
         "1000 demonstrations",
         "3500 updates",
@@ -99,6 +109,30 @@ def test_the_plan_names_every_step_and_the_budget(tmp_path):
         "report",
     ):
         assert word in text
+
+
+def test_the_plan_tells_what_was_measured_and_a_shorter_way(tmp_path):
+    quickstart = Quickstart(QuickstartConfig(), tmp_path, Layout(cores=2, gpu=False))
+    steps = quickstart.steps()
+    text = plan(quickstart, steps, COSTS)
+    recorded, trained, _, judged, *_, reported = (step.seconds(COSTS) for step in steps)
+    assert recorded == pytest.approx(1000 * 10 * 0.01 / 2)
+    assert trained == pytest.approx(4 * 3500 * 0.1 / 2)
+    # 12 control steps and 3 answers where it succeeds; twice 40 and 10 in the controls.
+    assert judged == pytest.approx(100 * (92 * 0.01 + 23 * 0.004) / 2)
+    assert "about 12 min" in text
+    total = sum(step.seconds(COSTS) for step in steps)
+    assert about(total).capitalize() in text
+    assert "--updates 875" in text
+    assert about(total - 0.75 * trained) in text
+    assert reported > 0
+
+
+def test_updates_that_are_done_are_not_expected_again(tmp_path):
+    quickstart = Quickstart(QuickstartConfig(updates=1000), tmp_path, Layout(cores=2, gpu=False))
+    (tmp_path / PRESETS[0]).mkdir()
+    (tmp_path / PRESETS[0] / "metrics.jsonl").write_text('{"step": 400, "loss": 1.0}\n')
+    assert quickstart.training_seconds(COSTS) == pytest.approx((600 + 3 * 1000) * 0.1 / 2)
 
 
 @pytest.mark.parametrize(
@@ -111,4 +145,4 @@ def test_the_plan_names_every_step_and_the_budget(tmp_path):
     ],
 )
 def test_trainings_share_the_cores_and_queue_for_the_gpu(layout, at_once, threads):
-    assert (layout.at_once, layout.threads) == (at_once, threads)
+    assert (layout.at_once, layout.most_threads) == (at_once, threads)

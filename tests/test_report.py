@@ -15,7 +15,9 @@ from vlasandbox.eval.video.clips import Choice, Clip
 from vlasandbox.eval.video.encode import write_mp4
 
 ROWS = [{"step": step, "loss": 1.0 / step, "lr": None} for step in range(10, 100, 10)]
-TRAINING = TrainingRecord(61.5, 60.0, 900, 28800, 100, 470.0, 1_800_000, "abcdef0123456789", "cpu", 1, ROWS)
+TRAINING = TrainingRecord(
+    61.5, 60.0, 900, 28800, 100, 470.0, 1_800_000, "abcdef0123456789", "cpu", "fp32", 1, ROWS
+)
 
 
 class Reader(HTMLParser):
@@ -199,11 +201,24 @@ def test_a_finished_training_is_read_from_its_folder(tmp_path):
         10,
         [{"step": 5, "loss": 0.5}],
     )
-    assert training.open_loop is None
+    assert (training.open_loop, training.precision) == (None, "unknown")
     (tmp_path / "open_loop.json").write_text('{"mean": 0.25, "steps": [0.25, null]}')
     assert TrainingRecord.load(tmp_path).open_loop == 0.25
     with pytest.raises(ValueError, match="no finished training"):
         TrainingRecord.load(tmp_path / "elsewhere")
+
+
+def test_the_precision_of_a_training_is_found_where_its_version_kept_it(tmp_path):
+    summary = {
+        "updates": 5, "samples": 40, "train_wall_seconds": 2.5, "train_cpu_seconds": 2.0,
+        "samples_per_second": 16.0, "demonstrations": 3, "dataset": {"fingerprint": "f"},
+        "parameters": {"head": 3}, "device": "cpu", "threads": 1,
+    }  # fmt: skip
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / "config.json").write_text(json.dumps({"precision": "bf16"}))
+    assert TrainingRecord.load(tmp_path).precision == "bf16"
+    (tmp_path / "summary.json").write_text(json.dumps(summary | {"precision": "fp32"}))
+    assert TrainingRecord.load(tmp_path).precision == "fp32"
 
 
 def test_trainings_on_other_budgets_are_pointed_out(tmp_path, comparison):
@@ -214,6 +229,17 @@ def test_trainings_on_other_budgets_are_pointed_out(tmp_path, comparison):
     caution = "Caution: the trainings differ in more than the policy: updates, samples seen."
     assert caution in page.text
     assert caution in (tmp_path / "report.md").read_text()
+
+
+def test_trainings_in_different_precisions_are_pointed_out(tmp_path, comparison):
+    half = dataclasses.replace(TRAINING, precision="bf16")
+    page = Reader(write_report(tmp_path, comparison, {"flow": TRAINING, "never": half}).read_text())
+    assert "(bf16: never; fp32: flow)" in page.text
+    assert "(bf16: never; fp32: flow)" in (tmp_path / "report.md").read_text()
+    assert (
+        json.loads((tmp_path / "report.json").read_text())["policies"]["flow"]["training"]["precision"]
+        == "fp32"
+    )
 
 
 def test_elements_escape_text_and_keep_markup():

@@ -2,7 +2,7 @@
 
 import pytest
 from made_up_results import result
-from scripted_targets import make_run, script
+from scripted_targets import make_run, make_summary, script
 
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.rollout import evaluate
@@ -101,6 +101,15 @@ def test_what_the_number_of_seeds_finds_is_said_after_every_comparison(runs, mon
     script(monkeypatch, lambda name, _, i: name == "good" or i % 5 > 0)
     main(["compare", *runs, "--episodes", "155"])
     assert "155 shared seeds find a difference of 10 points with 80 % power." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [["--episodes", "10"], ["--stop-early", "--episodes", "400"]])
+def test_runs_trained_in_different_precisions_are_named(runs, monkeypatch, capsys, flags):
+    script(monkeypatch, lambda name, _, i: name == "good" or i % 3 == 0)
+    for run, precision in zip(runs, ("bf16", "fp32"), strict=True):
+        make_summary(run, precision=precision)
+    main(["compare", *runs, *flags])
+    assert "(bf16: good; fp32: bad)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("points", ["0", "-3", "101"])

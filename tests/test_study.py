@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vlasandbox.train.study.cell import exams
-from vlasandbox.train.study.definition import Study, apply, load, pick_point
+from vlasandbox.train.study.definition import Study, apply, load, pick_point, with_precision
 
 BASE = pick_point("debug", demonstrations=2, updates=2)
 STUDY = Study(
@@ -92,6 +92,22 @@ def test_a_cell_to_film_that_never_will_be_is_named_before_anything_runs(filmed)
     replace(STUDY, videos=({"chunk": "4"},))
     with pytest.raises(ValueError, match="no cell to show in videos with"):
         replace(STUDY, videos=({"chunk": "4"},), sweep="chunk")
+
+
+def test_a_precision_left_to_the_machine_is_settled_wherever_it_stands():
+    auto = replace(BASE.train, precision="auto")
+    levels = {
+        "a": {"train.precision": "auto"},
+        "b": {"train": auto},
+        "c": {"train.precision": "fp32"},
+        "d": {"train": replace(auto, precision="fp32")},
+        "e": {"train.updates": 3},
+    }
+    study = Study("Does it?", replace(BASE, train=auto), {"level": levels}, seeds=1)
+    found = {
+        cell.levels["level"]: cell.point.train.precision for cell in with_precision(study, "bf16").cells()
+    }
+    assert found == {"a": "bf16", "b": "bf16", "c": "fp32", "d": "fp32", "e": "bf16"}
 
 
 def test_a_tuned_axis_must_be_one():

@@ -43,7 +43,7 @@ def test_a_training_that_diverges_is_noted_and_done(tmp_path: Path):
     [_, cell] = study.cells()
     work = CellRun(cell, tmp_path, {})
     record(replace(cell.point.record, root=work.data))
-    open_manifest(study, tmp_path, finished=False)
+    open_manifest(study, tmp_path, auto="fp32", finished=False)
     assert _run(work.job()) is None, "no failure, in a task of Ray either"
     assert work.done()
     assert not work.trained

@@ -18,9 +18,12 @@ from test_study import STUDY
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.eval.result import EvalResult
 from vlasandbox.eval.study.summary import StudyResult
+from vlasandbox.train import costs
+from vlasandbox.train.costs import Costs, Planned, Trial
 from vlasandbox.train.data.files import read_json, write_json
+from vlasandbox.train.machine import Choice, Threads
 from vlasandbox.train.parallel import Job, TrainingError
-from vlasandbox.train.study import manifest, runner
+from vlasandbox.train.study import Study, estimate, manifest, runner
 from vlasandbox.train.study import results as study_results
 from vlasandbox.train.study.cell import CellRun, do
 from vlasandbox.train.study.runner import run_study
@@ -40,12 +43,14 @@ class MadeUp:
     def __init__(self) -> None:
         self.names: list[str] = []
         self.fingerprint = "data"
+        self.precisions: list[str] = []
 
     def __call__(self, jobs: Sequence[Job], at_once: int) -> None:
         """`RunJobs`."""
         for job in jobs:
             work = job.run.args[0]  # pyright: ignore[reportFunctionMemberAccess]
             self.names.append(job.name)
+            self.precisions.append(work.config.precision)
             self._train(work)
             for exam, condition in work.exams.values():
                 levels = work.cell.levels
@@ -230,6 +235,38 @@ def test_a_study_begun_before_a_field_was_added_is_the_same_study(tmp_path, made
     assert made_up.names == [], "nothing is done again"
 
 
+def follows_the_machine(study: Study) -> Study:
+    return replace(study, base=replace(study.base, train=replace(study.base.train, precision="auto")))
+
+
+def test_a_study_keeps_the_precision_that_auto_was_when_it_began(tmp_path, made_up, monkeypatch):
+    study = follows_the_machine(STUDY)
+    monkeypatch.setattr(manifest, "choose_precision", lambda device: Choice("bf16", "the test says so"))
+    run_study(study, tmp_path, run_jobs=made_up)
+    monkeypatch.setattr(manifest, "choose_precision", lambda device: Choice("fp32", "another machine"))
+    run_study(replace(study, seeds=2), tmp_path, run_jobs=made_up)
+    assert made_up.precisions == ["bf16"] * 4
+    stored = read_json(tmp_path / "study.json")
+    assert {cell["train"]["precision"] for cell in stored["study"]["cells"].values()} == {"bf16"}
+    assert report(tmp_path)["protocol"]["precision"] == "bf16"
+    base = replace(study.base, train=replace(study.base.train, precision="fp32"))
+    with pytest.raises(ValueError, match="precision is 'bf16' there and 'fp32' here"):
+        run_study(replace(study, base=base, seeds=2), tmp_path, run_jobs=made_up)
+
+
+def test_a_study_from_before_auto_goes_on_in_the_default_of_its_time(tmp_path, made_up, monkeypatch):
+    study = follows_the_machine(STUDY)
+    monkeypatch.setattr(manifest, "choose_precision", lambda device: Choice("bf16", "the test says so"))
+    run_study(study, tmp_path, run_jobs=made_up)
+    stored = read_json(tmp_path / "study.json")
+    del stored["auto_precision"]
+    write_json(tmp_path / "study.json", stored)
+    monkeypatch.setattr(manifest, "choose_precision", lambda device: Choice("fp32", "another machine"))
+    made_up.names.clear()
+    run_study(study, tmp_path, run_jobs=made_up)
+    assert made_up.names == [], "nothing is done again"
+
+
 def test_demonstrations_that_were_exchanged_are_noticed(tmp_path, made_up):
     run_study(STUDY, tmp_path, run_jobs=made_up)
     (tmp_path / "cells" / "chunk=8,seed=0" / "summary.json").unlink()
@@ -247,10 +284,23 @@ def test_two_runs_do_not_work_in_one_folder(tmp_path, made_up):
     run_study(STUDY, tmp_path, run_jobs=within)
 
 
-def test_the_cost_is_told_first_and_measured_as_soon_as_there_is_something_to_measure(
-    tmp_path, made_up, capsys
-):
-    study = replace(STUDY, seeds=2, evaluations={"test": {"exam.episodes": 100}})
+COSTS = Costs(
+    control_step=0.03,
+    demonstration=0.25,
+    trials={"any": Trial(Threads(1, {1: 0.5}), update=0.5, answer=0.0)},
+)
+
+
+def test_the_cost_is_told_first_as_measured_here_or_on_what_is_done(tmp_path, made_up, capsys, monkeypatch):
+    measured = []
+
+    def measure(trainings: Sequence[Planned], updates_left: int, at_once: int) -> Costs:
+        measured.append((len(trainings), updates_left, at_once))
+        return COSTS
+
+    monkeypatch.setattr(estimate, "measure_if_long", measure)
+    base = replace(STUDY.base, train=replace(STUDY.base.train, updates=1200))
+    study = replace(STUDY, base=base, seeds=2, evaluations={"test": {"exam.episodes": 100}})
 
     def first_only(jobs: Sequence[Job], at_once: int) -> None:
         made_up._train(jobs[0].run.args[0])  # pyright: ignore[reportFunctionMemberAccess]
@@ -260,11 +310,21 @@ def test_the_cost_is_told_first_and_measured_as_soon_as_there_is_something_to_me
         run_study(study, tmp_path, run_jobs=first_only, at_once=2)
     told = capsys.readouterr().out
     assert "4 trainings (0 done) on 1 sets of demonstrations, 4 evaluations (0 done)" in told
-    assert "0 to train, 2 to judge), 1 minutes on 2 cores, if the policies are tiny" in told
+    # 4 trainings of 10 minutes; 4 times 100 episodes of 12 control steps.
+    assert "about 40 min to train, about 2 min to judge" in told
+    assert "About 21 min on 2 cores" in told
+    assert "`seeds=1`" in told
     with pytest.raises(TrainingError):
         run_study(study, tmp_path, run_jobs=first_only, at_once=2)
-    # Two minutes for one training of two updates: as much for each of the three others.
-    assert "6 to train, 2 to judge), 4 minutes on 2 cores, as measured" in capsys.readouterr().out
+    # What is done took 60 s an update: so does its other training.
+    assert "about 20.3 h to train" in capsys.readouterr().out
+    assert measured == [(4, 4800, 2), (3, 3600, 2)]
+
+
+def test_a_small_study_is_not_measured(tmp_path, made_up, capsys, monkeypatch):
+    monkeypatch.setattr(costs, "measure", lambda *_: pytest.fail("measured"))
+    run_study(STUDY, tmp_path, run_jobs=made_up)
+    assert "as measured" not in capsys.readouterr().out
 
 
 SCRIPT = """

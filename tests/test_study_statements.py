@@ -33,3 +33,16 @@ def test_a_cell_whose_trainings_vary_most_is_marked():
     ]
     (caution,) = cautions(summarise(results))
     assert caution.endswith("vary by 0: wild by 35 points. Their rate says little about any one training.")
+
+
+def test_cells_trained_in_different_precisions_are_named():
+    results = heads({"flow": 0.9, "bins": 0.5})
+    assert cautions(summarise(results)) == []
+    mixed = [
+        replace(one, training=replace(one.training, precision="bf16"))
+        if one.training is not None and one.levels["head"] == "bins"
+        else one
+        for one in results
+    ]
+    (caution,) = cautions(summarise(mixed))
+    assert "bf16: bins; fp32: flow" in caution

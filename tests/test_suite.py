@@ -1,6 +1,7 @@
 """One policy on several tasks: the table, and the whole way once, as small as it can be."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from made_up_results import result
@@ -8,6 +9,10 @@ from made_up_results import result
 from vlasandbox.envs import tasks
 from vlasandbox.eval.compare.comparison import compare
 from vlasandbox.eval.compare.suite import suite_table, write_suite
+from vlasandbox.train.costs import Costs, Planned, Trial
+from vlasandbox.train.machine import Threads
+from vlasandbox.train.recording.record import RecordConfig
+from vlasandbox.train.workflows import suite
 from vlasandbox.train.workflows.suite import SuiteConfig, run_suite
 
 
@@ -49,3 +54,25 @@ def test_a_suite_is_recorded_trained_and_judged_and_the_same_call_repeats_nothin
     assert weights.stat().st_mtime_ns == before
     assert "toss" in capsys.readouterr().out, "whose actions have limits of their own"
     assert (tmp_path / "report" / "toss" / "report.html").exists()
+
+
+def test_the_suite_tells_first_what_it_costs_here(tmp_path, monkeypatch):
+    measured = []
+
+    def measure(trainings: Sequence[Planned], updates_left: int, at_once: int) -> Costs:
+        measured.extend(recording.task for _, recording in trainings)
+        return Costs(0.01, 0.25, {"any": Trial(Threads(1, {1: 0.3}), update=0.3, answer=0.0)})
+
+    def stop(config: RecordConfig) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(suite, "measure_if_long", measure)
+    monkeypatch.setattr(suite, "usable_cores", lambda: 1)
+    monkeypatch.setattr(suite, "record", stop)
+    said = []
+    monkeypatch.setattr("builtins.print", lambda text, **_: said.append(text))
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(SuiteConfig("sort+pick+place"), tmp_path)
+    assert measured == ["pick", "sort"], "the shortest and the longest"
+    assert "about 1.7 h to train" in said[0]
+    assert "--updates 5000" in said[0]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,14 @@ from vlasandbox.policies.lora import LoraConfig
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.train import checkpoint, loop
 from vlasandbox.train.checkpoint import CheckpointError
-from vlasandbox.train.config import TrainConfig, choose_device, differences, settings
+from vlasandbox.train.config import TrainConfig, differences, settings
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.ema import persistent_tensors
 from vlasandbox.train.evaluation import learned_task
 from vlasandbox.train.log import last_row
 from vlasandbox.train.loop import STATE, NonFiniteLossError, train
+from vlasandbox.train.machine import Choice, Precision, Threads
 from vlasandbox.train.optim import Rates
 from vlasandbox.train.presets import debug
 
@@ -445,6 +447,73 @@ def test_bf16_keeps_the_weights_in_fp32(data: Path, tmp_path: Path):
     assert {x.dtype for x in weights(tmp_path).values() if x.is_floating_point()} == {torch.float32}
 
 
+def machine_prefers(monkeypatch: pytest.MonkeyPatch, precision: Precision) -> None:
+    monkeypatch.setattr(loop, "choose_precision", lambda device: Choice(precision, "the test says so"))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_auto_is_stored_as_what_it_was_resolved_to(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision
+):
+    config = replace(debug.config(data, updates=1), precision="auto")
+    machine_prefers(monkeypatch, precision)
+    train(config, tmp_path / "auto", bar=False)
+    train(replace(config, precision=precision), tmp_path / "named", bar=False)
+    assert_equal(weights(tmp_path / "auto"), weights(tmp_path / "named"))
+    for file in ("config.json", "summary.json"):
+        assert json.loads((tmp_path / "auto" / file).read_text())["precision"] == precision
+
+
+def test_a_resumed_run_keeps_the_precision_that_it_began_with(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = replace(debug.config(data, updates=3), precision="auto")
+    train(replace(config, precision="bf16"), tmp_path / "whole", bar=False)
+    machine_prefers(monkeypatch, "bf16")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "run", bar=False)
+    machine_prefers(monkeypatch, "fp32")
+    with pytest.raises(ValueError, match="precision is 'bf16' there and 'fp32' here"):
+        train(replace(config, precision="fp32"), tmp_path / "run", bar=False)
+    train(config, tmp_path / "run", bar=False)
+    assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "run"))
+    assert train(config, tmp_path / "run", bar=False) == tmp_path / "run" / "policy", "finished, and found so"
+
+
+def test_the_measured_number_of_threads_is_stored_and_measuring_changes_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = debug.config(data, updates=2)
+    original = Policy.loss
+
+    def loss(self: Policy, *args: Any, **kwargs: Any) -> Any:
+        next(self.trunk.buffers()).add_(1.0)  # as BatchNorm counts every pass in training mode
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Policy, "loss", loss)
+    train(replace(config, threads=2), tmp_path / "named", bar=False)
+    passes = []
+
+    def choose(work: Callable[[], object], most: int) -> Threads:
+        work()
+        passes.append(most)
+        return Threads(2, {})
+
+    monkeypatch.setattr(loop, "choose_threads", choose)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        train(replace(config, threads=None), tmp_path / "measured", bar=False)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert passes == [3]
+    assert json.loads((tmp_path / "measured" / "summary.json").read_text())["threads"] == 2
+    assert_equal(weights(tmp_path / "named"), weights(tmp_path / "measured"))
+
+
 def test_wandb_offline_logs_without_network(data: Path, tmp_path: Path):
     code = """
 import sys
@@ -475,11 +544,6 @@ def test_impossible_settings_are_refused_by_name(bad: dict[str, Any]):
     (name,) = bad
     with pytest.raises(ValueError, match=name):
         replace(debug.config(Path("data")), **bad)
-
-
-def test_unknown_device_names_the_valid_ones():
-    with pytest.raises(ValueError, match="unknown device 'tpu'; this machine has: auto, cpu"):
-        choose_device("tpu")
 
 
 def test_moved_dataset_and_new_thread_count_are_the_same_run():

@@ -1,11 +1,8 @@
 """TrainConfig: everything that decides how a run goes. Presets in presets/ build it, `vla train` edits it."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-
-import torch
 
 from ..policies.config_io import from_dict, to_dict
 from ..policies.policy import PolicyConfig
@@ -58,14 +55,15 @@ class TrainConfig:
     """Decay of the averaged weights, which are the run's result; 0 takes the last weights."""
     seed: int = 0
     """Decides the initialisation, the order of the data and all noise."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """Of the forward and backward pass; weights and optimiser are always fp32."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Precision of the forward and backward pass; weights and optimizer are always fp32. auto: bf16 on a GPU
+    or CPU with units for it, fp32 elsewhere; a run stores which it was, and resumes in that one."""
     compile: bool = False
     """Whether to run the loss through torch.compile: a minute of start-up, no gain on two CPU cores."""
     device: str = "auto"
     """cpu, cuda, cuda:N; auto is CUDA where there is one."""
     threads: int | None = None
-    """CPU threads of torch; by default all cores, or 1 on a busy machine. A resumed run keeps its number."""
+    """CPU threads of torch; by default as many as make updates fastest when the run begins. It keeps them."""
     checkpoint_every: int = 500
     """Updates between two checkpoints."""
     wandb: WandbMode = "off"
@@ -86,32 +84,6 @@ class TrainConfig:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
-
-
-def choose_device(name: str) -> torch.device:
-    """The device called `name`.
-
-    Raises:
-        ValueError: there is no such device here; names those that there are.
-    """
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return torch.device("cuda" if count else "cpu")
-    valid = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
-    if name not in valid:
-        raise ValueError(f"unknown device '{name}'; this machine has: auto, {', '.join(valid)}")
-    return torch.device(name)
-
-
-def choose_threads() -> int:
-    """Threads of torch for a run on this machine now.
-
-    One if other work keeps more than half of the cores busy: two threads that wait for each other on shared
-    cores were ten times slower than one.
-    """
-    threads = torch.get_num_threads()
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return 1 if busy > threads / 2 else threads
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:

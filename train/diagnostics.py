@@ -101,7 +101,7 @@ def _gl_cure() -> str:
 
 
 def torch() -> Check:
-    """Device and threads that training would use."""
+    """Version of torch, and the device that training would use."""
     try:
         import torch as library
     except (ImportError, OSError) as error:
@@ -111,7 +111,45 @@ def torch() -> Check:
     if shutil.which("nvidia-smi"):
         value = f"{library.__version__} sees no GPU though nvidia-smi is installed; training runs on the CPU"
         return Check("torch", "warn", value, "pip install -c constraints.txt --force-reinstall torch")
-    return Check("torch", "ok", f"{library.__version__}, CPU, {library.get_num_threads()} threads")
+    return Check("torch", "ok", f"{library.__version__}, CPU")
+
+
+def precision() -> Check:
+    """Speed of matrix products in both precisions, and the one that training would use."""
+    try:
+        from . import machine
+    except (ImportError, OSError):  # `torch` tells it
+        return Check("precision", "warn", "not known without torch")
+    choice = machine.choose_precision(machine.choose_device("auto"))
+    rates = machine.matrix_rates()
+    value = (
+        f"{choice.precision}: {choice.reason} (matrix products on one CPU thread: fp32 {rates.fp32:.0f}, "
+        f"bf16 {rates.bf16:.0f} GFLOP/s)"
+    )
+    return Check("precision", "ok", value)
+
+
+def costs() -> list[Check]:
+    """Threads that training would use, and the time that the quickstart would take, both by trying."""
+    try:
+        from . import costs, presets
+        from .recording.record import RecordConfig
+        from .workflows import quickstart
+
+        alone = presets.load("pick_flow")(Path("data"))
+        [trial] = costs.measure([(alone, RecordConfig(Path("data")))], at_once=1).trials.values()
+        expected = quickstart.expected()
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        return [Check("quickstart", "warn", f"not measured: {error}")]
+    times = ", ".join(f"{1000 * s:.0f} ms on {n}" for n, s in trial.threads.seconds.items())
+    return [
+        Check(
+            "threads",
+            "ok",
+            f"{trial.threads.number} for a training alone: an update of pick_flow takes {times}",
+        ),
+        Check("quickstart", "ok", expected),
+    ]
 
 
 def cores() -> Check:
@@ -132,5 +170,7 @@ def disk() -> Check:
     return Check("disk", "ok", value)
 
 
-CHECKS: tuple[Callable[[], Check | list[Check]], ...] = (python, packages, cores, rendering, torch, disk)
+CHECKS: tuple[Callable[[], Check | list[Check]], ...] = (
+    python, packages, cores, rendering, torch, precision, disk, costs,
+)  # fmt: skip
 """In the order in which they are shown; `cores` reads the load of the last minute, before our own work."""

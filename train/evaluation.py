@@ -11,6 +11,7 @@ from ..envs import tasks
 from ..envs.registry import check_name
 from ..envs.seeds import TEST, VALIDATION
 from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, ResultError, weights_of
+from ..eval.training_record import TrainingRecord
 from ..policies.execution import Execution
 from .data.files import read_json
 
@@ -114,6 +115,12 @@ def learned_task(run: Path) -> str | None:
     """Task of the demonstrations that a finished training had, several as pick+stack; None if not known."""
     path = run / "summary.json"
     return read_json(path)["dataset"].get("task") if path.exists() else None
+
+
+def training_records(targets: Sequence[EvalTarget]) -> dict[str, TrainingRecord]:
+    """How the policies were trained, by name; those that no training here made are left out."""
+    runs = {target.name: target.results.parent for target in targets if target.policy is not None}
+    return {name: TrainingRecord.load(run) for name, run in runs.items() if (run / "summary.json").exists()}
 
 
 def warn_of_other_tasks(contestants: Sequence[EvalTarget], exam: EvalConfig) -> None:

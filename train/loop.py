@@ -5,38 +5,29 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from ..envs.control import stored_space
 from ..policies.policy import Policy
-from ..policies.types import Batch, Grounding, Observation, PolicySpec
+from ..policies.types import Batch, Grounding, Observation
 from . import checkpoint
+from .build import build, fit_head
 from .checkpoint import CheckpointError, Progress
-from .config import (
-    DataConfig,
-    TrainConfig,
-    choose_device,
-    choose_threads,
-    differences,
-    settings,
-    stored_settings,
-)
-from .data.cache import frame_cache
+from .config import TrainConfig, differences, settings, stored_settings
 from .data.dataset import Dataset
 from .data.files import exclusive, read_json, write_json
 from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
 from .log import RunLog
+from .machine import choose_device, choose_precision, choose_threads
 from .signals import stop_request
 from .summary import Clock, summary
 
 ROW_EVERY = 10
 """Updates per row of metrics.jsonl; a row is the mean over them."""
-FITTED = 4096
-"""Chunks that a head is fitted to before the first update, where it needs that."""
 STATE = "state/resume.safetensors"
 """Checkpoint of a run, in its folder."""
 
@@ -66,10 +57,12 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
         NonFiniteLossError: names the update; the last checkpoint stays.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; a checkpoint has been written.
     """
-    here = settings(config)
     finished = (out / "summary.json").exists() and (out / "policy").exists()
-    if finished or (out / STATE).exists():
-        found = differences(stored_settings(out / "config.json"), here)
+    begun = stored_settings(out / "config.json") if finished or (out / STATE).exists() else None
+    config = _with_precision(config, begun)
+    here = settings(config)
+    if begun is not None:
+        found = differences(begun, here)
         if found:
             raise ValueError(
                 f"{out} holds a run with other settings: {'; '.join(found)}. Choose another folder"
@@ -91,48 +84,51 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
     return out / "policy"
 
 
+def _with_precision(config: TrainConfig, begun: dict[str, Any] | None) -> TrainConfig:
+    """`config` with a precision in place of "auto": the one that the run was begun with, if it was begun."""
+    if config.precision != "auto":
+        return config
+    if begun is not None and begun["precision"] != "auto":
+        return replace(config, precision=begun["precision"])
+    return replace(config, precision=choose_precision(choose_device(config.device)).precision)
+
+
 def _train(config: TrainConfig, out: Path, bar: bool) -> None:
+    # Weights must not depend on the number of threads, which is not known before they are there.
+    available = torch.get_num_threads()
+    torch.set_num_threads(1)
+
     # What is learned from.
     dataset = open_data(config.data.root)
     state = out / STATE
     progress = checkpoint.read_progress(state)
     if progress is not None:
         _same_data(state, progress.dataset, dataset)
-    resumes = progress is not None
-    progress = progress or Progress(0, choose_threads(), 0.0, 0.0, 0.0, dataset.fingerprint)
-    if config.threads is not None:
-        progress = replace(progress, threads=config.threads)
-    torch.set_num_threads(progress.threads)
     device = choose_device(config.device)
 
-    # What learns. The trunk is drawn before the head: with one seed, all heads start from the same trunk.
+    # What learns.
     torch.manual_seed(config.seed)
-    spec = policy_spec(dataset, config.data)
-    trunk = config.policy.trunk.build(spec.num_views, spec.observed_state_dim, dataset.tasks)
-    cache = frame_cache(dataset, trunk.image_size, config.data.cache)
-    sampler = WindowSampler(
-        dataset,
-        cache,
-        config.data.chunk,
-        config.batch_size,
-        config.seed,
-        config.data.action_space,
-        config.data.history,
-    )
-    policy = Policy(config.policy, spec, trunk, sampler.stats()).to(device).train()
-    generator = torch.Generator(device)
-    if not resumes:
-        chunks = policy.action_normalizer.normalize(sampler.chunks(FITTED).to(device))
-        policy.head.fit(chunks, generator.manual_seed(config.seed))
+    policy, sampler = build(config, dataset, device)
+    if progress is None:
+        fit_head(policy, sampler, config.seed)
     config.optim.freeze(policy)
     optimizer = config.optim.build(policy)
     ema = EMA(policy, config.ema_decay)
-    if resumes:
+    if progress is None:
+        threads = config.threads or _fastest_threads(config, policy, sampler, available)
+        progress = Progress(0, threads, 0.0, 0.0, 0.0, dataset.fingerprint)
+    else:
         checkpoint.load(state, policy, optimizer, ema)
+        progress = replace(progress, threads=config.threads or progress.threads)
+    torch.set_num_threads(progress.threads)
+    generator = torch.Generator(device)
     loss_of = torch.compile(policy.loss) if config.compile else policy.loss
     parameters = [p for p in policy.parameters() if p.requires_grad]
 
     # The loop.
+    if bar:
+        threads = f"{progress.threads} CPU thread{'s' * (progress.threads > 1)}"
+        print(f"Training in {config.precision} on {device}, {threads}", flush=True)
     clock = Clock(progress, sampler)
     log = RunLog(
         out, start=progress.step, updates=config.updates, bar=bar, wandb=config.wandb, config=settings(config)
@@ -179,9 +175,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     # What comes out of it.
     ema.copy_to_model()
     policy.eval().save(out / "policy")
-    write_json(
-        out / "summary.json", summary(clock.progress(config.updates), config.batch_size, policy, dataset)
-    )
+    write_json(out / "summary.json", summary(clock.progress(config.updates), config, policy, dataset))
 
 
 def _same_data(where: Path, fingerprint: str, dataset: Dataset) -> None:
@@ -192,22 +186,23 @@ def _same_data(where: Path, fingerprint: str, dataset: Dataset) -> None:
         )
 
 
-def policy_spec(dataset: Dataset, config: DataConfig) -> PolicySpec:
-    """The sizes and meanings that a policy trained on `dataset` has."""
-    stored, width = dataset.spec_dict, dataset.action.shape[1]
-    if stored is not None and config.action_space is not None:
-        width = len(stored_space(stored, config.action_space).dims)
-    return PolicySpec(
-        cameras=dataset.cameras,
-        state_dim=dataset.state.shape[1],
-        action_dim=width,
-        chunk=config.chunk,
-        action_space=config.action_space or dataset.action_space or "unknown",
-        control_hz=float(dataset.fps),
-        image_size=max(max(size) for size in dataset.image_sizes),
-        robot=None if stored is None else stored["robot"],
-        history=config.history,
-    )
+def _fastest_threads(config: TrainConfig, policy: Policy, sampler: WindowSampler, available: int) -> int:
+    """The number of CPU threads that is fastest for this policy here and now. The policy stays as it was."""
+    if policy.device.type != "cpu" or available == 1:
+        return available
+    batch, generator = sampler.batch(0), torch.Generator()
+    buffers = {name: buffer.clone() for name, buffer in policy.named_buffers()}
+
+    def forward_and_backward() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+            loss, _ = policy.loss(batch, generator.manual_seed(0))
+        loss.backward()
+
+    threads = choose_threads(forward_and_backward, available).number
+    policy.zero_grad()
+    for name, buffer in policy.named_buffers():
+        buffer.copy_(buffers[name])
+    return threads
 
 
 def update_seed(seed: int, step: int) -> int:

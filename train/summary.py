@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .checkpoint import Progress
+from .config import TrainConfig
 from .data.dataset import Dataset
 from .data.windows import WindowSampler
 
@@ -45,15 +46,15 @@ class Clock:
         }
 
 
-def summary(progress: Progress, batch_size: int, model: nn.Module, dataset: Dataset) -> dict[str, Any]:
+def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: Dataset) -> dict[str, Any]:
     """The content of summary.json."""
     device = next(model.parameters()).device
     return {
         "updates": progress.step,
-        "samples": progress.step * batch_size,
+        "samples": progress.step * config.batch_size,
         "train_wall_seconds": progress.wall_seconds,
         "train_cpu_seconds": progress.cpu_seconds,
-        "samples_per_second": progress.step * batch_size / progress.wall_seconds,
+        "samples_per_second": progress.step * config.batch_size / progress.wall_seconds,
         "wait_share": progress.wait_seconds / progress.wall_seconds,
         "demonstrations": len(dataset.lengths),
         "frames": len(dataset),
@@ -68,6 +69,7 @@ def summary(progress: Progress, batch_size: int, model: nn.Module, dataset: Data
         "peak_memory_bytes": _peak_memory(),
         "peak_device_memory_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "precision": config.precision,
         "threads": progress.threads,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
     }

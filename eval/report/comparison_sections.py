@@ -220,7 +220,7 @@ def protocol(comparison: Comparison, trainings: dict[str, TrainingRecord]) -> Ma
         [
             name, f"{t.demonstrations} demonstrations", f"{t.updates} updates, {t.samples} samples",
             f"{duration(t.wall_seconds)} ({duration(t.cpu_seconds)} CPU)", f"{t.samples_per_second:.0f}/s",
-            f"{t.parameters / 1e6:.2f} M", f"{t.device}, {t.threads} threads",
+            f"{t.parameters / 1e6:.2f} M", f"{t.device}, {t.threads} threads, {t.precision}",
             element("code", t.dataset[:16]),
         ]
         for name, t in trainings.items()

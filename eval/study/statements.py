@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from ...envs.seeds import TEST
+from ..training_record import precision_cautions
 from .power import WANTED, Power, power
 from .summary import JUDGED, Row, Summary
 
@@ -86,6 +87,7 @@ def cautions(summary: Summary) -> list[str]:
                 f"Caution ({judged}): trainings differ far more than those of the median cell, which vary "
                 f"by {100 * usual:.0f}: {listed}. Their rate says little about any one training."
             )
+    notes += precision_cautions((row.name, one.precision) for row in summary.rows for one in row.trainings)
     if any(seed not in TEST for row in summary.rows for seed in row.seeds):
         notes.append("Caution: not all seeds are from the test range; policies may have been chosen on them.")
     if len({str(sorted(result.versions.items())) for result in results}) > 1:

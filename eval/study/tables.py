@@ -172,7 +172,7 @@ def protocol(summary: Summary, fixed: Mapping[str, Any]) -> Table:
         for name in names
     ]
     rows.append(["datasets", _joined(one.dataset[:12] for one in trainings) or "–"])
-    rows.append(["trained on", _joined(one.device for one in trainings) or "–"])
+    rows.append(["trained on", _joined(f"{one.device}, in {one.precision}" for one in trainings) or "–"])
     rows.append(["CPU-minutes of these trainings", f"{minutes:.0f}" if minutes else "–"])
     rows.append(["minutes of all evaluations", f"{sum(one.wall_seconds for one in results) / 60:.0f}"])
     versions = (", ".join(f"{k} {v}" for k, v in sorted(one.versions.items())) for one in results)

@@ -12,12 +12,14 @@ from ...eval.result import Condition
 from ...eval.stats.paired import required_pairs
 from ...eval.stats.pairwise import ALPHA, compare_pairs
 from ...eval.stats.sequential import verdict_text
+from ...eval.training_record import cautions
 from ..evaluation import (
     EvalConfig,
     EvalTarget,
     eval_target,
     evaluate_cached,
     load_prefix,
+    training_records,
     warn_of_other_tasks,
 )
 from ..workflows.sequential import compare_early
@@ -59,12 +61,14 @@ def main(argv: list[str]) -> int:
                 f"stop-early compares exactly two runs under the test condition, got {len(args.runs)} under "
                 f"{', '.join(args.condition)}"
             )
-        print(_early(contestants[0], contestants[1], args.exam))
+        said = [_early(contestants[0], contestants[1], args.exam), *cautions(training_records(contestants))]
+        print("\n".join(said))
         return 0
     comparison = compare([evaluate_cached(who, args.exam, c) for who in contestants for c in args.condition])
     print(comparison.table())
     print()
-    print("\n".join(line for line in [*comparison.verdicts, comparison.resolution] if line))
+    said = [*comparison.verdicts, *cautions(training_records(contestants)), comparison.resolution]
+    print("\n".join(line for line in said if line))
     return 0
 
 

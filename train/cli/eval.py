@@ -10,7 +10,8 @@ from ...eval.compare.comparison import compare
 from ...eval.compare.robustness import PerturbedTrial, drops
 from ...eval.compare.suite import suite_table
 from ...eval.result import CONDITIONS, Condition
-from ..evaluation import EvalConfig, eval_target, evaluate_cached, warn_of_other_tasks
+from ...eval.training_record import cautions
+from ..evaluation import EvalConfig, eval_target, evaluate_cached, training_records, warn_of_other_tasks
 from ..perturbed_tasks import check_perturbed_tasks
 
 POSITION = 60
@@ -54,6 +55,8 @@ def main(argv: list[str]) -> int:
                 for who in contestants
             ]
             print("\n".join(map(str, drops(trials))) + "\n", flush=True)
+    if different := cautions(training_records(contestants)):
+        print("\n".join(different) + "\n")
     if len(comparisons) > 1:
         print(f"{suite_table(comparisons)}\n")
     for who in contestants:

@@ -11,9 +11,15 @@ from ...eval.compare.comparison import compare
 from ...eval.compare.suite import suite_table, write_suite
 from ...eval.report.comparison import write_report
 from ...eval.result import CONDITIONS
-from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
-from ..evaluation import EvalConfig, eval_target, evaluate_cached, expert_beside, warn_of_other_tasks
+from ..evaluation import (
+    EvalConfig,
+    eval_target,
+    evaluate_cached,
+    expert_beside,
+    training_records,
+    warn_of_other_tasks,
+)
 
 POSITION = 100
 
@@ -35,10 +41,7 @@ def main(argv: list[str]) -> int:
     if not args.runs:
         raise ValueError("name at least one run")
     contestants = [eval_target(run) for run in args.runs]
-    folders = {who.name: who.results.parent for who in contestants}
-    trainings = {
-        name: TrainingRecord.load(run) for name, run in folders.items() if (run / "summary.json").exists()
-    }
+    trainings = training_records(contestants)
     comparisons, names = [], tasks.expand(args.exam.task)
     warn_of_other_tasks(contestants, args.exam)
     for task in names:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -78,10 +79,14 @@ class RecordConfig:
         return common | {"noise": noise, "mujoco": version("mujoco")}
 
 
-def record(config: RecordConfig) -> Path:
+def record(config: RecordConfig, *, watch: Callable[[], object] | None = None) -> Path:
     """Records until the dataset has `config.episodes` episodes, and returns its folder.
 
     Episodes in which the expert fails are left out; their seeds are listed in meta/vlasandbox.json.
+
+    Args:
+        config: what to record.
+        watch: called after each successful episode, from several threads; without it there is a progress bar.
 
     Raises:
         ValueError: settings that cannot be, or that differ from the folder's (DatasetError).
@@ -109,7 +114,7 @@ def record(config: RecordConfig) -> Path:
             writer = DatasetWriter(root, config.settings())
             plan = SeedPlan(config.first_seed, config.episodes, writer.outcomes())
             if not plan.complete:
-                _run_workers(config, plan)
+                _run_workers(config, plan, watch)
             writer.commit(config.episodes)
     except OSError as error:
         raise _cannot_write(root, error.strerror or str(error)) from None
@@ -180,13 +185,19 @@ class SeedPlan:
             self._cursor += 1
 
 
-def _run_workers(config: RecordConfig, plan: SeedPlan) -> None:
+def _run_workers(config: RecordConfig, plan: SeedPlan, watch: Callable[[], object] | None) -> None:
     count = config.workers or usable_cores()
     workers = [_Worker(config) for _ in range(max(1, min(count, config.episodes - plan.already)))]
-    bar = tqdm(total=config.episodes, initial=plan.already, desc=f"recording {config.task}", unit="episode")
+    bar = tqdm(
+        total=config.episodes,
+        initial=plan.already,
+        desc=f"recording {config.task}",
+        unit="episode",
+        disable=watch is not None,
+    )
     pool = ThreadPoolExecutor(len(workers))
     try:
-        futures = [pool.submit(_feed, worker, plan, bar) for worker in workers]
+        futures = [pool.submit(_feed, worker, plan, bar, watch) for worker in workers]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
@@ -199,13 +210,15 @@ def _run_workers(config: RecordConfig, plan: SeedPlan) -> None:
         bar.close()
 
 
-def _feed(worker: "_Worker", plan: SeedPlan, bar: tqdm) -> None:
+def _feed(worker: "_Worker", plan: SeedPlan, bar: tqdm, watch: Callable[[], object] | None) -> None:
     """Gives one worker a seed after the other."""
     while (seed := plan.next()) is not None:
         success = worker.run(seed)
         plan.report(success)
         bar.update(success)
         bar.set_postfix(failed=plan.failures, refresh=False)
+        if success and watch is not None:
+            watch()
 
 
 class _Worker:

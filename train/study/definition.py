@@ -27,6 +27,7 @@ from ...policies.config_io import to_dict
 from .. import presets
 from ..config import TrainConfig
 from ..evaluation import EvalConfig
+from ..machine import Precision
 from ..recording.record import RecordConfig
 
 Changes = Mapping[str, Any]
@@ -165,6 +166,25 @@ def apply(value: Any, changes: Changes) -> Any:
     for path, to in changes.items():
         value = _set(value, path.split("."), to, path)
     return value
+
+
+def with_precision(study: Study, precision: Precision) -> Study:
+    """The study with `precision` wherever it leaves that to the machine ("auto")."""
+
+    def fixed(path: str, value: Any) -> Any:
+        if path == "train.precision" and value == "auto":
+            return precision
+        if isinstance(value, TrainConfig) and value.precision == "auto":
+            return replace(value, precision=precision)
+        return value
+
+    axes = {
+        axis: {
+            level: {path: fixed(path, to) for path, to in changes.items()} for level, changes in of.items()
+        }
+        for axis, of in study.axes.items()
+    }
+    return replace(study, base=replace(study.base, train=fixed("train", study.base.train)), axes=axes)
 
 
 def _set(value: Any, keys: list[str], to: Any, path: str) -> Any:

@@ -2,7 +2,8 @@
 
 OUT/study.json says which study, and which code made everything in OUT: whatever is trained or judged there
 first makes sure that it is the same (`check_code_version`). So results of other code can be read and summed
-up anew, but never be added to.
+up anew, but never be added to. It also says which precision "auto" is in this study, on whichever machine a
+cell is trained or added.
 """
 
 import hashlib
@@ -16,12 +17,15 @@ from ...policies.config_io import from_dict, to_dict
 from ..catalog import ROOT
 from ..config import differences
 from ..data.files import read_json, write_json
+from ..machine import Precision, choose_device, choose_precision
 from .definition import Point, Study, description
 
 PACKAGES = ("envs", "vision", "policies", "eval", "train")
 DEPENDENCIES = ("torch", "mujoco", "numpy", "transformers", "diffusers")
 """Packages that decide results as our own code does."""
 FILE = "study.json"
+FORMER_PRECISION: Precision = "bf16"
+"""The default where study.json says nothing: it was begun before there was "auto"."""
 FORMER = {"judged": "evaluations", "tune": "sweep"}
 """Parts of a study's description that older files call something else."""
 
@@ -34,13 +38,24 @@ def code_fingerprint() -> str:
     return total.hexdigest()
 
 
-def open_manifest(study: Study, out: Path, *, finished: bool) -> str:
+def auto_precision(study: Study, out: Path) -> Precision:
+    """The precision that "auto" is in this study: the one it was begun with in `out`; of a new study, the one
+    that is best here (a GPU that the study names may be in another machine)."""
+    if (out / FILE).exists():
+        return read_json(out / FILE).get("auto_precision", FORMER_PRECISION)
+    device = study.base.train.device
+    return "bf16" if device.startswith("cuda") else choose_precision(choose_device(device)).precision
+
+
+def open_manifest(study: Study, out: Path, *, auto: Precision, finished: bool) -> str:
     """Makes `out` the folder of this study; returns the fingerprint of the code that its results are of.
 
     A study may have grown since: more trainings, levels or ways of judging. What was added is kept for the
     report, since it was asked with the other results known.
 
     Args:
+        study: without "auto" (`study.with_precision`).
+        auto: what "auto" was resolved to.
         finished: whether nothing is left to train or judge: then other code may sum it up.
 
     Raises:
@@ -48,7 +63,7 @@ def open_manifest(study: Study, out: Path, *, finished: bool) -> str:
     """
     path, asked = out / FILE, description(study)
     if not path.exists():
-        write_json(path, {"study": asked, "code": code_fingerprint()})
+        write_json(path, {"study": asked, "code": code_fingerprint(), "auto_precision": auto})
     found, asked = read_json(path), json.loads(json.dumps(asked))
     begun = _renamed(found["study"])
     added, before = _growth(begun, asked)

@@ -28,6 +28,7 @@ SHOWN = {
     "updates": "train.updates",
     "batch size": "train.batch_size",
     "optimiser": "train.optim",
+    "precision": "train.precision",
     "chunk": "train.data.chunk",
     "head": "train.policy.head",
     "trunk": "train.policy.trunk",

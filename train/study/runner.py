@@ -18,9 +18,9 @@ from ..data.files import exclusive, write_json
 from ..parallel import RunJobs, run_parallel
 from ..recording.record import record
 from .cell import CellRun, exams, kept
-from .definition import Cell, Study
+from .definition import Cell, Study, with_precision
 from .estimate import cost_estimate
-from .manifest import open_manifest
+from .manifest import auto_precision, open_manifest
 from .results import data_fingerprints, sum_up
 
 
@@ -40,13 +40,15 @@ def run_study(
     """
     at_once = at_once or usable_cores()
     with exclusive(out / "state", wait=False):
+        auto = auto_precision(study, out)
+        study = with_precision(study, auto)
         cells = study.cells()
         tuning = _tuning(study, cells, out)
         tuned = all(work.done() for work in tuning)
         # Until it is chosen, the first level stands for the chosen one, to know how much there is to do.
         chosen = _chosen(study, cells, tuning, out) if tuned else _any(study, cells)
         works = _judging(study, chosen, out)
-        code = open_manifest(study, out, finished=tuned and all(work.done() for work in works))
+        code = open_manifest(study, out, auto=auto, finished=tuned and all(work.done() for work in works))
         left_out = len(works) * len(study.evaluations) - sum(len(work.exams) for work in works)
         print(cost_estimate(study, [*tuning, *works], left_out, at_once), flush=True)
         if not tuned:

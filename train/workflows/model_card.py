@@ -79,7 +79,7 @@ def _budget(training: TrainingRecord, config: dict[str, Any]) -> dict[str, Any]:
         "updates": f"{training.updates}, of {config['batch_size']} windows each",
         "peak learning rate": f"{config['optim']['lr']:g}",
         "averaged weights": f"decay {config['ema_decay']:g}" if config["ema_decay"] else "no",
-        "precision": config["precision"],
+        "precision": training.precision,
         "parameters": training.parameters,
         "time": f"{training.wall_seconds:.0f} s ({training.cpu_seconds:.0f} s of processor time)",
         "device": f"{training.device}, {training.threads} threads",

@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from ...eval.rollout.inference import LANES, inference_mode
 from ...policies.policy import Policy
+from ..build import policy_spec
 from ..config import DataConfig
 from ..data.cache import frame_cache
 from ..data.merge import open_data
 from ..data.windows import WindowSampler
-from ..loop import policy_spec
 
 
 def open_loop_error(policy: Policy, root: Path, *, bar: bool = True) -> Float[np.ndarray, " k"]:

@@ -4,9 +4,12 @@ Every step keeps what it finished: after Ctrl-C or a crash the same call goes on
 """
 
 import functools
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from ...eval.compare.comparison import Comparison, compare
 from ...eval.report.comparison import write_report
@@ -15,18 +18,15 @@ from ...eval.rollout.worker_pool import usable_cores
 from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
 from .. import presets
+from ..config import TrainConfig
+from ..costs import REPORT, Costs, Planned, about, as_measured, measure, measure_if_long, updates_left
 from ..data.files import read_json, write_json
+from ..data.schema import INFO
 from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, load_cached
 from ..parallel import Job, run_parallel, sigterm_interrupts
 from ..recording.record import RecordConfig, record
 
 PRESETS = ("pick_regression", "pick_tokens", "pick_diffusion", "pick_flow")
-
-# Core-seconds on a 2.5 GHz server core, for the plan that is shown first; nothing depends on them.
-SECONDS_PER_DEMONSTRATION = 0.05
-SECONDS_PER_UPDATE = 0.11
-SECONDS_PER_EPISODE = 0.1
-SECONDS_FOR_REPORT = 45.0
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,19 @@ class Layout:
     cores: int
     gpu: bool
 
+    @staticmethod
+    def here() -> "Layout":
+        """The layout for this machine."""
+        return Layout(usable_cores(), torch.cuda.is_available())
+
     @property
     def at_once(self) -> int:
         """Trainings at once: on a CPU as many as there are cores for, on a GPU one."""
         return 1 if self.gpu else min(self.cores, len(PRESETS))
 
     @property
-    def threads(self) -> int:
-        """torch threads of each training."""
+    def most_threads(self) -> int:
+        """Torch threads that each training may use."""
         return max(1, self.cores // self.at_once)
 
 
@@ -70,10 +75,10 @@ class Step:
     """One line of the plan."""
 
     title: str
-    minutes: float
-    """Expected, from nothing."""
     done: bool
     run: Callable[[], object]
+    seconds: Callable[[Costs], float]
+    """Expected time [s]."""
 
 
 class Quickstart:
@@ -89,33 +94,61 @@ class Quickstart:
 
     def steps(self) -> list[Step]:
         """What there is to do, in order."""
-        config, cores = self.config, self.layout.cores
-        training = len(PRESETS) * config.updates * SECONDS_PER_UPDATE / self.layout.at_once
-        exams = [
-            Step(
-                f"judge {who.name}: {', '.join(c.replace('_', ' ') for c in conditions)}",
-                len(conditions) * config.test_episodes * SECONDS_PER_EPISODE / cores / 60,
-                all(load_cached(who, self.exam, condition) for condition in conditions),
-                functools.partial(self._judge, who, conditions),
-            )
-            for who, conditions in self._exams()
-        ]
+        config, layout = self.config, self.layout
         return [
             Step(
                 f"record {config.episodes} demonstrations of the scripted expert",
-                config.episodes * SECONDS_PER_DEMONSTRATION / cores / 60,
                 False,  # `record` itself knows what is there
                 self._record,
+                lambda costs: 0.0 if self._recorded() else costs.recording(self.recording) / layout.cores,
             ),
             Step(
-                f"train {len(PRESETS)} heads, {config.updates} updates each, {self.layout.at_once} at a time",
-                training / 60,
+                f"train {len(PRESETS)} heads, {config.updates} updates each, {layout.at_once} at a time",
                 all((self.out / name / "summary.json").exists() for name in PRESETS),
                 self._train,
+                self.training_seconds,
             ),
-            *exams,
-            Step("replay videos, write the report", SECONDS_FOR_REPORT / 60, self._reported(), self._report),
+            *(
+                Step(
+                    f"judge {who.name}: {', '.join(c.replace('_', ' ') for c in conditions)}",
+                    all(load_cached(who, self.exam, condition) for condition in conditions),
+                    functools.partial(self._judge, who, conditions),
+                    functools.partial(self._judging_seconds, who, conditions),
+                )
+                for who, conditions in self._exams()
+            ),
+            Step(
+                "replay videos, write the report",
+                self._reported(),
+                self._report,
+                lambda costs: costs.recording(self.recording, REPORT * len(PRESETS)),
+            ),
         ]
+
+    def trainings(self) -> dict[str, TrainConfig]:
+        """The presets' configurations with this budget."""
+        return {name: presets.load(name)(self.data, updates=self.config.updates) for name in PRESETS}
+
+    def measured(self) -> list[Planned]:
+        """What has to be measured to know what all of it costs."""
+        return [(config, self.recording) for config in self.trainings().values()]
+
+    def updates_left(self) -> dict[str, int]:
+        """Updates that each training has yet to make."""
+        return {name: updates_left(config, self.out / name) for name, config in self.trainings().items()}
+
+    def training_seconds(self, costs: Costs) -> float:
+        """Expected time of the trainings [s]."""
+        left, trainings = self.updates_left(), self.trainings()
+        return sum(left[name] * costs.update(trainings[name]) for name in left) / self.layout.at_once
+
+    def seconds_left(self, costs: Costs) -> float:
+        """Expected time of all that is not done [s]."""
+        return sum(step.seconds(costs) for step in self.steps() if not step.done)
+
+    def fewer_updates(self, costs: Costs) -> tuple[int, float]:
+        """A quarter of the updates, and the time that these save [s]."""
+        return self.config.updates // 4, 0.75 * self.training_seconds(costs)
 
     def comparison(self) -> Comparison:
         """The judged contestants, compared."""
@@ -126,23 +159,35 @@ class Quickstart:
     def _exams(self) -> list[tuple[EvalTarget, tuple[Condition, ...]]]:
         return [(self.expert, CONDITIONS[:1]), *((who, CONDITIONS) for who in self.contestants)]
 
+    @property
+    def recording(self) -> RecordConfig:
+        """What is recorded."""
+        return RecordConfig(root=self.data, episodes=self.config.episodes, task=self.exam.task)
+
     def _record(self) -> None:
-        record(RecordConfig(root=self.data, episodes=self.config.episodes, task=self.exam.task))
+        record(self.recording)
+
+    def _recorded(self) -> bool:
+        info = self.data / INFO
+        return info.exists() and read_json(info)["total_episodes"] == self.config.episodes
 
     def _train(self) -> None:
-        from ..loop import train
-
         jobs = []
-        for name in PRESETS:
-            preset = presets.load(name)(self.data, updates=self.config.updates)
-            folder = self.out / name
-            run = functools.partial(train, replace(preset, threads=self.layout.threads), folder, bar=False)
-            jobs.append(Job(name, folder, preset.updates, run))
+        for name, config in self.trainings().items():
+            run = functools.partial(_train_one, config, self.out / name, self.layout.most_threads)
+            jobs.append(Job(name, self.out / name, config.updates, run))
         run_parallel(jobs, at_once=self.layout.at_once)
 
     def _judge(self, who: EvalTarget, conditions: tuple[Condition, ...]) -> None:
         for condition in conditions:
             evaluate_cached(who, self.exam, condition)
+
+    def _judging_seconds(self, who: EvalTarget, conditions: tuple[Condition, ...], costs: Costs) -> float:
+        if who.policy is None:
+            return costs.recording(self.recording, self.exam.episodes) / self.layout.cores
+        training = (self.trainings()[who.name], self.recording)
+        seconds = (costs.evaluation(self.exam, training, fails=c != "test") for c in conditions)
+        return sum(seconds) / self.layout.cores
 
     def _report(self) -> None:
         comparison = self.comparison()
@@ -161,6 +206,14 @@ class Quickstart:
         return self.report.stat().st_mtime_ns >= max(path.stat().st_mtime_ns for path in results)
 
 
+def _train_one(config: TrainConfig, folder: Path, most_threads: int) -> None:
+    """Body of a training's process."""
+    from ..loop import train
+
+    torch.set_num_threads(most_threads)
+    train(config, folder, bar=False)
+
+
 def quickstart(config: QuickstartConfig, out: Path) -> Path:
     """Does what is left to do in `out`, prints the comparison, and returns the path of the report.
 
@@ -168,13 +221,12 @@ def quickstart(config: QuickstartConfig, out: Path) -> Path:
         ValueError: `out` holds a run with other settings, or a training failed; the message says which.
         KeyboardInterrupt: interrupted; everything finished is kept and no process is left.
     """
-    import torch
-
     _claim(out, config.resolved())
-    start = Quickstart(config, out, Layout(usable_cores(), torch.cuda.is_available()))
+    start = Quickstart(config, out, Layout.here())
     with sigterm_interrupts():
         steps = start.steps()
-        print(plan(start, steps), flush=True)
+        left = sum(start.updates_left().values())
+        print(plan(start, steps, measure_if_long(start.measured(), left, start.layout.at_once)), flush=True)
         for number, step in enumerate(steps, 1):
             if not step.done:
                 print(f"\n[{number}/{len(steps)}] {step.title}", flush=True)
@@ -188,6 +240,16 @@ def quickstart(config: QuickstartConfig, out: Path) -> Path:
     return start.report
 
 
+def expected() -> str:
+    """How long a quickstart from nothing would take on this machine, measured now, and a shorter one."""
+    with tempfile.TemporaryDirectory() as out:
+        start = Quickstart(QuickstartConfig(), Path(out), Layout.here())
+        costs = measure(start.measured(), start.layout.at_once)
+        seconds = start.seconds_left(costs)
+        fewer, saved = start.fewer_updates(costs)
+    return f"{about(seconds)} from nothing, {about(seconds - saved)} with --updates {fewer}"
+
+
 def _claim(out: Path, config: QuickstartConfig) -> None:
     """Notes the budget in `out`; an exam of another length may follow, another training may not."""
     budget = {"episodes": config.episodes, "updates": config.updates}
@@ -199,19 +261,27 @@ def _claim(out: Path, config: QuickstartConfig) -> None:
         raise ValueError(f"{out} holds a quickstart with {found}, not {budget}: choose another --out")
 
 
-def plan(start: Quickstart, steps: list[Step]) -> str:
-    """What is going to happen, and how long it may take."""
+def plan(start: Quickstart, steps: list[Step], costs: Costs | None) -> str:
+    """What is going to happen, how long it may take, and how it may take less.
+
+    Args:
+        start: the quickstart.
+        steps: its steps.
+        costs: as measured on this machine; without them no times are told.
+    """
     layout = start.layout
-    lines = [
-        f"{number:>3}. {step.title:<78} {'done' if step.done else f'~{max(step.minutes, 0.1):.1f} min'}"
-        for number, step in enumerate(steps, 1)
-    ]
-    left = sum(step.minutes for step in steps if not step.done)
-    return "\n".join(
-        [
-            f"Plan for {layout.cores} core{'s' * (layout.cores > 1)}, {'GPU' if layout.gpu else 'no GPU'}, "
-            f"in {start.out}:",
-            *lines,
-            f"About {left:.0f} minutes on a quiet machine. Ctrl-C at any time; the same command continues.",
+    gpu = "GPU" if layout.gpu else "no GPU"
+    lines = [f"Plan for {layout.cores} core{'s' * (layout.cores > 1)}, {gpu}, in {start.out}:"]
+    for number, step in enumerate(steps, 1):
+        expected = "done" if step.done else about(step.seconds(costs)) if costs else ""
+        lines.append(f"{number:>3}. {step.title:<78} {expected}".rstrip())
+    if costs is not None:
+        left, (fewer, saved) = start.seconds_left(costs), start.fewer_updates(costs)
+        lines += [
+            f"{about(left).capitalize()} in all, {as_measured()}. Shorter:",
+            f"`vla quickstart --updates {fewer} --out {start.out}-short` takes {about(left - saved)}; its "
+            "policies succeed less often.",
+            "`--smoke` takes a minute or two and only shows that everything runs.",
         ]
-    )
+    lines.append("Ctrl-C at any time; the same command continues.")
+    return "\n".join(lines)

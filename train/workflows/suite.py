@@ -3,6 +3,7 @@
 Every step keeps what it finished, so that the same call goes on where it was interrupted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from ...eval.compare.comparison import Comparison, compare
 from ...eval.compare.suite import suite_table, write_suite
 from ...eval.report.comparison import write_report
 from ...eval.result import CONDITIONS, EXPERT
+from ...eval.rollout.worker_pool import usable_cores
 from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
 from .. import presets
+from ..config import TrainConfig
+from ..costs import REPORT, Costs, about, as_measured, measure_if_long, most_steps, updates_left
 from ..evaluation import EvalConfig, eval_target, evaluate_cached, expert_beside
 from ..recording.record import RecordConfig, record
 
@@ -47,14 +51,22 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
     from ..loop import train
 
     names = tasks.expand(config.tasks)
-    data = out / "demonstrations"
-    for number, name in enumerate(names, 1):
-        print(f"[{number}/{len(names)}] record {config.episodes} demonstrations of {name}", flush=True)
-        root = data / name.replace(":", ",")
-        record(RecordConfig(root, config.episodes, name, robot=config.robot, wording=config.wording))
+    data, run = out / "demonstrations", out / config.preset
+    training = presets.load(config.preset)(data, updates=config.updates)
+    recordings = [
+        RecordConfig(
+            data / name.replace(":", ","), config.episodes, name, robot=config.robot, wording=config.wording
+        )
+        for name in names
+    ]
+    print(_plan(config, training, recordings, run), flush=True)
+    for number, recording in enumerate(recordings, 1):
+        print(
+            f"[{number}/{len(names)}] record {config.episodes} demonstrations of {recording.task}", flush=True
+        )
+        record(recording)
     print(f"train {config.preset}, {config.updates} updates", flush=True)
-    run = out / config.preset
-    train(presets.load(config.preset)(data, updates=config.updates), run)
+    train(training, run)
 
     policy = eval_target(str(run))
     expert = expert_beside(policy, out / EXPERT / "eval")
@@ -69,3 +81,37 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
         write_report(folder, comparison, {policy.name: TrainingRecord.load(run)}, clips)
     print(suite_table(comparisons))
     return write_suite(out / "report", comparisons)
+
+
+def _plan(config: SuiteConfig, training: TrainConfig, recordings: Sequence[RecordConfig], run: Path) -> str:
+    """What there is to do, how long it may take on this machine, and how it may take less."""
+    lines = [
+        f"{len(recordings)} tasks, {config.episodes} demonstrations of each; {config.updates} updates; "
+        f"{config.test_episodes} episodes of each task and condition."
+    ]
+    by_length = sorted(recordings, key=lambda recording: most_steps(recording.task, recording))
+    left = updates_left(training, run)
+    costs = measure_if_long([(training, one) for one in (by_length[0], by_length[-1])], left, 1)
+    if costs is not None:
+        cores = usable_cores()
+        missing = [one for one in recordings if not one.root.exists()]
+        recording = sum(costs.recording(one) for one in missing) / cores
+        learning = left * costs.update(training)
+        judging = sum(_judging(config, training, one, costs) for one in recordings) / cores
+        filming = sum(costs.recording(one, REPORT) for one in recordings)
+        total = recording + learning + judging + filming
+        fewer = config.updates // 4
+        lines.append(
+            f"{about(total).capitalize()} in all, {as_measured()}: {about(recording)} to record, "
+            f"{about(learning)} to train, {about(judging)} to judge, {about(filming)} to film. Shorter: "
+            f"`--updates {fewer}` trains for {about(fewer * costs.update(training))}, and the policy learns "
+            "less; `--tasks pick+place`, `--episodes`, `--test-episodes`."
+        )
+    return "\n".join([*lines, "Ctrl-C at any time; the same command continues."])
+
+
+def _judging(config: SuiteConfig, training: TrainConfig, recording: RecordConfig, costs: Costs) -> float:
+    """Core-seconds of the evaluations on one task."""
+    exam = EvalConfig(recording.task, config.test_episodes)
+    evaluations = (costs.evaluation(exam, (training, recording), fails=c != "test") for c in CONDITIONS)
+    return sum(evaluations) + costs.recording(recording, config.test_episodes)  # the expert's

@@ -1,0 +1,59 @@
+"""Builds what a run begins with: the policy with its initial weights, and the source of its batches."""
+
+import torch
+
+from ..envs.control import stored_space
+from ..policies.policy import Policy
+from ..policies.types import PolicySpec
+from .config import DataConfig, TrainConfig
+from .data.cache import frame_cache
+from .data.dataset import Dataset
+from .data.windows import WindowSampler
+
+FITTED = 4096
+"""Chunks that a head is fitted to before the first update, where it needs that."""
+
+
+def build(config: TrainConfig, dataset: Dataset, device: torch.device) -> tuple[Policy, WindowSampler]:
+    """Builds the policy, in training mode on `device`, and the source of its batches.
+
+    The weights come from torch's global generator. The trunk is drawn before the head: with one seed, all
+    heads start from the same trunk.
+    """
+    spec = policy_spec(dataset, config.data)
+    trunk = config.policy.trunk.build(spec.num_views, spec.observed_state_dim, dataset.tasks)
+    cache = frame_cache(dataset, trunk.image_size, config.data.cache)
+    sampler = WindowSampler(
+        dataset,
+        cache,
+        config.data.chunk,
+        config.batch_size,
+        config.seed,
+        config.data.action_space,
+        config.data.history,
+    )
+    return Policy(config.policy, spec, trunk, sampler.stats()).to(device).train(), sampler
+
+
+def fit_head(policy: Policy, sampler: WindowSampler, seed: int) -> None:
+    """Fits the parts of the head that are not trained, such as a codec, to chunks of the data."""
+    chunks = policy.action_normalizer.normalize(sampler.chunks(FITTED).to(policy.device))
+    policy.head.fit(chunks, torch.Generator(policy.device).manual_seed(seed))
+
+
+def policy_spec(dataset: Dataset, config: DataConfig) -> PolicySpec:
+    """The sizes and meanings that a policy trained on `dataset` has."""
+    stored, width = dataset.spec_dict, dataset.action.shape[1]
+    if stored is not None and config.action_space is not None:
+        width = len(stored_space(stored, config.action_space).dims)
+    return PolicySpec(
+        cameras=dataset.cameras,
+        state_dim=dataset.state.shape[1],
+        action_dim=width,
+        chunk=config.chunk,
+        action_space=config.action_space or dataset.action_space or "unknown",
+        control_hz=float(dataset.fps),
+        image_size=max(max(size) for size in dataset.image_sizes),
+        robot=None if stored is None else stored["robot"],
+        history=config.history,
+    )
