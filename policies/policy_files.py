@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .config_io import from_dict, to_dict
+from .limits import check_sizes
 from .normalizer import blank_stats
 from .tokenizer import load_tokenizer
 from .types import PolicySpec
@@ -42,6 +43,11 @@ class SavedPolicy(Generic[ConfigT]):
     architecture: dict[str, dict[str, Any]]
     tokenizer: Any
     tensors: dict[str, Tensor]
+
+    @property
+    def numbers(self) -> int:
+        """How many the weights are."""
+        return sum(x.numel() for x in self.tensors.values())
 
     def blank_stats(self) -> dict[str, dict[str, np.ndarray]]:
         """Statistics of the right size; the real ones are among the tensors."""
@@ -128,20 +134,34 @@ def read_policy(folder: Path, config_class: type[ConfigT]) -> SavedPolicy[Config
             raise PolicyError(f"{folder} has format {description['format']}; this program reads {FORMAT}")
         config = from_dict(config_class, description["config"], "config")
         spec = from_dict(PolicySpec, description["spec"], "spec")
-        architecture = description["architecture"]
+        tensors = load_file(folder / "model.safetensors")
+        for part in ("spec", "config", "architecture"):
+            check_sizes(description[part], sum(x.numel() for x in tensors.values()), part)
+        architecture = _without_orders(description["architecture"])
+        if not isinstance(architecture, dict) or not all(isinstance(x, dict) for x in architecture.values()):
+            raise PolicyError(f"{folder / 'config.json'} has an architecture that is none")
     except PolicyError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except SafetensorError as error:
+        raise PolicyError(f"{folder / 'model.safetensors'} is damaged ({error})") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise PolicyError(f"{folder / 'config.json'} cannot be used: {error}") from error
     try:
-        tensors = load_file(folder / "model.safetensors")
-    except (SafetensorError, OSError) as error:
-        raise PolicyError(f"{folder / 'model.safetensors'} is damaged ({error})") from error
-    try:
         tokenizer = load_tokenizer(folder / "tokenizer")
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # tokenizers has no errors of its own
         raise PolicyError(f"{folder / 'tokenizer'} is damaged ({error})") from error
     return SavedPolicy(folder, config, spec, architecture, tokenizer, tensors)
+
+
+def _without_orders(architecture: Any) -> Any:
+    """The sizes in it, without what would have transformers look for code or kernels to run."""
+    if not isinstance(architecture, dict):
+        return architecture
+    return {
+        key: _without_orders(value)
+        for key, value in architecture.items()
+        if key not in ("auto_map", "quantization_config") and not key.endswith("_implementation")
+    }
 
 
 def _flush(path: Path) -> None:

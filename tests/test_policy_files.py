@@ -1,5 +1,6 @@
 """A saved policy is the same policy, and a folder that is not one says why."""
 
+import contextlib
 import json
 import shutil
 from dataclasses import replace
@@ -200,3 +201,42 @@ def test_a_missing_tensor_is_named(saved):
     save_file(tensors, saved / "model.safetensors")
     with pytest.raises(PolicyError, match=r"head.query has shape none \(missing\), expected \[1, 16\]"):
         Policy.load(saved)
+
+
+# What asks for too much, or for code
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("spec", "chunk"), 10**9, r"spec.chunk is 1000000000, but can be 4096 at most"),
+        (("spec", "state_dim"), 10**12, r"spec.state_dim is 1000000000000"),
+        (("config", "trunk", "language", "instruction_tokens"), 10**8, "instruction_tokens is 100000000"),
+        (("architecture", "language", "vocab_size"), 10**7, "far more memory than its weights take"),
+        (("architecture", "language", "num_hidden_layers"), 10**7, "far more memory than its weights take"),
+        (("architecture", "encoder", "hidden_size"), 2**20, "far more memory than its weights take"),
+        (("architecture", "language", "hidden_act"), "no_such", "describes no policy that can be built"),
+        (("architecture", "language", "model_type"), "no_such", "describes no policy that can be built"),
+        (("architecture", "language"), 3, "an architecture that is none"),
+        (("architecture",), [], "an architecture that is none"),
+    ],
+)
+def test_what_the_weights_cannot_account_for_is_not_built(saved, path, value, message):
+    edit(saved, *path, value=value)
+    with pytest.raises(PolicyError, match=message):
+        Policy.load(saved)
+
+
+def test_code_beside_a_policy_is_not_run(saved, monkeypatch):
+    # With a terminal transformers would ask, and whoever says yes runs it.
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("the user was asked to run code"))
+    (saved / "tokenizer" / "evil.py").write_text(f"open({str(saved / 'ran')!r}, 'w')\nclass T: pass\n")
+    config = json.loads((saved / "tokenizer" / "tokenizer_config.json").read_text())
+    for kind in ("PreTrainedTokenizerFast", "T", None):
+        config |= {"auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}, "tokenizer_class": kind}
+        (saved / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(config))
+        edit(saved, "architecture", "language", "auto_map", value={"AutoModel": "evil.T"})
+        edit(saved, "architecture", "language", "attn_implementation", value="someone/kernels")
+        with contextlib.suppress(PolicyError):
+            Policy.load(saved)
+        assert not (saved / "ran").exists()
