@@ -32,6 +32,7 @@ def whole(path: Path) -> Iterator[Path]:
     without an error."""
     make_folder(path.parent)
     partial = _partial(path)
+    partial.unlink(missing_ok=True)  # in a folder from elsewhere it may be a link
     try:
         yield partial
         flush(partial)
@@ -140,6 +141,8 @@ def _alive(process: int) -> bool:
 def inside(folder: Path, name: Any) -> Path:
     """The path of `name`, which a file gave, below `folder`; links count as what they point to.
 
+    The Hugging Face Hub's cache keeps a snapshot as links to the blobs beside it, which count as inside.
+
     Raises:
         ValueError: it is no relative path, or leads out of `folder`.
     """
@@ -147,7 +150,13 @@ def inside(folder: Path, name: Any) -> Path:
         raise ValueError(f"{name!r} is not the name of a file in {folder}")
     root = folder.resolve()
     path = (root / name).resolve()
-    if Path(name).is_absolute() or path == root or not path.is_relative_to(root):
+    blobs = root.parents[1] / "blobs" if root.parent.name == "snapshots" else root
+    lexical = Path(os.path.normpath(root / name))
+    if (
+        path == root
+        or not lexical.is_relative_to(root)
+        or not (path.is_relative_to(root) or path.parent == blobs)
+    ):
         raise ValueError(f"{name!r} leads out of {folder}")
     return folder / name
 

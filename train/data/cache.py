@@ -19,7 +19,7 @@ from ...eval.atomic import PARTIAL, whole
 from ...vision.images import resize_uint8
 from .dataset import Dataset
 from .files import DatasetError, exclusive, read_json, write_json
-from .reading import VideoRun
+from .reading import VideoRun, checked_place
 from .video import DECODE_ERRORS, decode
 
 CACHE_VERSION = 1
@@ -39,7 +39,7 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
     Raises:
         DatasetError: a video cannot be decoded, or there is no room for the cache.
     """
-    folder = cache_dir or dataset.root / ".cache"
+    folder = cache_dir or checked_place(dataset.root, dataset.root / ".cache")
     key = f"frames-v{CACHE_VERSION}-{image_size}px-{dataset.fingerprint[:16]}"
     path, seal = folder / f"{key}.npy", folder / f"{key}.json"
     shape = (len(dataset), len(dataset.cameras), image_size, image_size, 3)

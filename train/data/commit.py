@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ...eval.atomic import PARTIAL
 from . import schema
 from .files import DatasetError, read_json, write_json
-from .reading import read_recording
+from .reading import checked_place, parquet_files, read_recording
 from .schema import FileLimits, number_of, place
 from .staging import FOLDER, StagedEpisode, load_staged
 from .stats import Stats, merge_stats, to_lists, vector_stats
@@ -51,9 +51,7 @@ class Committed:
         with np.load(root / schema.INITIAL_STATES) as archive:
             seeds, states = archive["seeds"], archive["states"]
         return Committed(
-            episodes=pa.concat_tables(
-                pq.read_table(path) for path in sorted((root / "meta/episodes").rglob("*.parquet"))
-            ),
+            episodes=pa.concat_tables(pq.read_table(path) for path in parquet_files(root, "meta/episodes")),
             frames=read_json(root / schema.INFO)["total_frames"],
             instructions=pq.read_table(root / schema.TASKS)["task"].to_pylist(),
             ours=ours,
@@ -134,10 +132,10 @@ def _assemble(
 
 def recover(root: Path) -> None:
     """Completes an interrupted commit, and clears away what killed processes left half written."""
-    work = root / FOLDER / "commit"
+    work = checked_place(root, root / FOLDER / "commit")
     if (work / _MANIFEST).exists():
         # info.json last: whoever looks in between finds the old totals.
-        for name in sorted(read_json(work / _MANIFEST), key=lambda name: name == schema.INFO):
+        for name in sorted(_listed(root, work), key=lambda name: name == schema.INFO):
             if (work / name).exists():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(work / name, root / name)
@@ -145,6 +143,17 @@ def recover(root: Path) -> None:
     shutil.rmtree(work, ignore_errors=True)
     for path in (root / FOLDER).glob(f"*{PARTIAL}"):
         path.unlink(missing_ok=True)
+
+
+def _listed(root: Path, work: Path) -> list[str]:
+    """The names in the manifest: each is a place where a dataset has a file, and no link leads elsewhere."""
+    names = read_json(work / _MANIFEST)
+    if not isinstance(names, list) or not all(isinstance(x, str) and schema.is_own(x) for x in names):
+        raise DatasetError(f"{work / _MANIFEST} lists what no dataset has: delete {work} and record again")
+    for name in names:
+        checked_place(root, root / name)
+        checked_place(root, work / name)
+    return names
 
 
 def commit_interrupted(root: Path) -> bool:

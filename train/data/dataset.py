@@ -18,6 +18,7 @@ from .reading import (
     check_counts,
     check_info,
     check_spec,
+    checked_place,
     find_runs,
     frame_matrix,
     read_episodes,
@@ -84,7 +85,7 @@ class Dataset:
             raise DatasetError(f"{root} is not a LeRobotDataset: there is no {schema.INFO}")
         if commit_interrupted(root):
             raise DatasetError(f"{root}: adding episodes was interrupted, run the same `vla record` again")
-        info = read_json(root / schema.INFO)
+        info = read_json(checked_place(root, root / schema.INFO))
         check_info(root, info)
         recording = read_recording(root)
         if recording is not None:

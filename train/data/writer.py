@@ -11,7 +11,7 @@ from ...envs.episode import Episode
 from . import schema
 from .commit import commit, commit_interrupted, recover
 from .files import DatasetError, read_json, write_json
-from .reading import read_recording
+from .reading import checked_place, read_recording
 from .schema import FileLimits
 from .staging import FOLDER, remove_staged, stage, stage_failure, staged_seeds
 
@@ -106,7 +106,8 @@ def check_root(root: Path, settings: dict[str, Any]) -> None:
     """
     if root.exists() and not root.is_dir():
         raise DatasetError(f"{root} is not a folder")
-    staged, ours = root / FOLDER / "settings.json", read_recording(root)
+    staged = checked_place(root, root / FOLDER) / "settings.json"
+    ours = read_recording(root)
     if staged.exists() and staged_seeds(root):
         recorded = read_json(staged)
     elif ours:
