@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from synthetic_episodes import SETTINGS, SPEC, synthetic_episode, write_dataset
+from synthetic_episodes import SETTINGS, SPEC, drop_checksums, synthetic_episode, write_dataset
 
 from vlasandbox.common.files import inside
 from vlasandbox.train.data import schema
@@ -113,6 +113,7 @@ def test_a_lock_that_is_a_link_does_not_empty_what_it_points_to(tmp_path, outsid
 
 
 def set_video_path(root: Path, template: str) -> None:
+    drop_checksums(root)
     info = json.loads((root / schema.INFO).read_text())
     (root / schema.INFO).write_text(json.dumps(info | {"video_path": template}))
 

@@ -153,7 +153,9 @@ def test_a_truncated_file_is_named(saved, name):
 
 
 def edit(saved, *path: str, value: object) -> None:
+    """Edits config.json, as one may: without the checksum."""
     description = json.loads((saved / "config.json").read_text())
+    description.pop("sha256", None)
     node = description
     for key in path[:-1]:
         node = node[key]
@@ -199,8 +201,64 @@ def test_a_missing_tensor_is_named(saved):
     tensors = load_file(saved / "model.safetensors")
     del tensors["head.query"]
     save_file(tensors, saved / "model.safetensors")
+    edit(saved, "files", value={})
     with pytest.raises(PolicyError, match=r"head.query has shape none \(missing\), expected \[1, 16\]"):
         Policy.load(saved)
+
+
+# Damage
+
+
+def test_a_folder_of_before_there_were_checksums_loads(saved):
+    edit(saved, "format", value=1)
+    description = json.loads((saved / "config.json").read_text())
+    del description["files"]
+    (saved / "config.json").write_text(json.dumps(description))
+    Policy.load(saved)
+
+
+def test_every_changed_byte_of_the_weights_is_found(saved):
+    path = saved / "model.safetensors"
+    content = path.read_bytes()
+    for position in range(0, len(content), len(content) // 20):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(PolicyError, match=r"model.safetensors is damaged.*: copy the policy again"):
+            Policy.load(saved)
+
+
+def test_a_changed_tokenizer_is_found(saved):
+    path = saved / "tokenizer/tokenizer.json"
+    path.write_text(path.read_text().replace('"cube"', '"cone"'))
+    with pytest.raises(PolicyError, match=r"tokenizer.json is damaged"):
+        Policy.load(saved)
+
+
+def test_a_changed_configuration_is_found_and_an_edit_that_is_meant_says_so(saved):
+    path = saved / "config.json"
+    path.write_text(path.read_text().replace('"control_hz": 10.0', '"control_hz": 11.0'))
+    with pytest.raises(PolicyError, match=r'config.json cannot be used: .* without the entry "sha256"'):
+        Policy.load(saved)
+    edit(saved, "spec", "control_hz", value=11.0)
+    assert Policy.load(saved).spec.control_hz == 11.0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(policy, tmp_path, value):
+    with torch.no_grad():
+        policy.head.get_parameter("query")[0, 3] = value
+    policy.save(tmp_path / "policy")
+    with pytest.raises(PolicyError, match=r"numbers in head.query that are not finite"):
+        Policy.load(tmp_path / "policy")
+
+
+def test_a_save_cut_off_between_its_renames_says_where_the_old_one_is(policy, saved):
+    saved.rename(saved.with_name("policy.old"))
+    with pytest.raises(PolicyError, match=r"saving was interrupted; .*policy.old"):
+        Policy.load(saved)
+    policy.save(saved)
+    assert [path.name for path in saved.parent.iterdir()] == ["policy"]
 
 
 # What asks for too much, or for code

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from ...eval.atomic import PARTIAL, whole
+from ...common.files import remove_partials, whole
 from ...vision.images import resize_uint8
 from .dataset import Dataset
 from .files import DatasetError, exclusive, read_json, write_json
@@ -46,8 +46,7 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
     # Whoever comes second waits here and finds the finished file.
     with exclusive(folder, wait=True):
         if not _intact(path, seal, shape):
-            for leftover in folder.glob(f"*{PARTIAL}"):
-                leftover.unlink()
+            remove_partials(folder)
             if cache_dir is None:
                 for stale in folder.glob(f"frames-*-{image_size}px-*"):
                     stale.unlink()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...eval.atomic import write_whole
+from ...common.files import write_whole
 
 
 class DatasetError(ValueError):

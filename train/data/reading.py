@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...common.files import inside
+from ...common.files import check_digests, inside, unsealed
 from . import schema
 from .files import DatasetError, read_json
 from .video import DECODE_ERRORS, check_mp4
@@ -18,8 +18,10 @@ _OUR_KEYS = ("settings", "spec", "versions", "failed_seeds", "episodes")
 _VECTORS = (
     schema.STATE, schema.ACTION, schema.REFERENCE, schema.COMMAND, schema.TARGET_UV, schema.TARGET_XYZ,
 )  # fmt: skip
+AGAIN = "copy the dataset again from where it is whole, or record it again into a new folder"
+
 # pyarrow decodes the names of columns itself.
-_PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
+PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,12 @@ def read_recording(root: Path) -> dict[str, Any] | None:
     path = checked_place(root, root / schema.OURS)
     if not path.exists():
         return None
-    ours = read_json(path)
+    try:
+        ours = unsealed(read_json(path))
+    except DatasetError:
+        raise
+    except ValueError as error:
+        raise DatasetError(f"{path} cannot be used: {error}") from None
     missing = [
         key for key in _OUR_KEYS if not isinstance(ours, dict) or not isinstance(ours.get(key), list | dict)
     ]
@@ -97,6 +104,22 @@ def read_recording(root: Path) -> dict[str, Any] | None:
     if not isinstance(space, dict) or not isinstance(space.get("name"), str):
         raise DatasetError(f"{path} is damaged: it does not name the action space")
     return ours
+
+
+def verify(root: Path, recording: dict[str, Any] | None, *, videos: bool = False) -> None:
+    """Compares the files of a dataset of ours with their checksums; datasets had none at first.
+
+    Args:
+        videos: whether to read the videos too, which are most of it.
+
+    Raises:
+        DatasetError: a file is missing, or has another content.
+    """
+    listed = (recording or {}).get("files", {})
+    try:
+        check_digests(root, {n: x for n, x in listed.items() if videos or not n.startswith("videos/")})
+    except (OSError, ValueError, AttributeError) as error:
+        raise DatasetError(f"{error}: {AGAIN}") from None
 
 
 def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any]) -> None:
@@ -275,5 +298,5 @@ def _read_one(path: Path, names: list[str]) -> pa.Table:
             table = file.read(columns=names)
             table.validate(full=True)
             return table
-    except _PARQUET_ERRORS as error:
+    except PARQUET_ERRORS as error:
         raise DatasetError(f"{path} is damaged: {error}") from None

@@ -147,7 +147,7 @@ def is_own(name: str) -> bool:
     return _OWN.fullmatch(name) is not None and ".." not in name
 
 
-_FIELD = re.compile(r"\{(?:(video_key)|(chunk_index|file_index)(?::0?(\d)d?)?)\}")
+_FIELD = re.compile(r"\{(?:(video_key)|(chunk_index|file_index)(?::(?:0?(\d))?d?)?)\}")
 
 
 def filled(template: str, key: str, chunk: int, file: int) -> str:

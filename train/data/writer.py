@@ -7,13 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ...common.files import make_folder
 from ...envs.episode import Episode
 from . import schema
 from .commit import commit, commit_interrupted, recover
 from .files import DatasetError, read_json, write_json
 from .reading import checked_place, read_recording
 from .schema import FileLimits
-from .staging import FOLDER, remove_staged, stage, stage_failure, staged_seeds
+from .staging import FOLDER, remove_damaged, remove_staged, stage, stage_failure, staged_seeds
 
 FORMAT = 1
 """Version of meta/vlasandbox.json."""
@@ -45,7 +46,8 @@ class DatasetWriter:
         self._limits = limits or FileLimits()
         check_root(root, settings)
         recover(root)
-        (root / FOLDER).mkdir(parents=True, exist_ok=True)
+        make_folder(root / FOLDER)
+        remove_damaged(root)
         write_json(root / FOLDER / "settings.json", settings)
 
     @property
