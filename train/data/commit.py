@@ -102,7 +102,7 @@ def commit(root: Path, seeds: list[int], ours: dict[str, Any], limits: FileLimit
     before = Committed.load(root)
     work = root / FOLDER / "commit"
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    make_folder(work)
     try:
         _assemble(root, work, seeds, ours, before, limits)
     except BaseException:
