@@ -27,17 +27,24 @@ _HOST = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-") or "
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, whose folder is made; it takes its place, durably, if the block ends
-    without an error."""
+def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path`, whose folder is made; it takes its place if the block ends without an
+    error.
+
+    Args:
+        path: of the file to write.
+        durable: whether it shall survive a power cut from then on; if not, `flush` it and its folder later.
+    """
     make_folder(path.parent)
     partial = _partial(path)
     partial.unlink(missing_ok=True)  # in a folder from elsewhere it may be a link
     try:
         yield partial
-        flush(partial)
+        if durable:
+            flush(partial)
         partial.replace(path)
-        flush(path.parent)
+        if durable:
+            flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 

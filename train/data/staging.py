@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...common.files import whole
+from ...common.files import flush, whole
 from ...envs.episode import Episode
 from .files import DatasetError
 from .schema import (
@@ -64,11 +64,12 @@ class StagedEpisode:
         return len(self.columns[ACTION])
 
 
-def stage(root: Path, episode: Episode, spec: dict[str, Any]) -> None:
+def stage(root: Path, episode: Episode, spec: dict[str, Any], *, durable: bool = True) -> None:
     """Encodes `episode` and puts it into the staging folder of the dataset at `root`.
 
     Args:
         spec: `spec_dict()` of the environment it comes from.
+        durable: whether to wait until it would survive a power cut; if not, `flush_staged` does.
     """
     fps = frames_per_second(episode.control_hz)
     last = np.arange(len(episode)) == len(episode) - 1
@@ -103,8 +104,15 @@ def stage(root: Path, episode: Episode, spec: dict[str, Any]) -> None:
     for camera, frames in episode.images.items():
         arrays[f"video/{IMAGES}{camera}"] = np.frombuffer(encode(frames, fps), np.uint8)
     _folder(root).mkdir(parents=True, exist_ok=True)
-    with whole(_path(root, episode.seed)) as partial, partial.open("wb") as file:
+    with whole(_path(root, episode.seed), durable=durable) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def flush_staged(root: Path, seed: int) -> None:
+    """Makes what is staged for `seed` survive a power cut, if there is anything."""
+    if _path(root, seed).exists():
+        flush(_path(root, seed))
+        flush(_folder(root))
 
 
 def stage_failure(root: Path, seed: int) -> None:
