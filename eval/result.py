@@ -18,9 +18,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..common.files import inside, sealed, unsealed
+from ..common.files import inside, sealed, unsealed, write_whole
 from ..policies.execution import Execution
-from .atomic import write_whole
 from .result_check import check_document, check_episodes
 
 Outcome = Literal["success", "failure", "timeout", "error"]

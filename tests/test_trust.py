@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vlasandbox.common import trust
-from vlasandbox.envs import perturbation, tasks
+from vlasandbox.envs import perturb, tasks
 from vlasandbox.policies.config_io import from_dict
 from vlasandbox.policies.head import HeadConfig
 from vlasandbox.policies.policy import PolicyConfig
@@ -104,7 +104,7 @@ def test_a_task_of_a_stranger_is_not_imported(package):
     with pytest.raises(ValueError, match=r"'someones\.heads' is not part of .*--allow someones"):
         tasks.load("someones.heads")
     with pytest.raises(ValueError, match=r"--allow someones"):
-        perturbation.load("someones.fog")
+        perturb.load("someones.fog")
     assert "someones" not in sys.modules
     assert not (package / "ran").exists()
 
