@@ -1,8 +1,8 @@
-"""Maps the five top-level folders into the one package `vlasandbox`; all else is in pyproject.toml."""
+"""Maps the six top-level folders into the one package `vlasandbox`; all else is in pyproject.toml."""
 
 from setuptools import find_packages, setup
 
-PACKAGES = ("envs", "policies", "vision", "train", "eval")
+PACKAGES = ("common", "envs", "policies", "vision", "train", "eval")
 modules = [
     f"vlasandbox.{name}"
     for package in PACKAGES

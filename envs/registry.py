@@ -6,6 +6,8 @@ import importlib.util
 from collections.abc import Iterable
 from typing import Any
 
+from ..common.trust import check_named
+
 
 def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
     """`name` if it is one of `valid`.
@@ -22,17 +24,20 @@ def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
 
 
 def check_module(kind: str, name: str, valid: Iterable[str]) -> str:
-    """`name` if it is one of `valid`, or the dotted name of anyone's module.
+    """`name` if it is one of `valid`, or the dotted name of a module that may be imported.
+
+    Datasets and results name tasks, robots and perturbations too: `common.trust` has a say.
 
     Raises:
-        ValueError: there is no such module.
+        ValueError: there is no such module, or nobody has allowed it.
     """
     names = sorted(valid)
     if "." not in name:
         return check_name(kind, name, names)
     try:
+        check_named(name)  # to look for it is to import the package above it
         found = importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # of a package above it
+    except ImportError:
         found = None
     if found is None:
         listed = ", ".join(names)

@@ -9,14 +9,18 @@ import hashlib
 import io
 import json
 import math
+import struct
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ..common.files import inside, sealed, unsealed, write_whole
 from ..policies.execution import Execution
-from .atomic import write_whole
+from .result_check import check_document, check_episodes
 
 Outcome = Literal["success", "failure", "timeout", "error"]
 """`failure`: the episode ended by itself without success; `timeout`: time ran out; `error`: code raised."""
@@ -34,6 +38,12 @@ FORMAT = 3
 """Version of the layout on disk."""
 BULK = ("actions", "chunks", "path", "episodes")
 """Fields that the JSON of their owner does not hold."""
+
+_DAMAGE = (
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, MemoryError,
+    EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+"""What reading a damaged JSON or npz raises: zipfile, zlib and numpy have their own ways to say it."""
 
 
 class ResultError(ValueError):
@@ -155,9 +165,10 @@ class EvalResult:
         np.savez_compressed(buffer, **_pack(self.episodes))  # pyright: ignore[reportArgumentType]
         data = buffer.getvalue()
         arrays = f"rollouts-{hashlib.sha256(data).hexdigest()[:12]}.npz"
-        document = {"format": FORMAT, "arrays": arrays} | _plain(self)
+        checksum = hashlib.sha256(data).hexdigest()
+        document = {"format": FORMAT, "arrays": arrays, "arrays_sha256": checksum} | _plain(self)
         document["episodes"] = [_plain(episode) for episode in self.episodes]
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        text = json.dumps(sealed(document), indent=1, allow_nan=False) + "\n"
         write_whole(folder / arrays, data)
         write_whole(folder / FILE, text)
         for old in folder.glob("rollouts-*.npz"):
@@ -176,12 +187,18 @@ class EvalResult:
         if not path.is_file():
             raise ResultError(f"no evaluation result at {path}")
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = unsealed(json.loads(path.read_text(encoding="utf-8")))
             if document.pop("format") != FORMAT:
                 raise ResultError(
                     f"{path} was written by another version of this program; run the evaluation again"
                 )
-            with np.load(path.parent / document.pop("arrays"), allow_pickle=False) as arrays:
+            check_document(document, get_args(Condition))
+            check_episodes(document["episodes"], get_args(Outcome))
+            data = inside(path.parent, document.pop("arrays")).read_bytes()
+            # Results had no checksums at first.
+            if document.pop("arrays_sha256", None) not in (None, hashlib.sha256(data).hexdigest()):
+                raise ValueError("the arrays are not what was written")
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 episodes = _unpack(document.pop("episodes"), dict(arrays))
             for name in ("chunk_ms_p50", "chunk_ms_p95"):
                 document[name] = math.nan if document[name] is None else document[name]
@@ -189,8 +206,10 @@ class EvalResult:
             return cls(episodes=episodes, execution=execution, **document)
         except ResultError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ResultError(f"{path} is not an evaluation result, or is damaged ({error})") from error
+        except _DAMAGE as error:
+            raise ResultError(
+                f"{path} is not an evaluation result, or is damaged ({error}): evaluate again, it is replaced"
+            ) from error
 
 
 def weights_of(policy: Path) -> str:

@@ -1,7 +1,8 @@
 """Frozen dataclass trees <-> JSON.
 
 Where a field is declared as a base class (`head: HeadConfig`), the JSON object names its class under "type",
-e.g. "vlasandbox.policies.heads.flow.Config"; anyone's importable class of that base will do.
+e.g. "vlasandbox.policies.heads.flow.Config": one that ships with us, or of a module that `common.trust` lets
+a file name.
 """
 
 import dataclasses
@@ -11,6 +12,8 @@ import pkgutil
 import types
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ..common.trust import UntrustedError, import_named
 
 T = TypeVar("T")
 
@@ -116,31 +119,38 @@ def _first_fitting(options: list[Any], hint: Any, data: Any, path: str) -> Any:
 
 
 def _class_named(name: Any, base: type, path: str) -> type:
-    """The subclass of `base` with this dotted name."""
+    """The subclass of `base` with this dotted name; nothing else is imported to find out."""
     module, _, attribute = str(name).rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError):
+        # Not getattr: a module may import others when it is asked for a name that it lacks.
+        found = vars(import_named(module, _shipped(base))).get(attribute)
+    except UntrustedError as error:
+        raise ValueError(f"{path or 'config'}: {error}; or use one of ours: {_known(base)}") from None
+    except (ImportError, ValueError):
         found = None
     if not (isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)):
         raise ValueError(
-            f"{path or 'config'}: {name!r} is not an importable {base.__name__}; valid: {_known(base)}"
+            f"{path or 'config'}: {name!r} is not an importable {base.__name__}; valid: {_known(base)}, "
+            "or the dotted name of your own"
         )
     return found
 
 
-def _known(base: type) -> str:
-    """Implementations that ship with us: the folder named like the base's module, in the plural."""
+def _shipped(base: type) -> list[str]:
+    """Modules of ours in which an implementation of `base` may be: its own, and those in the folder named
+    like it in the plural."""
     try:
         folder = importlib.import_module(f"{base.__module__}s")
-        names = [
-            f"{folder.__name__}.{info.name}.Config"
-            for info in pkgutil.iter_modules(folder.__path__)
-            if info.name[0] != "_"
-        ]
+        listing = pkgutil.iter_modules(folder.__path__)
     except (ImportError, AttributeError):
-        names = [f"{base.__module__}.{base.__qualname__}"]
-    return ", ".join(sorted(names)) + ", or the dotted name of your own"
+        return [base.__module__]
+    return [base.__module__, *sorted(f"{folder.__name__}.{m.name}" for m in listing if m.name[0] != "_")]
+
+
+def _known(base: type) -> str:
+    own, *folder = _shipped(base)
+    names = [f"{module}.Config" for module in folder] or [f"{own}.{base.__qualname__}"]
+    return ", ".join(names)
 
 
 def _join(path: str, name: str) -> str:

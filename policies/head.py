@@ -97,11 +97,17 @@ def stratified_uniform(b: int, m: int, generator: torch.Generator) -> Float[Tens
     return (u + torch.arange(m, device=u.device)) / m
 
 
+HOTTEST = 1000
+"""Largest temperature of sampling."""
+
+
 def check_temperature(temperature: float) -> None:
     """Refuses a scale of sampling noise that means nothing.
 
     Raises:
-        ValueError: it is negative or not finite.
+        ValueError: it is negative, not finite, or so large that no action is left in the noise.
     """
     if not 0 <= temperature < math.inf:
         raise ValueError(f"temperature must be finite and not negative, got {temperature}")
+    if temperature > HOTTEST:
+        raise ValueError(f"temperature must be at most {HOTTEST}, got {temperature}")

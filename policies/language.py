@@ -270,7 +270,7 @@ def _model_of_shape(architecture: dict[str, Any]) -> nn.Module:
     from transformers import AutoConfig, AutoModel
 
     config = AutoConfig.for_model(**architecture)
-    return AutoModel.from_config(config, attn_implementation="eager")
+    return AutoModel.from_config(config, attn_implementation="eager", trust_remote_code=False)
 
 
 def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Module, Tensor | None]:
@@ -282,7 +282,11 @@ def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Modul
     kind = AutoModel if config.lm_head == "none" else AutoModelForCausalLM
     try:
         loaded: Any = kind.from_pretrained(
-            checkpoint, attn_implementation="eager", dtype=torch.float32, output_loading_info=True
+            checkpoint,
+            attn_implementation="eager",
+            dtype=torch.float32,
+            output_loading_info=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError) as error:
         raise ValueError(f"language checkpoint {checkpoint!r} cannot be loaded: {error}") from error

@@ -15,6 +15,7 @@ from ..vision.images import resize_uint8
 from ..vision.tensors import random_shift
 from . import lora
 from .head import ActionHead, ContinuingHead, HeadConfig
+from .limits import MemoryBound
 from .normalizer import Mode, Normalizer
 from .policy_files import PolicyError, read_policy, write_policy
 from .sampling import resampled
@@ -197,11 +198,21 @@ class Policy(nn.Module):
         """
         saved = read_policy(folder, PolicyConfig)
         config = replace(saved.config, head=resampled(saved.config.head, sampling))
-        with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
-            trunk = saved.config.trunk.build(
-                saved.spec.num_views, saved.spec.observed_state_dim, [], saved.tokenizer, saved.architecture
-            )
-            policy = Policy(config, saved.spec, trunk, saved.blank_stats())
+        try:
+            # The weights drawn here are overwritten.
+            with torch.random.fork_rng(devices=[]), MemoryBound(saved.numbers):
+                trunk = saved.config.trunk.build(
+                    saved.spec.num_views,
+                    saved.spec.observed_state_dim,
+                    [],
+                    saved.tokenizer,
+                    saved.architecture,
+                )
+                policy = Policy(config, saved.spec, trunk, saved.blank_stats())
+        except Exception as error:  # transformers checks few of the numbers that it builds from
+            raise PolicyError(
+                f"{folder / 'config.json'} describes no policy that can be built: {error}"
+            ) from error
         saved.load_weights(policy)
         return policy.to(device).eval()
 

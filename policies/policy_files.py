@@ -2,11 +2,10 @@
 
 It is written beside its place, flushed to the disk, and renamed into it: a reader finds all of it or nothing.
 If the machine stops between the two renames that replace an older policy, that one lies in `<folder>.old`.
+config.json holds a checksum of each other file and of itself, and all are verified when the policy is loaded.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..common.files import OLD, check_digests, digests, sealed, unsealed, whole_folder
 from .config_io import from_dict, to_dict
+from .limits import check_sizes
 from .normalizer import blank_stats
 from .tokenizer import load_tokenizer
 from .types import PolicySpec
 
 FORMAT = 1
 """To be raised when older folders can no longer be read."""
+
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer"
+FILES = "files"
+"""Entry of config.json with the checksums of the other files. Folders had none at first."""
+
+AGAIN = "copy the policy again from where it was saved, or run its training again, which saves it anew"
 
 ConfigT = TypeVar("ConfigT")
 
@@ -42,6 +49,11 @@ class SavedPolicy(Generic[ConfigT]):
     architecture: dict[str, dict[str, Any]]
     tokenizer: Any
     tensors: dict[str, Tensor]
+
+    @property
+    def numbers(self) -> int:
+        """How many the weights are."""
+        return sum(x.numel() for x in self.tensors.values())
 
     def blank_stats(self) -> dict[str, dict[str, np.ndarray]]:
         """Statistics of the right size; the real ones are among the tensors."""
@@ -81,32 +93,20 @@ def write_policy(
         PolicyError: it cannot be written; what was there stays.
     """
     folder = folder.resolve()
-    unfinished, old = folder.with_name(f"{folder.name}.unfinished"), folder.with_name(f"{folder.name}.old")
     description = {
         "format": FORMAT,
         "spec": to_dict(spec),
         "config": to_dict(config),
         "architecture": architecture,
     }
+    weights = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        save_file(
-            {name: x.detach().cpu().contiguous() for name, x in tensors.items()},
-            unfinished / "model.safetensors",
-        )
-        (unfinished / "config.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        tokenizer.save_pretrained(unfinished / "tokenizer")
-        for path in [*unfinished.rglob("*"), unfinished]:
-            _flush(path)
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        unfinished.rename(folder)
-        _flush(folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        with whole_folder(folder) as unfinished:
+            save_file(weights, unfinished / WEIGHTS)
+            tokenizer.save_pretrained(unfinished / TOKENIZER)
+            text = json.dumps(sealed(description | {FILES: digests(unfinished)}), indent=2)
+            (unfinished / CONFIG).write_text(text + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
         raise PolicyError(f"cannot write the policy to {folder} ({error})") from error
 
 
@@ -118,36 +118,76 @@ def read_policy(folder: Path, config_class: type[ConfigT]) -> SavedPolicy[Config
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise PolicyError(f"there is no policy folder {folder}")
-    for name in ("config.json", "model.safetensors", "tokenizer"):
+        old = folder.with_name(folder.name + OLD)
+        hint = (
+            f": saving was interrupted; what was there before is in {old}, rename it" if old.is_dir() else ""
+        )
+        raise PolicyError(f"there is no policy folder {folder}{hint}")
+    for name in (CONFIG, WEIGHTS, TOKENIZER):
         if not (folder / name).exists():
             raise PolicyError(f"{folder} is not a saved policy: it has no {name}")
+    description = read_description(folder)
     try:
-        description = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if description["format"] != FORMAT:
-            raise PolicyError(f"{folder} has format {description['format']}; this program reads {FORMAT}")
         config = from_dict(config_class, description["config"], "config")
         spec = from_dict(PolicySpec, description["spec"], "spec")
-        architecture = description["architecture"]
+        tensors = load_file(folder / WEIGHTS)
+        for part in ("spec", "config", "architecture"):
+            check_sizes(description[part], sum(x.numel() for x in tensors.values()), part)
+        architecture = _without_orders(description["architecture"])
+        if not isinstance(architecture, dict) or not all(isinstance(x, dict) for x in architecture.values()):
+            raise PolicyError(f"{folder / CONFIG} has an architecture that is none")
     except PolicyError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PolicyError(f"{folder / 'config.json'} cannot be used: {error}") from error
+    except SafetensorError as error:
+        raise PolicyError(f"{folder / WEIGHTS} is damaged ({error}): {AGAIN}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise PolicyError(f"{folder / CONFIG} cannot be used: {error}") from error
+    if name := not_finite(tensors):
+        raise PolicyError(f"{folder / WEIGHTS} has numbers in {name} that are not finite: {AGAIN}")
     try:
-        tensors = load_file(folder / "model.safetensors")
-    except (SafetensorError, OSError) as error:
-        raise PolicyError(f"{folder / 'model.safetensors'} is damaged ({error})") from error
-    try:
-        tokenizer = load_tokenizer(folder / "tokenizer")
-    except (OSError, ValueError, KeyError) as error:
-        raise PolicyError(f"{folder / 'tokenizer'} is damaged ({error})") from error
+        tokenizer = load_tokenizer(folder / TOKENIZER)
+    except Exception as error:  # tokenizers has no errors of its own
+        raise PolicyError(f"{folder / TOKENIZER} is damaged ({error}): {AGAIN}") from error
     return SavedPolicy(folder, config, spec, architecture, tokenizer, tensors)
 
 
-def _flush(path: Path) -> None:
-    """Makes what was written to a file, or renamed in a folder, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
+def read_description(folder: Path) -> dict[str, Any]:
+    """The content of the config.json in `folder`, after all files there were verified.
+
+    Raises:
+        PolicyError: it cannot be used here, or a file is not what was written.
+    """
+    path = folder / CONFIG
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["format"] != FORMAT:
+            raise PolicyError(f"{folder} has format {stored['format']}; this program reads {FORMAT}")
+        description = unsealed(stored)
+    except PolicyError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise PolicyError(f"{path} cannot be used: {error}") from error
+    try:
+        check_digests(folder, description.get(FILES, {}))
+    except (OSError, ValueError) as error:
+        raise PolicyError(f"{error}: {AGAIN}") from error
+    return description
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """Name of a tensor with a number that is not finite; None if there is none."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            return name
+    return None
+
+
+def _without_orders(architecture: Any) -> Any:
+    """The sizes in it, without what would have transformers look for code or kernels to run."""
+    if not isinstance(architecture, dict):
+        return architecture
+    return {
+        key: _without_orders(value)
+        for key, value in architecture.items()
+        if key not in ("auto_map", "quantization_config") and not key.endswith("_implementation")
+    }

@@ -46,7 +46,11 @@ def dequantise(source: Path, target: Path) -> None:
         raise ValueError(f"{source.name} cannot be read without {' and '.join(missing)}; {ADVICE}")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    where: dict[str, Any] = {"pretrained_model_name_or_path": source.parent, "gguf_file": source.name}
+    where: dict[str, Any] = {
+        "pretrained_model_name_or_path": source.parent,
+        "gguf_file": source.name,
+        "trust_remote_code": False,
+    }
     read = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
     # A model that was read from a GGUF cannot be saved, a new one of the same configuration can.
     config: Any = copy.deepcopy(read.config)

@@ -30,7 +30,7 @@ def checkpoint_tokenizer(checkpoint: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"the tokenizer of {checkpoint!r} cannot be loaded: {error}") from error
     if tokenizer.pad_token is None:
@@ -42,4 +42,4 @@ def load_tokenizer(folder: Path) -> Any:
     """The tokenizer that `save_pretrained` wrote to `folder`."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

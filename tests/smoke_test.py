@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("envs", "policies", "vision", "train", "eval")
+PACKAGES = ("common", "envs", "policies", "vision", "train", "eval")
 HOSTILE = {
     "train.py": "raise SystemExit('the folder\\'s own train.py ran')",
     "policies.py": "raise SystemExit('the folder\\'s own policies.py ran')",

@@ -1,5 +1,6 @@
 """Small made-up episodes for tests of the dataset: smooth pictures, random numbers, no simulator."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,10 @@ def write_dataset(root: Path, seeds: tuple[int, ...] = (0, 1, 2), length: int = 
         writer.add_episode(synthetic_episode(seed, length + seed, perturbed=[1]), SPEC)
     writer.commit()
     return root
+
+
+def drop_checksums(root: Path) -> None:
+    """Makes the dataset at `root` one of before there were checksums, whose files one may edit."""
+    path = root / "meta/vlasandbox.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({name: x for name, x in content.items() if name not in ("files", "sha256")}))

@@ -111,8 +111,8 @@ def test_crash_while_writing_leaves_the_old_checkpoint(tmp_path: Path, monkeypat
     path, run = tmp_path / "resume.safetensors", Run(updates=2)
     run.save(path)
 
-    def die(*_: object, **__: object) -> None:
-        (tmp_path / "resume.unfinished").write_bytes(b"half a file")
+    def die(_: object, partial: Path, **__: object) -> None:
+        partial.write_bytes(b"half a file")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint, "save_file", die)
@@ -148,6 +148,41 @@ def test_damaged_file_gives_one_clear_message(tmp_path: Path, damage: bytes | No
         checkpoint.read_progress(path)
     with pytest.raises(CheckpointError, match=r"resume\.safetensors is"):
         Run(updates=0).load(path)
+
+
+def test_every_changed_byte_is_found(tmp_path: Path):
+    path = tmp_path / "resume.safetensors"
+    Run(updates=1).save(path)
+    content = path.read_bytes()
+    for position in range(len(content) - 1, 0, -len(content) // 20):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(CheckpointError):
+            Run(updates=0).load(path)
+
+
+def test_a_checkpoint_of_before_there_were_checksums_loads(tmp_path: Path):
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "resume.safetensors"
+    run = Run(updates=1)
+    run.save(path)
+    with safe_open(path, framework="pt") as file:
+        progress = file.metadata()["progress"]
+    save_file(load_file(path), path, metadata={"progress": progress})
+    again = Run(updates=0)
+    again.load(path)
+    assert_same(run, again)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path):
+    run = Run(updates=1)
+    with torch.no_grad():
+        run.model[0].weight[0, 0] = float("nan")
+    run.save(tmp_path / "resume.safetensors")
+    with pytest.raises(CheckpointError, match=r"numbers in model\.0\.weight that are not finite: delete it"):
+        Run(updates=0).load(tmp_path / "resume.safetensors")
 
 
 def test_foreign_safetensors_file_is_refused(tmp_path: Path):

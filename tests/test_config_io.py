@@ -84,6 +84,7 @@ def test_a_missing_field_takes_its_default():
         ({"encoder": {"type": "no.such.Thing"}}, "encoder: 'no.such.Thing' is not .*encoders.siglip.Config"),
         ({"encoder": {"type": "pathlib.Path"}}, "encoder: 'pathlib.Path' is not an importable EncoderConfig"),
         ({"encoder": {"type": ""}}, "encoder: '' is not an importable EncoderConfig"),
+        ({"encoder": {"type": "vlasandbox.nothing.A"}}, "'vlasandbox.nothing.A' is not an importable Encod"),
         ({"encoder": {}}, 'encoder: needs a "type".*encoders.siglip.Config'),
         ({"encoder": to_dict(siglip.Config(), EncoderConfig) | {"width": "w"}}, "encoder.width: got 'w'"),
     ],

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from synthetic_episodes import SPEC, synthetic_episode, write_dataset
+from synthetic_episodes import SPEC, drop_checksums, synthetic_episode, write_dataset
 
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.dataset import Dataset
@@ -64,10 +64,12 @@ def test_the_fingerprint_belongs_to_the_content(pristine: Path, root: Path, tmp_
     assert Dataset.open(root).fingerprint == Dataset.open(pristine).fingerprint
     other = write_dataset(tmp_path / "other", seeds=(0, 1, 3))
     assert Dataset.open(other).fingerprint != Dataset.open(pristine).fingerprint
+    drop_checksums(root)
+    before = Dataset.open(root).fingerprint
     content = bytearray((root / VIDEO).read_bytes())
     content[-5] ^= 1
     (root / VIDEO).write_bytes(content)
-    assert Dataset.open(root).fingerprint != Dataset.open(pristine).fingerprint
+    assert Dataset.open(root).fingerprint != before
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
@@ -151,6 +153,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_named_in_one_sentence_with_the_path(root: Path, damage: str) -> None:
     break_it, message = DAMAGES[damage]
+    drop_checksums(root)
     break_it(root)
     with pytest.raises(DatasetError, match=message) as error:
         Dataset.open(root)
@@ -183,6 +186,7 @@ def test_any_damaged_file_gives_an_intact_dataset_or_a_dataset_error(
         message = str(root)
         assert len(frames) == len(dataset.action) == dataset.lengths.sum() == 18
         intact = Dataset.open(pristine)
+        np.testing.assert_array_equal(frames, frame_cache(intact, 32, pristine.with_name("frames")))
         for name in ("fps", "cameras", "image_sizes", "tasks"):
             assert getattr(dataset, name) == getattr(intact, name), f"{name} was read wrong without a word"
         for name in ("state", "action", "reference", "perturbed", "target_uv", "target_xyz", "task_index"):
@@ -196,6 +200,7 @@ def test_any_value_in_info_gives_a_dataset_or_a_dataset_error(pristine: Path, da
     root = pristine.with_name("odd-info")
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(pristine, root)
+    drop_checksums(root)
     junk = st.none() | st.integers(-3, 40) | st.text(max_size=4) | st.lists(st.integers(0, 9), max_size=3)
 
     def change(info: dict[str, Any]) -> None:
@@ -213,6 +218,19 @@ def test_any_value_in_info_gives_a_dataset_or_a_dataset_error(pristine: Path, da
     except DatasetError as error:
         message = str(error)
     assert str(root) in message
+
+
+def test_a_changed_byte_in_any_file_is_found(pristine: Path, root: Path) -> None:
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        for position in range(0, len(content), len(content) // 5):
+            changed = bytearray(content)
+            changed[position] ^= 16
+            path.write_bytes(changed)
+            with pytest.raises(DatasetError, match=path.name):
+                pytest.fail(f"{path}, {position}: {Dataset.open(root).fingerprint}")
+        path.write_bytes(content)
+    assert Dataset.open(root).fingerprint == Dataset.open(pristine).fingerprint
 
 
 def test_a_foreign_dataset_needs_no_column_of_ours(root: Path) -> None:

@@ -1,5 +1,6 @@
 """A saved policy is the same policy, and a folder that is not one says why."""
 
+import contextlib
 import json
 import shutil
 from dataclasses import replace
@@ -152,7 +153,9 @@ def test_a_truncated_file_is_named(saved, name):
 
 
 def edit(saved, *path: str, value: object) -> None:
+    """Edits config.json, as one may: without the checksum."""
     description = json.loads((saved / "config.json").read_text())
+    description.pop("sha256", None)
     node = description
     for key in path[:-1]:
         node = node[key]
@@ -198,5 +201,100 @@ def test_a_missing_tensor_is_named(saved):
     tensors = load_file(saved / "model.safetensors")
     del tensors["head.query"]
     save_file(tensors, saved / "model.safetensors")
+    edit(saved, "files", value={})
     with pytest.raises(PolicyError, match=r"head.query has shape none \(missing\), expected \[1, 16\]"):
         Policy.load(saved)
+
+
+# Damage
+
+
+def test_a_folder_of_before_there_were_checksums_loads(saved):
+    edit(saved, "format", value=1)
+    description = json.loads((saved / "config.json").read_text())
+    del description["files"]
+    (saved / "config.json").write_text(json.dumps(description))
+    Policy.load(saved)
+
+
+def test_every_changed_byte_of_the_weights_is_found(saved):
+    path = saved / "model.safetensors"
+    content = path.read_bytes()
+    for position in range(0, len(content), len(content) // 20):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(PolicyError, match=r"model.safetensors is damaged.*: copy the policy again"):
+            Policy.load(saved)
+
+
+def test_a_changed_tokenizer_is_found(saved):
+    path = saved / "tokenizer/tokenizer.json"
+    path.write_text(path.read_text().replace('"cube"', '"cone"'))
+    with pytest.raises(PolicyError, match=r"tokenizer.json is damaged"):
+        Policy.load(saved)
+
+
+def test_a_changed_configuration_is_found_and_an_edit_that_is_meant_says_so(saved):
+    path = saved / "config.json"
+    path.write_text(path.read_text().replace('"control_hz": 10.0', '"control_hz": 11.0'))
+    with pytest.raises(PolicyError, match=r'config.json cannot be used: .* without the entry "sha256"'):
+        Policy.load(saved)
+    edit(saved, "spec", "control_hz", value=11.0)
+    assert Policy.load(saved).spec.control_hz == 11.0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(policy, tmp_path, value):
+    with torch.no_grad():
+        policy.head.get_parameter("query")[0, 3] = value
+    policy.save(tmp_path / "policy")
+    with pytest.raises(PolicyError, match=r"numbers in head.query that are not finite"):
+        Policy.load(tmp_path / "policy")
+
+
+def test_a_save_cut_off_between_its_renames_says_where_the_old_one_is(policy, saved):
+    saved.rename(saved.with_name("policy.old"))
+    with pytest.raises(PolicyError, match=r"saving was interrupted; .*policy.old"):
+        Policy.load(saved)
+    policy.save(saved)
+    assert [path.name for path in saved.parent.iterdir()] == ["policy"]
+
+
+# What asks for too much, or for code
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("spec", "chunk"), 10**9, r"spec.chunk is 1000000000, but can be 4096 at most"),
+        (("spec", "state_dim"), 10**12, r"spec.state_dim is 1000000000000"),
+        (("config", "trunk", "language", "instruction_tokens"), 10**8, "instruction_tokens is 100000000"),
+        (("architecture", "language", "vocab_size"), 10**7, "far more memory than its weights take"),
+        (("architecture", "language", "num_hidden_layers"), 10**7, "far more memory than its weights take"),
+        (("architecture", "encoder", "hidden_size"), 2**20, "far more memory than its weights take"),
+        (("architecture", "language", "hidden_act"), "no_such", "describes no policy that can be built"),
+        (("architecture", "language", "model_type"), "no_such", "describes no policy that can be built"),
+        (("architecture", "language"), 3, "an architecture that is none"),
+        (("architecture",), [], "an architecture that is none"),
+    ],
+)
+def test_what_the_weights_cannot_account_for_is_not_built(saved, path, value, message):
+    edit(saved, *path, value=value)
+    with pytest.raises(PolicyError, match=message):
+        Policy.load(saved)
+
+
+def test_code_beside_a_policy_is_not_run(saved, monkeypatch):
+    # With a terminal transformers would ask, and whoever says yes runs it.
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("the user was asked to run code"))
+    (saved / "tokenizer" / "evil.py").write_text(f"open({str(saved / 'ran')!r}, 'w')\nclass T: pass\n")
+    config = json.loads((saved / "tokenizer" / "tokenizer_config.json").read_text())
+    for kind in ("PreTrainedTokenizerFast", "T", None):
+        config |= {"auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}, "tokenizer_class": kind}
+        (saved / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(config))
+        edit(saved, "architecture", "language", "auto_map", value={"AutoModel": "evil.T"})
+        edit(saved, "architecture", "language", "attn_implementation", value="someone/kernels")
+        with contextlib.suppress(PolicyError):
+            Policy.load(saved)
+        assert not (saved / "ran").exists()

@@ -164,3 +164,59 @@ def test_mean_steps_counts_successes_only():
     for episode in result.episodes:
         episode.outcome = "timeout"
     assert SuccessRate.of(result).steps is None
+
+
+def edit(folder: Path, change) -> None:
+    """Edits result.json as one may: without its checksum."""
+    document = json.loads((folder / "result.json").read_text())
+    del document["sha256"]
+    change(document)
+    (folder / "result.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda d: d["episodes"][0].update(outcome="Success"),
+            "outcome cannot be 'Success'",
+        ),
+        (lambda d: d["episodes"][1].update(seed=d["episodes"][0]["seed"]), "it has seed 2000000 twice"),
+        (lambda d: d["episodes"][0].update(steps=float("nan")), "steps cannot be nan"),
+        (lambda d: d["episodes"][0].update(steps=-1), "steps cannot be -1"),
+        (lambda d: d["episodes"][0].update(progress=1.5), r"progress cannot be 1\.5"),
+        (lambda d: d["episodes"][0].update(more=1), "more"),
+        (lambda d: d.update(episodes={}), "episodes are no list"),
+        (lambda d: d.update(condition="exam"), "condition cannot be 'exam'"),
+        (lambda d: d.update(wall_seconds="1"), "wall_seconds cannot be '1'"),
+        (lambda d: d.update(threads=1e9), "threads cannot be"),
+        (lambda d: d.update(arrays="../rollouts.npz"), "leads out of"),
+        (lambda d: d.update(arrays=3), "not the name of a file"),
+    ],
+)
+def test_a_result_that_cannot_be_is_refused(tmp_path, change, message):
+    make_result().save(tmp_path)
+    edit(tmp_path, change)
+    with pytest.raises(ResultError, match=message):
+        EvalResult.load(tmp_path)
+
+
+def test_a_result_of_before_there_were_checksums_loads(tmp_path):
+    result = make_result()
+    result.save(tmp_path)
+    edit(tmp_path, lambda document: document.pop("arrays_sha256"))
+    assert EvalResult.load(tmp_path) == result
+
+
+def test_every_changed_byte_is_found(tmp_path):
+    make_result().save(tmp_path)
+    for path in tmp_path.iterdir():
+        content = path.read_bytes()
+        for position in range(0, len(content), len(content) // 50):
+            changed = bytearray(content)
+            changed[position] ^= 16
+            path.write_bytes(changed)
+            with pytest.raises(ResultError, match=r"is damaged .*: evaluate again"):
+                EvalResult.load(tmp_path)
+        path.write_bytes(content)
+    assert EvalResult.load(tmp_path) == make_result()

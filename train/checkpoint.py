@@ -2,11 +2,12 @@
 
 All randomness of the loop is a function of (seed, update), so the weights, their average, the optimiser's
 moments and a few numbers are the whole state. A new checkpoint is written beside the old one, flushed to the
-disk, and renamed over it: whatever happens while writing, one complete checkpoint exists.
+disk, and renamed over it: whatever happens while writing, one complete checkpoint exists. It holds a checksum
+of all that, which is verified when it is loaded.
 """
 
+import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..common.files import whole
+from ..policies.policy_files import not_finite
 from .ema import EMA, persistent_tensors
 
 
@@ -49,16 +52,14 @@ def save(
     Raises:
         CheckpointError: the file cannot be written (disk full); the old checkpoint is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    tensors = {name: tensor.contiguous() for name, tensor in _named_tensors(model, optimizer, ema).items()}
+    named = _named_tensors(model, optimizer, ema)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+    numbers = json.dumps(asdict(progress))
+    metadata = {"progress": numbers, "sha256": _digest(tensors, numbers)}
     try:
-        save_file(tensors, unfinished, metadata={"progress": json.dumps(asdict(progress))})
-        _flush(unfinished)
-        unfinished.replace(path)
-        _flush(path.parent)
+        with whole(path) as partial:
+            save_file(tensors, partial, metadata=metadata)
     except (OSError, SafetensorError) as error:
-        unfinished.unlink(missing_ok=True)
         kept = "the previous one is kept" if path.exists() else "there is no earlier one"
         raise CheckpointError(f"cannot write the checkpoint {path} ({error}); {kept}") from error
 
@@ -82,11 +83,7 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: EM
     Raises:
         CheckpointError: the checkpoint is damaged, or a tensor has another name or shape; names that tensor.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged ({error})") from error
+    tensors = read_tensors(path)
 
     # A fresh optimizer has no moments yet, and never gets any for a parameter that no loss has reached.
     for name, parameter in _trained(model).items():
@@ -109,6 +106,36 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: EM
             tensor.copy_(tensors[name])
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of the checkpoint at `path`, by their names in the file.
+
+    Raises:
+        CheckpointError: they are not what was written, or not all weights are finite.
+    """
+    again = "delete it, and the same command trains from the start again"
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): {again}") from error
+    # Checkpoints had no checksum at first.
+    if "sha256" in metadata and metadata["sha256"] != _digest(tensors, metadata.get("progress", "")):
+        raise CheckpointError(f"{path} is damaged (its checksum is another): {again}")
+    if name := not_finite({name: x for name, x in tensors.items() if not name.startswith("optimizer.")}):
+        raise CheckpointError(f"{path} has numbers in {name} that are not finite: {again}")
+    return tensors
+
+
+def _digest(tensors: Mapping[str, Tensor], numbers: str) -> str:
+    """SHA-256 over the names, types, shapes and bytes of all tensors, and the numbers."""
+    total = hashlib.sha256(numbers.encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
 def _named_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA) -> dict[str, Tensor]:
     """Every tensor of the state, live, under a prefix that says whose it is."""
     tensors = {f"model.{name}": tensor for name, tensor in persistent_tensors(model).items()}
@@ -124,12 +151,3 @@ def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 def _shape(tensors: Mapping[str, Tensor], name: str) -> str:
     return f"shape {list(tensors[name].shape)}" if name in tensors else "no such tensor"
-
-
-def _flush(path: Path) -> None:
-    """Makes what was written to a file, or renamed in a folder, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

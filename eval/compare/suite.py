@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..atomic import write_whole
+from ...common.files import write_whole
 from ..result import EXPERT
 from ..stats.paired import wilson
 from .comparison import Comparison

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_whole
+from ...common.files import write_whole
 from ..compare.comparison import Comparison
 from ..result import EXPERT
 from ..training_record import TrainingRecord, cautions

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from ..atomic import write_whole
+from ...common.files import write_whole
 from ..compare.robustness import SuccessDrop, rows, table, verdicts
 from ..stats.pairwise import ALPHA
 from .html import Markup, document, element, figure, section

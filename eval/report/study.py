@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_whole
+from ...common.files import write_whole
 from ..result import EvalResult
 from ..study.power import power
 from ..study.statements import cautions, headline, lead, limits

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from ..atomic import whole
+from ...common.files import whole
 
 CRF = 27
 """Constant quality; larger is smaller. Rendered scenes hold up well at it."""

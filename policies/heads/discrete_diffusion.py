@@ -29,6 +29,9 @@ from ..head import ActionHead, HeadConfig, check_temperature, masked_mean
 from ..trunk import Trunk
 from ..types import Prefix
 
+MOST_ROUNDS = 1000
+"""A chunk has fewer values; more rounds only take time."""
+
 
 @dataclass(frozen=True)
 class Config(HeadConfig):
@@ -50,8 +53,8 @@ class Config(HeadConfig):
         Raises:
             ValueError: no round, a temperature that is negative or not finite, or an impossible codec.
         """
-        if self.rounds < 1:
-            raise ValueError(f"rounds must be at least 1, got {self.rounds}")
+        if not 1 <= self.rounds <= MOST_ROUNDS:
+            raise ValueError(f"rounds must be in 1..{MOST_ROUNDS}, got {self.rounds}")
         check_temperature(self.temperature)
         return DiscreteDiffusion(self, trunk, chunk, action_dim)
 

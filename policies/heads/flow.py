@@ -24,6 +24,9 @@ from ..realtime import LIMIT, guidance, own_copy
 from ..trunk import Trunk
 from ..types import Prefix
 
+MOST_STEPS = 1000
+"""Euler steps beyond which nothing changes but the time that they take."""
+
 
 @dataclass(frozen=True)
 class Config(HeadConfig):
@@ -50,11 +53,13 @@ class Config(HeadConfig):
         """The head, sized for `trunk`.
 
         Raises:
-            ValueError: fewer than one step or draw, a temperature that is negative or not finite, or a shift
-                that is not positive and finite.
+            ValueError: steps outside 1 .. MOST_STEPS, no draws, a temperature that is negative or not finite,
+                or a shift that is not positive and finite.
         """
         if min(self.steps, self.draws) < 1:
             raise ValueError(f"steps and draws must be at least 1, got {self.steps} and {self.draws}")
+        if self.steps > MOST_STEPS:
+            raise ValueError(f"steps must be at most {MOST_STEPS}, got {self.steps}")
         check_temperature(self.temperature)
         if not 0 < self.shift < math.inf:
             raise ValueError(f"shift must be positive and finite, got {self.shift}")

@@ -3,11 +3,13 @@
 import importlib
 import math
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ...common import trust
 from .. import catalog
 from ..errors import EXIT_INTERRUPTED, EXIT_MISTAKE, mistake_message
 
@@ -43,6 +45,8 @@ def guard(run: Callable[[], int], label: str) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    arguments, packages = _without_allow(arguments)
+    trust.allow([*packages, *_modules_named(arguments)])
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0
@@ -69,6 +73,30 @@ def verbs() -> dict[str, Path]:
     return {path.stem.replace("_", "-"): path for path in files}
 
 
+def _without_allow(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments without `--allow PACKAGE`, wherever it stands, and the packages."""
+    rest, packages, left = [], [], iter(arguments)
+    for argument in left:
+        if argument == "--allow":
+            packages.append(next(left, ""))
+        elif argument.startswith("--allow="):
+            packages.append(argument.removeprefix("--allow="))
+        else:
+            rest.append(argument)
+    return rest, packages
+
+
+def _modules_named(arguments: list[str]) -> list[str]:
+    """Dotted names that the user typed, such as `my_package.my_task`, which may be imported therefore."""
+    values = [a.partition("=")[2] if a.startswith("-") else a for a in arguments]
+    names = [re.findall(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+", x) for x in values if not _is_path(x)]
+    return [name for found in names for name in found]
+
+
+def _is_path(argument: str) -> bool:
+    return os.sep in argument or os.path.exists(argument)
+
+
 def usage() -> str:
     """Text of `vla --help`."""
     described = {verb: catalog.summary(path) for verb, path in verbs().items()}
@@ -76,5 +104,6 @@ def usage() -> str:
         "usage: vla VERB [arguments]\n\n"
         "A laboratory for vision-language-action policies: one trunk, swappable action heads.\n\n"
         f"{catalog.table(described)}\n\n"
-        "vla VERB --help shows a verb's own flags; VLA_DEBUG=1 shows the traceback behind an error message."
+        "vla VERB --help shows a verb's own flags; VLA_DEBUG=1 shows the traceback behind an error message.\n"
+        "--allow PACKAGE lets saved policies and data name modules of a package: importing it runs its code."
     )

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from ...eval.atomic import PARTIAL, whole
+from ...common.files import remove_partials, whole
 from ...vision.images import resize_uint8
 from .dataset import Dataset
 from .files import DatasetError, exclusive, read_json, write_json
-from .reading import VideoRun
+from .reading import VideoRun, checked_place
 from .video import DECODE_ERRORS, decode
 
 CACHE_VERSION = 1
@@ -39,15 +39,14 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
     Raises:
         DatasetError: a video cannot be decoded, or there is no room for the cache.
     """
-    folder = cache_dir or dataset.root / ".cache"
+    folder = cache_dir or checked_place(dataset.root, dataset.root / ".cache")
     key = f"frames-v{CACHE_VERSION}-{image_size}px-{dataset.fingerprint[:16]}"
     path, seal = folder / f"{key}.npy", folder / f"{key}.json"
     shape = (len(dataset), len(dataset.cameras), image_size, image_size, 3)
     # Whoever comes second waits here and finds the finished file.
     with exclusive(folder, wait=True):
         if not _intact(path, seal, shape):
-            for leftover in folder.glob(f"*{PARTIAL}"):
-                leftover.unlink()
+            remove_partials(folder)
             if cache_dir is None:
                 for stale in folder.glob(f"frames-*-{image_size}px-*"):
                     stale.unlink()

@@ -1,12 +1,17 @@
 """Turns staged episodes into dataset files, in one step that a kill cannot leave half done.
 
-All new files are first written to `.recording/commit/`, and a list of them last of all. Once the list is
-there the commit counts: the files are moved to their places, which `recover` can begin again at any point.
-Before that, the dataset is untouched and the staged episodes are still there.
+All new files are first written to `.recording/commit/` and flushed to the disk, and a list of them last of
+all. Once the list is there the commit counts: the files are moved to their places, which `recover` can begin
+again at any point. Before that, the dataset is untouched and the staged episodes are still there; they are
+deleted after the folders that now hold the files were flushed, too.
+
+meta/vlasandbox.json has a checksum of every other file.
 """
 
 import os
 import shutil
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,15 +21,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from ...eval.atomic import PARTIAL
+from ...common.files import digests, flush, flush_tree, make_folder, remove_partials, sealed
 from . import schema
 from .files import DatasetError, read_json, write_json
-from .reading import read_recording
+from .reading import PARQUET_ERRORS, checked_place, parquet_files, read_recording, verify
 from .schema import FileLimits, number_of, place
 from .staging import FOLDER, StagedEpisode, load_staged
 from .stats import Stats, merge_stats, to_lists, vector_stats
 from .tables import FrameWriter, episode_table, frame_table, stats_of, task_table
 from .video import Mp4Appender
+
+ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
+"""What numpy raises on a damaged npz, beside OSError."""
 
 _MANIFEST = "manifest.json"
 
@@ -44,18 +52,31 @@ class Committed:
 
     @staticmethod
     def load(root: Path) -> "Committed":
-        """Reads the metadata of the dataset at `root`; empty if there is none yet."""
+        """Reads the metadata of the dataset at `root`; empty if there is none yet.
+
+        Raises:
+            DatasetError: a file is damaged.
+        """
         if not (root / schema.INFO).exists():
             return Committed()
         ours = read_recording(root) or {}
-        with np.load(root / schema.INITIAL_STATES) as archive:
-            seeds, states = archive["seeds"], archive["states"]
+        verify(root, ours)
+        try:
+            with np.load(root / schema.INITIAL_STATES) as archive:
+                seeds, states = archive["seeds"], archive["states"]
+            episodes = pa.concat_tables(pq.read_table(path) for path in parquet_files(root, "meta/episodes"))
+            instructions = pq.read_table(root / schema.TASKS)["task"].to_pylist()
+            frames = read_json(root / schema.INFO)["total_frames"]
+        except DatasetError:
+            raise
+        except (*PARQUET_ERRORS, *ARCHIVE_ERRORS) as error:
+            raise DatasetError(
+                f"{root} is damaged ({error}): nothing can be added to it, record into a new folder"
+            ) from None
         return Committed(
-            episodes=pa.concat_tables(
-                pq.read_table(path) for path in sorted((root / "meta/episodes").rglob("*.parquet"))
-            ),
-            frames=read_json(root / schema.INFO)["total_frames"],
-            instructions=pq.read_table(root / schema.TASKS)["task"].to_pylist(),
+            episodes=episodes,
+            frames=frames,
+            instructions=instructions,
             ours=ours,
             seeds=seeds.tolist(),
             initial_states=list(states),
@@ -81,7 +102,7 @@ def commit(root: Path, seeds: list[int], ours: dict[str, Any], limits: FileLimit
     before = Committed.load(root)
     work = root / FOLDER / "commit"
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    make_folder(work)
     try:
         _assemble(root, work, seeds, ours, before, limits)
     except BaseException:
@@ -124,27 +145,46 @@ def _assemble(
         work / schema.INITIAL_STATES, seeds=np.array(before.seeds), states=np.stack(before.initial_states)
     )
     write_json(work / schema.STATS, to_lists({key: merge_stats(blocks) for key, blocks in merged.items()}))
-    write_json(work / schema.OURS, ours | {"spec": episode.spec, "episodes": listed})
     totals = {"episodes": len(listed), "frames": files.frames, "tasks": len(files.instructions)}
     info = schema.info(episode.features, episode.fps, episode.spec["robot"], totals, limits)
     write_json(work / schema.INFO, info)
-    new = sorted(str(path.relative_to(work)) for path in work.rglob("*") if path.is_file())
-    write_json(work / _MANIFEST, new)
+    new = digests(work)
+    known = before.ours.get("files", {}) | new
+    ours = ours | {"spec": episode.spec, "episodes": listed, "files": dict(sorted(known.items()))}
+    write_json(work / schema.OURS, sealed(ours))
+    flush_tree(work)
+    write_json(work / _MANIFEST, sorted([*new, schema.OURS]))
 
 
 def recover(root: Path) -> None:
     """Completes an interrupted commit, and clears away what killed processes left half written."""
-    work = root / FOLDER / "commit"
+    work = checked_place(root, root / FOLDER / "commit")
     if (work / _MANIFEST).exists():
         # info.json last: whoever looks in between finds the old totals.
-        for name in sorted(read_json(work / _MANIFEST), key=lambda name: name == schema.INFO):
+        names = sorted(_listed(root, work), key=lambda name: name == schema.INFO)
+        for name in names:
             if (work / name).exists():
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                make_folder((root / name).parent)
                 os.replace(work / name, root / name)
+            elif not (root / name).exists():
+                raise DatasetError(f"{root / name} is lost: {work / _MANIFEST} says that it was written")
+        for folder in sorted({(root / name).parent for name in names}):
+            flush(folder)
         (work / _MANIFEST).unlink()
+        flush(work)
     shutil.rmtree(work, ignore_errors=True)
-    for path in (root / FOLDER).glob(f"*{PARTIAL}"):
-        path.unlink(missing_ok=True)
+    remove_partials(root / FOLDER)
+
+
+def _listed(root: Path, work: Path) -> list[str]:
+    """The names in the manifest: each is a place where a dataset has a file, and no link leads elsewhere."""
+    names = read_json(work / _MANIFEST)
+    if not isinstance(names, list) or not all(isinstance(x, str) and schema.is_own(x) for x in names):
+        raise DatasetError(f"{work / _MANIFEST} lists what no dataset has: delete {work} and record again")
+    for name in names:
+        checked_place(root, root / name)
+        checked_place(root, work / name)
+    return names
 
 
 def commit_interrupted(root: Path) -> bool:

@@ -14,16 +14,19 @@ from . import schema
 from .commit import commit_interrupted
 from .files import DatasetError, read_json
 from .reading import (
+    AGAIN,
     VideoRun,
     check_counts,
     check_info,
     check_spec,
+    checked_place,
     find_runs,
     frame_matrix,
     read_episodes,
     read_frames,
     read_recording,
     read_tasks,
+    verify,
 )
 from .staging import staged_seeds
 
@@ -84,10 +87,11 @@ class Dataset:
             raise DatasetError(f"{root} is not a LeRobotDataset: there is no {schema.INFO}")
         if commit_interrupted(root):
             raise DatasetError(f"{root}: adding episodes was interrupted, run the same `vla record` again")
-        info = read_json(root / schema.INFO)
+        info = read_json(checked_place(root, root / schema.INFO))
         check_info(root, info)
         recording = read_recording(root)
         if recording is not None:
+            verify(root, recording)
             check_spec(root, info, recording["spec"])
         table = info["features"]
         keys = schema.video_keys(table)
@@ -143,7 +147,11 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the names and contents of all files of the dataset, in hexadecimal."""
+        """SHA-256 over the names and contents of all files of the dataset, in hexadecimal.
+
+        Raises:
+            DatasetError: a file is not what was recorded; this finds damaged videos, too.
+        """
         folders = ("meta", "data", "videos")
         paths = sorted(p for folder in folders for p in (self.root / folder).rglob("*") if p.is_file())
 
@@ -151,8 +159,13 @@ class Dataset:
             with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").digest()
 
-        total = hashlib.sha256()
+        total, found = hashlib.sha256(), {}
         with ThreadPoolExecutor() as pool:
             for path, content in zip(paths, pool.map(digest, paths), strict=True):
-                total.update(path.relative_to(self.root).as_posix().encode() + b"\0" + content)
+                name = path.relative_to(self.root).as_posix()
+                total.update(name.encode() + b"\0" + content)
+                found[name] = content.hex()
+        for name, expected in (self.recording or {}).get("files", {}).items():
+            if found.get(name) != expected:
+                raise DatasetError(f"{self.root / name} is damaged (its checksum is another): {AGAIN}")
         return total.hexdigest()

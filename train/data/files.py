@@ -1,5 +1,6 @@
 """JSON files that are whole or absent, and one writer at a time per folder."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...eval.atomic import write_whole
+from ...common.files import write_whole
 
 
 class DatasetError(ValueError):
@@ -47,7 +48,14 @@ def exclusive(folder: Path, *, wait: bool) -> Iterator[None]:
         return
     import fcntl  # not on Windows, where two processes are left to the user's care
 
-    with (folder / "lock").open("w") as file:
+    try:
+        # Not through a link, which in a folder from elsewhere may lead to any file.
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DatasetError(f"{folder / 'lock'} is a link: delete it") from None
+        raise
+    with open(descriptor, "w", closefd=True) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

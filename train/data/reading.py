@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...common.files import check_digests, inside, unsealed
 from . import schema
 from .files import DatasetError, read_json
 from .video import DECODE_ERRORS, check_mp4
@@ -17,8 +18,10 @@ _OUR_KEYS = ("settings", "spec", "versions", "failed_seeds", "episodes")
 _VECTORS = (
     schema.STATE, schema.ACTION, schema.REFERENCE, schema.COMMAND, schema.TARGET_UV, schema.TARGET_XYZ,
 )  # fmt: skip
+AGAIN = "copy the dataset again from where it is whole, or record it again into a new folder"
+
 # pyarrow decodes the names of columns itself.
-_PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
+PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,15 @@ def _is_feature(feature: Any) -> bool:
 
 def read_recording(root: Path) -> dict[str, Any] | None:
     """Content of meta/vlasandbox.json; None if the dataset is not ours."""
-    path = root / schema.OURS
+    path = checked_place(root, root / schema.OURS)
     if not path.exists():
         return None
-    ours = read_json(path)
+    try:
+        ours = unsealed(read_json(path))
+    except DatasetError:
+        raise
+    except ValueError as error:
+        raise DatasetError(f"{path} cannot be used: {error}") from None
     missing = [
         key for key in _OUR_KEYS if not isinstance(ours, dict) or not isinstance(ours.get(key), list | dict)
     ]
@@ -96,6 +104,22 @@ def read_recording(root: Path) -> dict[str, Any] | None:
     if not isinstance(space, dict) or not isinstance(space.get("name"), str):
         raise DatasetError(f"{path} is damaged: it does not name the action space")
     return ours
+
+
+def verify(root: Path, recording: dict[str, Any] | None, *, videos: bool = False) -> None:
+    """Compares the files of a dataset of ours with their checksums; datasets had none at first.
+
+    Args:
+        videos: whether to read the videos too, which are most of it.
+
+    Raises:
+        DatasetError: a file is missing, or has another content.
+    """
+    listed = (recording or {}).get("files", {})
+    try:
+        check_digests(root, {n: x for n, x in listed.items() if videos or not n.startswith("videos/")})
+    except (OSError, ValueError, AttributeError) as error:
+        raise DatasetError(f"{error}: {AGAIN}") from None
 
 
 def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any]) -> None:
@@ -169,7 +193,7 @@ def frame_matrix(root: Path, frames: dict[str, np.ndarray], name: str) -> np.nda
 
 def read_tasks(root: Path) -> list[str]:
     """The instructions, by task_index."""
-    path = root / schema.TASKS
+    path = checked_place(root, root / schema.TASKS)
     if not path.exists():
         raise DatasetError(f"{path} does not exist")
     table = _read_one(path, ["task_index", "task"])
@@ -220,11 +244,9 @@ def find_runs(
         ):
             chunk, file = int(column["chunk_index"][i]), int(column["file_index"][i])
             try:
-                path = root / template.format(video_key=key, chunk_index=chunk, file_index=file)
-            except (LookupError, ValueError):
-                raise DatasetError(
-                    f"{root / schema.INFO} has video_path {template!r}, which makes no sense"
-                ) from None
+                path = inside(root, schema.filled(template, key, chunk, file))
+            except ValueError as error:
+                raise DatasetError(f"{root / schema.INFO} has an impossible video_path: {error}") from None
             first = round(float(column["from_timestamp"][i]) * info["fps"])
             runs.append(VideoRun(camera, path, first, int(start), int(length)))
             needed[path] = max(needed.get(path, 0), first + int(length))
@@ -243,10 +265,27 @@ def find_runs(
 
 def _read(root: Path, folder: str, names: list[str]) -> pa.Table:
     """All parquet files below `root`/`folder`, one after the other in the order of their names."""
-    paths = sorted((root / folder).rglob("*.parquet"))
+    paths = parquet_files(root, folder)
     if not paths:
         raise DatasetError(f"{root} has no parquet file in {folder}")
     return pa.concat_tables((_read_one(path, names) for path in paths), promote_options="permissive")
+
+
+def parquet_files(root: Path, folder: str) -> list[Path]:
+    """All parquet files below `root`/`folder`, sorted; none of them is a link to somewhere else."""
+    return [checked_place(root, path) for path in sorted((root / folder).rglob("*.parquet"))]
+
+
+def checked_place(root: Path, path: Path) -> Path:
+    """`path`, which lies in `root` unless links in the dataset lead elsewhere.
+
+    Raises:
+        DatasetError: they do.
+    """
+    try:
+        return inside(root, path.relative_to(root).as_posix())
+    except ValueError as error:
+        raise DatasetError(f"{root} has a link that leads elsewhere: {error}") from None
 
 
 def _read_one(path: Path, names: list[str]) -> pa.Table:
@@ -259,5 +298,5 @@ def _read_one(path: Path, names: list[str]) -> pa.Table:
             table = file.read(columns=names)
             table.validate(full=True)
             return table
-    except _PARQUET_ERRORS as error:
+    except PARQUET_ERRORS as error:
         raise DatasetError(f"{path} is damaged: {error}") from None

@@ -4,6 +4,7 @@ Sources: lerobot 0.6, `datasets/utils.py`, `datasets/feature_utils.py`, `dataset
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +133,35 @@ def info(
         "video_path": VIDEO_PATH,
         "features": table,
     }
+
+
+_OWN = re.compile(
+    r"meta/(info\.json|stats\.json|tasks\.parquet|vlasandbox\.json|initial_states\.npz"
+    r"|episodes/chunk-\d{3,}/file-\d{3,}\.parquet)"
+    r"|data/chunk-\d{3,}/file-\d{3,}\.parquet|videos/[\w.-]+/chunk-\d{3,}/file-\d{3,}\.mp4"
+)
+
+
+def is_own(name: str) -> bool:
+    """Whether a dataset that we write has a file of this name, relative to its folder."""
+    return _OWN.fullmatch(name) is not None and ".." not in name
+
+
+_FIELD = re.compile(r"\{(?:(video_key)|(chunk_index|file_index)(?::(?:0?(\d))?d?)?)\}")
+
+
+def filled(template: str, key: str, chunk: int, file: int) -> str:
+    """Relative path that `video_path` of info.json gives; nothing but these three fields is filled in.
+
+    Raises:
+        ValueError: the template has something else in braces.
+    """
+    if re.search(r"[{}]", _FIELD.sub("", template)):
+        raise ValueError(f"{template!r} has more in braces than video_key, chunk_index and file_index")
+    numbers = {"chunk_index": chunk, "file_index": file}
+    return _FIELD.sub(
+        lambda match: key if match[1] else f"{numbers[match[2]]:0{int(match[3] or 1)}d}", template
+    )
 
 
 def place(number: int) -> dict[str, int]:

@@ -6,14 +6,15 @@ module loads neither torch nor pyarrow, because simulation workers use it.
 
 import json
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...common.files import flush, whole
 from ...envs.episode import Episode
-from ...eval.atomic import whole
 from .files import DatasetError
 from .schema import (
     ACTION,
@@ -63,11 +64,12 @@ class StagedEpisode:
         return len(self.columns[ACTION])
 
 
-def stage(root: Path, episode: Episode, spec: dict[str, Any]) -> None:
+def stage(root: Path, episode: Episode, spec: dict[str, Any], *, durable: bool = True) -> None:
     """Encodes `episode` and puts it into the staging folder of the dataset at `root`.
 
     Args:
         spec: `spec_dict()` of the environment it comes from.
+        durable: whether to wait until it would survive a power cut; if not, `flush_staged` does.
     """
     fps = frames_per_second(episode.control_hz)
     last = np.arange(len(episode)) == len(episode) - 1
@@ -102,8 +104,15 @@ def stage(root: Path, episode: Episode, spec: dict[str, Any]) -> None:
     for camera, frames in episode.images.items():
         arrays[f"video/{IMAGES}{camera}"] = np.frombuffer(encode(frames, fps), np.uint8)
     _folder(root).mkdir(parents=True, exist_ok=True)
-    with whole(_path(root, episode.seed)) as partial, partial.open("wb") as file:
+    with whole(_path(root, episode.seed), durable=durable) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def flush_staged(root: Path, seed: int) -> None:
+    """Makes what is staged for `seed` survive a power cut, if there is anything."""
+    if _path(root, seed).exists():
+        flush(_path(root, seed))
+        flush(_folder(root))
 
 
 def stage_failure(root: Path, seed: int) -> None:
@@ -118,18 +127,33 @@ def staged_seeds(root: Path) -> dict[int, bool]:
     return dict(sorted((int(name[1]), name[2] == "npz") for name in found if name))
 
 
+def remove_damaged(root: Path) -> list[int]:
+    """Deletes staged files that a full disk or a power cut left empty or cut off, so that their seeds are
+    recorded again; returns these."""
+    found = [seed for seed, success in staged_seeds(root).items() if success]
+    damaged = [seed for seed in found if not zipfile.is_zipfile(_path(root, seed))]
+    for seed in damaged:
+        _path(root, seed).unlink(missing_ok=True)
+    return damaged
+
+
 def load_staged(root: Path, seed: int) -> StagedEpisode:
     """The staged episode of `seed`.
 
     Raises:
-        DatasetError: the file is damaged.
+        DatasetError: the file is damaged; it is deleted, so that the seed is recorded again.
     """
     path = _path(root, seed)
     try:
         with np.load(path) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except Exception as error:  # zipfile, zlib and numpy each have their own way to say it
-        raise DatasetError(f"{path} is damaged: delete it and record again ({error})") from None
+        if isinstance(error, OSError) and not path.exists():
+            raise
+        path.unlink(missing_ok=True)
+        raise DatasetError(
+            f"{path} was damaged ({error}) and is deleted: run the same command again, it records it anew"
+        ) from None
     header = json.loads(arrays.pop("header").tobytes())
     stats = {
         key: {name: np.array(x) for name, x in block.items()} for key, block in header.pop("stats").items()

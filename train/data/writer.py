@@ -7,13 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ...common.files import make_folder
 from ...envs.episode import Episode
 from . import schema
 from .commit import commit, commit_interrupted, recover
 from .files import DatasetError, read_json, write_json
-from .reading import read_recording
+from .reading import checked_place, read_recording
 from .schema import FileLimits
-from .staging import FOLDER, remove_staged, stage, stage_failure, staged_seeds
+from .staging import FOLDER, remove_damaged, remove_staged, stage, stage_failure, staged_seeds
 
 FORMAT = 1
 """Version of meta/vlasandbox.json."""
@@ -45,7 +46,8 @@ class DatasetWriter:
         self._limits = limits or FileLimits()
         check_root(root, settings)
         recover(root)
-        (root / FOLDER).mkdir(parents=True, exist_ok=True)
+        make_folder(root / FOLDER)
+        remove_damaged(root)
         write_json(root / FOLDER / "settings.json", settings)
 
     @property
@@ -106,7 +108,8 @@ def check_root(root: Path, settings: dict[str, Any]) -> None:
     """
     if root.exists() and not root.is_dir():
         raise DatasetError(f"{root} is not a folder")
-    staged, ours = root / FOLDER / "settings.json", read_recording(root)
+    staged = checked_place(root, root / FOLDER) / "settings.json"
+    ours = read_recording(root)
     if staged.exists() and staged_seeds(root):
         recorded = read_json(staged)
     elif ours:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from ...eval.rollout.worker import ONE_THREAD
 from ...eval.rollout.worker_pool import usable_cores
 from ..data.files import exclusive
 from ..data.schema import frames_per_second
-from ..data.staging import FOLDER
+from ..data.staging import FOLDER, flush_staged
 from ..data.writer import DatasetWriter, check_root
 
 _ENV_FIELDS = (
@@ -195,25 +195,37 @@ def _run_workers(config: RecordConfig, plan: SeedPlan, watch: Callable[[], objec
         unit="episode",
         disable=watch is not None,
     )
-    pool = ThreadPoolExecutor(len(workers))
+    pool, flusher = ThreadPoolExecutor(len(workers)), ThreadPoolExecutor(1)
+    flushes: list[Future[None]] = []
     try:
-        futures = [pool.submit(_feed, worker, plan, bar, watch) for worker in workers]
+        futures = [pool.submit(_feed, worker, plan, bar, watch, flusher, flushes) for worker in workers]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
+        for flushed in flushes:
+            flushed.result()
         for worker in workers:
             worker.finish()
     finally:
         for worker in workers:
             worker.kill()
         pool.shutdown()
+        flusher.shutdown()
         bar.close()
 
 
-def _feed(worker: "_Worker", plan: SeedPlan, bar: tqdm, watch: Callable[[], object] | None) -> None:
-    """Gives one worker a seed after the other."""
+def _feed(
+    worker: "_Worker",
+    plan: SeedPlan,
+    bar: tqdm,
+    watch: Callable[[], object] | None,
+    flusher: ThreadPoolExecutor,
+    flushes: "list[Future[None]]",
+) -> None:
+    """Gives one worker a seed after the other; `flusher` flushes the episodes, `flushes` are its tasks."""
     while (seed := plan.next()) is not None:
         success = worker.run(seed)
+        flushes.append(flusher.submit(flush_staged, worker.root, seed))
         plan.report(success)
         bar.update(success)
         bar.set_postfix(failed=plan.failures, refresh=False)
@@ -225,7 +237,8 @@ class _Worker:
     """A simulation process; see record_worker.py."""
 
     def __init__(self, config: RecordConfig) -> None:
-        self._root = config.root
+        self.root = config.root
+        """Of the dataset."""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "vlasandbox.train.recording.worker"],
             stdin=subprocess.PIPE,
@@ -259,7 +272,7 @@ class _Worker:
         if reply["kind"] == "settings":
             raise ValueError(reply["error"])
         if reply["kind"] == "disk":
-            raise _cannot_write(self._root, reply["error"])
+            raise _cannot_write(self.root, reply["error"])
         raise RecordError(reply["error"] if reply["kind"] == "system" else f"seed {seed}: {reply['error']}")
 
     def finish(self) -> None:

@@ -49,7 +49,8 @@ def _record(settings: dict[str, Any], replies: TextIO) -> None:
             seed = int(line)
             episode = collect_episode(env, seed, noise)
             if episode.success:
-                stage(root, episode, env.spec_dict())
+                # The process that gave the seed flushes it, while the next one is simulated here.
+                stage(root, episode, env.spec_dict(), durable=False)
             else:
                 stage_failure(root, seed)
             _reply(replies, {"seed": seed, "success": episode.success, "frames": len(episode)})

@@ -20,7 +20,7 @@ from ..data.files import read_json, write_json
 from ..machine import Precision, choose_device, choose_precision
 from .definition import Point, Study, description
 
-PACKAGES = ("envs", "vision", "policies", "eval", "train")
+PACKAGES = ("common", "envs", "vision", "policies", "eval", "train")
 DEPENDENCIES = ("torch", "mujoco", "numpy", "transformers", "diffusers")
 """Packages that decide results as our own code does."""
 FILE = "study.json"

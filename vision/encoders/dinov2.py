@@ -41,11 +41,13 @@ class Config(EncoderConfig):
         from transformers import AutoConfig, AutoModel
 
         if architecture is not None:
-            model = AutoModel.from_config(AutoConfig.for_model(**architecture), **EAGER)
+            model = AutoModel.from_config(
+                AutoConfig.for_model(**architecture), trust_remote_code=False, **EAGER
+            )
         elif self.checkpoint:
             model = _checkpoint(self.checkpoint)
         else:
-            model = AutoModel.from_config(self._shape(), **EAGER)
+            model = AutoModel.from_config(self._shape(), trust_remote_code=False, **EAGER)
         return Dinov2(model, self.image_size, condition_dim)
 
     def _shape(self) -> Any:
@@ -119,7 +121,7 @@ def _checkpoint(name: str) -> nn.Module:
     from transformers import AutoModel
 
     try:
-        model = AutoModel.from_pretrained(name, dtype=torch.float32, **EAGER)
+        model = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False, **EAGER)
     except (OSError, ValueError) as error:
         raise ValueError(f"encoder checkpoint {name!r} cannot be loaded: {error}") from error
     if not model.config.model_type.startswith("dinov2"):

@@ -118,7 +118,7 @@ def _checkpoint(name: str) -> nn.Module:
 
     options: dict[str, Any] = {"vision_use_head": False, "dtype": torch.float32, **EAGER}
     try:
-        kind = AutoConfig.from_pretrained(name).model_type
+        kind = AutoConfig.from_pretrained(name, trust_remote_code=False).model_type
         if kind.startswith("siglip2"):
             return _of_naflex(name, options).train()
         model = SiglipVisionModel.from_pretrained(name, **options)
