@@ -19,7 +19,7 @@ HEADS = {
 def study() -> Study:
     return Study(
         question="Which action heads take one of two equally good ways, and which their mean?",
-        base=pick_point("pick_flow", task="detour", demonstrations=500, updates=2000),
+        base=pick_point("pick_flow:recipe=2026-11", task="detour", demonstrations=500, updates=2000),
         axes={"head": {name: {"train.policy.head": head} for name, head in HEADS.items()}},
         evaluations={"execute 4": {}, "execute 8": {"exam.execute": 8}},
     )

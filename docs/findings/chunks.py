@@ -8,7 +8,7 @@ LENGTHS = (1, 2, 4, 8, 16)
 def study() -> Study:
     return Study(
         question="How long a chunk, and how much of it?",
-        base=pick_point("pick_flow", updates=2000),
+        base=pick_point("pick_flow:recipe=2026-11", updates=2000),
         axes={"chunk": {str(k): {"train.data.chunk": k} for k in LENGTHS}},
         evaluations={f"execute {n}": {"exam.execute": n} for n in LENGTHS},
     )

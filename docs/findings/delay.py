@@ -16,7 +16,7 @@ def study() -> Study:
     }
     return Study(
         question="What does inference delay cost, and what helps?",
-        base=pick_point("pick_flow", updates=3500),
+        base=pick_point("pick_flow:recipe=2026-11", updates=3500),
         axes={"chunk": {"16": {"train.data.chunk": 16}}},
         evaluations=evaluations,
     )

@@ -8,9 +8,12 @@ HEADS = ("regression", "tokens", "diffusion", "flow")
 def study() -> Study:
     return Study(
         question="Which action head learns to pick best, each at its own learning rate?",
-        base=pick_point("pick_flow", updates=2000),
+        base=pick_point("pick_flow:recipe=2026-11", updates=2000),
         axes={
-            "head": {name: {"train.policy": pick_point(f"pick_{name}").train.policy} for name in HEADS},
+            "head": {
+                name: {"train.policy": pick_point(f"pick_{name}:recipe=2026-11").train.policy}
+                for name in HEADS
+            },
             "lr": {f"{lr:g}": {"train.optim.lr": lr} for lr in (5e-4, 1e-3, 2e-3)},
         },
         sweep="lr",

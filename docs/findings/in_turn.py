@@ -19,7 +19,7 @@ def study() -> Study:
     head = tokens.Config(decoding="autoregressive")
     return Study(
         question="Do plain bins that are predicted one after the other stand a higher control rate?",
-        base=pick_point("pick_flow", demonstrations=500, updates=2000),
+        base=pick_point("pick_flow:recipe=2026-11", demonstrations=500, updates=2000),
         axes={"head": {"bins in turn": {"train.policy.head": head}}, "rate [Hz]": rates},
         seeds=2,
     )

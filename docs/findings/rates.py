@@ -24,7 +24,7 @@ def study() -> Study:
         }
     return Study(
         question="Which coding of actions stands a higher control rate?",
-        base=pick_point("pick_flow", demonstrations=500, updates=2000),
+        base=pick_point("pick_flow:recipe=2026-11", demonstrations=500, updates=2000),
         axes={
             "head": {name: {"train.policy.head": head} for name, head in HEADS.items()},
             "rate [Hz]": rates,

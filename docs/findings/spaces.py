@@ -9,9 +9,12 @@ SPACES = ("ee_delta", "ee_absolute", "ee_relative", "joint_delta", "joint_absolu
 def study() -> Study:
     return Study(
         question="Which space should actions be in?",
-        base=pick_point("pick_flow", updates=2000),
+        base=pick_point("pick_flow:recipe=2026-11", updates=2000),
         axes={
-            "head": {name: {"train.policy": pick_point(f"pick_{name}").train.policy} for name in HEADS},
+            "head": {
+                name: {"train.policy": pick_point(f"pick_{name}:recipe=2026-11").train.policy}
+                for name in HEADS
+            },
             "space": {name: {"train.data.action_space": name} for name in SPACES},
         },
     )

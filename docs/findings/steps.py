@@ -12,7 +12,7 @@ def study() -> Study:
     heads = {time: {"train.policy.head": flow.Config(time=time)} for time in TIMES}
     return Study(
         question="How few passes can flow do with, and does the distribution of training times matter?",
-        base=pick_point("pick_flow", updates=2000),
+        base=pick_point("pick_flow:recipe=2026-11", updates=2000),
         axes={"training times": heads},
         evaluations={
             f"{n} passes{said}": {"exam.sampling": f"steps={n}{sampling}"}

@@ -17,6 +17,6 @@ def study() -> Study:
     }
     return Study(
         question="Does it matter whether actions are words of the trunk or have ids of their own?",
-        base=pick_point("rt2", updates=2000),
+        base=pick_point("rt2:recipe=2026-11", updates=2000),
         axes={"ids": ids},
     )

@@ -32,13 +32,13 @@ def study() -> Study:
     levels = {}
     for name, execute in EXECUTED.items():
         levels[name] = {
-            "train": pick_point(name).train,
+            "train": pick_point(f"{name}:recipe=2026-11").train,
             "exam.execute": execute,
             "exam.ensemble": ENSEMBLE.get(name),
         }
     return Study(
         question="Do the tiny systems learn to pick what they are told?",
-        base=pick_point("pi0"),
+        base=pick_point("pi0:recipe=2026-11"),
         axes={"system": levels},
         evaluations=WITH_CONTROLS,
         seeds=1,

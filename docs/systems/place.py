@@ -7,8 +7,11 @@ EXECUTED = {"openvla": 1, "pi0": 4, "pi0_fast": 4, "act": 1, "diffusion_policy_u
 
 
 def study() -> Study:
-    base = pick_point("pi0", task="place")
-    levels = {name: {"train": pick_point(name).train, "exam.execute": n} for name, n in EXECUTED.items()}
+    base = pick_point("pi0:recipe=2026-11", task="place")
+    levels = {
+        name: {"train": pick_point(f"{name}:recipe=2026-11").train, "exam.execute": n}
+        for name, n in EXECUTED.items()
+    }
     levels["act"]["exam.ensemble"] = 0.01
     return Study(
         question="Do five tiny systems learn to put what they are told where they are told?",

@@ -7,7 +7,7 @@ from ..config import TrainConfig
 from ._pick import pick
 
 
-def config(data: Path, *, updates: int = 3500, seed: int = 0) -> TrainConfig:
+def config(data: Path, *, updates: int = 1000, seed: int = 0) -> TrainConfig:
     """Pick by instruction with flow matching: an action expert on the trunk's keys and values.
 
     Sampling starts without noise, as tokens are read out without: the demonstrations show one way.

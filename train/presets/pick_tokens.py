@@ -7,7 +7,7 @@ from ..config import TrainConfig
 from ._pick import pick
 
 
-def config(data: Path, *, updates: int = 3500, seed: int = 0) -> TrainConfig:
+def config(data: Path, *, updates: int = 1000, seed: int = 0) -> TrainConfig:
     """Pick by instruction with discrete action tokens: 256 bins per dimension, predicted by the trunk.
 
     All values of a chunk are predicted in parallel, with targets smoothed over two bins: plain cross-entropy

@@ -35,8 +35,8 @@ class QuickstartConfig:
 
     episodes: int = 1000
     """Demonstrations to record."""
-    updates: int = 3500
-    """Optimiser updates of each training."""
+    updates: int = 1000
+    """Optimizer updates of each training."""
     test_episodes: int = 100
     """Unseen episodes that each policy is judged on, under each condition."""
     smoke: bool = False
