@@ -9,6 +9,7 @@ import math
 import os
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,9 @@ LONGER = 1.2
 """Length of an episode that a policy ends successfully, in demonstrations."""
 NO_MATTER = ("seed", "updates", "ema_decay", "checkpoint_every", "wandb", "compile")
 """Settings of a training, beside data folder and learning rate, that do not change what an update costs."""
+
+_BUILDING = threading.Lock()
+"""Held while a policy is built: transformers imports its parts on first use, and two threads disturb it."""
 
 Planned = tuple[TrainConfig, RecordConfig]
 """A training, and what its demonstrations are recorded with."""
@@ -176,7 +180,8 @@ def _trial(dataset: Dataset, most_threads: int, config: TrainConfig, deadline: f
     if time.monotonic() > deadline:
         return None
     device = choose_device(config.device)
-    policy, sampler = build(replace(config, data=replace(config.data, root=dataset.root)), dataset, device)
+    with _BUILDING:
+        policy, sampler = build(replace(config, data=replace(config.data, cache=None)), dataset, device)
     with closing(sampler):
         fit_head(policy, sampler, config.seed)
         batch = sampler.batch(0)
