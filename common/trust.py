@@ -65,7 +65,7 @@ def check_named(module: str) -> None:
     package = module.partition(".")[0]
     if module in sys.modules:
         return
-    if package in ("", __package__.partition(".")[0]):
+    if package in ("", __name__.partition(".")[0]):
         raise ImportError(f"{module!r} is no module that may be named here")
     if importlib.util.find_spec(package) is None:  # which imports nothing
         raise ImportError(f"there is no module {module!r}")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _TEXTS = ("policy", "checkpoint", "task", "sampling", "weights")
@@ -16,7 +16,8 @@ def check_document(document: Mapping[str, Any], conditions: tuple[str, ...]) -> 
     Raises:
         ValueError: names the field and its value.
     """
-    kinds = dict.fromkeys(_TEXTS, _is_text) | dict.fromkeys(_COUNTS, _is_count)
+    kinds: dict[str, Callable[[Any], bool]] = {name: _is_text for name in _TEXTS}
+    kinds |= dict.fromkeys(_COUNTS, _is_count)
     kinds |= dict.fromkeys(_AMOUNTS, _is_amount)
     kinds |= dict.fromkeys(("chunk_ms_p50", "chunk_ms_p95"), lambda x: x is None or _is_amount(x))
     kinds |= dict.fromkeys(("spec", "versions", "execution"), lambda x: isinstance(x, dict))

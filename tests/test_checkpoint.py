@@ -179,7 +179,7 @@ def test_a_checkpoint_of_before_there_were_checksums_loads(tmp_path: Path):
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path):
     run = Run(updates=1)
     with torch.no_grad():
-        run.model[0].weight[0, 0] = float("nan")
+        run.model.get_parameter("0.weight")[0, 0] = float("nan")
     run.save(tmp_path / "resume.safetensors")
     with pytest.raises(CheckpointError, match=r"numbers in model\.0\.weight that are not finite: delete it"):
         Run(updates=0).load(tmp_path / "resume.safetensors")

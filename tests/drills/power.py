@@ -12,7 +12,7 @@ import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,9 @@ class Disk:
 
             return call
 
-        with patch.multiple(os, **{name: watched(name) for name in WATCHED}):
+        with ExitStack() as stack:
+            for name in WATCHED:
+                stack.enter_context(patch.object(os, name, watched(name)))
             yield self
         self._look()
 
