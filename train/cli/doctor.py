@@ -1,4 +1,4 @@
-"""Check this machine: versions, rendering, speed, torch, disk; names what is wrong and its cure."""
+"""Check this machine: versions, rendering, precision, threads, costs; names what is wrong and its cure."""
 
 from dataclasses import dataclass
 
