@@ -5,13 +5,18 @@ matched exactly in architecture and size (the protocol of arXiv 2512.01809).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from .trunk import Trunk
 from .types import Prefix
+
+Evaluation = Callable[[Float[Tensor, "b k a"]], Float[Tensor, "b k a"]]
+"""f(., t, prefix): a chunk to a prediction."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,15 @@ class ActionNetwork(nn.Module, ABC):
         """The same prefix with whatever else this network derives from it alone (masks, positions), to be
         passed to many evaluations in place of `prefix`: a sampler calls it once per chunk."""
         return prefix
+
+    def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> Iterator[Evaluation]:
+        """f(., t, prefix) for each of `times`, as a sampler calls them: in this order, one after the other.
+
+        A network may compute beforehand, and for all times at once, whatever does not depend on the chunk.
+        """
+        known = self.prepare(prefix)
+        for t in times.unsqueeze(1).expand(-1, len(prefix.mask)):
+            yield partial(self, t=t, prefix=known)
 
 
 def check_sizes(config: NetworkConfig, *names: str) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 import torch
-from toy_trunk import ToyTrunk, fit
+from toy_trunk import Recorded, ToyTrunk, fit
 
 from vlasandbox.policies import heads
 from vlasandbox.policies.codec import hold
@@ -225,11 +225,15 @@ def test_evaluations_are_what_sampling_really_costs(variant: str, monkeypatch: p
     calls = []
     extend = ToyTrunk.extend
     monkeypatch.setattr(ToyTrunk, "extend", lambda *args: (calls.append("extend"), extend(*args))[1])
-    for network in (m for m in head.modules() if isinstance(m, ActionNetwork)):
-        network.register_forward_hook(lambda *_: calls.append("network"))
+    networks = []
+    for module in list(head.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, ActionNetwork):
+                networks.append(Recorded(child))
+                setattr(module, name, networks[-1])
     with torch.no_grad():
         head.sample(trunk.prefix(episode()[0][:1]), generators(0))  # rows of a batch may end at other ids
-    assert len(calls) == head.evaluations
+    assert len(calls) + sum(len(network.calls) for network in networks) == head.evaluations
 
 
 @every_head

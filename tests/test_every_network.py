@@ -159,6 +159,30 @@ def test_steps_on_one_prepared_prefix_equal_steps_on_the_prefix_itself(variant: 
 
 
 @every_network
+@pytest.mark.parametrize("gradients", [False, True])
+def test_steps_of_a_sampler_are_the_network_at_their_times(variant: str, gradients: bool):
+    net, trunk = awake(variant)
+    features, times = inputs()[2], torch.tensor([0.0, 0.3, 1.0])
+    with torch.set_grad_enabled(gradients):  # the trunk wants some, and a sampler takes none
+        prefix = trunk.prefix(features)
+        for seed, (t, step) in enumerate(zip(times, net.at(times, prefix), strict=True)):
+            x = inputs(seed)[0]
+            torch.testing.assert_close(step(x), net(x, t.expand(B), prefix), atol=1e-5, rtol=1e-4)
+
+
+@every_network
+def test_a_step_of_a_sampler_does_not_depend_on_the_rows_beside_it(variant: str):
+    net, trunk = awake(variant)
+    x, t, features = inputs()
+    prefix = trunk.prefix(features)
+    (together,) = (step(x) for step in net.at(t[1:2], prefix))
+    for row in range(B):
+        one = slice(row, row + 1)
+        (alone,) = (step(x[one]) for step in net.at(t[1:2], rows(prefix, one)))
+        torch.testing.assert_close(alone, together[one], atol=1e-5, rtol=1e-4)
+
+
+@every_network
 def test_gradients_reach_every_parameter_and_the_trunk_after_a_few_steps(variant: str):
     net, trunk = build(variant)
     x, t, features = inputs()
@@ -183,7 +207,8 @@ def test_bfloat16_autocast_stays_close_to_float32(variant: str):
         prefix = trunk.prefix(features)
         rough = net(x, t, prefix)
         prepared = net(x, t, net.prepare(prefix))
-    for each in (rough, prepared):
+        sampled = torch.cat([step(x)[[row]] for row, step in enumerate(net.at(t, prefix))])
+    for each in (rough, prepared, sampled):
         assert (each - exact).abs().max() < 0.1 * exact.abs().max()
 
 
@@ -193,6 +218,8 @@ def test_a_prefix_of_the_real_trunk_fits(variant: str):
     net, _ = build(variant, trunk)
     with torch.no_grad():
         assert net(torch.randn(2, K, A), torch.rand(2), net.prepare(prefix)).isfinite().all()
+        for step in net.at(torch.rand(2), prefix):
+            assert step(torch.randn(2, K, A)).isfinite().all()
 
 
 @every_network
@@ -288,4 +315,4 @@ def test_the_expert_of_pi0_has_the_300_million_weights_that_it_is_named_for():
 
 def test_helpers_of_the_folder_are_not_networks():
     files = {module.name for module in pkgutil.iter_modules(networks.__path__)}
-    assert files - set(networks.names()) == {"_attention", "_beside_trunk", "_sines"}
+    assert files - set(networks.names()) == {"_attention", "_beside_trunk", "_sines", "_step_attention"}

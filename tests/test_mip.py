@@ -3,7 +3,7 @@
 import pytest
 import torch
 from test_flow import generators
-from toy_trunk import ToyTrunk, fit, sample_many, two_modes
+from toy_trunk import Recorded, ToyTrunk, fit, sample_many, two_modes
 
 from vlasandbox.policies.heads import flow, mip
 from vlasandbox.policies.networks import expert
@@ -15,11 +15,10 @@ SMALL = expert.Config(width=32, mlp=64)
 def test_sampling_asks_with_zeros_at_time_zero_and_then_with_its_own_answer_at_09():
     trunk = ToyTrunk()
     head = mip.Config(network=SMALL).build(trunk, K, A)
-    seen = []
-    head.network.register_forward_hook(lambda _, args, answer: seen.append((*args[:2], answer)))
+    head.network = recorded = Recorded(head.network)
     with torch.no_grad():
         chunk = head.sample(trunk.prefix(torch.randn(B, 2)), generators())
-    (first_x, first_t, first), (second_x, second_t, second) = seen
+    (first_x, first_t, first), (second_x, second_t, second) = recorded.calls
     assert torch.equal(first_x, torch.zeros(B, K, A))
     assert torch.equal(first_t, torch.zeros(B))
     assert torch.equal(second_x, first)

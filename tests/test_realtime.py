@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 from torch import Tensor
-from toy_trunk import ToyTrunk, fit, real_prefix, sample_many, two_modes
+from toy_trunk import Recorded, ToyTrunk, fit, real_prefix, sample_many, two_modes
 
 from vlasandbox.policies.head import draw_noise
 from vlasandbox.policies.heads import flow
@@ -69,7 +69,7 @@ def test_with_full_weights_and_a_large_limit_it_is_the_previous_chunk():
 
 def test_only_weighted_steps_are_pulled_if_steps_do_not_mix():
     head, prefix, previous = small_flow()
-    head.network.forward = lambda x, t, prefix: 0.1 * x
+    head.network = Recorded(lambda x, t, prefix: 0.1 * x)
     weights = torch.tensor([1.0, 0, 0, 0]).expand(B, -1)
     with torch.no_grad():
         plain = head.sample(prefix, generators())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vlasandbox.policies.head import ActionHead
 from vlasandbox.policies.language import LanguageConfig
+from vlasandbox.policies.network import ActionNetwork
 from vlasandbox.policies.trunk import Trunk, TrunkConfig
 from vlasandbox.policies.types import Observation, Prefix
 
@@ -82,6 +83,21 @@ class ToyTrunk(Trunk):
             tokens = tokens + layer["o"](attention(q, k, v, visible))
             tokens = tokens + layer["down"](F.gelu(layer["up"](F.rms_norm(tokens, (self.dim,)))))
         return F.rms_norm(tokens, (self.dim,)), keys, values
+
+
+class Recorded(ActionNetwork):
+    """A function f(x, t, prefix), another network's for example, and what it was asked and answered."""
+
+    def __init__(self, function: Callable[[Tensor, Tensor, Prefix], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+        self.calls: list[tuple[Tensor, Tensor, Tensor]] = []
+        """x, t and the answer, in order."""
+
+    def forward(self, x: Tensor, t: Tensor, prefix: Prefix) -> Tensor:
+        answer = self.function(x, t, prefix)
+        self.calls.append((x, t, answer))
+        return answer
 
 
 def real_prefix(kv_heads: int = 2) -> tuple[Trunk, Prefix, Tensor]:

@@ -140,12 +140,14 @@ class Diffusion(ActionHead):
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
         """From noise to actions, through the levels of `timesteps`."""
         x = self._noise(prefix, generators)
-        known = self.network.prepare(prefix)
-        nexts = [*self.abar[self.timesteps[1:]], torch.ones_like(self.abar[0])]
-        for left, timestep, following in zip(reversed(range(len(nexts))), self.timesteps, nexts, strict=True):
-            prediction = self.network(x, self.time(timestep.expand(len(x))), known).float()
+        levels = self.abar[self.timesteps]
+        nexts = torch.cat([levels[1:], torch.ones_like(levels[:1])])
+        networks = self.network.at(self.time(self.timesteps), prefix)
+        for left, level, following, network in zip(
+            reversed(range(len(levels))), levels, nexts, networks, strict=True
+        ):
             fresh = self._noise(prefix, generators) if left and self.config.sampler == "ddpm" else None
-            x = self.step(x, prediction, self.abar[timestep], following, fresh)
+            x = self.step(x, network(x).float(), level, following, fresh)
         return x
 
     def step(

@@ -117,11 +117,10 @@ class Flow(ContinuingHead):
         """Euler's method from noise at t = 0 to actions at t = 1."""
         x = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
         x = self.config.temperature * x
-        known = self.network.prepare(prefix)
         dt = 1 / self.config.steps
         times = torch.arange(self.config.steps, device=x.device) * dt
-        for t in times.unsqueeze(1).expand(-1, len(x)):
-            x = x.add(self.network(x, t, known), alpha=dt)
+        for velocity in self.network.at(times, prefix):
+            x = x.add(velocity(x), alpha=dt)
         return x
 
     def sample_onto(

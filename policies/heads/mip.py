@@ -82,7 +82,7 @@ class Mip(ActionHead):
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
         """The second answer; it draws nothing."""
-        known = self.network.prepare(prefix)
-        zeros = torch.zeros(len(prefix.mask), self.chunk, self.action_dim, device=prefix.mask.device)
-        first = self.network(zeros, zeros[:, 0, 0], known)
-        return self.network(first, zeros[:, 0, 0] + self.config.time, known).float()
+        x = torch.zeros(len(prefix.mask), self.chunk, self.action_dim, device=prefix.mask.device)
+        for network in self.network.at(x.new_tensor([0.0, self.config.time]), prefix):
+            x = network(x).float()
+        return x

@@ -9,13 +9,11 @@ tokens, one of them padding, and k = 2:
     each a           1 1 0 1  1 1     (all it may attend to)
     first a, causal  1 1 0 1  1 0
 
-At batch 1 a denoising step is some 80 kernels of 1 to 10 us on 8 tokens, so what surrounds the kernels
-counts: weights are plain parameters rather than modules, axes are merged by view and permute rather than
-einops, and all that depends on the prefix alone is done in `prepare`, once per chunk.
+Weights are plain parameters rather than modules, and axes are merged by view and permute rather than einops:
+on 8 tokens such calls take as long as the products do. Sampling goes further, see _step_attention.py.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,23 +22,6 @@ from torch import Tensor, nn
 from ..network import ActionNetwork
 from ..trunk import Trunk
 from ..types import Prefix
-
-
-class LayerCache(NamedTuple):
-    """Keys and values of one layer with room for the action tokens behind the prefix's, written anew by
-    each step.
-
-    Only for sampling: under autograd the steps must not share memory.
-    """
-
-    keys: Tensor
-    """[b * g, n + k, e]."""
-    values: Tensor
-    """[b * g, n + k, e]."""
-    new_keys: Tensor
-    """The room in `keys`, as [b, k, g, e]."""
-    new_values: Tensor
-    """The room in `values`, as [b, k, g, e]."""
 
 
 @dataclass(kw_only=True)
@@ -53,8 +34,6 @@ class ExpertPrefix(Prefix):
     """Same, with the first half negated: rotation is x * cos + roll(x, e / 2) * sin."""
     bias: Tensor
     """0 where a key may be seen and -inf where not, [b * g, 1, n + k], or one row per query if causal."""
-    caches: list[LayerCache] | None
-    """One per layer, or None if gradients are wanted."""
 
 
 class JointAttention(ActionNetwork):
@@ -74,16 +53,16 @@ class JointAttention(ActionNetwork):
                 f"language model has {trunk.rope_type!r}. Networks readout_mlp and mlp_resnet can do with it"
             )
         self.chunk, self.causal = chunk, causal
-        self.sharing = trunk.num_heads // trunk.num_kv_heads
+        self.heads, self.sharing = trunk.num_heads, trunk.num_heads // trunk.num_kv_heads
         exponents = torch.arange(0, trunk.head_dim, 2) / trunk.head_dim
-        self.register_buffer("rotary_rate", trunk.rope_theta**-exponents, persistent=False)
+        rate = trunk.rope_theta**-exponents
+        self.register_buffer("rotary_rate", torch.cat([-rate, rate]), persistent=False)
 
     def prepare(self, prefix: Prefix) -> ExpertPrefix:
-        """Rotary tables and mask of the action tokens; with gradients off, also the caches."""
+        """Rotary tables and mask of the action tokens."""
         dtype, groups = prefix.keys[0].dtype, prefix.keys[0].shape[1]
         steps = torch.arange(self.chunk, device=prefix.mask.device)
         angles = (prefix.next_position[:, None] + steps)[..., None, None] * self.rotary_rate
-        cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
         bias = torch.zeros(prefix.mask.shape, dtype=dtype, device=prefix.mask.device)
         bias = F.pad(bias.masked_fill(~prefix.mask, -torch.inf), (0, self.chunk))
         bias = bias.repeat_interleave(groups, dim=0).unsqueeze(1)
@@ -93,20 +72,10 @@ class JointAttention(ActionNetwork):
             bias = bias + later
         return ExpertPrefix(
             **vars(prefix),
-            cos=torch.cat([cos, cos], dim=-1),
-            sin=torch.cat([-sin, sin], dim=-1),
+            cos=angles.cos().to(dtype),
+            sin=angles.sin().to(dtype),
             bias=bias,
-            caches=None if torch.is_grad_enabled() else self._caches(prefix),
         )
-
-    def _caches(self, prefix: Prefix) -> list[LayerCache]:
-        n = prefix.mask.shape[1]
-        caches = []
-        for pair in zip(prefix.keys, prefix.values, strict=True):
-            keys, values = (F.pad(x, (0, 0, 0, self.chunk)) for x in pair)
-            new_keys, new_values = (x[:, :, n:].transpose(1, 2) for x in (keys, values))
-            caches.append(LayerCache(keys.flatten(0, 1), values.flatten(0, 1), new_keys, new_values))
-        return caches
 
 
 class SharedAttention(nn.Module):
@@ -132,13 +101,8 @@ class SharedAttention(nn.Module):
         turned = torch.addcmul(turned * known.cos, turned.roll(e // 2, dims=-1), known.sin)
         queries = turned[:, :, :h].view(b, k, g, h // g, e).permute(0, 2, 3, 1, 4).reshape(b * g, -1, e)
         new_keys, new_values = turned[:, :, h:], qkv[:, :, h + g :]
-        if known.caches is None:
-            keys = torch.cat([known.keys[index], new_keys.transpose(1, 2)], dim=2).flatten(0, 1)
-            values = torch.cat([known.values[index], new_values.transpose(1, 2)], dim=2).flatten(0, 1)
-        else:
-            keys, values = known.caches[index][:2]
-            known.caches[index].new_keys.copy_(new_keys)
-            known.caches[index].new_values.copy_(new_values)
+        keys = torch.cat([known.keys[index], new_keys.transpose(1, 2)], dim=2).flatten(0, 1)
+        values = torch.cat([known.values[index], new_values.transpose(1, 2)], dim=2).flatten(0, 1)
         scores = torch.baddbmm(known.bias, queries, keys.mT, alpha=e**-0.5)
         mixed = scores.softmax(dim=-1) @ values
         return mixed.view(b, g, h // g, k, e).permute(0, 3, 1, 2, 4).reshape(b * k, h * e)

@@ -9,18 +9,21 @@ Those linear layers start at zero, so every layer starts as the identity and the
 its normalised input tokens. As in expert.py the norm is a layer norm, and each token has a slot embedding.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..network import NetworkConfig, check_sizes
+from ..network import Evaluation, NetworkConfig, check_sizes
 from ..trunk import Trunk
 from ..types import Prefix
 from ._joint_attention import ExpertPrefix, JointAttention, SharedAttention, matrix, norm
 from ._sines import of_time
+from ._step_attention import Attend, step_attention
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,22 @@ class AdaRMSExpert(JointAttention):
     ) -> Float[Tensor, "b k a"]:
         """Prediction for the (noisy) chunk `x` at time `t` in [0, 1]."""
         known = prefix if isinstance(prefix, ExpertPrefix) else self.prepare(prefix)
+        attention = [partial(layer.attend, known=known, index=i) for i, layer in enumerate(self.layers)]
+        return self._predict(x, self.modulation(self.time(t)), attention)
+
+    @torch.no_grad()
+    def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> Iterator[Evaluation]:
+        """As `forward`, up to rounding: time passes through its layers once for all steps."""
+        attention = step_attention(self.prepare(prefix), self.heads)
+        for changes in self.modulation(self.time(times)).split(1):
+            yield torch.no_grad()(partial(self._predict, changes=changes, attention=attention))
+
+    def _predict(self, x: Tensor, changes: Tensor, attention: list[Attend]) -> Tensor:
         tokens = self.action_in(x) + self.slots
-        changes = self.modulation(self.time(t)).unsqueeze(1).split(tokens.shape[-1], dim=-1)
-        for index, layer in enumerate(self.layers):
-            tokens = layer(tokens, known, index, changes[6 * index : 6 * index + 6])
-        return self.action_out(modulated(tokens, *changes[-2:]))
+        parts = changes.unsqueeze(1).split(tokens.shape[-1], dim=-1)
+        for index, (layer, attend) in enumerate(zip(self.layers, attention, strict=True)):
+            tokens = layer(tokens, attend, parts[6 * index : 6 * index + 6])
+        return self.action_out(modulated(tokens, *parts[-2:]))
 
 
 class AdaRMSLayer(SharedAttention):
@@ -83,10 +97,10 @@ class AdaRMSLayer(SharedAttention):
         self.gate_up = matrix(2 * config.mlp, config.width)
         self.down = matrix(config.width, config.mlp)
 
-    def forward(self, tokens: Tensor, known: ExpertPrefix, index: int, changes: tuple[Tensor, ...]) -> Tensor:
-        """Action tokens [b, k, w] after this layer, the `index`-th; `changes` are six times [b, 1, w]."""
+    def forward(self, tokens: Tensor, attend: Attend, changes: tuple[Tensor, ...]) -> Tensor:
+        """Action tokens [b, k, w] after this layer; `changes` are six times [b, 1, w]."""
         scale, shift, gate, scale_mlp, shift_mlp, gate_mlp = changes
-        mixed = self.attend(F.linear(modulated(tokens, scale, shift), self.qkv), known, index)
+        mixed = attend(F.linear(modulated(tokens, scale, shift), self.qkv).flatten(0, 1))
         tokens = torch.addcmul(tokens, gate, F.linear(mixed.view(*tokens.shape[:2], -1), self.out))
         swish, up = F.linear(modulated(tokens, scale_mlp, shift_mlp), self.gate_up).chunk(2, dim=-1)
         return torch.addcmul(tokens, gate_mlp, F.linear(F.silu(swish) * up, self.down))
