@@ -10,12 +10,12 @@ import functools
 import hashlib
 import importlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..common.files import whole
 from .gl import mujoco
 
 KEPT = 0.08
@@ -92,10 +92,8 @@ def _reduced(path: str) -> dict[str, Mesh]:
     meshes = {name: reduce_mesh(*_original(compiled, name)) for name in wanted}
     arrays: dict[str, Any] = {f"{name}:vertices": vertices for name, (vertices, _) in meshes.items()}
     arrays |= {f"{name}:faces": faces for name, (_, faces) in meshes.items()}
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=cached.parent, suffix=".part", delete=False) as file:
+    with whole(cached) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
-    os.replace(file.name, cached)
     return meshes
 
 

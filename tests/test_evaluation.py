@@ -122,6 +122,38 @@ def test_episodes_of_other_versions_are_not_mixed(judged, played):
     assert played[-1] == list(TEST[:6])
 
 
+def test_ctrl_c_keeps_the_episodes_that_were_finished(judged, played, monkeypatch):
+    from vlasandbox.eval.rollout import evaluate as module
+
+    play = module.evaluate
+    exam = EvalConfig(episodes=9)
+
+    def interrupted(policy, task, seeds, *, name, keep, **_):
+        several = result(name, "st", first_seed=TEST.start + 7)
+        assert several.episodes[0].seed in seeds
+        keep(several)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="6 of 9 episodes of flow are kept"):
+        evaluate_cached(judged, exam, "test")
+    assert load_cached(judged, exam, "test") is None
+    monkeypatch.setattr(module, "evaluate", play)
+    assert evaluate_cached(judged, exam, "test").episodes == result("flow", "sfsssssst").episodes
+    assert played == [[TEST.start + n for n in (4, 5, 6)]]
+    assert [path.name for path in (judged.results / "pick").iterdir()] == ["test"]
+    assert evaluate_cached(judged, exam, "test") == load_cached(judged, exam, "test")
+
+
+def test_a_shorter_exam_loses_nothing_of_a_longer_one_that_was_interrupted(judged, played):
+    result("flow", "tttt", first_seed=TEST.start + 5).save(judged.results / "pick" / "test.unfinished")
+    assert (
+        evaluate_cached(judged, EvalConfig(episodes=6), "test").episodes == result("flow", "sfssst").episodes
+    )
+    assert evaluate_cached(judged, EvalConfig(episodes=9), "test").successes == 4
+    assert played == [[TEST.start + 4]]
+
+
 def test_a_run_and_its_policy_folder_are_the_same_contestant(judged):
     assert eval_target(str(judged.policy)) == judged
 

@@ -108,4 +108,4 @@ def test_meshes_are_reduced_once_and_again_when_a_file_changes(root, tmp_path, m
     changed = _panda().compile()
     assert len(calls) == 4
     assert not np.array_equal(first.mesh_vert, changed.mesh_vert)
-    assert not list((tmp_path / "cache").rglob("*.part"))
+    assert not list((tmp_path / "cache").rglob("*.partial"))

@@ -16,6 +16,7 @@ from small_policies import CHUNK, HEADS, small_policy
 from vlasandbox import envs
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.envs.tasks.detour import SIDES
+from vlasandbox.eval.rollout.collector import EpisodeCollector
 from vlasandbox.eval.rollout.evaluate import evaluate, split
 from vlasandbox.eval.rollout.inference import BLANK, LANES, THREADS, BatchedPolicy
 from vlasandbox.eval.rollout.worker import Job, LaneObservation
@@ -58,6 +59,7 @@ def rig(tmp_path, monkeypatch):
     (package / "rigged").mkdir(parents=True)
     folder.mkdir()
     monkeypatch.syspath_prepend(str(package))
+    monkeypatch.setenv("VLASANDBOX_ALLOW", "rigged")
 
     def write(raises=(), kills=(), raises_later=(), hangs=()):
         text = RIGGED.format(
@@ -355,6 +357,23 @@ def test_no_process_survives_the_evaluation(rig, tmp_path, way):
     if way == "Ctrl-C":
         assert process.stderr is not None
         assert process.stderr.read().decode().strip().endswith("KeyboardInterrupt")
+
+
+def test_ctrl_c_keeps_what_was_finished(rig, monkeypatch):
+    rig(hangs=(7,))
+    add, kept = EpisodeCollector.add, []
+
+    def interrupting(self, episodes):
+        add(self, episodes)
+        if len(self.finished(range(8))) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(EpisodeCollector, "add", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("expert", "rigged.faulty", range(8), workers=1, progress=False, keep=kept.append)
+    (result,) = kept
+    assert [(e.seed, e.outcome) for e in result.episodes][:5] == [(seed, "success") for seed in range(5)]
+    assert result.wall_seconds > 0
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -277,11 +278,17 @@ def test_resumed_run_repeats_no_row_and_adds_up_its_time(
             train(config, tmp_path, bar=False)
     progress = checkpoint.read_progress(tmp_path / "state" / "resume.safetensors")
     assert progress is not None
-    # As if it had been killed later, in the middle of writing a row.
+    # As if it had been killed later, in the middle of writing a row and a checkpoint.
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-") or "host"
+    for place in (tmp_path, tmp_path / "state"):
+        (place / f"resume.safetensors.{host}-{gone.pid}.partial").write_bytes(b"half")
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 5, "loss": 1.0}\n{"step": 6, "lo')
     train(config, tmp_path, bar=False)
     assert [row["step"] for row in rows(tmp_path)] == [2, 3, 4, 6]
+    assert not list(tmp_path.rglob("*.partial"))
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["train_wall_seconds"] > progress.wall_seconds
 

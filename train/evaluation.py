@@ -1,8 +1,9 @@
 """Evaluations kept in the run's folder, `RUN/eval/CONDITION/`: what was played once is not played again."""
 
 import json
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,11 @@ from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, Re
 from ..eval.training_record import TrainingRecord
 from ..policies.execution import Execution
 from .data.files import read_json
+
+UNFINISHED = ".unfinished"
+"""Suffix of the folder with the episodes of an evaluation that was interrupted."""
+Keep = Callable[[EvalResult], None]
+"""Stores what was played before an interruption."""
 
 
 @dataclass(frozen=True)
@@ -151,16 +157,29 @@ def evaluate_cached(
 
     Raises:
         ValueError: an unknown task, or a policy made for another environment.
+        KeyboardInterrupt: Ctrl-C came; what was played before is kept, and the next call plays the rest.
     """
     check_name("condition", condition, CONDITIONS)
     found = load_prefix(who, exam, condition)
-    played = len(found.episodes) if found else 0
-    if found is not None and played == exam.episodes:
+    if found is not None and len(found.episodes) == exam.episodes:
         return found
-    result = _play(who, exam, condition, exam.seeds[played:], bar)
-    if found is not None:
-        result = _joined(found, result) or _play(who, exam, condition, exam.seeds, bar)
-    result.save(who.results / exam.folder / condition)
+    folder = who.results / exam.folder / condition
+    unfinished = folder.with_name(condition + UNFINISHED)
+    left = _stored(who, exam, unfinished)
+    begun = (_joined(found, left) if found and left else None) or found or left
+
+    def keep(finished: EvalResult) -> None:
+        (_joined(begun, finished) or finished if begun else finished).save(unfinished)
+
+    try:
+        result = _completed(who, exam, condition, begun, bar, keep)
+    except KeyboardInterrupt:
+        kept = _stored(who, exam, unfinished)
+        count = len([e for e in kept.episodes if e.seed in exam.seeds]) if kept else 0
+        raise KeyboardInterrupt(f"{count} of {exam.episodes} episodes of {who.name} are kept") from None
+    result.save(folder)
+    if left is None or all(e.seed in exam.seeds for e in left.episodes):
+        shutil.rmtree(unfinished, ignore_errors=True)
     return result
 
 
@@ -176,22 +195,29 @@ def load_cached(who: EvalTarget, exam: EvalConfig, condition: Condition) -> Eval
 
 def load_prefix(who: EvalTarget, exam: EvalConfig, condition: Condition) -> EvalResult | None:
     """As many of the exam's first episodes as are stored, of the policy as it is now; None without any."""
-    folder = who.results / exam.folder / condition
+    result = _stored(who, exam, who.results / exam.folder / condition)
+    if result is None or result.condition != condition:
+        return None
+    episodes = result.episodes[: exam.episodes]
+    if not episodes or [e.seed for e in episodes] != list(exam.seeds[: len(episodes)]):
+        return None
+    return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))
+
+
+def _stored(who: EvalTarget, exam: EvalConfig, folder: Path) -> EvalResult | None:
+    """What `folder` holds, on whichever seeds, if it is of the policy as it is now, played as asked."""
     try:
         result = EvalResult.load(folder)
     except ResultError:
         return None
-    episodes = result.episodes[: exam.episodes]
     asked = {"task": exam.task, **exam.variation, **who.body}
     if {name: result.spec.get(name) for name in asked} != asked:
-        return None
-    if not episodes or [e.seed for e in episodes] != list(exam.seeds[: len(episodes)]):
         return None
     if who.policy is not None:
         how = (result.execution, result.sampling)
         if how != (exam.execution, exam.sampling) or not is_of(result, folder, who.policy):
             return None
-    return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))
+    return result
 
 
 def is_of(result: EvalResult, folder: Path, policy: Path) -> bool:
@@ -202,7 +228,26 @@ def is_of(result: EvalResult, folder: Path, policy: Path) -> bool:
     return (folder / "result.json").stat().st_mtime_ns >= (policy / WEIGHTS).stat().st_mtime_ns
 
 
-def _play(who: EvalTarget, exam: EvalConfig, condition: Condition, seeds: range, bar: bool) -> EvalResult:
+def _completed(
+    who: EvalTarget, exam: EvalConfig, condition: Condition, begun: EvalResult | None, bar: bool, keep: Keep
+) -> EvalResult:
+    """The exam's episodes: those in `begun`, and the others, played now."""
+    there = {e.seed for e in begun.episodes} if begun else set[int]()
+    missing = [seed for seed in exam.seeds if seed not in there]
+    result = begun
+    if missing:
+        played = _play(who, exam, condition, missing, bar, keep)
+        result = _joined(begun, played) if begun else played
+    result = result or _play(who, exam, condition, exam.seeds, bar, keep)
+    episodes = [e for e in result.episodes if e.seed in exam.seeds]
+    return replace(
+        result, seed_start=exam.seeds[0], episodes=episodes, env_steps=sum(e.steps for e in episodes)
+    )
+
+
+def _play(
+    who: EvalTarget, exam: EvalConfig, condition: Condition, seeds: Sequence[int], bar: bool, keep: Keep
+) -> EvalResult:
     from ..eval.rollout.evaluate import evaluate  # imports torch
 
     return evaluate(
@@ -216,6 +261,7 @@ def _play(who: EvalTarget, exam: EvalConfig, condition: Condition, seeds: range,
         name=who.name,
         variation={**exam.variation, **who.body},
         progress=bar,
+        keep=keep,
     )
 
 
@@ -224,10 +270,11 @@ def _joined(first: EvalResult, rest: EvalResult) -> EvalResult | None:
     made = [(r.spec, r.versions, r.lanes, r.threads) for r in (first, rest)]
     if made[0] != made[1]:
         return None
+    episodes = {e.seed: e for e in (*first.episodes, *rest.episodes)}
     return replace(
         rest,
-        seed_start=first.seed_start,
-        episodes=[*first.episodes, *rest.episodes],
+        seed_start=min(episodes),
+        episodes=[episodes[seed] for seed in sorted(episodes)],
         wall_seconds=first.wall_seconds + rest.wall_seconds,
-        env_steps=first.env_steps + rest.env_steps,
+        env_steps=sum(e.steps for e in episodes.values()),
     )

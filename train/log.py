@@ -7,11 +7,14 @@ whole and at once, every few updates.
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
 from tqdm import tqdm
+
+from ..common.files import write_whole
 
 WandbMode = Literal["off", "offline", "online"]
 TAIL = 65536
@@ -47,6 +50,10 @@ class RunLog:
         for name, value in metrics.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
             self._counts[name] = self._counts.get(name, 0) + 1
+
+    def flush(self) -> None:
+        """Makes the rows so far survive a power cut, as the checkpoint after them does."""
+        os.fsync(self._file.fileno())
 
     def write(self, step: int, now: dict[str, float]) -> None:
         """Appends the row after `step` updates: the means since the last row, and the values in `now`."""
@@ -85,9 +92,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def _truncate(path: Path, start: int) -> None:
     """Keeps the rows up to update `start`."""
     kept = [row for row in _rows(path) if row["step"] <= start]
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
 
 
 def _open_wandb(folder: Path, mode: WandbMode, config: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..common.files import remove_partials
 from ..policies.policy import Policy
 from ..policies.types import Batch, Grounding, Observation
 from . import checkpoint
@@ -77,6 +78,8 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
     try:
         # fork_rng: whatever is seeded in here, the caller's random state stays as it was.
         with exclusive(out / "state", wait=False), torch.random.fork_rng():
+            for folder in (out, out / "state"):
+                remove_partials(folder)
             write_json(out / "config.json", here)
             _train(config, out, bar)
     finally:
@@ -166,6 +169,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
             if saving or done % ROW_EVERY == 0:
                 log.write(done, {"lr": config.optim.lr * multiplier, **clock.rates(done, config.batch_size)})
             if saving:
+                log.flush()
                 checkpoint.save(state, policy, optimizer, ema, clock.progress(done))
             if stopping:
                 raise KeyboardInterrupt(

@@ -30,7 +30,7 @@ class EpisodeCollector:
         label = name if condition == "test" else f"{name}, {condition.replace('_', ' ')}"
         self._bar = tqdm(total=total, desc=label, unit="episode", disable=not progress, mininterval=interval)
         self._start = time.perf_counter()
-        self._wall = 0.0
+        self._wall: float | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> "EpisodeCollector":
@@ -51,6 +51,11 @@ class EpisodeCollector:
             rate = f"success {successes / max(1, len(self._episodes) - errors):.0%}"
             self._bar.set_postfix_str(rate + (f", {errors} errors" if errors else ""), refresh=False)
             self._bar.update(len(episodes))
+
+    def finished(self, seeds: Sequence[int]) -> list[int]:
+        """Those of `seeds` whose episodes came in."""
+        with self._lock:
+            return [seed for seed in seeds if seed in self._episodes]
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -95,7 +100,7 @@ class EpisodeCollector:
             weights=weights,
             chunk_ms_p50=latency.p50 if latency else math.nan,
             chunk_ms_p95=latency.p95 if latency else math.nan,
-            wall_seconds=self._wall,
+            wall_seconds=time.perf_counter() - self._start if self._wall is None else self._wall,
             env_steps=sum(episode.steps for episode in episodes),
             spec=json.loads(json.dumps(spec)),  # as it will be read back: tuples become lists
             versions=versions | ({"device": device} if device else {}),

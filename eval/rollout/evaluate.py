@@ -15,7 +15,8 @@ another's policy thinks.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,7 @@ def evaluate(
     name: str | None = None,
     variation: Mapping[str, str] | None = None,
     progress: bool = True,
+    keep: Callable[[EvalResult], None] | None = None,
 ) -> EvalResult:
     """Plays one episode per seed and returns them in the order of `seeds`.
 
@@ -67,6 +69,7 @@ def evaluate(
         variation: how episodes differ from the task's plain ones: keywords of the environment such as
             {"perturb": "camera=3"}.
         progress: whether to show a bar with the success rate so far.
+        keep: is given the finished episodes, if there are any, when an error or Ctrl-C ends the others.
 
     Raises:
         ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment, or
@@ -88,14 +91,18 @@ def evaluate(
             EpisodeCollector(name or EXPERT, condition, len(seeds), progress) as collector,
             worker_processes(jobs) as (processes, spec),
         ):
-            in_threads([partial(_watch, process, collector) for process in processes], processes)
-        return collector.result(task, seeds, spec, Execution(1))
+            driven = partial(collector.result, task, spec=spec, execution=Execution(1))
+            with _keeping(keep, collector, seeds, driven):
+                in_threads([partial(_watch, process, collector) for process in processes], processes)
+        return driven(seeds)
 
     if sampling and isinstance(policy, Policy):
         raise ValueError(f"sampling {sampling!r} is for a policy's folder: load this one with it instead")
     execution = execution or Execution()
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
     asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy), sampling=sampling)
+    # Before anything is played: another training may replace the weights while it is.
+    weights = weights_of(Path(checkpoint)) if checkpoint else ""
     execution.check(asked.spec.chunk, asked.spec.action_space)
     if execution.guided:
         asked.check_guided()
@@ -120,6 +127,24 @@ def evaluate(
         first = [process.receive() for process in processes]
         with collector.paused():
             latency = _latency(asked, first) if condition == "test" else None
+
+        def result(seeds: Sequence[int]) -> EvalResult:
+            return collector.result(
+                task,
+                seeds,
+                spec,
+                execution,
+                checkpoint=checkpoint,
+                lanes=LANES,
+                threads=THREADS,
+                evaluations=asked.head.evaluations,
+                undecodable=asked.head.undecodable,
+                weights=weights,
+                sampling=sampling,
+                device=str(asked.device),
+                latency=latency,
+            )
+
         games = [
             partial(
                 _play,
@@ -131,22 +156,25 @@ def evaluate(
             )
             for process, updates in zip(processes, first, strict=True)
         ]
-        in_threads(games, processes)
-    return collector.result(
-        task,
-        seeds,
-        spec,
-        execution,
-        checkpoint=checkpoint,
-        lanes=LANES,
-        threads=THREADS,
-        evaluations=asked.head.evaluations,
-        undecodable=asked.head.undecodable,
-        weights=weights_of(Path(checkpoint)) if checkpoint else "",
-        sampling=sampling,
-        device=str(asked.device),
-        latency=latency,
-    )
+        with _keeping(keep, collector, seeds, result):
+            in_threads(games, processes)
+    return result(seeds)
+
+
+@contextmanager
+def _keeping(
+    keep: Callable[[EvalResult], None] | None,
+    collector: EpisodeCollector,
+    seeds: Sequence[int],
+    result: Callable[[Sequence[int]], EvalResult],
+) -> Iterator[None]:
+    """Gives the finished episodes to `keep` if the block does not end well."""
+    try:
+        yield
+    except BaseException:
+        if keep is not None and (finished := collector.finished(seeds)):
+            keep(result(finished))
+        raise
 
 
 def _sentences(task: str, wording: str = "plain", perturb: str = "", **_: Any) -> list[str]:

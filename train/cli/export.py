@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.files import whole_folder
 from ..evaluation import eval_target
 from ..workflows.model_card import model_card
 
@@ -40,10 +41,8 @@ def main(argv: list[str]) -> int:
     card = model_card(policy.parent, args.license)
     if args.out.exists():
         raise FileExistsError(f"{args.out} exists already: remove it, or choose another folder")
-    unfinished = args.out.with_name(f"{args.out.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(policy, unfinished)
-    (unfinished / "README.md").write_text(card, encoding="utf-8")
-    unfinished.rename(args.out)
+    with whole_folder(args.out) as unfinished:
+        shutil.copytree(policy, unfinished, dirs_exist_ok=True)
+        (unfinished / "README.md").write_text(card, encoding="utf-8")
     print(f"{args.out.resolve()}: the policy and its model card, README.md")
     return 0

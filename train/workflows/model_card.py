@@ -8,7 +8,7 @@ from ...eval.compare.score import SuccessRate
 from ...eval.result import TITLES, EvalResult
 from ...eval.training_record import TrainingRecord
 from ..data.files import read_json
-from ..evaluation import is_of
+from ..evaluation import UNFINISHED, is_of
 
 
 def model_card(run: Path, license: str) -> str:
@@ -88,9 +88,8 @@ def _budget(training: TrainingRecord, config: dict[str, Any]) -> dict[str, Any]:
 
 def _results(run: Path) -> str:
     """Every evaluation of these weights in RUN/eval; those of earlier weights are left out."""
-    found = {
-        path.parent: EvalResult.load(path.parent) for path in sorted((run / "eval").rglob("result.json"))
-    }
+    folders = sorted(path.parent for path in (run / "eval").rglob("result.json"))
+    found = {folder: EvalResult.load(folder) for folder in folders if not folder.name.endswith(UNFINISHED)}
     found = {folder: one for folder, one in found.items() if is_of(one, folder, run / "policy")}
     if not found:
         return "Not judged yet."
