@@ -11,6 +11,7 @@ from ..envs import tasks
 from ..envs.registry import check_name
 from ..envs.seeds import TEST, VALIDATION
 from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, ResultError, weights_of
+from ..policies import packaged
 from ..policies.execution import Execution
 from .data.files import read_json
 
@@ -91,14 +92,17 @@ class EvalConfig:
 
 
 def eval_target(run: str) -> EvalTarget:
-    """The target that a user calls `run`: "expert", the folder of a run, or the folder of a policy.
+    """The target that a user calls `run`: the folder of a run or of a policy, "packaged" for the policy that
+    this package carries, or "expert" for a task's scripted expert.
 
     Raises:
-        FileNotFoundError: there is no policy in that folder.
+        FileNotFoundError: there is no policy in that folder, or none in this package.
     """
     if run == EXPERT:
         return EvalTarget(EXPERT, None, Path("runs") / EXPERT)
     folder = Path(run).resolve()
+    if run == packaged.NAME and not folder.exists():
+        return EvalTarget(run, packaged.packaged_policy(), Path("runs") / run / "eval")
     folder = folder.parent if folder.name == "policy" else folder
     for policy in (folder / "policy", folder):
         if (policy / "config.json").exists() and (policy / "model.safetensors").exists():
@@ -116,13 +120,20 @@ def learned_task(run: Path) -> str | None:
     return read_json(path)["dataset"].get("task") if path.exists() else None
 
 
+def learned_tasks(who: EvalTarget) -> list[str]:
+    """Tasks that a policy was trained on; none for the expert, or if that is not known."""
+    folders = [who.results.parent, *([who.policy] if who.policy else [])]
+    return next((text.split("+") for folder in folders if (text := learned_task(folder))), [])
+
+
 def warn_of_other_tasks(contestants: Sequence[EvalTarget], exam: EvalConfig) -> None:
     """Says on standard error which policies have learned none of the exam's tasks."""
     asked = set(tasks.expand(exam.task))
     for who in contestants:
-        learned = learned_task(who.results.parent)
-        if learned and not asked.intersection(learned.split("+")):
-            print(f"{who.name} is judged on {exam.task} but learned {learned} (--task)", file=sys.stderr)
+        learned = learned_tasks(who)
+        if learned and not asked.intersection(learned):
+            told = f"{who.name} is judged on {exam.task} but learned {'+'.join(learned)} (--task)"
+            print(told, file=sys.stderr)
 
 
 def expert_beside(who: EvalTarget, results: Path = Path("runs") / EXPERT) -> EvalTarget:

@@ -1,6 +1,6 @@
 """reach: hover over one of three objects, told by its name, by what it is not, or by its place in the row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,8 @@ class ReachScenario(Scenario):
     """Body that is asked for."""
     shapes: dict[int, Shape]
     """Of every object."""
+    ways: dict[int, tuple[Meaning, ...]]
+    """Body -> every way to ask for it."""
 
 
 class Reach(Task):
@@ -111,23 +113,31 @@ class Reach(Task):
         bodies, row = sample_spread(in_a_row, world, rng, lambda wide, nominal: wide[1] == nominal[1])
         # What each object alone is not, in the order of `things`.
         nots = (f"not {other_colour} and no {other_kind}", f"no {kind}", f"not {colour}")
-        meanings = []
+        ways, meanings = [], []
         for i, thing in enumerate(things):
-            place, side = row.index(i), SIDES[sides[i]]
-            ordinal = ORDINALS[place if side == "left" else OBJECTS - 1 - place]
-            ways = (
-                Meaning.of("name", object=" ".join(thing)),
-                Meaning.of("negation", property=nots[i]),
-                Meaning.of("ordinal", ordinal=ordinal, side=side),
-            )
-            meanings.append(ways[forms[i]])
+            place = row.index(i)
+            ordinals = [
+                Meaning.of("ordinal", ordinal=ORDINALS[rank], side=side)
+                for rank, side in zip((place, OBJECTS - 1 - place), SIDES, strict=True)
+            ]
+            name = Meaning.of("name", object=" ".join(thing))
+            negation = Meaning.of("negation", property=nots[i])
+            ways.append((name, negation, *ordinals))
+            meanings.append((name, negation, ordinals[sides[i]])[forms[i]])
         return ReachScenario(
             asked=meanings[target],
             swapped=meanings[swapped],
             start=waiting(rng),
             target=bodies[target],
             shapes={body: SHAPES[kind_] for body, (_, kind_) in zip(bodies, things, strict=True)},
+            ways=dict(zip(bodies, ways, strict=True)),
         )
+
+    def questions(self, world: World, scenario: ReachScenario) -> list[ReachScenario]:
+        """Each of the three objects, in every form."""
+        return [
+            replace(scenario, asked=way, target=body) for body, ways in scenario.ways.items() for way in ways
+        ]
 
     def is_success(self, world: World, scenario: ReachScenario) -> bool:
         """The gripper hovers over the target."""
