@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
 from .log import RunLog
+from .periodic import Periodic
 from .signals import stop_request
 from .summary import Clock, summary
 
@@ -134,10 +136,15 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
 
     # The loop.
     clock = Clock(progress, sampler)
+
+    def summary_after(step: int) -> dict[str, Any]:
+        return summary(clock.progress(step), config.batch_size, policy, dataset)
+
+    periodic = Periodic(config, dataset, policy, ema, out, summary_after)
     log = RunLog(
         out, start=progress.step, updates=config.updates, bar=bar, wandb=config.wandb, config=settings(config)
     )
-    with closing(sampler), log, stop_request() as stop:
+    with closing(sampler), closing(periodic), log, stop_request() as stop:
         for step in range(progress.step, config.updates):
             batch = sampler.batch(step).to(device)
             seed = update_seed(config.seed, step)
@@ -167,8 +174,12 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
             done = step + 1
             stopping = stop.is_set()
             saving = done % config.checkpoint_every == 0 or done == config.updates or stopping
-            if saving or done % ROW_EVERY == 0:
-                log.write(done, {"lr": config.optim.lr * multiplier, **clock.rates(done, config.batch_size)})
+            # Before the checkpoint: a run that is killed meanwhile looks again when it is resumed.
+            with clock.paused():
+                seen = periodic.look(done)
+            if saving or seen.metrics or done % ROW_EVERY == 0:
+                rates = clock.rates(done, config.batch_size)
+                log.write(done, {"lr": config.optim.lr * multiplier, **rates, **seen.metrics}, seen.video)
             if saving:
                 checkpoint.save(state, policy, optimizer, ema, clock.progress(done))
             if stopping:
@@ -179,9 +190,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     # What comes out of it.
     ema.copy_to_model()
     policy.eval().save(out / "policy")
-    write_json(
-        out / "summary.json", summary(clock.progress(config.updates), config.batch_size, policy, dataset)
-    )
+    write_json(out / "summary.json", summary_after(config.updates))
 
 
 def _same_data(where: Path, fingerprint: str, dataset: Dataset) -> None:

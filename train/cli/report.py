@@ -13,7 +13,14 @@ from ...eval.report.comparison import write_report
 from ...eval.result import CONDITIONS
 from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
-from ..evaluation import EvalConfig, eval_target, evaluate_cached, expert_beside, warn_of_other_tasks
+from ..evaluation import (
+    EvalConfig,
+    default_evaluation,
+    eval_target,
+    evaluate_cached,
+    expert_beside,
+    with_task,
+)
 
 POSITION = 100
 
@@ -26,7 +33,7 @@ class Report:
     """Folders of runs or policies."""
     out: Path = Path("report")
     """Folder of the report."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
 
 
 def main(argv: list[str]) -> int:
@@ -39,10 +46,10 @@ def main(argv: list[str]) -> int:
     trainings = {
         name: TrainingRecord.load(run) for name, run in folders.items() if (run / "summary.json").exists()
     }
-    comparisons, names = [], tasks.expand(args.exam.task)
-    warn_of_other_tasks(contestants, args.exam)
+    asked = with_task(args.exam, contestants)
+    comparisons, names = [], tasks.expand(asked.task)
     for task in names:
-        exam = replace(args.exam, task=task)
+        exam = replace(asked, task=task)
         results = [evaluate_cached(who, exam, condition) for who in contestants for condition in CONDITIONS]
         comparison = compare([*results, evaluate_cached(expert_beside(contestants[0]), exam, "test")])
         comparisons.append(comparison)
