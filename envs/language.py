@@ -20,9 +20,9 @@ WORDINGS = ("plain", "train", "held_out")
 COMBINATIONS = ("all", "train", "held_out")
 
 SYNONYMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "cube": (("block",), ("dice",)),
-    "carton": (("box",), ("milk pack",)),
-    "brick": (("bar",), ("ingot",)),
+    "cube": (("block",), ("die",)),
+    "carton": (("box",), ("package",)),
+    "brick": (("bar",), ("plank",)),
     "red": (("scarlet",), ("crimson",)),
     "green": (("emerald",), ("lime",)),
     "blue": (("navy",), ("azure",)),

@@ -29,7 +29,7 @@ MOVED = 0.02
 """A drawer has moved when it is farther than this from where it was [m]."""
 NEAR = 0.06
 """The gripper has reached the drawer when it is this near to its bar [m]."""
-PLACES = ("nearest to", "farthest from")
+PLACES = ("closest to", "farthest from")
 """The robot; of the chest's drawers in their order."""
 START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))
 """Corners of the box in which the gripper waits, x, y, z [m]."""
@@ -59,22 +59,22 @@ class Drawer(Task):
         "open": Form(
             "open the {drawer}",
             (
-                "pull the {drawer} open",
+                "pull open the {drawer}",
                 "pull out the {drawer}",
-                "slide the {drawer} out",
+                "slide out the {drawer}",
                 "the {drawer} should be open",
             ),
-            ("i need the {drawer} open", "draw out the {drawer} all the way"),
+            ("i need the {drawer} to be open", "fully extend the {drawer}"),
         ),
         "close": Form(
             "close the {drawer}",
             (
-                "push the {drawer} shut",
+                "shut the {drawer}",
                 "push in the {drawer}",
-                "slide the {drawer} back in",
+                "make sure the {drawer} is closed",
                 "the {drawer} should be closed",
             ),
-            ("i need the {drawer} shut", "press the {drawer} home"),
+            ("i need the {drawer} to be shut", "fully close the {drawer}"),
         ),
     }
     stages = ("start", "wrong_drawer", "reached", "moved", "done")

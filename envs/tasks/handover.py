@@ -77,14 +77,14 @@ class Handover(Task):
             "hand the {object} to the {arm} arm and put it on the {mat}",
             (
                 "pass the {object} to the {arm} arm and lay it on the {mat}",
-                "give the {object} to the {arm} arm, which puts it on the {mat}",
-                "hand the {object} over to the {arm} arm, it goes on the {mat}",
+                "give the {object} to the {arm} arm to put on the {mat}",
+                "hand the {object} over to the {arm} arm and set it on the {mat}",
                 "let the {arm} arm take the {object} and place it on the {mat}",
             ),
             (
-                "the {arm} arm should get the {object} and set it down on the {mat}",
-                "the {mat} of the {arm} arm is where the {object} belongs, hand it over",
-                "i want the {arm} arm to receive the {object} and leave it on the {mat}",
+                "the {arm} arm should receive the {object} and place it on the {mat}",
+                "the {object} belongs on the {mat} by the {arm} arm, so hand it over",
+                "i want the {arm} arm to take the {object} and leave it on the {mat}",
             ),
         )
     }

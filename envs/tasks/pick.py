@@ -57,7 +57,7 @@ class Pick(Task):
                 "take the {object} off the table",
                 "raise the {object}",
             ),
-            ("fetch me the {object}", "get hold of the {object} and lift it", "i would like the {object}"),
+            ("fetch me the {object}", "get a hold of the {object} and lift it", "i would like the {object}"),
         )
     }
     stages = ("start", "wrong_object", "reached", "grasped", "lifted")

@@ -69,7 +69,7 @@ class Place(Task):
                 "place the {object} in the {tray}",
                 "drop the {object} into the {tray}",
                 "move the {object} to the {tray}",
-                "the {object} goes into the {tray}",
+                "the {object} goes in the {tray}",
                 "pick up the {object} and put it in the {tray}",
             ),
             (

@@ -66,12 +66,12 @@ class PressButtons(Task):
                 "press the {first} first and the {second} second",
                 "press the {second} after the {first}",
                 "before you press the {second}, press the {first}",
-                "start with the {first}, finish with the {second}",
+                "start with the {first} and finish with the {second}",
             ),
             (
                 "the {first} has to be pressed before the {second}",
                 "push the {second} as soon as the {first} is down",
-                "hit the {first} and next the {second}",
+                "hit the {first}, followed by the {second}",
             ),
         )
     }

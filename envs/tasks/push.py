@@ -67,7 +67,7 @@ class Push(Task):
             ),
             (
                 "the {object} belongs on the {square}",
-                "get the {object} to lie on the {square}",
+                "get the {object} onto the {square}",
                 "cover the {square} with the {object}",
             ),
         )

@@ -75,11 +75,11 @@ class Reach(Task):
                 "go to the {ordinal} object from the {side}",
                 "reach for the {ordinal} thing from the {side}",
                 "counting from the {side}, hover over the {ordinal} object",
-                "starting on the {side}, point at the {ordinal} object",
+                "starting from the {side}, point at the {ordinal} object",
             ),
             (
-                "from the {side}, approach the {ordinal} one",
-                "show me the {ordinal} thing counted from the {side}",
+                "approach the {ordinal} one from the {side}",
+                "show me the {ordinal} object, counting from the {side}",
             ),
         ),
     }
@@ -112,7 +112,7 @@ class Reach(Task):
 
         bodies, row = sample_spread(in_a_row, world, rng, lambda wide, nominal: wide[1] == nominal[1])
         # What each object alone is not, in the order of `things`.
-        nots = (f"not {other_colour} and no {other_kind}", f"no {kind}", f"not {colour}")
+        nots = (f"neither {other_colour} nor a {other_kind}", f"not a {kind}", f"not {colour}")
         ways, meanings = [], []
         for i, thing in enumerate(things):
             place = row.index(i)
@@ -170,8 +170,8 @@ class Reach(Task):
     def meanings(self) -> list[Meaning]:
         """Every object, every property that one of three objects alone can lack, every place in the row."""
         pairs = [(colour, kind) for colour in RGBA for kind in SHAPES]
-        properties = [f"not {colour}" for colour in RGBA] + [f"no {kind}" for kind in SHAPES]
-        properties += [f"not {colour} and no {kind}" for colour, kind in pairs]
+        properties = [f"not {colour}" for colour in RGBA] + [f"not a {kind}" for kind in SHAPES]
+        properties += [f"neither {colour} nor a {kind}" for colour, kind in pairs]
         return [
             *(Meaning.of("name", object=f"{colour} {kind}") for colour, kind in pairs),
             *(Meaning.of("negation", property=words) for words in properties),

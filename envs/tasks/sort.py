@@ -47,12 +47,12 @@ class Sort(Task):
             "put every {object} into the {tray} and the rest into the {other}",
             (
                 "place each {object} in the {tray} and everything else in the {other}",
-                "every {object} belongs in the {tray}, the others in the {other}",
+                "every {object} belongs in the {tray} and the others belong in the {other}",
                 "move every {object} to the {tray} and the remaining objects to the {other}",
-                "sort the table, each {object} into the {tray} and the rest into the {other}",
+                "sort the objects with each {object} in the {tray} and the rest in the {other}",
             ),
             (
-                "the {tray} is for every {object}, the {other} for all else",
+                "the {tray} is for every {object} and the {other} is for everything else",
                 "i want each {object} in the {tray} and whatever is left in the {other}",
             ),
         )

@@ -68,7 +68,7 @@ class Spatial(Task):
             (
                 "place the {object} {relation} the {landmark}",
                 "move the {object} until it is {relation} the {landmark}",
-                "set the {object} down {relation} the {landmark}",
+                "set down the {object} {relation} the {landmark}",
                 "pick up the {object} and put it {relation} the {landmark}",
             ),
             (
@@ -79,14 +79,14 @@ class Spatial(Task):
         "between": Form(
             "put the {object} between the {one} and the {other}",
             (
-                "place the {object} in the middle between the {one} and the {other}",
+                "place the {object} midway between the {one} and the {other}",
                 "move the {object} into the gap between the {one} and the {other}",
-                "set the {object} down halfway from the {one} to the {other}",
+                "set down the {object} halfway between the {one} and the {other}",
                 "pick up the {object} and put it between the {one} and the {other}",
             ),
             (
                 "the {object} belongs between the {one} and the {other}",
-                "have the {one} and the {other} on either side of the {object}",
+                "the {one} and the {other} should be on either side of the {object}",
             ),
         ),
     }

@@ -57,11 +57,11 @@ class Stack(Task):
                 "put the {upper} on top of the {lower}",
                 "place the {upper} onto the {lower}",
                 "set the {upper} on the {lower}",
-                "build a tower with the {lower} below the {upper}",
+                "build a tower with the {lower} under the {upper}",
             ),
             (
                 "the {upper} should end up on the {lower}",
-                "take the {lower} as the base and stack the {upper} on it",
+                "use the {lower} as the base and stack the {upper} on it",
                 "i want the {upper} resting on the {lower}",
             ),
         )

@@ -61,15 +61,15 @@ class TidyUp(Task):
         "name": Form(
             "put the {object} into the {drawer} and close it",
             (
-                "open the {drawer}, put the {object} in and close it",
-                "tidy the {object} away into the {drawer}",
+                "open the {drawer}, put the {object} inside, and close it",
+                "put the {object} away in the {drawer}",
                 "store the {object} in the {drawer} and shut it",
-                "the {object} goes into the {drawer}, close it afterwards",
+                "close the {drawer} after putting the {object} in it",
             ),
             (
                 "hide the {object} in the {drawer}",
-                "i want the {object} inside the {drawer} with the drawer closed",
-                "stow the {object} away in the {drawer}",
+                "i want the {object} inside the {drawer}, with the drawer closed",
+                "stow the {object} in the {drawer}",
             ),
         )
     }

@@ -75,7 +75,7 @@ class Toss(Task):
                 "throw the {object} so that it lands in the {bin}",
                 "pitch the {object} into the {bin}",
             ),
-            ("the {object} should fly into the {bin}", "hurl the {object} into the {bin}"),
+            ("make the {object} fly into the {bin}", "hurl the {object} into the {bin}"),
         )
     }
     stages = ("start", "wrong_object", "missed", "wrong_bin", "reached", "grasped", "flying", "tossed")

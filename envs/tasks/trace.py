@@ -74,13 +74,13 @@ class Trace(Task):
             "trace the {curve} from {start} to {end}",
             (
                 "follow the {curve} from {start} to {end}",
-                "draw along the {curve}, {start} to {end}",
+                "draw along the {curve} from {start} to {end}",
                 "wipe along the {curve} from the {start} end to the {end} end",
-                "run along the {curve} from {start} to {end}",
+                "move along the {curve} from {start} to {end}",
             ),
             (
                 "go over the {curve}, beginning on the {start} and ending on the {end}",
-                "start at the {start} end of the {curve} and retrace it to the {end} end",
+                "start at the {start} end of the {curve} and work your way to the {end} end",
             ),
         )
     }

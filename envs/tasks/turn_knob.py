@@ -67,11 +67,11 @@ class TurnKnob(Task):
             "turn the {knob} to the {side}",
             (
                 "rotate the {knob} to the {side}",
-                "twist the {knob} towards the {side}",
+                "twist the {knob} toward the {side}",
                 "give the {knob} a turn to the {side}",
                 "make the {knob} point {side}",
             ),
-            ("swing the {knob} round to the {side}", "i want the {knob} turned {side}"),
+            ("swing the {knob} around to the {side}", "i want the {knob} turned to the {side}"),
         ),
         "mark": Form(
             "turn the {knob} to the {mark}",
@@ -79,9 +79,9 @@ class TurnKnob(Task):
                 "set the {knob} to the {mark}",
                 "point the {knob} at the {mark}",
                 "rotate the {knob} until it points at the {mark}",
-                "twist the {knob} towards the {mark}",
+                "twist the {knob} toward the {mark}",
             ),
-            ("swing the {knob} round to the {mark}", "i want the {knob} on the {mark}"),
+            ("swing the {knob} around to the {mark}", "i want the {knob} pointing at the {mark}"),
         ),
     }
     stages = ("start", "wrong_knob", "reached", "gripped", "turned", "released")
