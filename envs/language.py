@@ -8,6 +8,7 @@ out, whatever the words.
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,9 +20,9 @@ WORDINGS = ("plain", "train", "held_out")
 COMBINATIONS = ("all", "train", "held_out")
 
 SYNONYMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "cube": (("block",), ("dice",)),
-    "carton": (("box",), ("milk pack",)),
-    "brick": (("bar",), ("ingot",)),
+    "cube": (("block",), ("die",)),
+    "carton": (("box",), ("package",)),
+    "brick": (("bar",), ("plank",)),
     "red": (("scarlet",), ("crimson",)),
     "green": (("emerald",), ("lime",)),
     "blue": (("navy",), ("azure",)),
@@ -131,6 +132,27 @@ class Form:
         for template in self.templates(wording.sentences):
             for chosen in itertools.product(*choices):
                 yield template.format(**dict(zip(names, chosen, strict=True)))
+
+    def asks(self, meaning: Meaning, sentence: str) -> bool:
+        """Whether a person's sentence is one of the templates for `meaning`, with whichever synonyms.
+
+        Capitals, spaces and a mark at the end do not count.
+        """
+        text = " ".join(sentence.lower().split()).rstrip(" .!")
+        slots = {
+            slot: re.escape(" ").join(f"(?:{'|'.join(_every_synonym(word))})" for word in words.split())
+            for slot, words in meaning.slots
+        }
+        patterns = (re.escape(template) for template in (self.plain, *self.train, *self.held_out))
+        return any(
+            re.fullmatch(re.sub(r"\\{(\w+)\\}", lambda slot: slots[slot[1]], pattern), text)
+            for pattern in patterns
+        )
+
+
+def _every_synonym(word: str) -> list[str]:
+    train, held_out = SYNONYMS.get(word, ((), ()))
+    return [re.escape(each) for each in (word, *train, *held_out)]
 
 
 def _synonyms(word: str, wording: str) -> tuple[str, ...]:

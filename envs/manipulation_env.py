@@ -17,7 +17,7 @@ from .language import COMBINATIONS, Wording
 from .perturbation_set import PerturbationSet
 from .registry import check_name
 from .robot import RobotIndex
-from .sensors import STATE_KIND, Sensors, physics_state, refresh
+from .sensors import MAX_INSTRUCTION, STATE_KIND, Sensors, physics_state, refresh
 from .world import Scenario, World
 
 HOLD_SECONDS = 0.3
@@ -100,6 +100,9 @@ class ManipulationEnv(gymnasium.Env):
         self._max_episode_steps = round(self.definition.time_limit * control_hz)
         self._hold_steps = math.ceil(HOLD_SECONDS * control_hz - 1e-9)
         self.task_description = ""
+        self.is_judged = True
+        """Whether success is decided. It is not after a sentence that asks for nothing in the scene: then the
+        episode lasts until its time limit, without success and progress."""
         self._seed = 0
 
         low, high = self.actions.bounds()
@@ -112,14 +115,20 @@ class ManipulationEnv(gymnasium.Env):
         """Starts the episode of `seed` (without one, of a seed drawn from the environment's own generator).
 
         With options {"instruction": "swapped"} the instruction names another object of the same scene, while
-        success and progress stay about the original one.
+        success and progress stay about the original one. With {"sentence": "pick up the red cube"} it is this
+        sentence, and success and progress are about what it asks for (see `is_judged`).
 
         Raises:
-            ValueError: an unknown option.
+            ValueError: an unknown option, or a sentence without words or too long.
         """
         options = options or {}
         for key in options:
-            check_name("reset option", key, ["instruction"])
+            check_name("reset option", key, ["instruction", "sentence"])
+        sentence = options.get("sentence")
+        if sentence is not None and "instruction" in options:
+            raise ValueError("reset options instruction and sentence exclude each other")
+        if sentence is not None and not 0 < len(sentence.strip()) <= MAX_INSTRUCTION:
+            raise ValueError(f"a sentence has 1 to {MAX_INSTRUCTION} characters, got {sentence[:60]!r}")
         asked = check_name("instruction", options.get("instruction", "original"), ["original", "swapped"])
         super().reset(seed=seed)
         self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
@@ -129,10 +138,16 @@ class ManipulationEnv(gymnasium.Env):
         if (spread := self.perturbation.spread) != 1.0:
             self.scenario = self._draw_wider(spread)
         self.scenario = self.perturbation.scene(self.definition, self.world, self.scenario)
-        meaning = self.scenario.swapped if asked == "swapped" else self.scenario.asked
-        # Another stream than the scene's, which must not depend on how the instruction is put.
-        wording = self.perturbation.wording(self._wording)
-        self.task_description = self.definition.say(meaning, wording, np.random.default_rng([self._seed, 2]))
+        if sentence is None:
+            meaning = self.scenario.swapped if asked == "swapped" else self.scenario.asked
+            # Another stream than the scene's, which must not depend on how the instruction is put.
+            wording, rng = self.perturbation.wording(self._wording), np.random.default_rng([self._seed, 2])
+            self.task_description = self.definition.say(meaning, wording, rng)
+            self.is_judged = True
+        else:
+            self.task_description = sentence
+            understood = self.definition.understand(self.world, self.scenario, sentence)
+            self.scenario, self.is_judged = understood or self.scenario, understood is not None
         self._controller.place(self.data, self.scenario.start)
         mujoco.mj_forward(self.model, self.data)
         self._controller.hold(self.data)
@@ -206,7 +221,13 @@ class ManipulationEnv(gymnasium.Env):
     def stage(self) -> str:
         """The one of the task's `stages` that describes the present state."""
         task = self.definition
+        if not self.is_judged:
+            return task.stages[0]
         return task.stages[-1] if self._held else task.stage(self.world, self.scenario)
+
+    def questions(self) -> list[Scenario]:
+        """Everything that the present scene can be asked, in the order of the task."""
+        return self.definition.questions(self.world, self.scenario)
 
     def grounding(self) -> tuple[Float32[np.ndarray, "v 2"], Float32[np.ndarray, " 3"]]:
         """Where the task's focus is: uv per camera, (0, 0) top left to (1, 1), and xyz [m, world]."""
@@ -315,6 +336,8 @@ class ManipulationEnv(gymnasium.Env):
 
     def _measure(self) -> float:
         """Updates success, loss and progress; returns the increase of progress."""
+        if not self.is_judged:
+            return 0.0
         task, state, before = self.definition, (self.world, self.scenario), self._progress
         self._held = self._held + 1 if task.is_success(*state) else 0
         self._lost = task.has_failed(*state)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -103,6 +104,19 @@ class Task(ABC):
     @abstractmethod
     def meanings(self) -> list[Meaning]:
         """Everything this task can ask for."""
+
+    def questions(self, world: World, scenario: Any) -> list[Any]:
+        """Every `Scenario` that the scene of `scenario` allows, itself included: the same scene, and what
+        predicates and expert need for another instruction. By default it is the only one."""
+        return [scenario]
+
+    def understand(self, world: World, scenario: Scenario, sentence: str) -> Scenario | None:
+        """The one of the scene's `questions` that a person's sentence asks; None if it asks none of them."""
+        for question in self.questions(world, scenario):
+            if self.forms[question.asked.form].asks(question.asked, sentence):
+                other = scenario.swapped if question.asked == scenario.asked else scenario.asked
+                return replace(question, swapped=other)
+        return None
 
     def say(self, meaning: Meaning, wording: Wording, rng: np.random.Generator) -> str:
         """One sentence that asks for `meaning` (see language.py)."""

@@ -153,6 +153,13 @@ class LanguageBackbone(nn.Module):
                 self._rows[text] = ids
         return [self._rows[text] for text in instructions]
 
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of `text` that the tokenizer has no token for, in their order. One that was trained here
+        knows those of the training sentences alone; a checkpoint's spells everything."""
+        coded = self.tokenizer(text, return_offsets_mapping=True)
+        places = zip(coded["input_ids"], coded["offset_mapping"], strict=True)
+        return [text[start:end] for word, (start, end) in places if word == self.tokenizer.unk_token_id]
+
     def check_last_words(self, count: int) -> None:
         """Whether `last_words` can be had.
 

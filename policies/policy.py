@@ -168,8 +168,12 @@ class Policy(nn.Module):
             raise ValueError(f"the head {name} cannot go on from a chunk: guided execution needs flow")
         return self.head
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, tensors: Mapping[str, Tensor] | None = None) -> None:
         """Writes everything to `folder`; one that exists is replaced at the very end.
+
+        Args:
+            folder: of the saved policy.
+            tensors: to save in place of its own ones of the same names, such as averages of its weights.
 
         Raises:
             PolicyError: it cannot be written; what was there stays.
@@ -180,7 +184,7 @@ class Policy(nn.Module):
             self.spec,
             self.trunk.architecture,
             self.trunk.language.tokenizer,
-            self.state_dict(),
+            {**self.state_dict(), **(tensors or {})},
         )
 
     @staticmethod

@@ -2,20 +2,25 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from made_up_results import result
 
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.result import weights_of
+from vlasandbox.policies import packaged
 from vlasandbox.train.evaluation import (
     EvalConfig,
     EvalTarget,
+    default_evaluation,
     eval_target,
     evaluate_cached,
     expert_beside,
+    learned_tasks,
     load_cached,
     warn_of_other_tasks,
+    with_task,
 )
 
 
@@ -194,3 +199,57 @@ def test_nothing_is_said_where_it_is_not_known_what_was_learned(judged, capsys):
 def test_an_exam_of_an_impossible_length_is_refused(episodes):
     with pytest.raises(ValueError, match=str(episodes)):
         EvalConfig(episodes=episodes)
+
+
+def trained(home, name: str, task: str | None) -> EvalTarget:
+    """A run called `name` that was trained on `task`."""
+    policy = home / name / "policy"
+    policy.mkdir(parents=True)
+    for file in ("model.safetensors", "config.json"):
+        (policy / file).touch()
+    if task is not None:
+        (home / name / "summary.json").write_text(json.dumps({"dataset": {"task": task}}))
+    return eval_target(str(home / name))
+
+
+@pytest.mark.parametrize(
+    ("learned", "asked", "judged_on"),
+    [
+        (["place"], "", "place"),
+        (["place+stack"], "", "place+stack"),
+        (["place", None], "", "place"),
+        (["place", "stack"], "pick", "pick"),
+        ([None], "", "pick"),
+        ([], "", "pick"),
+    ],
+)
+def test_policies_are_judged_on_what_they_learned_unless_a_task_is_named(tmp_path, learned, asked, judged_on):
+    targets = [trained(tmp_path, str(i), task) for i, task in enumerate(learned)]
+    config = with_task(EvalConfig(asked, episodes=3), [*targets, eval_target("expert")])
+    assert config == EvalConfig(judged_on, episodes=3)
+
+
+def test_policies_that_learned_different_tasks_need_one_to_be_named(tmp_path):
+    targets = [trained(tmp_path, "a", "pick"), trained(tmp_path, "b", "place")]
+    with pytest.raises(ValueError, match=r"different tasks \(a: pick; b: place\): name one with --task"):
+        with_task(default_evaluation(), targets)
+
+
+def test_the_best_policy_of_a_run_has_a_name_and_results_of_its_own(tmp_path):
+    trained(tmp_path, "flow", "pick")
+    best = trained(tmp_path / "flow", "best", "pick")
+    assert (best.name, best.results) == ("flow-best", tmp_path / "flow" / "best" / "eval")
+
+
+def test_the_packaged_policy_goes_by_its_name_and_knows_its_tasks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(packaged, "FOLDER", tmp_path / "package")
+    with pytest.raises(FileNotFoundError, match="carries no policy of its own"):
+        eval_target("packaged")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "model.safetensors").touch()
+    (tmp_path / "package" / "summary.json").write_text(json.dumps({"dataset": {"task": "pick+place"}}))
+    who = eval_target("packaged")
+    assert who.policy == tmp_path / "package"
+    assert who.results == Path("runs") / "packaged" / "eval"
+    assert learned_tasks(who) == ["pick", "place"]

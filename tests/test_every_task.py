@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -13,6 +14,7 @@ from gymnasium.utils.env_checker import check_env
 from vlasandbox import envs
 from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
+from vlasandbox.envs.language import PLAIN
 
 TASKS = envs.task_names()
 
@@ -205,3 +207,37 @@ def test_the_declaration_is_json_and_complete(env):
     assert len(declared["state_names"]) == env.reset(seed=0)[0]["agent_pos"].size
     assert len(declared["action_space"]["dims"]) == env.action_space.shape[0]
     assert declared["action_space"]["gripper"].startswith("+1 open")
+
+
+def test_a_scene_can_be_asked_what_its_own_instructions_ask_and_more(blind):
+    known = blind.definition.meanings()
+    for seed in range(5):
+        blind.reset(seed=seed)
+        mine = blind.scenario
+        questions = {question.asked: question for question in blind.questions()}
+        assert len(questions) == len(blind.questions()) > 1, "two questions in the same words"
+        assert {mine.asked, mine.swapped} <= questions.keys() <= set(known)
+        assert repr(questions[mine.asked]) == repr(replace(mine, swapped=questions[mine.asked].swapped))
+        for question in questions.values():
+            assert not blind.definition.is_success(blind.world, question)
+
+
+def test_a_typed_sentence_is_judged_by_what_it_asks_for(blind):
+    outcomes = []
+    for seed in (5, 6, 7):
+        blind.reset(seed=seed)
+        start = blind.physics_state()
+        others = [q for q in blind.questions() if q.asked != blind.scenario.asked]
+        wanted = others[seed % len(others)].asked
+        sentence = blind.definition.say(wanted, PLAIN, np.random.default_rng(0))
+        observation, info = blind.reset(seed=seed, options={"sentence": sentence})
+        assert np.array_equal(blind.physics_state(), start)
+        assert observation["instruction"] == info["instruction"] == sentence
+        assert blind.is_judged
+        assert blind.scenario.asked == wanted != blind.scenario.swapped
+        expert, done = blind.definition.expert(), False
+        while not done:
+            _, _, terminated, truncated, info = blind.step(expert.act(blind))
+            done = terminated or truncated
+        outcomes.append(info["is_success"])
+    assert sum(outcomes) >= 2

@@ -78,3 +78,70 @@ def test_the_wording_changes_nothing_but_the_instruction():
         assert np.array_equal(first["pixels"]["front"], second["pixels"]["front"])
     plain.close()
     other.close()
+
+
+@pytest.mark.parametrize("task", envs.task_names())
+def test_every_sentence_asks_what_it_means_and_nothing_else(task):
+    definition = tasks.load(task)
+    rng, meanings = np.random.default_rng(0), tasks.load(task).meanings()
+    for i in rng.permutation(len(meanings))[:6]:
+        wording = Wording(*rng.choice(WORDINGS, 2))
+        said = definition.say(meanings[i], wording, rng)
+        asked = [meaning for meaning in meanings if definition.forms[meaning.form].asks(meaning, said)]
+        assert asked == [meanings[i]], said
+
+
+@pytest.mark.parametrize(
+    ("sentence", "asks"),
+    [
+        ("  Grab the RED  cube. ", True),
+        ("fetch me the crimson block", True),
+        ("pick up the red cub", False),
+        ("pick up the red cube now", False),
+        ("pick up the blue cube", False),
+        ("", False),
+    ],
+)
+def test_a_typed_sentence_may_mix_words_but_not_invent_them(sentence, asks):
+    assert FORM.asks(Meaning.of("name", object="red cube"), sentence) == asks
+
+
+def test_a_template_is_no_pattern():
+    form = Form("is it (really) the {object}?", (), ())
+    assert form.asks(Meaning.of("name", object="red cube"), "Is it (really) the red cube?")
+    assert not form.asks(Meaning.of("name", object="red cube"), "is it really the red cube")
+
+
+def test_a_sentence_that_asks_nothing_of_the_scene_is_told_and_not_judged():
+    env = envs.make("pick", image_size=8)
+    own = env.reset(seed=0)[1]["instruction"]
+    start = env.physics_state()
+    observation, info = env.reset(seed=0, options={"sentence": "Dance, little arm!"})
+    assert observation["instruction"] == info["instruction"] == "Dance, little arm!"
+    assert np.array_equal(env.physics_state(), start)
+    assert not env.is_judged
+    expert, done, total = env.definition.expert(), False, 0.0
+    while not done:  # the expert does what the scene's own instruction asks
+        _, reward, terminated, truncated, info = env.step(expert.act(env))
+        done, total = terminated or truncated, total + reward
+    assert truncated
+    assert not info["is_success"]
+    assert (total, info["progress"], info["stage"]) == (0.0, 0.0, "start")
+    assert env.reset(seed=0)[1]["instruction"] == own
+    assert env.is_judged
+    env.close()
+
+
+@pytest.mark.parametrize("sentence", ["", "  ", "x" * 300])
+def test_a_sentence_of_impossible_length_is_refused(sentence):
+    env = envs.make("pick", cameras=())
+    with pytest.raises(ValueError, match="a sentence has 1 to 200 characters"):
+        env.reset(seed=0, options={"sentence": sentence})
+    env.close()
+
+
+def test_a_sentence_and_an_instruction_exclude_each_other():
+    env = envs.make("pick", cameras=())
+    with pytest.raises(ValueError, match="exclude each other"):
+        env.reset(seed=0, options={"sentence": "go", "instruction": "swapped"})
+    env.close()

@@ -10,7 +10,10 @@ from .data.files import read_json
 from .log import WandbMode
 from .optim import OptimConfig
 
-MAY_CHANGE = ("data.root", "data.cache", "device", "threads", "checkpoint_every", "wandb")
+MAY_CHANGE = (
+    "data.root", "data.cache", "data.held_out", "device", "threads", "checkpoint_every", "eval_every",
+    "eval_episodes", "wandb",
+)  # fmt: skip
 """Settings that a resumed run may have changed; the dataset itself is known by its fingerprint."""
 
 
@@ -22,6 +25,9 @@ class DataConfig:
     """Folder of the dataset (LeRobotDataset v3.0), or of several that are then trained on together."""
     cache: Path | None = None
     """Folder for the decoded frames; inside the dataset's folder by default."""
+    held_out: Path | None = None
+    """Demonstrations that nothing is learned from (`vla record --first-seed 990000`). The loss on them is
+    shown at every checkpoint, or every `eval_every` updates; the policy with the lowest is in RUN/best."""
     action_space: str | None = None
     """Space of the actions to learn; the dataset's own by default, others are converted exactly."""
     chunk: int = 8
@@ -66,11 +72,16 @@ class TrainConfig:
     """CPU threads of torch; by default as many as make updates fastest when the run begins. It keeps them."""
     checkpoint_every: int = 500
     """Updates between two checkpoints."""
+    eval_every: int = 0
+    """Updates between two evaluations on validation seeds, each with a video in RUN/videos; 0: none. The
+    policy with the highest success is kept in RUN/best. The training is the same with and without."""
+    eval_episodes: int = 20
+    """Validation episodes of each evaluation, for each task that is learned."""
     wandb: WandbMode = "off"
     """Also log to Weights & Biases: offline keeps the files in the run's folder, online sends them."""
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch_size", "grad_accumulation", "checkpoint_every"):
+        for name in ("updates", "batch_size", "grad_accumulation", "checkpoint_every", "eval_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.batch_size % self.grad_accumulation:
@@ -80,6 +91,8 @@ class TrainConfig:
             )
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
+        if self.eval_every < 0:
+            raise ValueError(f"eval_every must not be negative, got {self.eval_every}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative, got {self.seed}")
         if self.threads is not None and self.threads < 1:

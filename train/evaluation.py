@@ -13,9 +13,12 @@ from ..envs.registry import check_name
 from ..envs.seeds import TEST, VALIDATION
 from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, ResultError, weights_of
 from ..eval.training_record import TrainingRecord
+from ..policies import packaged
 from ..policies.execution import Execution
 from .data.files import read_json
 
+BEST = "best"
+"""Folder of a run with the best policy that was seen while it was trained; itself like that of a run."""
 UNFINISHED = ".unfinished"
 """Suffix of the folder with the episodes of an evaluation that was interrupted."""
 Keep = Callable[[EvalResult], None]
@@ -41,7 +44,8 @@ class EvalConfig:
     """What all contestants of a comparison are put through."""
 
     task: str = "pick"
-    """Task (`vla list tasks`); several as pick+stack, or suite for all single-arm ones."""
+    """Task (`vla list tasks`); several as pick+stack, or suite for all single-arm ones. By default what the
+    policies were trained on."""
     episodes: int = 100
     """Episodes; their seeds are the first ones of the split."""
     split: Literal["test", "validation"] = "test"
@@ -98,18 +102,23 @@ class EvalConfig:
 
 
 def eval_target(run: str) -> EvalTarget:
-    """The target that a user calls `run`: "expert", the folder of a run, or the folder of a policy.
+    """The target that a user calls `run`: the folder of a run or of a policy, "packaged" for the policy that
+    this package carries, or "expert" for a task's scripted expert.
 
     Raises:
-        FileNotFoundError: there is no policy in that folder.
+        FileNotFoundError: there is no policy in that folder, or none in this package.
     """
     if run == EXPERT:
         return EvalTarget(EXPERT, None, Path("runs") / EXPERT)
     folder = Path(run).resolve()
+    if run == packaged.NAME and not folder.exists():
+        return EvalTarget(run, packaged.packaged_policy(), Path("runs") / run / "eval")
     folder = folder.parent if folder.name == "policy" else folder
+    # The best policy of a run lies in a folder of its own, which is called like those of all other runs.
+    name = f"{folder.parent.name}-{folder.name}" if folder.name == BEST else folder.name
     for policy in (folder / "policy", folder):
         if (policy / "config.json").exists() and (policy / "model.safetensors").exists():
-            return EvalTarget(folder.name, policy, folder / "eval")
+            return EvalTarget(name, policy, folder / "eval")
     if (folder / "config.json").exists():
         raise FileNotFoundError(f"the training in {folder} is not finished: run the same `vla train` again")
     raise FileNotFoundError(
@@ -129,13 +138,42 @@ def training_records(targets: Sequence[EvalTarget]) -> dict[str, TrainingRecord]
     return {name: TrainingRecord.load(run) for name, run in runs.items() if (run / "summary.json").exists()}
 
 
+def learned_tasks(who: EvalTarget) -> list[str]:
+    """Tasks that a policy was trained on; none for the expert, or if that is not known."""
+    folders = [who.results.parent, *([who.policy] if who.policy else [])]
+    return next((text.split("+") for folder in folders if (text := learned_task(folder))), [])
+
+
+def default_evaluation() -> EvalConfig:
+    """The command line's default, without a task: `with_task` fills it in."""
+    return EvalConfig(task="")
+
+
+def with_task(config: EvalConfig, targets: Sequence[EvalTarget]) -> EvalConfig:
+    """`config`, and where it names no task, with the one that the `targets` were trained on; pick if that is
+    not known. Says on standard error which of them have learned nothing of a task that it names.
+
+    Raises:
+        ValueError: they were trained on different tasks.
+    """
+    if config.task:
+        warn_of_other_tasks(targets, config)
+        return config
+    learned = {who.name: "+".join(names) for who in targets if (names := learned_tasks(who))}
+    if len(set(learned.values())) > 1:
+        each = "; ".join(f"{name}: {task}" for name, task in learned.items())
+        raise ValueError(f"these policies were trained on different tasks ({each}): name one with --task")
+    return replace(config, task=next(iter(learned.values()), "pick"))
+
+
 def warn_of_other_tasks(contestants: Sequence[EvalTarget], exam: EvalConfig) -> None:
     """Says on standard error which policies have learned none of the exam's tasks."""
     asked = set(tasks.expand(exam.task))
     for who in contestants:
-        learned = learned_task(who.results.parent)
-        if learned and not asked.intersection(learned.split("+")):
-            print(f"{who.name} is judged on {exam.task} but learned {learned} (--task)", file=sys.stderr)
+        learned = learned_tasks(who)
+        if learned and not asked.intersection(learned):
+            told = f"{who.name} is judged on {exam.task} but learned {'+'.join(learned)} (--task)"
+            print(told, file=sys.stderr)
 
 
 def expert_beside(who: EvalTarget, results: Path = Path("runs") / EXPERT) -> EvalTarget:

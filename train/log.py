@@ -35,6 +35,7 @@ class RunLog:
         self._wandb = _open_wandb(folder, wandb, config)
         self._sums: dict[str, Tensor | float] = {}
         self._counts: dict[str, int] = {}
+        self._seen: dict[str, str] = {}
 
     def __enter__(self) -> "RunLog":
         return self
@@ -55,20 +56,34 @@ class RunLog:
         """Makes the rows so far survive a power cut, as the checkpoint after them does."""
         os.fsync(self._file.fileno())
 
-    def write(self, step: int, now: dict[str, float]) -> None:
-        """Appends the row after `step` updates: the means since the last row, and the values in `now`."""
+    def write(self, step: int, now: dict[str, float], video: Path | None = None) -> None:
+        """Appends the row after `step` updates: the means since the last row, and the values in `now`.
+
+        What was seen on other data than the batches stays in the bar until it is seen again; wandb is also
+        given the `video`.
+        """
         row = {"step": step} | {name: float(x) / self._counts[name] for name, x in self._sums.items()} | now
         self._sums, self._counts = {}, {}
         # JSON has no word for a metric that is not finite, such as a mean over nothing.
         self._file.write(json.dumps({k: v if math.isfinite(v) else None for k, v in row.items()}) + "\n")
         self._file.flush()
         self._bar.update(step - self._bar.n)
-        self._bar.set_postfix_str(
-            f"loss {row['loss']:.4f}, {row['samples_per_second']:.0f} samples/s, "
-            f"waits for data {row['wait_share']:.1%}"
-        )
+        if "held_out_loss" in now:
+            self._seen["held_out_loss"] = f"held out {now['held_out_loss']:.4f}"
+        if "success" in now:
+            self._seen["success"] = f"success {now['success']:.0%}"
+        shown = [
+            f"loss {row['loss']:.4f}",
+            *self._seen.values(),
+            f"{row['samples_per_second']:.0f} samples/s",
+            f"waits for data {row['wait_share']:.1%}",
+        ]
+        self._bar.set_postfix_str(", ".join(shown))
         if self._wandb is not None:
-            self._wandb.log(row, step=step)
+            import wandb
+
+            seen = {} if video is None else {"video": wandb.Video(str(video), format="mp4")}
+            self._wandb.log(row | seen, step=step)
 
 
 def last_row(path: Path) -> dict[str, int | float | None] | None:

@@ -24,6 +24,7 @@ from .data.windows import WindowSampler
 from .ema import EMA
 from .log import RunLog
 from .machine import choose_device, choose_precision, choose_threads
+from .periodic import Periodic
 from .signals import stop_request
 from .summary import Clock, summary
 
@@ -133,10 +134,15 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
         threads = f"{progress.threads} CPU thread{'s' * (progress.threads > 1)}"
         print(f"Training in {config.precision} on {device}, {threads}", flush=True)
     clock = Clock(progress, sampler)
+
+    def summary_after(step: int) -> dict[str, Any]:
+        return summary(clock.progress(step), config, policy, dataset)
+
+    periodic = Periodic(config, dataset, policy, ema, out, summary_after)
     log = RunLog(
         out, start=progress.step, updates=config.updates, bar=bar, wandb=config.wandb, config=settings(config)
     )
-    with closing(sampler), log, stop_request() as stop:
+    with closing(sampler), closing(periodic), log, stop_request() as stop:
         for step in range(progress.step, config.updates):
             batch = sampler.batch(step).to(device)
             seed = update_seed(config.seed, step)
@@ -166,8 +172,12 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
             done = step + 1
             stopping = stop.is_set()
             saving = done % config.checkpoint_every == 0 or done == config.updates or stopping
-            if saving or done % ROW_EVERY == 0:
-                log.write(done, {"lr": config.optim.lr * multiplier, **clock.rates(done, config.batch_size)})
+            # Before the checkpoint: a run that is killed meanwhile looks again when it is resumed.
+            with clock.paused():
+                seen = periodic.look(done)
+            if saving or seen.metrics or done % ROW_EVERY == 0:
+                rates = clock.rates(done, config.batch_size)
+                log.write(done, {"lr": config.optim.lr * multiplier, **rates, **seen.metrics}, seen.video)
             if saving:
                 log.flush()
                 checkpoint.save(state, policy, optimizer, ema, clock.progress(done))
@@ -179,7 +189,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     # What comes out of it.
     ema.copy_to_model()
     policy.eval().save(out / "policy")
-    write_json(out / "summary.json", summary(clock.progress(config.updates), config, policy, dataset))
+    write_json(out / "summary.json", summary_after(config.updates))
 
 
 def _same_data(where: Path, fingerprint: str, dataset: Dataset) -> None:

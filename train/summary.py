@@ -3,6 +3,8 @@
 import platform
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -23,15 +25,29 @@ class Clock:
 
     def __init__(self, before: Progress, sampler: WindowSampler) -> None:
         self._before, self._sampler = before, sampler
-        self._wall, self._cpu, self._waited = time.perf_counter(), time.process_time(), sampler.wait_seconds
+        self._wall, self._cpu = _now()
+        self._waited = sampler.wait_seconds
+        self._stopped: tuple[float, float] | None = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens inside does not count as time of the training."""
+        self._stopped = wall, cpu = _now()
+        try:
+            yield
+        finally:
+            self._stopped, (later, more) = None, _now()
+            self._wall += later - wall
+            self._cpu += more - cpu
 
     def progress(self, step: int) -> Progress:
         """The run after `step` updates."""
+        wall, cpu = self._stopped or _now()
         return replace(
             self._before,
             step=step,
-            wall_seconds=self._before.wall_seconds + time.perf_counter() - self._wall,
-            cpu_seconds=self._before.cpu_seconds + time.process_time() - self._cpu,
+            wall_seconds=self._before.wall_seconds + wall - self._wall,
+            cpu_seconds=self._before.cpu_seconds + cpu - self._cpu,
             wait_seconds=self._before.wait_seconds + self._sampler.wait_seconds - self._waited,
         )
 
@@ -44,6 +60,11 @@ class Clock:
             "wall_seconds": now.wall_seconds,
             "cpu_seconds": now.cpu_seconds,
         }
+
+
+def _now() -> tuple[float, float]:
+    """Wall and processor time [s]."""
+    return time.perf_counter(), time.process_time()
 
 
 def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: Dataset) -> dict[str, Any]:

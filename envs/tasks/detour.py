@@ -6,6 +6,7 @@ Either way round is as long as the other: scenes are mirror images of themselves
 one side. The average of the two ways runs into the wall. `Detour.mode` tells which one an episode took.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +56,8 @@ class DetourScenario(Scenario):
     mark: int
     """Body of the mark that is asked for."""
     other: int
+    marks: dict[int, str]
+    """Body -> color, of both marks."""
     walls: dict[int, Float[np.ndarray, " 2"]]
     """Body of each wall -> where it stands [m]."""
     way: Way
@@ -116,7 +119,7 @@ class Detour(Task):
             wall = body_id(world.model, f"wall_{slot}")
             walls[wall] = centre + sign * WALL_AT * ahead
             put(world, wall, np.append(walls[wall], WALL[2]), angle)
-        meanings = [Meaning.of("name", mark=f"{colour} mark") for colour in colours]
+        meanings = [_meaning(colour) for colour in colours]
         start = np.array([[*centre, rng.uniform(0.020, 0.035), 0.0, -1.0]])
         side = int(rng.choice(list(SIDES)))
         return DetourScenario(
@@ -125,9 +128,24 @@ class Detour(Task):
             start=start,
             mark=marks[0],
             other=marks[1],
+            marks=dict(zip(marks, colours, strict=True)),
             walls=walls,
             way=Way(centre, ahead, lateral, WALL_AT, MARK_AT, side),
         )
+
+    def questions(self, world: World, scenario: DetourScenario) -> list[DetourScenario]:
+        """Either mark; the way to the other one leads in the opposite direction."""
+        back = replace(scenario.way, ahead=-scenario.way.ahead)
+        return [
+            replace(
+                scenario,
+                asked=_meaning(scenario.marks[mark]),
+                mark=mark,
+                other=other,
+                way=scenario.way if mark == scenario.mark else back,
+            )
+            for mark, other in itertools.permutations(scenario.marks)
+        ]
 
     def after_step(self, world: World, scenario: DetourScenario) -> None:
         """Notes on which side the gripper first got past the wall."""
@@ -179,7 +197,11 @@ class Detour(Task):
 
     def meanings(self) -> list[Meaning]:
         """A mark of every colour."""
-        return [Meaning.of("name", mark=f"{colour} mark") for colour in RGBA]
+        return [_meaning(colour) for colour in RGBA]
+
+
+def _meaning(colour: str) -> Meaning:
+    return Meaning.of("name", mark=f"{colour} mark")
 
 
 def _gripper(world: World) -> Float[np.ndarray, " 2"]:

@@ -1,6 +1,7 @@
 """drawer: open or close the named one of two drawers, which may stand open, ajar or closed."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ MOVED = 0.02
 """A drawer has moved when it is farther than this from where it was [m]."""
 NEAR = 0.06
 """The gripper has reached the drawer when it is this near to its bar [m]."""
-PLACES = ("nearest to", "farthest from")
+PLACES = ("closest to", "farthest from")
 """The robot; of the chest's drawers in their order."""
 START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))
 """Corners of the box in which the gripper waits, x, y, z [m]."""
@@ -47,6 +48,8 @@ class DrawerScenario(Scenario):
     """Whether it is to be opened, not closed."""
     before: dict[int, float]
     """Extension of each drawer at first [m]."""
+    names: dict[int, tuple[str, ...]]
+    """Body -> what the drawer can be called."""
 
 
 class Drawer(Task):
@@ -56,22 +59,22 @@ class Drawer(Task):
         "open": Form(
             "open the {drawer}",
             (
-                "pull the {drawer} open",
+                "pull open the {drawer}",
                 "pull out the {drawer}",
-                "slide the {drawer} out",
+                "slide out the {drawer}",
                 "the {drawer} should be open",
             ),
-            ("i need the {drawer} open", "draw out the {drawer} all the way"),
+            ("i need the {drawer} to be open", "fully extend the {drawer}"),
         ),
         "close": Form(
             "close the {drawer}",
             (
-                "push the {drawer} shut",
+                "shut the {drawer}",
                 "push in the {drawer}",
-                "slide the {drawer} back in",
+                "make sure the {drawer} is closed",
                 "the {drawer} should be closed",
             ),
-            ("i need the {drawer} shut", "press the {drawer} home"),
+            ("i need the {drawer} to be shut", "fully close the {drawer}"),
         ),
     }
     stages = ("start", "wrong_drawer", "reached", "moved", "done")
@@ -93,8 +96,7 @@ class Drawer(Task):
             state = rng.integers(3)
             before[drawer] = (0.0, rng.uniform(*AJAR), rng.uniform(*OPEN))[state]
             world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[drawer]]] = before[drawer]
-            forms = (("open",), ("open", "close"), ("close",))[state]
-            questions += [(drawer, form, words[rng.integers(len(words))]) for form in forms]
+            questions += [(drawer, form, words[rng.integers(len(words))]) for form in _moves(before[drawer])]
         (drawer, form, words), (_, other_form, other_words) = (
             questions[i] for i in rng.permutation(len(questions))[:2]
         )
@@ -106,7 +108,23 @@ class Drawer(Task):
             other=drawers[1] if drawer == drawers[0] else drawers[0],
             opens=form == "open",
             before=before,
+            names=dict(zip(drawers, names, strict=True)),
         )
+
+    def questions(self, world: World, scenario: DrawerScenario) -> list[DrawerScenario]:
+        """Every move that was left to make at first, of either drawer, called in every way."""
+        return [
+            replace(
+                scenario,
+                asked=Meaning.of(form, drawer=words),
+                drawer=drawer,
+                other=other,
+                opens=form == "open",
+            )
+            for drawer, other in itertools.permutations(scenario.names)
+            for form in _moves(scenario.before[drawer])
+            for words in scenario.names[drawer]
+        ]
 
     def is_success(self, world: World, scenario: DrawerScenario) -> bool:
         """The drawer is open, or closed, and the other one is as it was."""
@@ -153,6 +171,11 @@ class Drawer(Task):
 def _names(colour: str, other: str, place: str) -> tuple[str, str, str]:
     """What a drawer can be called beside one of colour `other`."""
     return f"{colour} drawer", f"drawer that is not {other}", f"drawer {place} the robot"
+
+
+def _moves(before: float) -> tuple[str, ...]:
+    """Forms that ask for a move of a drawer with this extension [m]."""
+    return (*(("open",) if before < OPEN[0] else ()), *(("close",) if before > 0 else ()))
 
 
 def _way(world: World, scenario: DrawerScenario, drawer: int) -> float:

@@ -1,7 +1,7 @@
 """handover: one arm passes the named one of three bars to the other arm, which lays it on the named mat."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,12 +49,19 @@ class HandoverScenario(Scenario):
     """Body of the bar that is asked for."""
     others: tuple[int, ...]
     """The other bodies."""
-    kind: str
-    """Of the target, in BARS."""
     giver: int
     """Number of the arm on whose side the target lies; the other one receives."""
     mat: int
     """Body of the mat that the target belongs on."""
+    things: dict[int, tuple[str, str, int]]
+    """Body -> color, kind in BARS, and number of the arm on whose side it lies; of all three."""
+    mats: dict[tuple[int, str], int]
+    """Number of the arm on whose side it lies, and color -> body."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the target, in BARS."""
+        return self.things[self.target][1]
 
     @property
     def receiver(self) -> int:
@@ -70,14 +77,14 @@ class Handover(Task):
             "hand the {object} to the {arm} arm and put it on the {mat}",
             (
                 "pass the {object} to the {arm} arm and lay it on the {mat}",
-                "give the {object} to the {arm} arm, which puts it on the {mat}",
-                "hand the {object} over to the {arm} arm, it goes on the {mat}",
+                "give the {object} to the {arm} arm to put on the {mat}",
+                "hand the {object} over to the {arm} arm and set it on the {mat}",
                 "let the {arm} arm take the {object} and place it on the {mat}",
             ),
             (
-                "the {arm} arm should get the {object} and set it down on the {mat}",
-                "the {mat} of the {arm} arm is where the {object} belongs, hand it over",
-                "i want the {arm} arm to receive the {object} and leave it on the {mat}",
+                "the {arm} arm should receive the {object} and place it on the {mat}",
+                "the {object} belongs on the {mat} by the {arm} arm, so hand it over",
+                "i want the {arm} arm to take the {object} and leave it on the {mat}",
             ),
         )
     }
@@ -127,8 +134,8 @@ class Handover(Task):
             )
             bodies.append(body)
         meanings = [
-            Meaning.of("name", object=f"{colour_} {kind_}", mat=f"{mat} mat", arm=ARMS[1 - owner])
-            for (colour_, kind_), owner in zip(things, owners, strict=True)
+            _meaning(*thing, mat, ARMS[1 - owner])
+            for thing, owner in zip(things, owners, strict=True)
             for mat in mat_colours
         ]
         return HandoverScenario(
@@ -137,10 +144,27 @@ class Handover(Task):
             start=np.array([self._waiting(arm, rng) for arm in range(2)]),
             target=bodies[0],
             others=tuple(bodies[1:]),
-            kind=kind,
             giver=giver,
             mat=mats[1 - giver, mat_colours[0]],
+            things={body: (*thing, owner) for body, thing, owner in zip(bodies, things, owners, strict=True)},
+            mats=mats,
         )
+
+    def questions(self, world: World, scenario: HandoverScenario) -> list[HandoverScenario]:
+        """Each of the three bars to the arm on the other side, onto each of its mats."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(colour, kind, mat_colour, ARMS[1 - owner]),
+                target=body,
+                others=tuple(other for other in scenario.things if other != body),
+                giver=owner,
+                mat=mat,
+            )
+            for body, (colour, kind, owner) in scenario.things.items()
+            for (side, mat_colour), mat in scenario.mats.items()
+            if side != owner
+        ]
 
     def _waiting(self, arm: int, rng: np.random.Generator) -> list[float]:
         position = START * [1, SIDES[arm], 1] + [MIDDLE_X, 0, 0]
@@ -201,13 +225,17 @@ class Handover(Task):
     def meanings(self) -> list[Meaning]:
         """Every bar to either arm, onto every mat of another colour."""
         return [
-            Meaning.of("name", object=f"{colour} {kind}", mat=f"{mat} mat", arm=arm)
+            _meaning(colour, kind, mat, arm)
             for colour in RGBA
             for kind in BARS
             for mat in RGBA
             for arm in ARMS
             if mat != colour
         ]
+
+
+def _meaning(colour: str, kind: str, mat: str, arm: str) -> Meaning:
+    return Meaning.of("name", object=f"{colour} {kind}", mat=f"{mat} mat", arm=arm)
 
 
 def _spot(arm: int, lane: int) -> Float[np.ndarray, " 2"]:

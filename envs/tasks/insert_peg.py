@@ -5,7 +5,8 @@ A sentence names one attribute, the hole's colour, so that no combination can be
 "insert_peg:clearance=0.001" makes the holes 1 mm wider than the peg.
 """
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,8 @@ class InsertPegScenario(Scenario):
     hole: int
     """Body around the hole that is asked for."""
     other: int
+    holes: dict[int, str]
+    """Body -> color, of both holes."""
 
 
 class InsertPeg(Task):
@@ -110,7 +113,7 @@ class InsertPeg(Task):
         put(world, peg, np.append(centre, PEG.height), rng.uniform(-PEG.yaw, PEG.yaw))
         centres = both_sides(area(*HOLE_AREA, world.spread), rng)
         holes = [furnish(world.model, f"hole_{i}", colours[i], centres[i]) for i in range(2)]
-        meanings = [Meaning.of("name", hole=f"{colour} hole") for colour in colours]
+        meanings = [_meaning(colour) for colour in colours]
         return InsertPegScenario(
             asked=meanings[0],
             swapped=meanings[1],
@@ -118,7 +121,15 @@ class InsertPeg(Task):
             peg=peg,
             hole=holes[0],
             other=holes[1],
+            holes=dict(zip(holes, colours, strict=True)),
         )
+
+    def questions(self, world: World, scenario: InsertPegScenario) -> list[InsertPegScenario]:
+        """Either hole."""
+        return [
+            replace(scenario, asked=_meaning(scenario.holes[hole]), hole=hole, other=other)
+            for hole, other in itertools.permutations(scenario.holes)
+        ]
 
     def is_success(self, world: World, scenario: InsertPegScenario) -> bool:
         """The peg stands in the hole, let go."""
@@ -164,11 +175,15 @@ class InsertPeg(Task):
 
     def meanings(self) -> list[Meaning]:
         """A hole of every colour."""
-        return [Meaning.of("name", hole=f"{colour} hole") for colour in RGBA]
+        return [_meaning(colour) for colour in RGBA]
 
     def _over(self, world: World, scenario: InsertPegScenario, hole: int) -> bool:
         """Whether the peg's centre is no farther from a hole's than play allows."""
         return bool(_aside(world, scenario, hole).max() < self.clearance / 2 + 0.002)
+
+
+def _meaning(colour: str) -> Meaning:
+    return Meaning.of("name", hole=f"{colour} hole")
 
 
 def _wall(body: Any, centre: tuple[float, float], half: tuple[float, float]) -> None:

@@ -1,6 +1,6 @@
 """pick: lift the named one of three objects; only colour and shape together tell which."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,8 +36,13 @@ class PickScenario(Scenario):
     """Body that is asked for."""
     others: tuple[int, ...]
     """The other bodies."""
-    shape: Shape
-    """Of the target."""
+    things: dict[int, tuple[str, str]]
+    """Body -> color and shape, of all three."""
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the target."""
+        return SHAPES[self.things[self.target][1]]
 
 
 class Pick(Task):
@@ -52,7 +57,7 @@ class Pick(Task):
                 "take the {object} off the table",
                 "raise the {object}",
             ),
-            ("fetch me the {object}", "get hold of the {object} and lift it", "i would like the {object}"),
+            ("fetch me the {object}", "get a hold of the {object} and lift it", "i would like the {object}"),
         )
     }
     stages = ("start", "wrong_object", "reached", "grasped", "lifted")
@@ -72,16 +77,27 @@ class Pick(Task):
         colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
         objects = [(colour, kind), (colour, other_kind), (other_colour, kind)]
         bodies = spawn_objects(world, objects, partial(area, *AREA), self.robots[0].pads_outer, rng)
-        chosen = [SHAPES[kind_] for _, kind_ in objects]
-        meanings = [Meaning.of("name", object=f"{colour_} {kind_}") for colour_, kind_ in objects]
+        meanings = [_meaning(*thing) for thing in objects]
         return PickScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, SLOTS)],
             target=bodies[0],
             others=tuple(bodies[1:]),
             start=waiting(rng),
-            shape=chosen[0],
+            things=dict(zip(bodies, objects, strict=True)),
         )
+
+    def questions(self, world: World, scenario: PickScenario) -> list[PickScenario]:
+        """Each of the three objects."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(*thing),
+                target=body,
+                others=tuple(other for other in scenario.things if other != body),
+            )
+            for body, thing in scenario.things.items()
+        ]
 
     def is_success(self, world: World, scenario: PickScenario) -> bool:
         """The target is up and nothing else is."""
@@ -118,7 +134,11 @@ class Pick(Task):
 
     def meanings(self) -> list[Meaning]:
         """Every colour of every shape."""
-        return [Meaning.of("name", object=f"{colour} {kind}") for colour in RGBA for kind in SHAPES]
+        return [_meaning(colour, kind) for colour in RGBA for kind in SHAPES]
+
+
+def _meaning(colour: str, kind: str) -> Meaning:
+    return Meaning.of("name", object=f"{colour} {kind}")
 
 
 def _lift(world: World, body: int) -> float:

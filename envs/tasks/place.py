@@ -1,6 +1,7 @@
 """place: put the named one of three objects into the named one of two trays."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,18 @@ class PlaceScenario(Scenario):
     """Body that is asked for."""
     others: tuple[int, ...]
     """The other bodies."""
-    shape: Shape
-    """Of the target."""
     tray: int
     """Body of the tray that it belongs into."""
     other_tray: int
+    things: dict[int, tuple[str, str]]
+    """Body -> color and shape, of all objects."""
+    trays: dict[int, str]
+    """Body -> color."""
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the target."""
+        return SHAPES[self.things[self.target][1]]
 
 
 class Place(Task):
@@ -61,7 +69,7 @@ class Place(Task):
                 "place the {object} in the {tray}",
                 "drop the {object} into the {tray}",
                 "move the {object} to the {tray}",
-                "the {object} goes into the {tray}",
+                "the {object} goes in the {tray}",
                 "pick up the {object} and put it in the {tray}",
             ),
             (
@@ -94,21 +102,33 @@ class Place(Task):
             furnish(world.model, f"tray_{slot}", tray_colours[slot], centre)
             for slot, centre in enumerate(both_sides(TRAY_AREA, rng))
         ]
-        meanings = [
-            Meaning.of("name", object=f"{colour_} {kind_}", tray=f"{tray_colour} tray")
-            for colour_, kind_ in things
-            for tray_colour in tray_colours
-        ]
+        meanings = [_meaning(*thing, tray_colour) for thing in things for tray_colour in tray_colours]
         return PlaceScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
             target=bodies[0],
             others=tuple(bodies[1:]),
             start=waiting(rng),
-            shape=SHAPES[kind],
             tray=trays[0],
             other_tray=trays[1],
+            things=dict(zip(bodies, things, strict=True)),
+            trays=dict(zip(trays, tray_colours, strict=True)),
         )
+
+    def questions(self, world: World, scenario: PlaceScenario) -> list[PlaceScenario]:
+        """Each of the three objects into each of the two trays."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(*thing, scenario.trays[tray]),
+                target=body,
+                others=tuple(other for other in scenario.things if other != body),
+                tray=tray,
+                other_tray=other_tray,
+            )
+            for body, thing in scenario.things.items()
+            for tray, other_tray in itertools.permutations(scenario.trays)
+        ]
 
     def is_success(self, world: World, scenario: PlaceScenario) -> bool:
         """The target lies in the tray, alone, and the gripper has left it."""
@@ -165,9 +185,13 @@ class Place(Task):
     def meanings(self) -> list[Meaning]:
         """Every object into every tray of another colour."""
         return [
-            Meaning.of("name", object=f"{colour} {kind}", tray=f"{tray} tray")
+            _meaning(colour, kind, tray)
             for colour in RGBA
             for kind in SHAPES
             for tray in RGBA
             if tray != colour
         ]
+
+
+def _meaning(colour: str, kind: str, tray: str) -> Meaning:
+    return Meaning.of("name", object=f"{colour} {kind}", tray=f"{tray} tray")

@@ -1,6 +1,7 @@
 """press_buttons: press two of three buttons, in an order that need not be the one in which they are named."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ class PressButtonsScenario(Scenario):
     second: int
     third: int
     """The one to leave alone."""
+    caps: dict[int, str]
+    """Body of the cap -> color, of all three."""
 
 
 class PressButtons(Task):
@@ -63,12 +66,12 @@ class PressButtons(Task):
                 "press the {first} first and the {second} second",
                 "press the {second} after the {first}",
                 "before you press the {second}, press the {first}",
-                "start with the {first}, finish with the {second}",
+                "start with the {first} and finish with the {second}",
             ),
             (
                 "the {first} has to be pressed before the {second}",
                 "push the {second} as soon as the {first} is down",
-                "hit the {first} and next the {second}",
+                "hit the {first}, followed by the {second}",
             ),
         )
     }
@@ -104,12 +107,7 @@ class PressButtons(Task):
         for cap, colour, centre in zip(caps, colours, centres, strict=True):
             paint(world.model, cap, colour)
             world.model.body_pos[world.model.body_parentid[cap], :2] = centre
-        meanings = [
-            Meaning.of("order", first=f"{first} button", second=f"{second} button")
-            for first in colours
-            for second in colours
-            if first != second
-        ]
+        meanings = [_meaning(first, second) for first, second in itertools.permutations(colours, 2)]
         return PressButtonsScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
@@ -117,7 +115,21 @@ class PressButtons(Task):
             first=caps[0],
             second=caps[1],
             third=caps[2],
+            caps=dict(zip(caps, colours, strict=True)),
         )
+
+    def questions(self, world: World, scenario: PressButtonsScenario) -> list[PressButtonsScenario]:
+        """Any two buttons in either order."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(scenario.caps[first], scenario.caps[second]),
+                first=first,
+                second=second,
+                third=third,
+            )
+            for first, second, third in itertools.permutations(scenario.caps)
+        ]
 
     def is_success(self, world: World, scenario: PressButtonsScenario) -> bool:
         """The two are down and the third is up."""
@@ -164,15 +176,14 @@ class PressButtons(Task):
 
     def meanings(self) -> list[Meaning]:
         """Every two colours in either order."""
-        return [
-            Meaning.of("order", first=f"{first} button", second=f"{second} button")
-            for first in RGBA
-            for second in RGBA
-            if first != second
-        ]
+        return [_meaning(first, second) for first, second in itertools.permutations(RGBA, 2)]
 
     def _next(self, world: World, scenario: PressButtonsScenario) -> int:
         return scenario.second if _pressed(world, scenario.first) else scenario.first
+
+
+def _meaning(first: str, second: str) -> Meaning:
+    return Meaning.of("order", first=f"{first} button", second=f"{second} button")
 
 
 def _pressed(world: World, cap: int) -> bool:

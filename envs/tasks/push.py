@@ -1,6 +1,7 @@
 """push: slide the named one of two slabs, too wide to grasp, onto the named one of two squares."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,9 @@ class PushScenario(Scenario):
     square: int
     """Body of the square that it belongs on."""
     other_square: int
+    slabs: dict[int, str]
+    squares: dict[int, str]
+    """Body -> color."""
 
 
 class Push(Task):
@@ -63,7 +67,7 @@ class Push(Task):
             ),
             (
                 "the {object} belongs on the {square}",
-                "get the {object} to lie on the {square}",
+                "get the {object} onto the {square}",
                 "cover the {square} with the {object}",
             ),
         )
@@ -100,11 +104,7 @@ class Push(Task):
             put(world, body, np.append(centre, SLAB[2]), rng.uniform(-YAW, YAW))
         for body, centre in zip(squares, both_sides(SQUARE_AREA, rng), strict=True):
             world.model.body_pos[body] = [*centre, 0.0005]
-        meanings = [
-            Meaning.of("name", object=f"{slab} slab", square=f"{square} square")
-            for slab in colours[:PAIR]
-            for square in colours[PAIR:]
-        ]
+        meanings = [_meaning(slab, square) for slab in colours[:PAIR] for square in colours[PAIR:]]
         return PushScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
@@ -113,7 +113,24 @@ class Push(Task):
             other=slabs[1],
             square=squares[0],
             other_square=squares[1],
+            slabs=dict(zip(slabs, colours[:PAIR], strict=True)),
+            squares=dict(zip(squares, colours[PAIR:], strict=True)),
         )
+
+    def questions(self, world: World, scenario: PushScenario) -> list[PushScenario]:
+        """Either slab onto either square."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(scenario.slabs[target], scenario.squares[square]),
+                target=target,
+                other=other,
+                square=square,
+                other_square=other_square,
+            )
+            for target, other in itertools.permutations(scenario.slabs)
+            for square, other_square in itertools.permutations(scenario.squares)
+        ]
 
     def is_success(self, world: World, scenario: PushScenario) -> bool:
         """The slab lies on the square, without the other one, and the fingers have left it."""
@@ -163,12 +180,11 @@ class Push(Task):
 
     def meanings(self) -> list[Meaning]:
         """Every slab onto every square of another colour."""
-        return [
-            Meaning.of("name", object=f"{slab} slab", square=f"{square} square")
-            for slab in RGBA
-            for square in RGBA
-            if square != slab
-        ]
+        return [_meaning(slab, square) for slab in RGBA for square in RGBA if square != slab]
+
+
+def _meaning(slab: str, square: str) -> Meaning:
+    return Meaning.of("name", object=f"{slab} slab", square=f"{square} square")
 
 
 def _apart(world: World, slab: int, square: int) -> float:

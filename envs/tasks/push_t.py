@@ -3,6 +3,7 @@
 A sentence names one attribute, the outline's colour, so that no combination can be held out.
 """
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,6 +59,8 @@ class PushTScenario(Scenario):
     """x + iy of its centre of mass [m]."""
     angle: float
     """[rad]"""
+    outlines: dict[int, tuple[str, complex, float]]
+    """Body -> color, place [m] and angle [rad], of both outlines."""
 
 
 class PushT(Task):
@@ -116,7 +119,8 @@ class PushT(Task):
             world.model.body_pos[outline] = [*place, 0.0005]
             world.model.body_quat[outline] = [np.cos(angle / 2), 0.0, 0.0, np.sin(angle / 2)]
             paint(world.model, outline, colour)
-        meanings = [Meaning.of("name", outline=f"{colour} outline") for colour in colours]
+        meanings = [_meaning(colour) for colour in colours]
+        poses = [(complex(*place), float(angle)) for place, angle in zip(centres, angles, strict=True)]
         return PushTScenario(
             asked=meanings[0],
             swapped=meanings[1],
@@ -124,9 +128,23 @@ class PushT(Task):
             tee=tee,
             outline=outlines[0],
             other=outlines[1],
-            place=complex(*centres[0]),
-            angle=float(angles[0]),
+            place=poses[0][0],
+            angle=poses[0][1],
+            outlines={
+                body: (colour, *pose) for body, colour, pose in zip(outlines, colours, poses, strict=True)
+            },
         )
+
+    def questions(self, world: World, scenario: PushTScenario) -> list[PushTScenario]:
+        """Either outline."""
+        found = []
+        for outline, other in itertools.permutations(scenario.outlines):
+            colour, place, angle = scenario.outlines[outline]
+            asked = _meaning(colour)
+            found.append(
+                replace(scenario, asked=asked, outline=outline, other=other, place=place, angle=angle)
+            )
+        return found
 
     def is_success(self, world: World, scenario: PushTScenario) -> bool:
         """The T lies in the outline."""
@@ -158,7 +176,11 @@ class PushT(Task):
 
     def meanings(self) -> list[Meaning]:
         """An outline of every colour."""
-        return [Meaning.of("name", outline=f"{colour} outline") for colour in RGBA]
+        return [_meaning(colour) for colour in RGBA]
+
+
+def _meaning(colour: str) -> Meaning:
+    return Meaning.of("name", outline=f"{colour} outline")
 
 
 def _add_tee(body: Any, half_height: float, **settings: Any) -> None:

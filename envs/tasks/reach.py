@@ -1,6 +1,6 @@
 """reach: hover over one of three objects, told by its name, by what it is not, or by its place in the row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,8 @@ class ReachScenario(Scenario):
     """Body that is asked for."""
     shapes: dict[int, Shape]
     """Of every object."""
+    ways: dict[int, tuple[Meaning, ...]]
+    """Body -> every way to ask for it."""
 
 
 class Reach(Task):
@@ -73,11 +75,11 @@ class Reach(Task):
                 "go to the {ordinal} object from the {side}",
                 "reach for the {ordinal} thing from the {side}",
                 "counting from the {side}, hover over the {ordinal} object",
-                "starting on the {side}, point at the {ordinal} object",
+                "starting from the {side}, point at the {ordinal} object",
             ),
             (
-                "from the {side}, approach the {ordinal} one",
-                "show me the {ordinal} thing counted from the {side}",
+                "approach the {ordinal} one from the {side}",
+                "show me the {ordinal} object, counting from the {side}",
             ),
         ),
     }
@@ -110,24 +112,32 @@ class Reach(Task):
 
         bodies, row = sample_spread(in_a_row, world, rng, lambda wide, nominal: wide[1] == nominal[1])
         # What each object alone is not, in the order of `things`.
-        nots = (f"not {other_colour} and no {other_kind}", f"no {kind}", f"not {colour}")
-        meanings = []
+        nots = (f"neither {other_colour} nor a {other_kind}", f"not a {kind}", f"not {colour}")
+        ways, meanings = [], []
         for i, thing in enumerate(things):
-            place, side = row.index(i), SIDES[sides[i]]
-            ordinal = ORDINALS[place if side == "left" else OBJECTS - 1 - place]
-            ways = (
-                Meaning.of("name", object=" ".join(thing)),
-                Meaning.of("negation", property=nots[i]),
-                Meaning.of("ordinal", ordinal=ordinal, side=side),
-            )
-            meanings.append(ways[forms[i]])
+            place = row.index(i)
+            ordinals = [
+                Meaning.of("ordinal", ordinal=ORDINALS[rank], side=side)
+                for rank, side in zip((place, OBJECTS - 1 - place), SIDES, strict=True)
+            ]
+            name = Meaning.of("name", object=" ".join(thing))
+            negation = Meaning.of("negation", property=nots[i])
+            ways.append((name, negation, *ordinals))
+            meanings.append((name, negation, ordinals[sides[i]])[forms[i]])
         return ReachScenario(
             asked=meanings[target],
             swapped=meanings[swapped],
             start=waiting(rng),
             target=bodies[target],
             shapes={body: SHAPES[kind_] for body, (_, kind_) in zip(bodies, things, strict=True)},
+            ways=dict(zip(bodies, ways, strict=True)),
         )
+
+    def questions(self, world: World, scenario: ReachScenario) -> list[ReachScenario]:
+        """Each of the three objects, in every form."""
+        return [
+            replace(scenario, asked=way, target=body) for body, ways in scenario.ways.items() for way in ways
+        ]
 
     def is_success(self, world: World, scenario: ReachScenario) -> bool:
         """The gripper hovers over the target."""
@@ -160,8 +170,8 @@ class Reach(Task):
     def meanings(self) -> list[Meaning]:
         """Every object, every property that one of three objects alone can lack, every place in the row."""
         pairs = [(colour, kind) for colour in RGBA for kind in SHAPES]
-        properties = [f"not {colour}" for colour in RGBA] + [f"no {kind}" for kind in SHAPES]
-        properties += [f"not {colour} and no {kind}" for colour, kind in pairs]
+        properties = [f"not {colour}" for colour in RGBA] + [f"not a {kind}" for kind in SHAPES]
+        properties += [f"neither {colour} nor a {kind}" for colour, kind in pairs]
         return [
             *(Meaning.of("name", object=f"{colour} {kind}") for colour, kind in pairs),
             *(Meaning.of("negation", property=words) for words in properties),

@@ -1,6 +1,6 @@
 """sort: four objects into two trays, by colour or by shape, as the sentence says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class SortScenario(Scenario):
     """Body of each object -> body of its tray."""
     shapes: dict[int, Shape]
     """Of each object."""
+    possible: tuple[tuple[Meaning, dict[int, int]], ...]
+    """Each sentence that this scene allows, with the `trays` that it asks for."""
 
 
 class Sort(Task):
@@ -45,12 +47,12 @@ class Sort(Task):
             "put every {object} into the {tray} and the rest into the {other}",
             (
                 "place each {object} in the {tray} and everything else in the {other}",
-                "every {object} belongs in the {tray}, the others in the {other}",
+                "every {object} belongs in the {tray} and the others belong in the {other}",
                 "move every {object} to the {tray} and the remaining objects to the {other}",
-                "sort the table, each {object} into the {tray} and the rest into the {other}",
+                "sort the objects with each {object} in the {tray} and the rest in the {other}",
             ),
             (
-                "the {tray} is for every {object}, the {other} for all else",
+                "the {tray} is for every {object} and the {other} is for everything else",
                 "i want each {object} in the {tray} and whatever is left in the {other}",
             ),
         )
@@ -76,24 +78,29 @@ class Sort(Task):
             furnish(world.model, f"tray_{slot}", colour, centre)
             for slot, (colour, centre) in enumerate(zip(colours[2:], both_sides(TRAY_AREA, rng), strict=True))
         ]
-        # Each sentence, with the objects that it puts into the first tray: two sentences mean the same.
-        questions = [
+        # Each sentence, with the tray that it puts each object into: two sentences mean the same.
+        possible = tuple(
             (
                 _meaning(words, *named),
-                frozenset(matching if named[0] == colours[2] else set(bodies) - matching),
+                {body: trays[(body in matching) != (named[0] == colours[2])] for body in bodies},
             )
             for words, matching in _attributes(things, bodies)
             for named in (colours[2:], colours[:1:-1])
-        ]
-        asked, first = questions[rng.integers(len(questions))]
-        different = [meaning for meaning, others in questions if others != first]
+        )
+        asked, chosen = possible[rng.integers(len(possible))]
+        different = [meaning for meaning, others in possible if others != chosen]
         return SortScenario(
             asked=asked,
             swapped=different[rng.integers(len(different))],
             start=waiting(rng),
-            trays={body: trays[0] if body in first else trays[1] for body in bodies},
+            trays=chosen,
             shapes={body: SHAPES[kind] for body, (_, kind) in zip(bodies, things, strict=True)},
+            possible=possible,
         )
+
+    def questions(self, world: World, scenario: SortScenario) -> list[SortScenario]:
+        """By either color or either shape, into either tray."""
+        return [replace(scenario, asked=asked, trays=trays) for asked, trays in scenario.possible]
 
     def is_success(self, world: World, scenario: SortScenario) -> bool:
         """Every object lies in its tray and the gripper has left."""

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,8 @@ LOW = 0.04
 """A cube whose centre is no higher than this lies on the table, not on another one [m]."""
 AWAY = 0.07
 """Success asks the gripper to be this far from the cube [m]."""
+INDIRECT = 0.25
+"""Share of the cubes that are called by what they are not."""
 NEAR = 0.05
 """The gripper has reached the cube when its middle is this near to the cube's centre [m]."""
 
@@ -51,6 +53,10 @@ class SpatialScenario(Scenario):
     """The other cubes."""
     relation: Relation
     """In which the target has to be."""
+    names: dict[int, str]
+    """Body -> what it is called, of the cubes and the plate."""
+    moves: tuple[tuple[int, Relation], ...]
+    """Each cube with each relation that it is not in at first and for which there is room."""
 
 
 class Spatial(Task):
@@ -62,7 +68,7 @@ class Spatial(Task):
             (
                 "place the {object} {relation} the {landmark}",
                 "move the {object} until it is {relation} the {landmark}",
-                "set the {object} down {relation} the {landmark}",
+                "set down the {object} {relation} the {landmark}",
                 "pick up the {object} and put it {relation} the {landmark}",
             ),
             (
@@ -73,14 +79,14 @@ class Spatial(Task):
         "between": Form(
             "put the {object} between the {one} and the {other}",
             (
-                "place the {object} in the middle between the {one} and the {other}",
+                "place the {object} midway between the {one} and the {other}",
                 "move the {object} into the gap between the {one} and the {other}",
-                "set the {object} down halfway from the {one} to the {other}",
+                "set down the {object} halfway between the {one} and the {other}",
                 "pick up the {object} and put it between the {one} and the {other}",
             ),
             (
                 "the {object} belongs between the {one} and the {other}",
-                "have the {one} and the {other} on either side of the {object}",
+                "the {one} and the {other} should be on either side of the {object}",
             ),
         ),
     }
@@ -136,14 +142,32 @@ class Spatial(Task):
             if rest:
                 break
         names = {cube: f"{colour} cube" for cube, colour in zip(cubes, colours, strict=True)}
+        names[plate] = "plate"
         return SpatialScenario(
-            asked=_meaning(target, relation, names | {plate: "plate"}, rng),
-            swapped=_meaning(*rest[rng.integers(len(rest))], names | {plate: "plate"}, rng),
+            asked=_meaning(target, relation, names, rng.random() < INDIRECT),
+            swapped=_meaning(*rest[rng.integers(len(rest))], names, rng.random() < INDIRECT),
             start=waiting(rng),
             target=target,
             others=tuple(cube for cube in cubes if cube != target),
             relation=relation,
+            names=names,
+            moves=tuple(feasible),
         )
+
+    def questions(self, world: World, scenario: SpatialScenario) -> list[SpatialScenario]:
+        """Every move that was possible at first, with the cube called by its color or by the others'."""
+        cubes = (scenario.target, *scenario.others)
+        return [
+            replace(
+                scenario,
+                asked=_meaning(target, relation, scenario.names, indirect),
+                target=target,
+                others=tuple(cube for cube in cubes if cube != target),
+                relation=relation,
+            )
+            for target, relation in scenario.moves
+            for indirect in (False, True)
+        ]
 
     def is_success(self, world: World, scenario: SpatialScenario) -> bool:
         """The cube lies where it should and the gripper has left it."""
@@ -221,10 +245,10 @@ def _moves(cubes: list[int], plate: int) -> Iterator[tuple[int, Relation]]:
         yield from ((cube, Relation(pair)) for pair in itertools.permutations(landmarks, 2))
 
 
-def _meaning(target: int, relation: Relation, names: dict[int, str], rng: np.random.Generator) -> Meaning:
-    """Asks for a move; one cube in four is called by what it is not."""
+def _meaning(target: int, relation: Relation, names: dict[int, str], indirect: bool) -> Meaning:
+    """Asks for a move of a cube that is called by its color or, `indirect`, by what it is not."""
     words = names[target]
-    if rng.random() < 0.25:
+    if indirect:
         rest = {name.split()[0] for body, name in names.items() if body != target}
         words = _neither([colour for colour in RGBA if colour in rest])
     landmarks = [names[body] for body in relation.landmarks]

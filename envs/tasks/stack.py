@@ -1,6 +1,7 @@
 """stack: put one named cube on another; the third one is in the way of guessing."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -42,6 +43,8 @@ class StackScenario(Scenario):
     """Body to put on `lower`."""
     lower: int
     third: int
+    cubes: dict[int, str]
+    """Body -> color, of all three."""
 
 
 class Stack(Task):
@@ -54,11 +57,11 @@ class Stack(Task):
                 "put the {upper} on top of the {lower}",
                 "place the {upper} onto the {lower}",
                 "set the {upper} on the {lower}",
-                "build a tower with the {lower} below the {upper}",
+                "build a tower with the {lower} under the {upper}",
             ),
             (
                 "the {upper} should end up on the {lower}",
-                "take the {lower} as the base and stack the {upper} on it",
+                "use the {lower} as the base and stack the {upper} on it",
                 "i want the {upper} resting on the {lower}",
             ),
         )
@@ -79,15 +82,28 @@ class Stack(Task):
         corners = partial(area, *AREA)
         things = [(colour, "cube") for colour in colours]
         upper, lower, third = spawn_objects(world, things, corners, self.robots[0].pads_outer, rng)
-        names = [f"{colour} cube" for colour in colours]
         return StackScenario(
-            asked=Meaning.of("name", upper=names[0], lower=names[1]),
-            swapped=Meaning.of("name", upper=names[1], lower=names[0]),
+            asked=_meaning(colours[0], colours[1]),
+            swapped=_meaning(colours[1], colours[0]),
             start=waiting(rng, START),
             upper=upper,
             lower=lower,
             third=third,
+            cubes=dict(zip((upper, lower, third), colours, strict=True)),
         )
+
+    def questions(self, world: World, scenario: StackScenario) -> list[StackScenario]:
+        """Any cube on any other."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(scenario.cubes[upper], scenario.cubes[lower]),
+                upper=upper,
+                lower=lower,
+                third=third,
+            )
+            for upper, lower, third in itertools.permutations(scenario.cubes)
+        ]
 
     def is_success(self, world: World, scenario: StackScenario) -> bool:
         """The upper cube lies on the lower one, which lies on the table, and the gripper has left."""
@@ -140,12 +156,11 @@ class Stack(Task):
 
     def meanings(self) -> list[Meaning]:
         """Every ordered pair of colours."""
-        return [
-            Meaning.of("name", upper=f"{upper} cube", lower=f"{lower} cube")
-            for upper in RGBA
-            for lower in RGBA
-            if upper != lower
-        ]
+        return [_meaning(upper, lower) for upper, lower in itertools.permutations(RGBA, 2)]
+
+
+def _meaning(upper: str, lower: str) -> Meaning:
+    return Meaning.of("name", upper=f"{upper} cube", lower=f"{lower} cube")
 
 
 def _stacked(world: World, scenario: StackScenario, slack: float = 0.0) -> bool:

@@ -1,6 +1,6 @@
 """tidy_up: open the named one of two drawers, put the named one of three objects into it, close it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -41,10 +41,17 @@ class TidyUpScenario(Scenario):
     """Body that is asked for."""
     others: tuple[int, ...]
     """The other objects."""
-    shape: Shape
-    """Of the target."""
     drawer: int
     """Body of the drawer that it belongs into."""
+    things: dict[int, tuple[str, str]]
+    """Body -> color and shape, of all objects."""
+    drawers: dict[int, str]
+    """Body -> color."""
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the target."""
+        return SHAPES[self.things[self.target][1]]
 
 
 class TidyUp(Task):
@@ -54,15 +61,15 @@ class TidyUp(Task):
         "name": Form(
             "put the {object} into the {drawer} and close it",
             (
-                "open the {drawer}, put the {object} in and close it",
-                "tidy the {object} away into the {drawer}",
+                "open the {drawer}, put the {object} inside, and close it",
+                "put the {object} away in the {drawer}",
                 "store the {object} in the {drawer} and shut it",
-                "the {object} goes into the {drawer}, close it afterwards",
+                "close the {drawer} after putting the {object} in it",
             ),
             (
                 "hide the {object} in the {drawer}",
-                "i want the {object} inside the {drawer} with the drawer closed",
-                "stow the {object} away in the {drawer}",
+                "i want the {object} inside the {drawer}, with the drawer closed",
+                "stow the {object} in the {drawer}",
             ),
         )
     }
@@ -88,20 +95,31 @@ class TidyUp(Task):
         )
         chosen = int(rng.integers(2))
         named = drawer_colours[chosen], drawer_colours[1 - chosen]
-        meanings = [
-            Meaning.of("name", object=f"{colour_} {kind_}", drawer=f"{drawer} drawer")
-            for colour_, kind_ in things
-            for drawer in named
-        ]
+        meanings = [_meaning(*thing, drawer) for thing in things for drawer in named]
         return TidyUpScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
             start=waiting(rng, START),
             target=bodies[0],
             others=tuple(bodies[1:]),
-            shape=SHAPES[kind],
             drawer=drawers[chosen],
+            things=dict(zip(bodies, things, strict=True)),
+            drawers=dict(zip(drawers, drawer_colours, strict=True)),
         )
+
+    def questions(self, world: World, scenario: TidyUpScenario) -> list[TidyUpScenario]:
+        """Each of the three objects into either drawer."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(*thing, colour),
+                target=body,
+                others=tuple(other for other in scenario.things if other != body),
+                drawer=drawer,
+            )
+            for body, thing in scenario.things.items()
+            for drawer, colour in scenario.drawers.items()
+        ]
 
     def is_success(self, world: World, scenario: TidyUpScenario) -> bool:
         """The target lies in the drawer, alone, and the drawer is closed."""
@@ -154,9 +172,13 @@ class TidyUp(Task):
     def meanings(self) -> list[Meaning]:
         """Every object that fits into every drawer of another colour."""
         return [
-            Meaning.of("name", object=f"{colour} {kind}", drawer=f"{drawer} drawer")
+            _meaning(colour, kind, drawer)
             for colour in RGBA
             for kind in KINDS
             for drawer in RGBA
             if drawer != colour
         ]
+
+
+def _meaning(colour: str, kind: str, drawer: str) -> Meaning:
+    return Meaning.of("name", object=f"{colour} {kind}", drawer=f"{drawer} drawer")

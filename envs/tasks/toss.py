@@ -1,5 +1,6 @@
 """toss: throw the named one of two cubes into the named one of two bins, which are out of reach."""
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,6 +58,9 @@ class TossScenario(Scenario):
     bin: int
     """Bin that it belongs in."""
     other_bin: int
+    cubes: dict[int, str]
+    bins: dict[int, str]
+    """Body -> color."""
 
 
 class Toss(Task):
@@ -71,7 +75,7 @@ class Toss(Task):
                 "throw the {object} so that it lands in the {bin}",
                 "pitch the {object} into the {bin}",
             ),
-            ("the {object} should fly into the {bin}", "hurl the {object} into the {bin}"),
+            ("make the {object} fly into the {bin}", "hurl the {object} into the {bin}"),
         )
     }
     stages = ("start", "wrong_object", "missed", "wrong_bin", "reached", "grasped", "flying", "tossed")
@@ -98,11 +102,7 @@ class Toss(Task):
             put(world, cube, np.append(centre, CUBE.height), rng.uniform(-CUBE.yaw, CUBE.yaw))
         places = both_sides(BIN_AREA, rng)
         bins = [furnish(world.model, f"bin_{i}", colours[2 + i], places[i]) for i in range(2)]
-        meanings = [
-            Meaning.of("name", object=f"{cube} cube", bin=f"{bin_} bin")
-            for cube in colours[:2]
-            for bin_ in colours[2:]
-        ]
+        meanings = [_meaning(cube, bin_) for cube in colours[:2] for bin_ in colours[2:]]
         return TossScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, 4)],
@@ -111,7 +111,24 @@ class Toss(Task):
             other=cubes[1],
             bin=bins[0],
             other_bin=bins[1],
+            cubes=dict(zip(cubes, colours[:2], strict=True)),
+            bins=dict(zip(bins, colours[2:], strict=True)),
         )
+
+    def questions(self, world: World, scenario: TossScenario) -> list[TossScenario]:
+        """Either cube into either bin."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(scenario.cubes[target], scenario.bins[bin_]),
+                target=target,
+                other=other,
+                bin=bin_,
+                other_bin=other_bin,
+            )
+            for target, other in itertools.permutations(scenario.cubes)
+            for bin_, other_bin in itertools.permutations(scenario.bins)
+        ]
 
     def is_success(self, world: World, scenario: TossScenario) -> bool:
         """The cube lies in the bin, without the other one."""
@@ -164,12 +181,11 @@ class Toss(Task):
 
     def meanings(self) -> list[Meaning]:
         """Every cube into every bin of another colour."""
-        return [
-            Meaning.of("name", object=f"{cube} cube", bin=f"{bin_} bin")
-            for cube in RGBA
-            for bin_ in RGBA
-            if bin_ != cube
-        ]
+        return [_meaning(cube, bin_) for cube in RGBA for bin_ in RGBA if bin_ != cube]
+
+
+def _meaning(cube: str, bin_: str) -> Meaning:
+    return Meaning.of("name", object=f"{cube} cube", bin=f"{bin_} bin")
 
 
 def _inside(world: World, bin_: int, cube: int) -> bool:

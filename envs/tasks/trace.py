@@ -1,7 +1,8 @@
 """trace: go along the named one of two drawn curves with closed fingers, from the named end to the other."""
 
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ START = (np.array([0.38, -0.03, 0.10]), np.array([0.42, 0.03, 0.16]))
 """Corners of the box in which the gripper waits, x, y, z [m]."""
 VIEW = from_the_front((0.485, 0.0, 0.11), fovy=17.0)
 """Sees both ends of every curve."""
+STARTS = {"left": slice(None), "right": slice(None, None, -1)}
+"""End at which a curve begins -> its points in that order."""
 COUNT, LAST, ERROR, LENGTH = 0, slice(1, 3), 3, 4
 """User data: points visited; where the fingertips drew last (0, 0: nowhere) [m]; their distance from the
 curve, summed over the length drawn [m^2]; that length [m]."""
@@ -56,6 +59,8 @@ class TraceScenario(Scenario):
     rgba: tuple[float, ...]
     other: Float[np.ndarray, "p 2"]
     """Points of the other curve [m]."""
+    curves: dict[str, tuple[Float[np.ndarray, "p 2"], Int[np.ndarray, " p"]]]
+    """Color -> points [m] and geoms from left to right, of both curves."""
 
 
 class Trace(Task):
@@ -69,13 +74,13 @@ class Trace(Task):
             "trace the {curve} from {start} to {end}",
             (
                 "follow the {curve} from {start} to {end}",
-                "draw along the {curve}, {start} to {end}",
+                "draw along the {curve} from {start} to {end}",
                 "wipe along the {curve} from the {start} end to the {end} end",
-                "run along the {curve} from {start} to {end}",
+                "move along the {curve} from {start} to {end}",
             ),
             (
                 "go over the {curve}, beginning on the {start} and ending on the {end}",
-                "start at the {start} end of the {curve} and retrace it to the {end} end",
+                "start at the {start} end of the {curve} and work your way to the {end} end",
             ),
         )
     }
@@ -102,9 +107,9 @@ class Trace(Task):
             lines.append(draw_curve(shapes[slot], tuple(size), rng.uniform(-TURN, TURN), centre))
             geoms.append(lay_out(world.model, body_id(world.model, f"curve_{slot}"), lines[slot]))
             world.model.geom_rgba[geoms[slot]] = RGBA[colours[slot]]
-        meanings = [_meaning(colour, start) for colour in colours for start in ("left", "right")]
+        meanings = [_meaning(colour, start) for colour in colours for start in STARTS]
         asked = int(rng.integers(2))
-        order = slice(None, None, 1 - 2 * asked)
+        order = list(STARTS.values())[asked]
         return TraceScenario(
             asked=meanings[asked],
             swapped=[m for m in meanings if m != meanings[asked]][rng.integers(3)],
@@ -113,7 +118,23 @@ class Trace(Task):
             geoms=geoms[0][order],
             rgba=RGBA[colours[0]],
             other=lines[1],
+            curves=dict(zip(colours, zip(lines, geoms, strict=True), strict=True)),
         )
+
+    def questions(self, world: World, scenario: TraceScenario) -> list[TraceScenario]:
+        """Either curve, from either end."""
+        return [
+            replace(
+                scenario,
+                asked=_meaning(colour, start),
+                line=scenario.curves[colour][0][order],
+                geoms=scenario.curves[colour][1][order],
+                rgba=RGBA[colour],
+                other=scenario.curves[other][0],
+            )
+            for colour, other in itertools.permutations(scenario.curves)
+            for start, order in STARTS.items()
+        ]
 
     def after_step(self, world: World, scenario: TraceScenario) -> None:
         """Notes which points the fingertips have passed, and how near to the curve they went."""
@@ -180,7 +201,7 @@ class Trace(Task):
 
     def meanings(self) -> list[Meaning]:
         """A curve of every colour, both ways."""
-        return [_meaning(colour, start) for colour in RGBA for start in ("left", "right")]
+        return [_meaning(colour, start) for colour in RGBA for start in STARTS]
 
 
 def _meaning(colour: str, start: str) -> Meaning:

@@ -1,6 +1,7 @@
 """turn_knob: turn the named one of two knobs to a side, or to a mark."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,10 @@ class TurnKnobScenario(Scenario):
     """Angle that the expert turns to [rad]."""
     allowed: tuple[float, float]
     """Lowest and highest angle that count [rad]."""
+    names: dict[int, tuple[str, str]]
+    """Body -> what the knob can be called, by its color and by its place."""
+    marks: dict[int, dict[str, tuple[float, str]]]
+    """Body -> side -> angle [rad] and color of the knob's mark there."""
 
 
 class TurnKnob(Task):
@@ -62,11 +67,11 @@ class TurnKnob(Task):
             "turn the {knob} to the {side}",
             (
                 "rotate the {knob} to the {side}",
-                "twist the {knob} towards the {side}",
+                "twist the {knob} toward the {side}",
                 "give the {knob} a turn to the {side}",
                 "make the {knob} point {side}",
             ),
-            ("swing the {knob} round to the {side}", "i want the {knob} turned {side}"),
+            ("swing the {knob} around to the {side}", "i want the {knob} turned to the {side}"),
         ),
         "mark": Form(
             "turn the {knob} to the {mark}",
@@ -74,9 +79,9 @@ class TurnKnob(Task):
                 "set the {knob} to the {mark}",
                 "point the {knob} at the {mark}",
                 "rotate the {knob} until it points at the {mark}",
-                "twist the {knob} towards the {mark}",
+                "twist the {knob} toward the {mark}",
             ),
-            ("swing the {knob} round to the {mark}", "i want the {knob} on the {mark}"),
+            ("swing the {knob} around to the {mark}", "i want the {knob} pointing at the {mark}"),
         ),
     }
     stages = ("start", "wrong_knob", "reached", "gripped", "turned", "released")
@@ -94,6 +99,8 @@ class TurnKnob(Task):
         centres = rng.uniform(*area(*AREA, world.spread), size=(len(KNOBS), 2)) * [[1, -1], [1, 1]]
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[: len(KNOBS)]]
         before: dict[int, float] = {}
+        names: dict[int, tuple[str, str]] = {}
+        all_marks: dict[int, dict[str, tuple[float, str]]] = {}
         questions: list[tuple[int, float, tuple[float, float], Meaning]] = []
         for name, centre, colour, place in zip(KNOBS, centres, colours, SIDES, strict=True):
             others = [other for other in RGBA if other != colour]
@@ -104,15 +111,16 @@ class TurnKnob(Task):
             )
             before[knob] = rng.uniform(-START, START)
             set_angle(world, knob, before[knob])
+            names[knob] = (f"{colour} knob", f"{place} knob")
+            all_marks[knob] = dict(zip(SIDES, zip(goals.tolist(), marks, strict=True), strict=True))
             for goal, side, mark, rest in zip(goals.tolist(), SIDES, marks, marks[::-1], strict=True):
-                words = f"{colour if rng.random() < 0.5 else place} knob"
+                words = names[knob][rng.random() >= 0.5]
                 if rng.random() < 0.5:
-                    ends = (TURNED, np.inf) if goal > 0 else (-np.inf, -TURNED)
-                    questions.append((knob, goal, ends, Meaning.of("side", knob=words, side=side)))
+                    questions.append((knob, goal, _to_side(goal), Meaning.of("side", knob=words, side=side)))
                 else:
                     mark_words = _marks(mark, rest)[rng.integers(2)]
-                    ends = (goal - ON_MARK, goal + ON_MARK)
-                    questions.append((knob, goal, ends, Meaning.of("mark", knob=words, mark=mark_words)))
+                    asked = Meaning.of("mark", knob=words, mark=mark_words)
+                    questions.append((knob, goal, _to_mark(goal), asked))
         (knob, goal, allowed, asked), (*_, swapped) = (
             questions[i] for i in rng.permutation(len(questions))[:2]
         )
@@ -126,7 +134,29 @@ class TurnKnob(Task):
             before=before,
             goal=goal,
             allowed=allowed,
+            names=names,
+            marks=all_marks,
         )
+
+    def questions(self, world: World, scenario: TurnKnobScenario) -> list[TurnKnobScenario]:
+        """Either knob to either side, in every form and by every name."""
+        found = []
+        for knob, other in itertools.permutations(scenario.names):
+            for side, (goal, mark) in scenario.marks[knob].items():
+                (rest,) = (color for at, (_, color) in scenario.marks[knob].items() if at != side)
+                for words in scenario.names[knob]:
+                    turned = replace(scenario, knob=knob, other=other, goal=goal)
+                    asked = Meaning.of("side", knob=words, side=side)
+                    found.append(replace(turned, asked=asked, allowed=_to_side(goal)))
+                    found += [
+                        replace(
+                            turned,
+                            asked=Meaning.of("mark", knob=words, mark=mark_words),
+                            allowed=_to_mark(goal),
+                        )
+                        for mark_words in _marks(mark, rest)
+                    ]
+        return found
 
     def is_success(self, world: World, scenario: TurnKnobScenario) -> bool:
         """The knob is where it should be, at rest and free, and the other one is as it was."""
@@ -196,6 +226,16 @@ class TurnKnob(Task):
 def _marks(colour: str, other: str) -> tuple[str, str]:
     """What a mark can be called beside one of colour `other`."""
     return f"{colour} mark", f"mark that is not {other}"
+
+
+def _to_side(goal: float) -> tuple[float, float]:
+    """Angles that count where a knob is to be turned to the side of `goal` [rad]."""
+    return (TURNED, np.inf) if goal > 0 else (-np.inf, -TURNED)
+
+
+def _to_mark(goal: float) -> tuple[float, float]:
+    """Angles that count where a knob is to be turned to the mark at `goal` [rad]."""
+    return goal - ON_MARK, goal + ON_MARK
 
 
 def _turned(world: World, scenario: TurnKnobScenario) -> bool:

@@ -51,6 +51,7 @@ def evaluate(
     sampling: str = "",
     name: str | None = None,
     variation: Mapping[str, str] | None = None,
+    sentence: str | None = None,
     progress: bool = True,
     keep: Callable[[EvalResult], None] | None = None,
 ) -> EvalResult:
@@ -68,12 +69,13 @@ def evaluate(
         name: shown to people; by default the folder's name.
         variation: how episodes differ from the task's plain ones: keywords of the environment such as
             {"perturb": "camera=3"}.
+        sentence: what to say in every episode in place of its own instruction, under the condition "test".
         progress: whether to show a bar with the success rate so far.
         keep: is given the finished episodes, if there are any, when an error or Ctrl-C ends the others.
 
     Raises:
-        ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment, or
-            `sampling` for a policy that is not loaded here.
+        ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment,
+            `sampling` for a policy that is not loaded here, or a sentence under another condition.
         EvaluationError: an environment process cannot start.
     """
     check_name("condition", condition, get_args(Condition))
@@ -81,8 +83,11 @@ def evaluate(
         raise ValueError(f"seeds must be distinct, not negative, and at least one; got {_shortened(seeds)}")
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    if sentence is not None and condition != "test":
+        raise ValueError(f"a sentence of your own is for the condition 'test', got {condition!r}")
     workers = min(workers or usable_cores(), len(seeds))
-    job = Job(list(sys.path), task, {}, condition == "swapped_instruction", policy == EXPERT, {})
+    swapped = condition == "swapped_instruction"
+    job = Job(list(sys.path), task, {}, swapped, policy == EXPERT, {}, sentence=sentence)
     if policy == EXPERT:
         # It sees the simulator's state: no images need to be drawn.
         job = replace(job, env={"cameras": (), **(variation or {})})
@@ -121,7 +126,7 @@ def evaluate(
         EpisodeCollector(label, condition, len(seeds), progress) as collector,
         worker_processes(jobs) as (processes, spec),
         inference_mode(asked),
-        asked.trunk.language.room_for(_sentences(task, **(variation or {}))),
+        asked.trunk.language.room_for(_sentences(task, sentence, **(variation or {}))),
     ):
         asked.check_env(spec)
         first = [process.receive() for process in processes]
@@ -177,8 +182,12 @@ def _keeping(
         raise
 
 
-def _sentences(task: str, wording: str = "plain", perturb: str = "", **_: Any) -> list[str]:
+def _sentences(
+    task: str, sentence: str | None = None, wording: str = "plain", perturb: str = "", **_: Any
+) -> list[str]:
     """All that may be asked."""
+    if sentence is not None:
+        return [sentence]
     ways = PerturbationSet(perturb).wordings(Wording.of(wording))
     return sorted(set().union(*map(tasks.load(task).instructions, ways)))
 

@@ -51,6 +51,15 @@ class Job:
     """Control steps of which an observation shows the images and the state, up to the present one."""
     wait: int = 0
     """Control steps for which the robot stands still before it does what it is sent the next time."""
+    sentence: str | None = None
+    """Instruction of every episode in place of its own; success is about it, where it asks for something."""
+
+    @property
+    def reset_options(self) -> dict[str, str] | None:
+        """Options of every `ManipulationEnv.reset`."""
+        if self.sentence is not None:
+            return {"sentence": self.sentence}
+        return {"instruction": "swapped"} if self.swapped else None
 
 
 @dataclass(frozen=True)
@@ -115,8 +124,7 @@ class Lane:
             self._seed, self._stage, self._info = self._seeds.popleft(), 0, {}
             self._actions, self._path = [], []
             try:
-                options = {"instruction": "swapped"} if self._job.swapped else None
-                observation, info = self.env.reset(seed=self._seed, options=options)
+                observation, info = self.env.reset(seed=self._seed, options=self._job.reset_options)
                 self._seen.extend([observation] * self._job.history)
                 self._note(info)
                 return LaneUpdate(finished, self._observation())

@@ -1,5 +1,6 @@
 """Writes frames as small H.264 videos that every browser plays, or as an animated picture for a README."""
 
+import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,38 @@ from ...common.files import whole
 
 CRF = 27
 """Constant quality; larger is smaller. Rendered scenes hold up well at it."""
+MP4 = ".mp4"
 ANIMATIONS = (".webp", ".gif")
+SUFFIXES = (MP4, *ANIMATIONS)
+"""Of the formats that `write_video` writes."""
+
+
+def check_video_path(path: Path) -> None:
+    """Whether a video can be written to `path`, whose folder is made: to be known before it is recorded.
+
+    Raises:
+        ValueError: its suffix is none of SUFFIXES, or its place cannot be written to.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"unknown video format {path.suffix!r} of {path}; valid: {', '.join(SUFFIXES)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(path.parent, os.W_OK) and not path.is_dir()
+    except OSError:
+        writable = False
+    if not writable:
+        raise ValueError(f"no video can be written to {path}: choose another file in a folder of yours")
+
+
+def write_video(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: float) -> None:
+    """Writes `frames` of even width and height at `fps` [Hz], in the format that the suffix of `path` names.
+
+    Raises:
+        ValueError: its suffix is none of SUFFIXES, or its place cannot be written to.
+    """
+    check_video_path(path)
+    write = write_mp4 if path.suffix == MP4 else write_animation
+    write(frames, path, fps)
 
 
 def write_mp4(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: float) -> None:

@@ -1,6 +1,7 @@
 """Replays a recorded episode exactly, in pictures made for people, and proves that it is the same episode."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -44,15 +45,23 @@ class Footage:
     seed: int
     condition: Condition
     instruction: str
-    outcome: Outcome
+    outcome: Outcome | Literal["not judged"]
     fps: float
     """Control steps a second [Hz]: the video runs at real speed."""
     shots: list[Shot] = field(repr=False)
     """The state at the start and after every control step."""
 
 
-def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Footage:
+def replay(
+    result: EvalResult, episode: EpisodeResult, *, size: int = 240, sentence: str | None = None
+) -> Footage:
     """The pictures of `episode`, which is one of `result`, `size` pixels wide and high.
+
+    Args:
+        result: whose episode it is.
+        episode: with its actions.
+        size: of the pictures [pixels].
+        sentence: what `evaluate` was told to say in place of the episode's own instruction.
 
     Raises:
         ValueError: the actions of this episode were not kept.
@@ -75,7 +84,8 @@ def replay(result: EvalResult, episode: EpisodeResult, *, size: int = 240) -> Fo
     )
     try:
         wording = "swapped" if result.condition == "swapped_instruction" else "original"
-        env.reset(seed=episode.seed, options={"instruction": wording})
+        said = {"instruction": wording} if sentence is None else {"sentence": sentence}
+        env.reset(seed=episode.seed, options=said)
         shots, outcome = _run(env, episode, size)
         instruction = env.task_description
     finally:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from ...envs import tasks
 from ...eval.compare.comparison import compare
 from ...eval.compare.score import SuccessRate
 from ...eval.result import Condition
@@ -16,11 +17,12 @@ from ...eval.training_record import cautions
 from ..evaluation import (
     EvalConfig,
     EvalTarget,
+    default_evaluation,
     eval_target,
     evaluate_cached,
     load_prefix,
     training_records,
-    warn_of_other_tasks,
+    with_task,
 )
 from ..workflows.sequential import compare_early
 
@@ -36,7 +38,7 @@ class Compare:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
     condition: tuple[Condition, ...] = ("test",)
     """Which conditions to show; the paired tests are about the test condition."""
     resolve: float | None = None
@@ -52,23 +54,29 @@ def main(argv: list[str]) -> int:
     if len(args.runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")
     contestants = [eval_target(run) for run in args.runs]
-    warn_of_other_tasks(contestants, args.exam)
+    asked = with_task(args.exam, contestants)
+    exams = [replace(asked, task=task) for task in tasks.expand(asked.task)]
+    if len(exams) > 1 and (args.stop_early or args.resolve is not None):
+        raise ValueError(
+            f"--resolve and --stop-early are about one task: name one of {asked.task} with --task"
+        )
     if args.resolve is not None:
-        print(_needed(args.resolve, contestants, args.exam) + "\n", flush=True)
+        print(_needed(args.resolve, contestants, exams[0]) + "\n", flush=True)
     if args.stop_early:
         if len(args.runs) != 2 or args.condition != ("test",):
             raise ValueError(
                 f"stop-early compares exactly two runs under the test condition, got {len(args.runs)} under "
                 f"{', '.join(args.condition)}"
             )
-        said = [_early(contestants[0], contestants[1], args.exam), *cautions(training_records(contestants))]
+        said = [_early(contestants[0], contestants[1], exams[0]), *cautions(training_records(contestants))]
         print("\n".join(said))
         return 0
-    comparison = compare([evaluate_cached(who, args.exam, c) for who in contestants for c in args.condition])
-    print(comparison.table())
-    print()
-    said = [*comparison.verdicts, *cautions(training_records(contestants)), comparison.resolution]
-    print("\n".join(line for line in said if line))
+    for exam in exams:
+        comparison = compare([evaluate_cached(who, exam, c) for who in contestants for c in args.condition])
+        lines = [*comparison.verdicts, *cautions(training_records(contestants)), comparison.resolution]
+        said = "\n".join(line for line in lines if line)
+        title = f"{exam.task}\n" if len(exams) > 1 else ""
+        print(f"{title}{comparison.table()}\n\n{said}" + "\n" * (len(exams) > 1), flush=True)
     return 0
 
 

@@ -11,7 +11,14 @@ from ...eval.compare.robustness import PerturbedTrial, drops
 from ...eval.compare.suite import suite_table
 from ...eval.result import CONDITIONS, Condition
 from ...eval.training_record import cautions
-from ..evaluation import EvalConfig, eval_target, evaluate_cached, training_records, warn_of_other_tasks
+from ..evaluation import (
+    EvalConfig,
+    default_evaluation,
+    eval_target,
+    evaluate_cached,
+    training_records,
+    with_task,
+)
 from ..perturbed_tasks import check_perturbed_tasks
 
 POSITION = 60
@@ -24,7 +31,7 @@ class Eval:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
     condition: tuple[Condition, ...] = ("test",)
     """test; swapped_instruction: the sentence names another object of the scene, success stays about the
     original; blank_image: uniform grey."""
@@ -36,12 +43,12 @@ def main(argv: list[str]) -> int:
     if not args.runs:
         raise ValueError("name at least one run, or 'expert'")
     contestants = [eval_target(run) for run in args.runs]
-    names = tasks.expand(args.exam.task)
-    check_perturbed_tasks(args.exam.perturb, names)
-    warn_of_other_tasks(contestants, args.exam)
+    asked = with_task(args.exam, contestants)
+    names = tasks.expand(asked.task)
+    check_perturbed_tasks(asked.perturb, names)
     comparisons = []
     for task in names:
-        exam = replace(args.exam, task=task)
+        exam = replace(asked, task=task)
         results = [
             evaluate_cached(who, exam, c) for who in contestants for c in CONDITIONS if c in args.condition
         ]

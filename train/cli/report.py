@@ -14,11 +14,12 @@ from ...eval.result import CONDITIONS
 from ...eval.video.clips import film
 from ..evaluation import (
     EvalConfig,
+    default_evaluation,
     eval_target,
     evaluate_cached,
     expert_beside,
     training_records,
-    warn_of_other_tasks,
+    with_task,
 )
 
 POSITION = 100
@@ -32,7 +33,7 @@ class Report:
     """Folders of runs or policies."""
     out: Path = Path("report")
     """Folder of the report."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
 
 
 def main(argv: list[str]) -> int:
@@ -42,10 +43,10 @@ def main(argv: list[str]) -> int:
         raise ValueError("name at least one run")
     contestants = [eval_target(run) for run in args.runs]
     trainings = training_records(contestants)
-    comparisons, names = [], tasks.expand(args.exam.task)
-    warn_of_other_tasks(contestants, args.exam)
+    asked = with_task(args.exam, contestants)
+    comparisons, names = [], tasks.expand(asked.task)
     for task in names:
-        exam = replace(args.exam, task=task)
+        exam = replace(asked, task=task)
         results = [evaluate_cached(who, exam, condition) for who in contestants for condition in CONDITIONS]
         comparison = compare([*results, evaluate_cached(expert_beside(contestants[0]), exam, "test")])
         comparisons.append(comparison)

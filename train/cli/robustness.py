@@ -9,7 +9,7 @@ import tyro
 from ...envs import tasks
 from ...eval.compare.robustness import drops, table, verdicts
 from ...eval.report.robustness import write_robustness
-from ..evaluation import EvalConfig, eval_target, warn_of_other_tasks
+from ..evaluation import EvalConfig, default_evaluation, eval_target, with_task
 from ..workflows.robustness import evaluate_trials, trials
 
 POSITION = 90
@@ -28,7 +28,7 @@ class Robustness:
     """One of 1 to 5, or several as 1-5."""
     out: Path | None = None
     """Folder of the report; robustness in the first run's folder by default."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=EvalConfig)
+    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
 
 
 def main(argv: list[str]) -> int:
@@ -38,8 +38,8 @@ def main(argv: list[str]) -> int:
         raise ValueError("name at least one run")
     contestants = [eval_target(run) for run in args.runs]
     out = args.out or contestants[0].results.parent / "robustness"
-    exams = [replace(args.exam, task=task) for task in tasks.expand(args.exam.task)]
-    warn_of_other_tasks(contestants, args.exam)
+    asked_for = with_task(args.exam, contestants)
+    exams = [replace(asked_for, task=task) for task in tasks.expand(asked_for.task)]
     for exam, asked in [(exam, trials(exam, args.axes, args.levels)) for exam in exams]:
         print(
             f"{exam.task}: {len(asked)} perturbations, {exam.episodes} episodes each, for "

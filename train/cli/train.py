@@ -35,12 +35,16 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"the preset comes first, before {preset}. Known: {', '.join(presets.names())}")
     data, out, config = _parse(preset, flags)
 
-    from ..evaluation import learned_task
+    from ..data.files import read_json
+    from ..evaluation import BEST
     from ..loop import train
 
     folder = train(replace(config, data=replace(config.data, root=data or config.data.root)), out)
-    task = learned_task(out)
-    print(f"The policy is in {folder}. Judge it: vla eval {out}{f' --task {task}' if task else ''}")
+    print(f"The policy is in {folder}. Judge it: vla eval {out}")
+    if (best := out / BEST / "summary.json").exists():
+        found = read_json(best)
+        how = ", ".join(f"{name} {value:.3g}" for name, value in found[BEST].items() if name != "episodes")
+        print(f"The best one on validation data, of update {found['updates']} ({how}): vla eval {out / BEST}")
     return 0
 
 

@@ -1,0 +1,148 @@
+"""One filmed episode in which a policy, or the expert, is told a sentence."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import envs
+from ...envs import tasks
+from ...envs.language import PLAIN
+from ...envs.manipulation_env import ManipulationEnv
+from ...envs.seeds import DEMONSTRATIONS, VALIDATION
+from ...eval.result import EXPERT, EpisodeResult
+from ...eval.video.clips import SPEED
+from ...eval.video.encode import check_video_path, write_video
+from ...eval.video.overlay import side_by_side
+from ...eval.video.replay import replay
+from ...policies.execution import Execution
+from ..evaluation import EvalTarget, learned_tasks
+
+SIZE = 480
+"""Height and width of the picture of the scene [px]."""
+NEAR = 200
+"""Seeds among which a scene is looked for that has what is asked for."""
+EXAMPLES = 6
+"""Sentences that are shown of those that the scene understands."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What one seed puts on the table, and what a sentence means there."""
+
+    instruction: str
+    """What is said."""
+    is_judged: bool
+    """Whether it asks for something that the scene has, so that success can be decided."""
+    named: dict[str, list[str]]
+    """Slot of the task's sentences -> words that fit the scene, such as "object" -> "red cube", ..."""
+    examples: list[str]
+    """One plain sentence for everything that the scene can be asked."""
+    elsewhere: int | None
+    """For a sentence that this scene has nothing for: seed of the next one that has; None if none is near."""
+
+    @staticmethod
+    def of(env: ManipulationEnv, seed: int, sentence: str | None) -> "Scene":
+        """The scene of `seed`; without a sentence its own instruction is said."""
+        env.reset(seed=seed, options=None if sentence is None else {"sentence": sentence})
+        task, asked = env.definition, [question.asked for question in env.questions()]
+        named: dict[str, list[str]] = {}
+        for slot, words in (pair for meaning in asked for pair in meaning.slots):
+            if words not in named.setdefault(slot, []):
+                named[slot].append(words)
+        rng = np.random.default_rng(0)  # one plain sentence is all that there is to draw
+        examples = list(dict.fromkeys(task.say(meaning, PLAIN, rng) for meaning in asked))
+        said, is_judged = env.task_description, env.is_judged
+        return Scene(said, is_judged, named, examples, None if is_judged else _elsewhere(env, seed, said))
+
+    def description(self) -> str:
+        """Words for what is there, slot by slot."""
+        return "; ".join(f"{slot}: {', '.join(words)}" for slot, words in self.named.items())
+
+    def objection(self) -> str:
+        """Why success cannot be judged; empty if it can."""
+        if self.is_judged:
+            return ""
+        known = ", ".join(f'"{sentence}"' for sentence in self.examples[:EXAMPLES])
+        more = f", and {len(self.examples) - EXAMPLES} more" if len(self.examples) > EXAMPLES else ""
+        why = "is none that the task knows"
+        if self.elsewhere is not None:
+            why = f"asks for what is not in this scene (it is in that of --seed {self.elsewhere})"
+        return f"The sentence {why}, so success cannot be judged. Here it can be for: {known}{more}."
+
+
+def _elsewhere(env: ManipulationEnv, seed: int, sentence: str) -> int | None:
+    """The next seed after `seed` whose scene has what the sentence asks for."""
+    task = env.definition
+    if not any(task.forms[meaning.form].asks(meaning, sentence) for meaning in task.meanings()):
+        return None
+    for other in range(seed + 1, seed + 1 + NEAR):
+        env.reset(seed=other)
+        if task.understand(env.world, env.scenario, sentence) is not None:
+            return other
+    return None
+
+
+def default_task(who: EvalTarget) -> str:
+    """The task to show a policy on: the one that it learned, of several `pick` or the first."""
+    learned = learned_tasks(who)
+    return learned[0] if learned and "pick" not in learned else "pick"
+
+
+def demo(who: EvalTarget, task: str, sentence: str | None, seed: int, out: Path) -> EpisodeResult:
+    """Plays the episode of `seed`, writes its video to `out`, says how it went, and returns it.
+
+    Args:
+        who: who acts.
+        task: in whose scene.
+        sentence: what is said, word for word; the episode's own instruction if None.
+        seed: of the scene.
+        out: .mp4, .webp or .gif.
+
+    Raises:
+        ValueError: an unknown task, a video that cannot be written, a policy made for another environment, or
+            a sentence that the expert cannot know how to obey.
+    """
+    check_video_path(out)
+    tasks.check(task)
+    policy = None
+    body: dict[str, Any] = {}
+    if who.policy is not None:
+        from ...policies.policy import Policy  # imports torch
+
+        policy = Policy.load(who.policy)
+        body = {"robot": policy.spec.robot, "control_hz": policy.spec.control_hz}
+    env = envs.make(task, cameras=(), **body)
+    try:
+        scene = Scene.of(env, seed, sentence)
+    finally:
+        env.close()
+    print(f"Scene: {task}, seed {seed}. {scene.description()}", flush=True)
+    if policy is not None and seed in DEMONSTRATIONS:
+        print(f"Seeds below {VALIDATION.start} are for demonstrations: the policy may know this scene.")
+    print(f'Told to {who.name}: "{scene.instruction}"', flush=True)
+    if policy is not None and (unknown := policy.trunk.language.unknown_words(scene.instruction)):
+        words = ", ".join(dict.fromkeys(unknown))
+        print(f"Not a word of any training sentence: {words}. To the policy all such words are one.")
+    if objection := scene.objection():
+        if policy is None:
+            raise ValueError(f"the expert can only do what the task knows. {objection}")
+        print(objection, flush=True)
+
+    from ...eval.rollout.evaluate import evaluate  # imports torch
+
+    execution = None if policy is None else Execution(min(Execution.execute, policy.spec.chunk))
+    result = evaluate(
+        policy or EXPERT, task, [seed], execution=execution, name=who.name, sentence=sentence, progress=False
+    )
+    (episode,) = result.episodes
+    footage = replay(result, episode, size=SIZE, sentence=sentence)
+    outcome = episode.outcome if scene.is_judged or episode.outcome == "error" else "not judged"
+    frames = side_by_side([replace(footage, outcome=outcome)], speed=SPEED)
+    write_video(frames, out, SPEED * footage.fps)
+    print(f"Outcome: {outcome} after {episode.steps} steps ({episode.steps / footage.fps:.1f} s)")
+    if episode.error:
+        print(f"The episode ended with an error: {episode.error}")
+    print(f"Video: {out.resolve()}")
+    return episode
