@@ -315,4 +315,4 @@ def test_the_expert_of_pi0_has_the_300_million_weights_that_it_is_named_for():
 
 def test_helpers_of_the_folder_are_not_networks():
     files = {module.name for module in pkgutil.iter_modules(networks.__path__)}
-    assert files - set(networks.names()) == {"_attention", "_beside_trunk", "_sines", "_step_attention"}
+    assert files - set(networks.names()) == {"_attention", "_joint_attention", "_sines", "_step_attention"}

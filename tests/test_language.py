@@ -120,7 +120,7 @@ def test_a_sentence_that_asks_nothing_of_the_scene_is_told_and_not_judged():
     assert observation["instruction"] == info["instruction"] == "Dance, little arm!"
     assert np.array_equal(env.physics_state(), start)
     assert not env.is_judged
-    expert, done, total = env.definition.expert(), False, 0.0
+    expert, done, truncated, total = env.definition.expert(), False, False, 0.0
     while not done:  # the expert does what the scene's own instruction asks
         _, reward, terminated, truncated, info = env.step(expert.act(env))
         done, total = terminated or truncated, total + reward

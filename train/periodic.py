@@ -179,8 +179,8 @@ class Periodic:
         folder = self._out / BEST
         found = {"episodes": self._config.eval_episodes if self._tasks else 0, **metrics}
         path = folder / "summary.json"
-        old = read_json(path)[BEST] if path.exists() else None
-        comparable = old is not None and old.keys() == found.keys() and old["episodes"] == found["episodes"]
+        old: dict[str, float] = read_json(path)[BEST] if path.exists() else {}
+        comparable = old.keys() == found.keys() and old["episodes"] == found["episodes"]
         if comparable and _score(old) > _score(found):
             return
         self._policy.save(folder / "policy", self._ema.tensors)
@@ -199,7 +199,7 @@ def _check_held_out(held_out: Dataset, data: Dataset, spec: PolicySpec, config: 
     Raises:
         ValueError: some of it is trained on, or it shows or means something else.
     """
-    from .loop import policy_spec
+    from .build import policy_spec
 
     if shared := _episodes(held_out) & _episodes(data):
         raise ValueError(

@@ -134,8 +134,8 @@ class Handover(Task):
             )
             bodies.append(body)
         meanings = [
-            _meaning(*thing, mat, ARMS[1 - owner])
-            for thing, owner in zip(things, owners, strict=True)
+            _meaning(colour_, kind_, mat, ARMS[1 - owner])
+            for (colour_, kind_), owner in zip(things, owners, strict=True)
             for mat in mat_colours
         ]
         return HandoverScenario(

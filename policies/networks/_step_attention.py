@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._beside_trunk import ExpertPrefix
+from ._joint_attention import ExpertPrefix
 
 Attend = Callable[[Tensor], Tensor]
 """Projections of the action tokens [b * k, (h + 2 g) * e] -> mixed values [b * k, h * e]."""

@@ -12,6 +12,7 @@ its normalised input tokens. As in expert.py the norm is a layer norm, and each 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -70,7 +71,10 @@ class AdaRMSExpert(JointAttention):
     ) -> Float[Tensor, "b k a"]:
         """Prediction for the (noisy) chunk `x` at time `t` in [0, 1]."""
         known = prefix if isinstance(prefix, ExpertPrefix) else self.prepare(prefix)
-        attention = [partial(layer.attend, known=known, index=i) for i, layer in enumerate(self.layers)]
+        attention: list[Attend] = [
+            partial(cast(AdaRMSLayer, layer).attend, known=known, index=i)
+            for i, layer in enumerate(self.layers)
+        ]
         return self._predict(x, self.modulation(self.time(t)), attention)
 
     @torch.no_grad()

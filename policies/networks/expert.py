@@ -1,7 +1,7 @@
 """The action expert of pi0 (arXiv 2410.24164): a narrow transformer beside the trunk.
 
 It has as many layers as the trunk, and the trunk's heads, but a width of its own; attention alone joins the
-two (see _beside_trunk.py). Time is part of every action token.
+two (see _joint_attention.py). Time is part of every action token.
 
 It differs from pi0 in three things. Each action token has a learned slot embedding beside its rotary
 position, so that a regression head, whose tokens all start from the same zero action, need not tell them
@@ -12,6 +12,7 @@ proprioception, which is in the prefix here, as in SmolVLA.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -79,7 +80,10 @@ class Expert(JointAttention):
         looked up once (which takes a module 1 us each), and every sum is part of a product."""
         starts = F.linear(self.time(times), self.time_in).unsqueeze(1) + self.slots
         attention = step_attention(self.prepare(prefix), self.heads)
-        layers = [layer.step(attend) for layer, attend in zip(self.layers, attention, strict=True)]
+        layers = [
+            cast(ExpertLayer, layer).step(attend)
+            for layer, attend in zip(self.layers, attention, strict=True)
+        ]
         action_in, token_in, action_out = self.action_in.T, self.token_in.T, self.action_out.T
         action_bias = self.action_bias
 
