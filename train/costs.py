@@ -42,7 +42,7 @@ DEMONSTRATIONS = 4
 """Demonstrations for each of these processes, of which the first does not count."""
 LONG = 500
 """Updates left to make from which on it is worth the time to measure."""
-REPORT = 225
+REPORT = 150
 """Replaying and filming episodes of a policy for a report, in demonstrations: both are mostly rendering."""
 LONGER = 1.2
 """Length of an episode that a policy ends successfully, in demonstrations."""
