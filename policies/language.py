@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ..common.hub import checkpoint_files
 from . import smollm2
 from .tokenizer import checkpoint_tokenizer, train_tokenizer
 
@@ -287,16 +288,15 @@ def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Modul
     if config.vocab_size is not None:
         raise ValueError("language: vocab_size is for a model from scratch; a checkpoint has its own")
     kind = AutoModel if config.lm_head == "none" else AutoModelForCausalLM
-    try:
+    with checkpoint_files("language checkpoint", checkpoint) as local:
         loaded: Any = kind.from_pretrained(
             checkpoint,
+            local_files_only=local,
             attn_implementation="eager",
             dtype=torch.float32,
             output_loading_info=True,
             trust_remote_code=False,
         )
-    except (OSError, ValueError) as error:
-        raise ValueError(f"language checkpoint {checkpoint!r} cannot be loaded: {error}") from error
     model, report = loaded
     lm_head = None
     if config.lm_head != "none":

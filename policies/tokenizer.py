@@ -6,6 +6,8 @@ transformers is imported when one is made: it takes seconds.
 from pathlib import Path
 from typing import Any
 
+from ..common.hub import checkpoint_files
+
 
 def train_tokenizer(instructions: list[str]) -> Any:
     """A word-level tokenizer that knows the words of `instructions`, in lower case; others become <unk>."""
@@ -29,10 +31,8 @@ def checkpoint_tokenizer(checkpoint: str) -> Any:
     """
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"the tokenizer of {checkpoint!r} cannot be loaded: {error}") from error
+    with checkpoint_files("the tokenizer of", checkpoint) as local:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False, local_files_only=local)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

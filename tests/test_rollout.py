@@ -20,7 +20,7 @@ from vlasandbox.eval.rollout.collector import EpisodeCollector
 from vlasandbox.eval.rollout.evaluate import evaluate, split
 from vlasandbox.eval.rollout.inference import BLANK, LANES, THREADS, BatchedPolicy
 from vlasandbox.eval.rollout.worker import Job, LaneObservation
-from vlasandbox.eval.rollout.worker_process import EvaluationError, StoppedError, WorkerProcess
+from vlasandbox.eval.rollout.worker_process import TRIES, EvaluationError, StoppedError, WorkerProcess
 from vlasandbox.policies.execution import Execution
 
 RIGGED = '''
@@ -39,6 +39,9 @@ class Faulty(Pick):
         if self.seed in {raises!r}:
             raise RuntimeError("boom")
         if self.seed in {kills!r}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.seed in {kills_once!r} and not (note := Path({folder!r}) / "killed").exists():
+            note.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().reset(world, rng)
 
@@ -61,9 +64,14 @@ def rig(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(package))
     monkeypatch.setenv("VLASANDBOX_ALLOW", "rigged")
 
-    def write(raises=(), kills=(), raises_later=(), hangs=()):
+    def write(raises=(), kills=(), raises_later=(), hangs=(), kills_once=()):
         text = RIGGED.format(
-            folder=str(folder), raises=raises, kills=kills, raises_later=raises_later, hangs=hangs
+            folder=str(folder),
+            raises=raises,
+            kills=kills,
+            raises_later=raises_later,
+            hangs=hangs,
+            kills_once=kills_once,
         )
         (package / "rigged" / "faulty.py").write_text(text)
         return folder
@@ -298,23 +306,32 @@ def test_actions_that_are_not_finite_make_an_error():
     assert "not finite" in result.episodes[0].error
 
 
-def test_a_process_that_dies_takes_only_what_it_was_playing_with_it(rig):
-    folder = rig(kills=(1,))
-    result = evaluate("expert", "rigged.faulty", [0, 1, 2, 3], workers=1, progress=False)
-    assert [e.outcome for e in result.episodes] == ["success", "error", "success", "success"]
-    assert result.episodes[1].error is not None
-    assert "killed by SIGKILL" in result.episodes[1].error
-    assert len(list(folder.iterdir())) == 2
+def test_an_episode_that_kills_its_process_is_missing_and_no_result(rig):
+    folder, kept = rig(kills=(1,)), []
+    with pytest.raises(
+        EvaluationError, match=r"1 of 4 episodes are missing, seeds \[1\].* killed by SIGKILL"
+    ):
+        evaluate("expert", "rigged.faulty", [0, 1, 2, 3], workers=1, progress=False, keep=kept.append)
+    assert [(e.seed, e.outcome) for e in kept[0].episodes] == [(seed, "success") for seed in (0, 2, 3)]
+    assert len(list(folder.iterdir())) == 1 + TRIES
 
 
-def test_a_dead_process_is_replaced_and_its_lanes_play_on(rig):
-    rig(kills=(1, 16))
-    seeds = [0, 1, 16, 17, 32]
-    result = evaluate(small_policy("regression"), "rigged.faulty", seeds, workers=1, progress=False)
-    # Lane 1 kills the first process, lane 0 the second: each takes the other's episode with it.
-    assert [e.outcome == "error" for e in result.episodes] == [True, True, True, True, False]
-    clean = evaluate(small_policy("regression"), "pick", [32], workers=1, progress=False)
-    assert result.episodes[4] == clean.episodes[0]
+def test_a_process_that_is_killed_changes_no_outcome(rig):
+    folder = rig(kills_once=(1,))
+    policy, seeds = small_policy("diffusion"), [0, 1, 16, 17, 32]
+    result = evaluate(policy, "rigged.faulty", seeds, workers=1, progress=False)
+    assert len(list(folder.iterdir())) == 2 + 1  # a note that it was killed, too
+    clean = evaluate(policy, "pick", seeds, workers=1, progress=False)
+    assert result.episodes == clean.episodes
+
+
+def test_what_was_played_beside_an_episode_that_kills_is_played_alone(rig):
+    rig(kills=(1,))
+    policy, kept = small_policy("regression"), []
+    with pytest.raises(EvaluationError, match=r"1 of 5 episodes are missing, seeds \[1\]"):
+        evaluate(policy, "rigged.faulty", [0, 1, 16, 17, 2], workers=1, progress=False, keep=kept.append)
+    clean = evaluate(policy, "pick", [0, 16, 17, 2], workers=1, progress=False)
+    assert kept[0].episodes == clean.episodes
 
 
 def test_processes_that_keep_dying_end_the_evaluation_with_a_message(rig):

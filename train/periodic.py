@@ -179,7 +179,7 @@ class Periodic:
         folder = self._out / BEST
         found = {"episodes": self._config.eval_episodes if self._tasks else 0, **metrics}
         path = folder / "summary.json"
-        old: dict[str, float] = read_json(path)[BEST] if path.exists() else {}
+        old: dict[str, float | int] = read_json(path)[BEST] if path.exists() else {}
         comparable = old.keys() == found.keys() and old["episodes"] == found["episodes"]
         if comparable and _score(old) > _score(found):
             return
@@ -188,7 +188,7 @@ class Periodic:
         write_json(path, self._summary(step) | {BEST: found})
 
 
-def _score(found: dict[str, float]) -> tuple[float, float]:
+def _score(found: dict[str, float | int]) -> tuple[float, float]:
     """The higher the better."""
     return found.get("success", 0.0), -found.get("held_out_loss", 0.0)
 

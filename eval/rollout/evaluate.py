@@ -37,7 +37,7 @@ from .inference import LANES, THREADS, BatchedPolicy, inference_mode, observatio
 from .latency import Latency, measure
 from .worker import Job, LaneUpdate
 from .worker_pool import in_threads, usable_cores, worker_processes
-from .worker_process import WorkerProcess
+from .worker_process import EvaluationError, WorkerProcess
 
 
 def evaluate(
@@ -76,7 +76,8 @@ def evaluate(
     Raises:
         ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment,
             `sampling` for a policy that is not loaded here, or a sentence under another condition.
-        EvaluationError: an environment process cannot start.
+        EvaluationError: an environment process cannot start, or episodes are missing, since their process
+            died every time that they were played.
     """
     check_name("condition", condition, get_args(Condition))
     if len(seeds) == 0 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
@@ -99,6 +100,7 @@ def evaluate(
             driven = partial(collector.result, task, spec=spec, execution=Execution(1))
             with _keeping(keep, collector, seeds, driven):
                 in_threads([partial(_watch, process, collector) for process in processes], processes)
+                _check_complete(processes, len(seeds))
         return driven(seeds)
 
     if sampling and isinstance(policy, Policy):
@@ -163,6 +165,7 @@ def evaluate(
         ]
         with _keeping(keep, collector, seeds, result):
             in_threads(games, processes)
+            _check_complete(processes, len(seeds))
     return result(seeds)
 
 
@@ -180,6 +183,17 @@ def _keeping(
         if keep is not None and (finished := collector.finished(seeds)):
             keep(result(finished))
         raise
+
+
+def _check_complete(processes: Sequence[WorkerProcess], total: int) -> None:
+    """Refuses to make a result of fewer episodes than were asked for."""
+    missing = {seed: how for process in processes for seed, how in process.missing.items()}
+    if missing:
+        hows = "; ".join(sorted(set(missing.values())))
+        raise EvaluationError(
+            f"{len(missing)} of {total} episodes are missing, seeds {_shortened(sorted(missing))}: each time "
+            f"the environment process {hows}. The same command plays them again"
+        )
 
 
 def _sentences(
@@ -224,6 +238,10 @@ def _play(
         waiting = {lane: seen for lane, update in updates.items() if (seen := update.observation) is not None}
         if not waiting:
             return
+        for seen in waiting.values():
+            if seen.step == 0:  # perhaps again, after its process died
+                chunks.pop(seen.seed, None)
+                executors.pop(seen.seed, None)
         kept = {lane: executors[s.seed].left() for lane, s in waiting.items() if s.seed in executors}
         left = {lane: chunk for lane, chunk in kept.items() if chunk is not None}
         answers = batch.chunks(waiting, left)

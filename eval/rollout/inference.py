@@ -56,7 +56,7 @@ class BatchedPolicy:
                 observation.images[row] = torch.from_numpy(seen.images)
             observation.state[row] = torch.from_numpy(seen.state)
             observation.instruction[row] = seen.instruction
-            if self._seeds[row] != seen.seed:
+            if self._seeds[row] != seen.seed or seen.step == 0:  # or again, after its process died
                 self._seeds[row] = seen.seed
                 self._generators[row].manual_seed(seen.seed)
         held = self._held(left or {}) if self._execution.guided else ()

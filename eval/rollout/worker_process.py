@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from ..result import EpisodeResult
 from .worker import ONE_THREAD, Job, LaneUpdate, Ready, WorkerFailure
 
 GRACE = 3.0
 """Time that a process gets to free its OpenGL context before it is killed [s]."""
-DEATHS = 3
+TRIES = 3
+"""Times that an episode is played whose process dies, before it counts as missing."""
+DEATHS = 6
 """Processes in a row that may die without finishing an episode."""
 COMMAND = "from vlasandbox.eval.rollout.worker import main; main()"
 
@@ -35,8 +36,9 @@ class StoppedError(Exception):
 class WorkerProcess:
     """A process that plays the episodes of a job.
 
-    If it dies, the episodes that it was playing are errors, and a new process plays the rest. It ends with
-    this process, however that ends.
+    If it dies, that is an error of the machine and no result: a new process plays the same episodes again. If
+    that one dies too, each of them is played alone, so that one that kills its process does not take others
+    with it; it is missing in the end. All of it ends with this process, however that ends.
     """
 
     def __init__(self, job: Job) -> None:
@@ -45,6 +47,13 @@ class WorkerProcess:
         self._starting = threading.Lock()
         """Held while the process is exchanged: `stop` must not end the old one when there is a new one."""
         self._deaths = 0
+        """In a row, without an episode in between."""
+        self._tries: Counter[int] = Counter()
+        """How often a process died that was playing this seed."""
+        self._later: deque[dict[int, list[int]]] = deque()
+        """What the next processes will play."""
+        self.missing: dict[int, str] = {}
+        """Seeds of the episodes that could not be played, and how their process died."""
         self._start(job)
 
     def _start(self, job: Job) -> None:
@@ -68,8 +77,8 @@ class WorkerProcess:
 
     @property
     def complete(self) -> bool:
-        """Whether every episode was reported."""
-        return not any(self._queues.values())
+        """Whether every episode was reported, or is missing."""
+        return not any(self._queues.values()) and not self._later
 
     def specification(self) -> dict[str, Any]:
         """The first thing that the process says: what `ManipulationEnv.spec_dict` does.
@@ -115,12 +124,15 @@ class WorkerProcess:
                 seed = self._queues[lane].popleft()
                 assert seed == episode.seed, f"lane {lane} played {episode.seed} instead of {seed}"
                 self._deaths = 0
-        return updates
+        return self._go_on(updates)
 
     def stop(self) -> None:
         """Ends the process, even while another thread waits in `receive`; kills a busy one after GRACE."""
         with self._starting:
             self._stopped = True
+        self._end()
+
+    def _end(self) -> None:
         try:
             self._socket.shutdown(socket.SHUT_RDWR)  # unlike closing, wakes a thread that reads
         except OSError:
@@ -137,24 +149,44 @@ class WorkerProcess:
         self._socket.close()
 
     def _take_over(self) -> dict[int, LaneUpdate]:
-        """The dead process's current episodes as errors, and the first updates of one that plays the rest."""
+        """The first updates of a process that plays what the dead one was playing, and the rest."""
         how = self._how_it_died()
         self._deaths += 1
         if self._deaths > DEATHS:
             raise EvaluationError(
                 f"environment processes die without finishing an episode; the last one {how}"
             )
-        error = f"the environment process {how}"
-        updates = {
-            lane: LaneUpdate([_lost(seeds.popleft(), error)]) for lane, seeds in self._queues.items() if seeds
-        }
         rest = {lane: list(seeds) for lane, seeds in self._queues.items() if seeds}
-        if rest:
-            self.close()
-            self._start(replace(self._job, lanes=rest))
-            self.specification()
-            for lane, update in self.receive().items():
-                updates[lane] = LaneUpdate(updates[lane].finished + update.finished, update.observation)
+        playing = {lane: seeds[0] for lane, seeds in rest.items()}
+        self._tries.update(playing.values())
+        often = max(self._tries[seed] for seed in playing.values())
+        if len(playing) > 1 and often > 1:
+            self._later.extendleft([{lane: seeds[1:] for lane, seeds in rest.items() if seeds[1:]}])
+            self._later.extendleft({lane: [seed]} for lane, seed in playing.items())
+        elif often >= TRIES:
+            ((lane, seed),) = playing.items()
+            self.missing[seed] = how
+            self._later.appendleft({lane: rest[lane][1:]})
+        else:
+            self._later.appendleft(rest)
+        self._queues = {}
+        return self._go_on({})
+
+    def _go_on(self, updates: dict[int, LaneUpdate]) -> dict[int, LaneUpdate]:
+        """`updates`; if its process has nothing left to play, the first ones of the next process too."""
+        if any(self._queues.values()):
+            return updates
+        while self._later and not any(self._later[0].values()):
+            self._later.popleft()
+        if not self._later:
+            return updates
+        self._end()
+        self.close()
+        self._start(replace(self._job, lanes=self._later.popleft()))
+        self.specification()
+        for lane, update in self.receive().items():
+            finished = updates[lane].finished if lane in updates else []
+            updates[lane] = LaneUpdate(finished + update.finished, update.observation)
         return updates
 
     def _how_it_died(self) -> str:
@@ -168,7 +200,3 @@ class WorkerProcess:
             self._connection.send(message)
         except ConnectionError:
             pass  # the process is gone; what it said before, or the end of the stream, waits to be received
-
-
-def _lost(seed: int, error: str) -> EpisodeResult:
-    return EpisodeResult(seed, "error", steps=0, progress=0.0, stage="", instruction="", error=error)

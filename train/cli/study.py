@@ -13,10 +13,13 @@ POSITION = 30
 
 @dataclass(frozen=True)
 class Study:
-    """Run a study. Stopped at any time, even killed, the same command goes on; nothing is done twice."""
+    """Run a study. Stopped at any time, even killed, the same command goes on; nothing is done twice.
+
+    FILE is Python and is run: name one only if you trust whoever wrote it."""
 
     file: Annotated[Path, tyro.conf.Positional]
-    """Python file that defines `study() -> Study` (see train/study); docs/findings has examples."""
+    """Python file that defines `study() -> Study` (see train/study); docs/findings has examples. It is run
+    with all your rights, like any program: read a stranger's first (SECURITY.md)."""
     out: Path | None = None
     """Folder of everything; runs/studies/NAME by default. With --ray it must be on a file system that all
     machines share, under the same path."""

@@ -8,6 +8,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.hub import checkpoint_files
 from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
 from ..stem import PatchStem
 from .siglip import EAGER
@@ -120,10 +121,10 @@ class Dinov2(VisionEncoder):
 def _checkpoint(name: str) -> nn.Module:
     from transformers import AutoModel
 
-    try:
-        model = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False, **EAGER)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"encoder checkpoint {name!r} cannot be loaded: {error}") from error
+    with checkpoint_files("encoder checkpoint", name) as local:
+        model = AutoModel.from_pretrained(
+            name, dtype=torch.float32, trust_remote_code=False, local_files_only=local, **EAGER
+        )
     if not model.config.model_type.startswith("dinov2"):
         raise ValueError(f"encoder checkpoint {name!r} is a {model.config.model_type}, not a DINOv2")
     return model.train()

@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.hub import checkpoint_files
 from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
 from ..stem import ConvStem, PatchStem
 
@@ -117,13 +118,12 @@ def _checkpoint(name: str) -> nn.Module:
     from transformers import AutoConfig, SiglipVisionModel
 
     options: dict[str, Any] = {"vision_use_head": False, "dtype": torch.float32, **EAGER}
-    try:
-        kind = AutoConfig.from_pretrained(name, trust_remote_code=False).model_type
+    with checkpoint_files("encoder checkpoint", name) as local:
+        options["local_files_only"] = local
+        kind = AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=local).model_type
         if kind.startswith("siglip2"):
             return _of_naflex(name, options).train()
         model = SiglipVisionModel.from_pretrained(name, **options)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"encoder checkpoint {name!r} cannot be loaded: {error}") from error
     return model.train()
 
 

@@ -1,0 +1,60 @@
+"""Checkpoints by name: from the Hugging Face Hub if it answers, else from its cache on this machine, at once.
+
+Without a network transformers tries every file several times, which looks like a hang. Whether the Hub
+answers is asked once and briefly, before.
+"""
+
+import functools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PATIENCE = 4.0
+"""Time that the Hub gets to answer [s]."""
+
+
+@contextmanager
+def checkpoint_files(kind: str, name: str) -> Iterator[bool]:
+    """Within it the checkpoint `name` is loaded; gives what `from_pretrained` is to take as
+    `local_files_only`.
+
+    Args:
+        kind: what it is, for the message.
+        name: a folder, or a name on the Hub.
+
+    Raises:
+        ValueError: the block raised OSError or ValueError; one sentence says what to do.
+    """
+    from huggingface_hub import constants
+
+    folder = Path(name).is_dir()
+    unanswered = not folder and not constants.HF_HUB_OFFLINE and not _answers(constants.ENDPOINT)
+    try:
+        yield folder or unanswered or constants.HF_HUB_OFFLINE
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        if not folder and (unanswered or constants.HF_HUB_OFFLINE):
+            why = f"{constants.ENDPOINT} does not answer" if unanswered else "HF_HUB_OFFLINE is set"
+            reason = f"it is not on this machine, and {why}. Give its folder, or load it once while online"
+        raise ValueError(f"{kind} {name!r} cannot be loaded: {reason}") from error
+
+
+@functools.cache
+def _answers(endpoint: str) -> bool:
+    """Whether anything answers there, whatever it says. In a thread: looking up its address may take long."""
+    from huggingface_hub import get_session
+
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            get_session().head(endpoint, timeout=PATIENCE)
+        except Exception:  # of requests or httpx, whichever the Hub's library uses
+            return
+        answered.set()
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return answered.is_set()
