@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("common", "envs", "policies", "vision", "train", "eval")
+PACKAGED = Path("policies") / "packaged"
 HOSTILE = {
     "train.py": "raise SystemExit('the folder\\'s own train.py ran')",
     "policies.py": "raise SystemExit('the folder\\'s own policies.py ran')",
@@ -38,10 +39,14 @@ env.close()
 
 
 def check_files(site: Path) -> None:
-    """Every Python file of the packages is in the wheel, and the wheel has no top-level name but ours."""
+    """The wheel has every Python file of the packages, the packaged policy, no top-level name but ours."""
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             relative = path.relative_to(ROOT)
+            assert (site / "vlasandbox" / relative).exists(), f"{relative} is missing from the wheel"
+    for path in (ROOT / PACKAGED).rglob("*"):
+        relative = path.relative_to(ROOT)
+        if path.is_file() and "__pycache__" not in path.parts:
             assert (site / "vlasandbox" / relative).exists(), f"{relative} is missing from the wheel"
     for name in PACKAGES:
         assert not (site / name).exists(), f"the wheel installs a top-level '{name}'"
@@ -59,7 +64,10 @@ def main() -> None:
         [vla, "list"],
         [vla, "train", "--help"],
         [vla, "doctor", "--gl"],
+        [vla, "demo", "expert", "pick up the red cube"],
     ]
+    if (ROOT / PACKAGED / "model.safetensors").exists():
+        commands.append([vla, "demo", "pick up the red cube"])
     with tempfile.TemporaryDirectory() as folder:
         for name, text in HOSTILE.items():
             path = Path(folder) / name

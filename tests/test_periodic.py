@@ -19,6 +19,7 @@ from vlasandbox.train import periodic, summary
 from vlasandbox.train.checkpoint import Progress
 from vlasandbox.train.cli import main
 from vlasandbox.train.config import TrainConfig
+from vlasandbox.train.data.windows import WindowSampler
 from vlasandbox.train.evaluation import eval_target, learned_tasks
 from vlasandbox.train.loop import train
 from vlasandbox.train.presets import debug
@@ -168,7 +169,8 @@ def test_nothing_is_loaded_or_kept_where_nothing_is_asked_for(data, tmp_path, mo
 def test_time_of_looks_is_not_time_of_the_training(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(summary, "_now", lambda: (now[0], 2 * now[0]))
-    sampler: Any = type("Sampler", (), {"wait_seconds": 0.0})
+    sampler = WindowSampler.__new__(WindowSampler)
+    sampler.wait_seconds = 0.0
     clock = summary.Clock(Progress(0, 1, 100.0, 200.0, 0.0, ""), sampler)
     now[0] = 5.0
     with clock.paused():

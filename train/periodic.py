@@ -6,7 +6,7 @@ noise from generators of its own: what is trained stays bit for bit what it woul
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,7 +188,7 @@ class Periodic:
         write_json(path, self._summary(step) | {BEST: found})
 
 
-def _score(found: dict[str, float | int]) -> tuple[float, float]:
+def _score(found: Mapping[str, float | int]) -> tuple[float, float]:
     """The higher the better."""
     return found.get("success", 0.0), -found.get("held_out_loss", 0.0)
 

@@ -11,12 +11,13 @@ from ..data.files import read_json
 from ..evaluation import UNFINISHED, is_of
 
 
-def model_card(run: Path, license: str) -> str:
+def model_card(run: Path, license: str, notes: str = "") -> str:
     """Markdown with the metadata that the Hub reads (YAML between two lines of dashes).
 
     Args:
         run: folder of a finished training, with the results of `vla eval` if there are any.
         license: identifier of the weights' licence, as the Hub spells it.
+        notes: Markdown that follows the first sentence.
 
     Raises:
         ValueError: `run` holds no finished training, or a result in it is damaged.
@@ -24,6 +25,11 @@ def model_card(run: Path, license: str) -> str:
     training = TrainingRecord.load(run)
     config, policy = read_json(run / "config.json"), read_json(run / "policy" / "config.json")
     spec, head = policy["spec"], policy["config"]["head"]
+    introduction = (
+        f"A vision-language-action policy with the action head `{head['type'].split('.')[-2]}`, made with "
+        "vlasandbox."
+    )
+    introduction += f"\n\n{notes}" if notes else ""
     return f"""---
 license: {json.dumps(license)}
 library_name: vlasandbox
@@ -36,7 +42,7 @@ tags:
 
 # {run.name}
 
-A vision-language-action policy with the action head `{head["type"].split(".")[-2]}`, made with vlasandbox.
+{introduction}
 
 ```python
 from vlasandbox.policies.policy import Policy
