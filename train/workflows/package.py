@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...eval.atomic import whole
+from ...common.files import whole
 from ...policies.policy import Policy
 from ..data.files import read_json, write_json
 from ..evaluation import EvalConfig, EvalTarget, eval_target, evaluate_cached, learned_tasks
