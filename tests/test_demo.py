@@ -64,7 +64,8 @@ def test_a_policy_is_told_any_sentence_and_nobody_pretends_to_judge_it(run, tmp_
     assert "cannot be judged" in objection
     assert said["Outcome"].startswith("not judged after 40 steps")
     with Image.open(out) as picture:
-        assert picture.n_frames == 46  # type: ignore[attr-defined]
+        # 41 states; of the last one held for a second, Pillow may write equal frames as one.
+        assert 41 <= picture.n_frames <= 46  # type: ignore[attr-defined]
     assert f"--task pick --seed {VALIDATION.start}" in said["Again"]
 
 
@@ -109,7 +110,7 @@ def test_one_argument_is_a_sentence_if_it_has_several_words(words, expected, tmp
         (["expert", "--out", "x.avi"], "unknown video format '.avi' of x.avi; valid: .mp4, .webp, .gif"),
         (["expert", "--out", "file/x.mp4"], "no video can be written to file/x.mp4"),
         (["expert", "--out", "folder.mp4"], "no video can be written to folder.mp4"),
-        (["RUN", "--task", "handover"], "the policy does not fit this environment ("),
+        (["RUN", "--task", "handover"], "unknown camera 'wrist'; valid: front, left_wrist"),
         (["top", "--task", "pick"], "unknown camera 'top'; valid: front, overview, wrist"),
     ],
 )
@@ -126,7 +127,7 @@ def test_a_mistake_is_named_before_anything_is_played(arguments, said, run, tmp_
     message = capsys.readouterr().err
     assert said in message
     assert message.count("\n") == 1
-    assert not list(tmp_path.glob("*.mp4")) or arguments[-1] == "folder.mp4"
+    assert [path.name for path in tmp_path.glob("*.mp4")] == ["folder.mp4"]
 
 
 def test_the_help_teaches_by_example(capsys):
