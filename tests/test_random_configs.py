@@ -69,7 +69,7 @@ RUNS = st.builds(
     batch_size=counts,
     ema_decay=shares,
     seed=st.integers(0, 2**40),
-    precision=st.sampled_from(["bf16", "fp32"]),
+    precision=st.sampled_from(["auto", "bf16", "fp32"]),
     threads=st.none() | counts,
     wandb=st.sampled_from(["off", "offline", "online"]),
 )
