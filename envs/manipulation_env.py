@@ -126,8 +126,8 @@ class ManipulationEnv(gymnasium.Env):
 
         With options {"instruction": "swapped"} the instruction names another object of the same scene, while
         success and progress stay about the original one. With {"sentence": "pick up the red cube"} it is this
-        sentence, and success and progress are about what it asks for (see `is_judged`). Other options are other
-        programs' and are ignored.
+        sentence, and success and progress are about what it asks for (see `is_judged`). Other options are
+        other programs' and are ignored.
 
         Raises:
             ValueError: an unknown instruction, or a sentence without words or too long.
