@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from .manipulation_env import ManipulationEnv
 
 
+METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
+"""gymnasium's, of an environment at the default control rate."""
+
+
 def make(task: str = "pick", **kwargs: Any) -> "ManipulationEnv":
     """The environment of `task`.
 
@@ -25,6 +29,9 @@ def make(task: str = "pick", **kwargs: Any) -> "ManipulationEnv":
     from .manipulation_env import ManipulationEnv
 
     return ManipulationEnv(task, **kwargs)
+
+
+make.metadata = METADATA  # type: ignore[attr-defined]  # where gymnasium.make looks for valid render modes
 
 
 def task_names() -> list[str]:

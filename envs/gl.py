@@ -1,6 +1,8 @@
 """The one door to mujoco: picks an OpenGL backend, then imports it. Others say `from .gl import mujoco`.
 
 mujoco reads MUJOCO_GL once, when it is imported, and on Linux defaults to a backend that needs a display.
+Mesa's software renderer reads LP_NUM_THREADS once, with its first context: without threads of its own it is
+as fast at the sizes that policies see, and a process forked after rendering does not wait for them for ever.
 """
 
 import ctypes
@@ -9,6 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 CURE = "Install one with: apt-get install --no-install-recommends libegl1 libgl1"
@@ -51,6 +54,7 @@ def no_rendering(error: Exception) -> NoRenderingError:
     )
 
 
+os.environ.setdefault("LP_NUM_THREADS", "0")
 _chosen = platform.system() == "Linux" and not os.environ.get("MUJOCO_GL")
 if _chosen:
     os.environ["MUJOCO_GL"] = choose_backend()
@@ -68,6 +72,37 @@ except (AttributeError, ImportError, RuntimeError) as error:
     raise no_rendering(error) from error
 
 
+def survives_fork() -> bool:
+    """Whether a process forked from this one can go on rendering; asked while a context is current.
+
+    Only a software renderer that has no thread in this process is known to do so.
+    """
+    if os.environ["MUJOCO_GL"] not in BACKENDS:
+        return False
+    from OpenGL import GL
+
+    driver = (GL.glGetString(GL.GL_RENDERER) or b"").decode()
+    return driver.startswith(("llvmpipe", "softpipe")) and not any(
+        name.startswith("llvmpipe-") for name in _thread_names()
+    )
+
+
+def _thread_names() -> list[str]:
+    """Names of this process's threads, also of those that libraries started (Linux; elsewhere none)."""
+    return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+
+
+def forget_display() -> None:
+    """Keeps mujoco from using or terminating the display.
+
+    In a forked process that would wait for a thread of the driver (Mesa's shader cache has one) which exists
+    in its parent alone.
+    """
+    egl: Any = sys.modules.get("mujoco.egl")
+    if egl is not None:
+        egl.EGL_DISPLAY = None
+
+
 def make_context(width: int, height: int) -> Any:
     """An offscreen OpenGL context for images of up to that size [pixels].
 
@@ -80,4 +115,12 @@ def make_context(width: int, height: int) -> Any:
         raise no_rendering(error) from error
 
 
-__all__ = ["NoRenderingError", "choose_backend", "make_context", "mujoco", "no_rendering"]
+__all__ = [
+    "NoRenderingError",
+    "choose_backend",
+    "forget_display",
+    "make_context",
+    "mujoco",
+    "no_rendering",
+    "survives_fork",
+]

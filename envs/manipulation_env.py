@@ -7,17 +7,20 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 
-from . import tasks
+from . import METADATA, tasks
 from .control import ActionSpace, command_names
 from .controller import Controller
 from .gl import mujoco
+from .instruction_space import MAX_INSTRUCTION
 from .language import COMBINATIONS, Wording
 from .perturbation_set import PerturbationSet
 from .registry import check_name
 from .robot import RobotIndex
-from .sensors import MAX_INSTRUCTION, STATE_KIND, Sensors, physics_state, refresh
+from .sensors import STATE_KIND, Sensors, physics_state, refresh
+from .viewer import Viewer
 from .world import Scenario, World
 
 HOLD_SECONDS = 0.3
@@ -47,12 +50,15 @@ class ManipulationEnv(gymnasium.Env):
         wording: how instructions are put, one of `language.WORDINGS`.
         combinations: which attribute combinations are asked for, one of `language.COMBINATIONS`.
         perturb: how episodes differ from the nominal ones, e.g. "camera=3" (see perturbation_set.py).
+        render_mode: "rgb_array" for pictures by `render`; "human" for a window that shows every control
+            step at the speed of the clock.
 
     Raises:
         ValueError: an unknown name of any of these, an impossible control rate or size.
+        NoRenderingError: render_mode is "human", and there is no display.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+    metadata: dict[str, Any] = METADATA
 
     def __init__(
         self,
@@ -79,7 +85,9 @@ class ManipulationEnv(gymnasium.Env):
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "render_fps": control_hz}
+        # A whole number where it is one: writers of videos take no other.
+        whole = float(control_hz).is_integer()
+        self.metadata = {**self.metadata, "render_fps": int(control_hz) if whole else control_hz}
         self.control_hz = control_hz
 
         self.perturbation = PerturbationSet(perturb)
@@ -104,6 +112,8 @@ class ManipulationEnv(gymnasium.Env):
         """Whether success is decided. It is not after a sentence that asks for nothing in the scene: then the
         episode lasts until its time limit, without success and progress."""
         self._seed = 0
+        self._spec: EnvSpec | None = None
+        self._viewer = Viewer(self.model) if render_mode == "human" else None
 
         low, high = self.actions.bounds()
         self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32))
@@ -116,14 +126,13 @@ class ManipulationEnv(gymnasium.Env):
 
         With options {"instruction": "swapped"} the instruction names another object of the same scene, while
         success and progress stay about the original one. With {"sentence": "pick up the red cube"} it is this
-        sentence, and success and progress are about what it asks for (see `is_judged`).
+        sentence, and success and progress are about what it asks for (see `is_judged`). Other options are
+        other programs' and are ignored.
 
         Raises:
-            ValueError: an unknown option, or a sentence without words or too long.
+            ValueError: an unknown instruction, or a sentence without words or too long.
         """
         options = options or {}
-        for key in options:
-            check_name("reset option", key, ["instruction", "sentence"])
         sentence = options.get("sentence")
         if sentence is not None and "instruction" in options:
             raise ValueError("reset options instruction and sentence exclude each other")
@@ -155,6 +164,7 @@ class ManipulationEnv(gymnasium.Env):
         self.data.qvel[:] = 0.0
         self.data.time = 0.0
         self.set_physics_state(self.physics_state())
+        self._show()
         return self._observation(), self._info()
 
     def step(self, action: np.ndarray) -> Step:
@@ -186,6 +196,7 @@ class ManipulationEnv(gymnasium.Env):
             refresh(self.model, self.data)
             self.definition.after_step(self.world, self.scenario)
             self._sensors.note(self.data)
+            self._show()
             path.append([x for arm in self.world.robots for x in self.data.site_xpos[arm.site].tolist()])
             self._steps += 1
             reward += self._measure()
@@ -249,7 +260,9 @@ class ManipulationEnv(gymnasium.Env):
 
     def render(self) -> UInt8[np.ndarray, "h w 3"] | None:  # type: ignore[override]
         """The whole arm at work, if render_mode is "rgb_array"."""
-        return self.render_frame(self.definition.cameras[-1], 480, 480) if self.render_mode else None
+        if self.render_mode != "rgb_array":
+            return None
+        return self.render_frame(self.definition.cameras[-1], 480, 480)
 
     def physics_state(self) -> Float64[np.ndarray, " q"]:
         """MuJoCo's mjSTATE_FULLPHYSICS and mjSTATE_USERDATA."""
@@ -298,9 +311,25 @@ class ManipulationEnv(gymnasium.Env):
         }
 
     def close(self) -> None:
-        """Frees the OpenGL contexts that no other environment of this process uses."""
+        """Closes the window and frees the OpenGL contexts that no other environment of this process uses."""
+        if self._viewer is not None:
+            self._viewer.close()
         self._sensors.close()
         super().close()
+
+    @property
+    def spec(self) -> EnvSpec | None:  # type: ignore[override]
+        """What gymnasium made this environment from, with the time limit in control steps."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:  # type: ignore[override]
+        # Not registered: `gymnasium.make` would count a registered limit at any control rate.
+        self._spec = spec and replace(spec, max_episode_steps=self._max_episode_steps)
+
+    def _show(self) -> None:
+        if self._viewer is not None:
+            self._viewer.show(self.data, 1 / self.control_hz)
 
     def _checked(self, actions: np.ndarray) -> Float64[np.ndarray, "m a"]:
         array = np.asarray(actions, dtype=np.float64)

@@ -3,18 +3,25 @@
 Three qualities. "fast" is what policies see by default: no shadow map, no reflections, no multisampling (each
 would cost more than the rest of the frame in software rendering). "shadow" adds a small shadow map, which
 shows heights, at several times the cost. "pretty" is for people.
+
+A context is current only while something is drawn, under a lock: threads may share it, and a fork waits until
+nothing is being drawn.
 """
 
 import atexit
 import functools
 import math
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from .gl import make_context, mujoco, no_rendering
+from .gl import NoRenderingError, forget_display, make_context, mujoco, no_rendering, survives_fork
 from .registry import check_name
 
 
@@ -41,6 +48,44 @@ QUALITIES = {
 HIDDEN = 5
 """Group of geoms that `mujoco.MjvOption` does not show, as it shows 0 to 2 alone unless told otherwise."""
 _renderers: dict[tuple[int, str], "Renderer"] = {}
+_lock = threading.RLock()
+"""Held while a context is current, and while renderers are counted."""
+
+
+class _Fork:
+    """What is known of this process and its ancestors."""
+
+    has_rendered = False
+    survives = False
+    """Whether contexts of the driver can be used in a forked process."""
+    is_broken = False
+    """Whether it was forked from a process that had rendered, with a driver which does not survive that."""
+
+
+def _after_fork_in_child() -> None:
+    _lock.release()
+    if not _Fork.has_rendered:
+        return
+    if _Fork.survives:
+        atexit.register(forget_display)  # after mujoco's own exit hook, hence run before it
+    else:
+        _Fork.is_broken = True
+        forget_display()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork_in_child
+    )
+
+
+def _check_process() -> None:
+    if _Fork.is_broken:
+        raise NoRenderingError(
+            "this process was forked from one that had rendered, which its OpenGL driver does not survive; "
+            'start processes with multiprocessing\'s context "spawn" or "forkserver" (gymnasium.make_vec: '
+            'vector_kwargs={"context": "spawn"}), or fork before the first picture'
+        )
 
 
 class Renderer:
@@ -51,19 +96,25 @@ class Renderer:
         self.users = 0
         vis = model.vis
         saved = (vis.quality.shadowsize, vis.quality.offsamples, vis.global_.offwidth, vis.global_.offheight)
-        self._gl = make_context(*SMALLEST)
-        self._gl.make_current()
-        try:
-            # Read by MjrContext from the model; flags alone would still allocate and fill the buffers.
-            vis.quality.shadowsize, vis.quality.offsamples = self._quality.shadow_size, self._quality.samples
-            vis.global_.offwidth, vis.global_.offheight = SMALLEST
-            self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        except mujoco.FatalError as error:  # glfw without a display makes a context that is none
-            raise no_rendering(error) from error
-        finally:
-            vis.quality.shadowsize, vis.quality.offsamples = saved[:2]
-            vis.global_.offwidth, vis.global_.offheight = saved[2:]
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+        with _lock:
+            self._gl = make_context(*SMALLEST)
+        with self._current():
+            try:
+                # Read by MjrContext from the model; flags alone would still allocate and fill the buffers.
+                vis.quality.shadowsize, vis.quality.offsamples = (
+                    self._quality.shadow_size,
+                    self._quality.samples,
+                )
+                vis.global_.offwidth, vis.global_.offheight = SMALLEST
+                self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+            except mujoco.FatalError as error:  # glfw without a display makes a context that is none
+                raise no_rendering(error) from error
+            finally:
+                vis.quality.shadowsize, vis.quality.offsamples = saved[:2]
+                vis.global_.offwidth, vis.global_.offheight = saved[2:]
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+            if not _Fork.has_rendered:
+                _Fork.has_rendered, _Fork.survives = True, survives_fork()
         self._scene = mujoco.MjvScene(model, maxgeom=200)
         shadows = self._quality.shadow_size > 0
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
@@ -73,6 +124,12 @@ class Renderer:
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._perturb = mujoco.MjvPerturb()
 
+    @contextmanager
+    def _current(self) -> Iterator[None]:
+        """Makes the context current for this thread alone."""
+        with _lock, self._gl.as_current():
+            yield
+
     def render(
         self, model: Any, data: Any, camera: int, width: int, height: int
     ) -> UInt8[np.ndarray, "h w 3"]:
@@ -80,13 +137,21 @@ class Renderer:
 
         Raises:
             ValueError: the image is larger than this quality's buffer.
+            NoRenderingError: this process was forked from one that had rendered, which its OpenGL driver does
+                not survive.
         """
         limit = self._quality
         if not (0 < width <= limit.width and 0 < height <= limit.height):
             raise ValueError(
                 f"image {width}x{height} does not fit; valid: 1x1 to {limit.width}x{limit.height}"
             )
-        self._gl.make_current()
+        _check_process()
+        with self._current():
+            return self._draw(model, data, camera, width, height)
+
+    def _draw(
+        self, model: Any, data: Any, camera: int, width: int, height: int
+    ) -> UInt8[np.ndarray, "h w 3"]:
         self._make_room(width, height)
         self._camera.fixedcamid = camera
         groups = model.geom_group.copy()
@@ -113,31 +178,37 @@ class Renderer:
 
     def free(self) -> None:
         """Releases the OpenGL context while its display still exists."""
-        with self._gl.as_current():
+        if _Fork.is_broken:  # the context is another process's
+            return
+        with self._current():
             self._context.free()
-        self._gl.free()
+        with _lock:
+            self._gl.free()
 
 
 def acquire(model: Any, quality: str) -> Renderer:
     """The process's renderer for models like `model`; give it back with `release`."""
+    _check_process()
     key = (model.signature, quality)
-    if key not in _renderers:
-        _renderers[key] = Renderer(model, quality)
-        # Registered after mujoco's own exit hook (made with the first context), hence run before it.
-        atexit.unregister(_free_all)
-        atexit.register(_free_all)
-    renderer = _renderers[key]
-    renderer.users += 1
+    with _lock:
+        if key not in _renderers:
+            _renderers[key] = Renderer(model, quality)
+            # Registered after mujoco's own exit hook (made with the first context), hence run before it.
+            atexit.unregister(_free_all)
+            atexit.register(_free_all)
+        renderer = _renderers[key]
+        renderer.users += 1
     return renderer
 
 
 def release(renderer: Renderer) -> None:
     """Frees `renderer` when its last user is gone."""
-    renderer.users -= 1
-    if renderer.users == 0:
-        for key in [key for key, value in _renderers.items() if value is renderer]:
-            del _renderers[key]
-        renderer.free()
+    with _lock:
+        renderer.users -= 1
+        if renderer.users == 0:
+            for key in [key for key, value in _renderers.items() if value is renderer]:
+                del _renderers[key]
+            renderer.free()
 
 
 def _free_all() -> None:

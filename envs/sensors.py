@@ -1,6 +1,5 @@
 """Sensors: what is observed of a scene, now or, on request, as it was some control steps ago."""
 
-import string
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +10,12 @@ from jaxtyping import Float, Float64, Shaped, UInt8
 
 from . import rendering
 from .gl import mujoco
+from .instruction_space import InstructionSpace
 from .registry import check_name
 from .robot import RobotIndex
 
 STATE_KIND = int(mujoco.mjtState.mjSTATE_FULLPHYSICS) | int(mujoco.mjtState.mjSTATE_USERDATA)
 """What a stored state consists of; few tasks have user data."""
-MAX_INSTRUCTION = 200
-"""Longest instruction [characters]."""
-CHARACTERS = string.ascii_letters + string.digits + " ,.'-"
-"""Of instructions."""
 
 
 class Sensors:
@@ -65,7 +61,7 @@ class Sensors:
             {
                 "pixels": spaces.Dict({name: image for name in self.cameras}),
                 "agent_pos": spaces.Box(-4.0, 4.0, (state_dim,), np.float32),
-                "instruction": spaces.Text(MAX_INSTRUCTION, charset=CHARACTERS),
+                "instruction": InstructionSpace(),
             }
         )
 

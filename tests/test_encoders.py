@@ -103,7 +103,7 @@ def test_dinov2_gives_the_patches_that_transformers_gives(checkpoint, size):
     encoder = dinov2.Config(checkpoint=folder, image_size=size).build(None)
     assert (encoder.dim, encoder.tokens_per_image) == (16, (size // 7) ** 2)
     images = pixels(encoder, 1, 2)
-    mean, std = torch.tensor(dinov2.MEAN).view(3, 1, 1), torch.tensor(dinov2.STD).view(3, 1, 1)
+    mean, std = torch.tensor(dinov2.PIXELS.mean).view(3, 1, 1), torch.tensor(dinov2.PIXELS.std).view(3, 1, 1)
     expected = model(pixel_values=(images[0] / 2 + 0.5 - mean) / std).last_hidden_state
     torch.testing.assert_close(encoder(images)[0], expected[:, -encoder.tokens_per_image :])
 
@@ -178,7 +178,7 @@ def test_a_token_of_two_encoders_is_both_tokens():
     [
         (dual.Config(dinov2.Config(image_size=32)), "image_size must be the same .* 32 and 64"),
         (dual.Config(resnet.Config(), siglip.Config()), "tokens_per_image must be the same .* 4 and 16"),
-        (dinov2.Config(patch=10), "image size 64 must be a multiple of patch 10"),
+        (dinov2.Config(patch=100), "image size 64 must be at least patch 100"),
         (dinov2.Config(heads=3), "width 128 must be a multiple of heads 3"),
         (resnet.Config(image_size=100), "image size 100 must be a multiple of stride 32"),
         (resnet.Config(width=24), "width must be a positive multiple of 16, got 24"),

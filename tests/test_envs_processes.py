@@ -65,6 +65,82 @@ def test_the_users_choice_of_backend_is_respected():
     assert done.stdout.strip() == "disabled", done.stderr
 
 
+FORK = (
+    "import os, sys, numpy as np, vlasandbox.envs as e\n"
+    "env = e.make(image_size=32); seen = env.reset(seed=3)[0]['pixels']['front']\n"
+    "def check(other): assert np.array_equal(other.reset(seed=3)[0]['pixels']['front'], seen)\n"
+)
+
+
+@pytest.mark.parametrize(
+    "child",
+    [
+        "check(e.make(image_size=32))",
+        "check(env)",
+        "check(env); env.close(); check(env)",
+        "again = os.fork()\n    if again: assert os.waitpid(again, 0)[1] == 0\n    else: check(env)",
+    ],
+)
+def test_a_process_forked_after_rendering_renders_the_same_and_ends(child):
+    done = _run(
+        f"{FORK}pid = os.fork()\nif pid == 0:\n    {child}\n    sys.exit(0)\n"
+        "assert os.waitpid(pid, 0)[1] == 0\n"
+        "check(env)\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_fork_while_another_thread_renders_waits_for_the_picture():
+    done = _run(
+        f"{FORK}import threading\n"
+        "stop = threading.Event()\n"
+        "def draw():\n"
+        "    mine = e.make(image_size=32)\n"
+        "    while not stop.is_set(): check(mine)\n"
+        "thread = threading.Thread(target=draw); thread.start()\n"
+        "for _ in range(5):\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        check(e.make(image_size=32)); os._exit(0)\n"
+        "    assert os.waitpid(pid, 0)[1] == 0\n"
+        "stop.set(); thread.join()\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("act", ["env.reset(seed=3)", "e.make(image_size=32).reset(seed=3)"])
+@pytest.mark.parametrize("leave", ["env.close()", "pass"])
+def test_where_the_driver_does_not_survive_a_fork_the_child_says_what_to_use(act, leave):
+    # The software renderer with threads of its own stands for such a driver.
+    done = _run(
+        f"{FORK}pid = os.fork()\nif pid == 0:\n    {leave}\n    {act}\nprint(os.waitpid(pid, 0)[1] >> 8)\n",
+        LP_NUM_THREADS="2",
+    )
+    assert done.stdout.strip() == "1", done.stderr
+    sentence = done.stderr.strip().splitlines()[-1]
+    assert "NoRenderingError: this process was forked" in sentence
+    assert '"spawn" or "forkserver"' in sentence
+
+
+def test_environments_in_threads_see_the_same_pictures():
+    done = _run(
+        "import numpy as np, vlasandbox.envs as e\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "first = e.make(image_size=32)\n"
+        "def pictures(env): return [env.reset(seed=s)[0]['pixels']['front'] for s in range(6)]\n"
+        "alone = pictures(first)\n"
+        "def work(_):\n"
+        "    env = e.make(image_size=32); out = pictures(env); env.close(); return out\n"
+        "with ThreadPoolExecutor(3) as pool: together = list(pool.map(work, range(6)))\n"
+        "assert all(np.array_equal(alone, other) for other in together)\n"
+        # An environment may move to another thread, and be closed there.
+        "with ThreadPoolExecutor(1) as pool:\n"
+        "    assert np.array_equal(alone, pool.submit(pictures, first).result())\n"
+        "    pool.submit(first.close).result()\n"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_gymnasium_finds_the_id_by_module_name():
     done = _run(
         "import gymnasium\n"

@@ -161,7 +161,8 @@ def test_a_missing_checkpoint_is_named(tmp_path):
     ("changes", "message"),
     [
         ({"patch": 8}, 'stem "conv" needs patch 16, not 8'),
-        ({"stem": "patch", "patch": 12}, "image size 32 must be a multiple of patch 12"),
+        ({"stem": "patch", "patch": 33}, "image size 32 must be at least patch 33"),
+        ({"image_size": 40}, "image size 40 must be a multiple of patch 16"),
         ({"heads": 3}, "width 16 must be a multiple of heads 3"),
         ({"heads": 0}, "heads must be at least 1, got 0"),
         ({"patch": 0}, "patch must be at least 1, got 0"),

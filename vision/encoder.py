@@ -72,12 +72,14 @@ def check_sizes(config: EncoderConfig, *names: str) -> None:
             raise ValueError(f"encoder: {name} must be at least 1, got {getattr(config, name)}")
 
 
-def grid_side(image_size: int, stride: int, called: str = "stride") -> int:
+def grid_side(image_size: int, stride: int, called: str = "stride", whole: bool = True) -> int:
     """Tokens along a side of an image.
 
     Raises:
-        ValueError: the image is not a whole number of tokens wide.
+        ValueError: the image is smaller than a token, or, if `whole`, not a whole number of tokens wide.
     """
-    if image_size < 1 or image_size % stride:
+    if image_size < 1 or (whole and image_size % stride):
         raise ValueError(f"encoder: image size {image_size} must be a multiple of {called} {stride}")
+    if image_size < stride:
+        raise ValueError(f"encoder: image size {image_size} must be at least {called} {stride}")
     return image_size // stride

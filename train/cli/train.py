@@ -1,6 +1,7 @@
 """Train a preset: `vla train PRESET --data FOLDER`; every setting is a flag, e.g. --optim.lr 3e-4."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,16 +56,24 @@ def _parse(preset: str, flags: list[str]) -> "tuple[Path | None, Path, TrainConf
 
     import tyro
 
+    from ...vision.checkpoints import leave_sizes
     from ..config import TrainConfig
 
-    @dataclass(frozen=True)
-    class Train:
-        data: Path | None = None
-        """Folder of the demonstrations, from `vla record`; short for --data.root."""
-        out: Path = Path("runs") / preset.replace(":", "-")
-        """Folder of the run."""
-        config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=default)
+    def parse(base: "Callable[[], TrainConfig]") -> "tuple[Path | None, Path, TrainConfig]":
+        @dataclass(frozen=True)
+        class Train:
+            data: Path | None = None
+            """Folder of the demonstrations, from `vla record`; short for --data.root."""
+            out: Path = Path("runs") / preset.replace(":", "-")
+            """Folder of the run."""
+            config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=base)
 
-    Train.__doc__ = build.__doc__
-    args = tyro.cli(Train, args=flags, prog=f"vla train {preset}", config=(tyro.conf.FlagCreatePairsOff,))
-    return args.data, args.out, args.config
+        Train.__doc__ = build.__doc__
+        args = tyro.cli(Train, args=flags, prog=f"vla train {preset}", config=(tyro.conf.FlagCreatePairsOff,))
+        return args.data, args.out, args.config
+
+    data, out, config = parse(default)
+    # Sizes of the preset do not speak against a checkpoint's, those in the flags do.
+    before = default()
+    base = leave_sizes(before, config)
+    return (data, out, config) if base is before else parse(lambda: base)

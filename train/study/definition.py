@@ -24,6 +24,7 @@ from typing import Any
 from ...envs.registry import check_name
 from ...eval.result import CONDITIONS, Condition
 from ...policies.config_io import to_dict
+from ...vision.checkpoints import with_checkpoint
 from .. import presets
 from ..config import TrainConfig
 from ..evaluation import EvalConfig
@@ -163,7 +164,8 @@ def apply(value: Any, changes: Changes) -> Any:
     Raises:
         ValueError: there is no such field.
     """
-    for path, to in changes.items():
+    # What a checkpoint brings may be changed beside it.
+    for path, to in sorted(changes.items(), key=lambda change: not change[0].endswith(".checkpoint")):
         value = _set(value, path.split("."), to, path)
     return value
 
@@ -194,6 +196,8 @@ def _set(value: Any, keys: list[str], to: Any, path: str) -> Any:
         raise ValueError(f"no field {path!r}; valid in place of {keys[0]!r}: {', '.join(names) or 'nothing'}")
     if len(keys) > 1:
         to = _set(getattr(value, keys[0]), keys[1:], to, path)
+    if keys == ["checkpoint"] and to is not None and getattr(value, "checkpoint", None) is None:
+        return with_checkpoint(value, to)
     return replace(value, **{keys[0]: to})
 
 

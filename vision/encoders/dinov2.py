@@ -1,70 +1,93 @@
 """DINOv2's vision transformer (arXiv 2304.07193), of any size or from a checkpoint: patch tokens alone."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ...common.hub import checkpoint_files
+from .. import checkpoints
+from ..checkpoints import EAGER, Pixels
 from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
 from ..stem import PatchStem
-from .siglip import EAGER
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pixels in [0, 1], per channel: what DINOv2 was trained on is normalised by them."""
+PIXELS = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""ImageNet's: what DINOv2 was trained on is normalized by them."""
+UNUSED = r"^(?:classifier|head|heads)\."
+"""Weights of a DINOv2 that encode no image into tokens: a classifier's."""
 
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
-    """A DINOv2 of the given size with registers (arXiv 2309.16588) and random weights, or a checkpoint."""
+    """A DINOv2 of the given size with registers (arXiv 2309.16588) and random weights, or a checkpoint.
+
+    Everything but the checkpoint is None where a checkpoint decides it; images of another side may then be
+    asked for, to which its positions are interpolated.
+    """
+
+    SIZES: ClassVar[dict[str, Any]] = {
+        "image_size": 64, "patch": 16, "width": 128, "layers": 1, "heads": 4, "mlp_ratio": 4,
+    }  # fmt: skip
 
     checkpoint: str | None = None
-    """Folder or Hub name of a Dinov2Model or Dinov2WithRegistersModel; replaces the sizes below."""
-    image_size: int = 64
-    """Side of the image [pixels], also with a checkpoint, whose positions are interpolated to fit."""
-    patch: int = 16
-    """Side of a patch [pixels]."""
-    width: int = 128
-    layers: int = 1
-    heads: int = 4
-    mlp_ratio: int = 4
-    """Width of the hidden layer of each MLP, in widths."""
+    """Folder or Hub name of a Dinov2Model or Dinov2WithRegistersModel; it brings its own sizes and
+    normalization of pixels."""
+    image_size: int | None = None
+    """Side of the image [pixels]; 64 without a checkpoint. What is left beyond whole patches is not seen."""
+    patch: int | None = None
+    """Side of a patch [pixels]; 16 without a checkpoint."""
+    width: int | None = None
+    """Of a token; 128 without a checkpoint."""
+    layers: int | None = None
+    """1 without a checkpoint."""
+    heads: int | None = None
+    """4 without a checkpoint."""
+    mlp_ratio: int | None = None
+    """Width of the hidden layer of each MLP, in widths; 4 without a checkpoint."""
+
+    def __post_init__(self) -> None:
+        checkpoints.settle(self)
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Dinov2":
         """The encoder; see `EncoderConfig.build`.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded, or the sizes do not fit each other.
+            ValueError: the checkpoint cannot be loaded whole or is no DINOv2, a size contradicts it, or the
+                sizes do not fit each other.
         """
         from transformers import AutoConfig, AutoModel
 
+        pixels = PIXELS
         if architecture is not None:
-            model = AutoModel.from_config(
-                AutoConfig.for_model(**architecture), trust_remote_code=False, **EAGER
-            )
-        elif self.checkpoint:
-            model = _checkpoint(self.checkpoint)
+            stored = dict(architecture)
+            pixels = Pixels.from_dict(stored.pop("pixels", PIXELS.to_dict()))
+            model = AutoModel.from_config(AutoConfig.for_model(**stored), trust_remote_code=False, **EAGER)
+        elif self.checkpoint is not None:
+            model = _checkpoint(self)
+            pixels = checkpoints.pixels_of(self.checkpoint, PIXELS)
         else:
             model = AutoModel.from_config(self._shape(), trust_remote_code=False, **EAGER)
-        return Dinov2(model, self.image_size, condition_dim)
+        shape: Any = model.config
+        return Dinov2(model, self.image_size or shape.image_size, condition_dim, pixels)
 
     def _shape(self) -> Any:
         from transformers import Dinov2WithRegistersConfig
 
         check_sizes(self, "image_size", "patch", "width", "layers", "heads", "mlp_ratio")
+        assert self.width is not None and self.heads is not None  # noqa: PT018
         if self.width % self.heads:
             raise ValueError(f"encoder: width {self.width} must be a multiple of heads {self.heads}")
-        return Dinov2WithRegistersConfig(
-            image_size=self.image_size,
-            patch_size=self.patch,
-            hidden_size=self.width,
-            num_hidden_layers=self.layers,
-            num_attention_heads=self.heads,
-            mlp_ratio=self.mlp_ratio,
-        )
+        sizes: dict[str, Any] = {
+            "image_size": self.image_size,
+            "patch_size": self.patch,
+            "hidden_size": self.width,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "mlp_ratio": self.mlp_ratio,
+        }
+        return Dinov2WithRegistersConfig(**sizes)
 
 
 class Dinov2(VisionEncoder):
@@ -73,35 +96,38 @@ class Dinov2(VisionEncoder):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: Any, image_size: int, condition_dim: int | None) -> None:
+    def __init__(
+        self, model: Any, image_size: int, condition_dim: int | None, pixels: Pixels = PIXELS
+    ) -> None:
         """Takes the parts of `model`.
 
         Raises:
-            ValueError: the image is not a whole number of patches wide.
+            ValueError: the image is smaller than a patch.
         """
         super().__init__()
         config = model.config
         self.image_size, self.dim = image_size, config.hidden_size
-        self.tokens_per_image = grid_side(image_size, config.patch_size, "patch") ** 2
+        self.tokens_per_image = grid_side(image_size, config.patch_size, "patch", whole=False) ** 2
         embeddings = model.embeddings
         with torch.no_grad():
             # transformers reads nothing of this argument but its shape.
             shaped = torch.empty(1, 1 + self.tokens_per_image, self.dim)
             positions = embeddings.interpolate_pos_encoding(shaped, image_size, image_size).clone()
         config.image_size = image_size
-        self._config = config
+        self._config, self._pixels = config, pixels
         self.stem = PatchStem(embeddings.patch_embeddings.projection, condition_dim)
         self.positions = nn.Parameter(positions)
         self.summary = embeddings.cls_token
         self.registers = getattr(embeddings, "register_tokens", None)
         self.layers, self.norm = model.encoder, model.layernorm
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(pixels.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(pixels.std).view(3, 1, 1), persistent=False)
 
     @property
     def architecture(self) -> dict[str, Any]:
         """JSON-able shape of the transformer."""
-        return self._config.to_dict()
+        own = {} if self._pixels == PIXELS else {"pixels": self._pixels.to_dict()}
+        return self._config.to_dict() | own
 
     def encode(
         self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
@@ -118,13 +144,17 @@ class Dinov2(VisionEncoder):
         return self.norm(hidden)
 
 
-def _checkpoint(name: str) -> nn.Module:
+def _checkpoint(config: Config) -> nn.Module:
     from transformers import AutoModel
 
-    with checkpoint_files("encoder checkpoint", name) as local:
-        model = AutoModel.from_pretrained(
-            name, dtype=torch.float32, trust_remote_code=False, local_files_only=local, **EAGER
-        )
-    if not model.config.model_type.startswith("dinov2"):
-        raise ValueError(f"encoder checkpoint {name!r} is a {model.config.model_type}, not a DINOv2")
+    name = str(config.checkpoint)
+    kind = checkpoints.configuration(name, "encoder").model_type
+    if not kind.startswith("dinov2"):
+        raise ValueError(f"encoder checkpoint {name!r} is a {kind}, not a DINOv2")
+    # Its mask token stands for patches that were hidden in pretraining.
+    model, _ = checkpoints.load(AutoModel, name, "encoder", UNUSED, spare=r"mask_token$")
+    shape: Any = model.config
+    found = {"patch": shape.patch_size, "width": shape.hidden_size, "layers": shape.num_hidden_layers,
+             "heads": shape.num_attention_heads, "mlp_ratio": shape.mlp_ratio}  # fmt: skip
+    checkpoints.check_sizes_of(config, found, "encoder")
     return model.train()

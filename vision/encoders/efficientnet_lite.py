@@ -18,6 +18,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..checkpoints import unwrapped
 from ..encoder import EncoderConfig, VisionEncoder, grid_side
 from ..stem import FiLM, modulate
 from .efficientnet_film import STAGES, STEM, STRIDE
@@ -108,14 +109,24 @@ class EfficientNetLite(VisionEncoder):
                 for own, norm in names.items()
             }
         try:
-            theirs = torch.load(path, map_location="cpu", weights_only=True)
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+            theirs = {unwrapped(name): weight for name, weight in stored.items()}
+            used = {part for pair in pairs.values() for part in pair}
+            other = [x for x in theirs if x.rpartition(".")[0] not in {*used, "_fc"}]
+            if other:
+                raise ValueError(
+                    f"encoder checkpoint '{path}' is of another network: it has {other[0]} and "
+                    f"{len(other) - 1} more weights that have no place in EfficientNet-lite0"
+                )
             folded = {}
             for own, (conv, norm) in pairs.items():
                 gain = theirs[f"{norm}.weight"] * (theirs[f"{norm}.running_var"] + EPSILON).rsqrt()
                 folded[f"{own}.weight"] = theirs[f"{conv}.weight"] * gain[:, None, None, None]
                 folded[f"{own}.bias"] = theirs[f"{norm}.bias"] - theirs[f"{norm}.running_mean"] * gain
             self.load_state_dict(folded, strict=False)
-        except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        except KeyError as error:
+            raise ValueError(f"encoder checkpoint '{path}' lacks the weights {error}") from error
+        except (OSError, AttributeError, RuntimeError, pickle.UnpicklingError) as error:
             raise ValueError(f"encoder checkpoint '{path}' cannot be loaded: {error}") from error
 
 

@@ -1,80 +1,106 @@
 """SigLIP's vision transformer (arXiv 2303.15343), of any size or from a checkpoint, with a choice of stem."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ...common.hub import checkpoint_files
+from .. import checkpoints
+from ..checkpoints import EAGER, Pixels
 from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
 from ..stem import ConvStem, PatchStem
 
-EAGER: dict[str, Any] = {"attn_implementation": "eager"}
-"""The fused attention of torch is 1.5 times slower when training in bf16 on a CPU."""
+PIXELS = Pixels((0.5,) * 3, (0.5,) * 3)
+"""SigLIP's own: -1 to 1, as images come here."""
+UNUSED = r"^(?:text_model\.|logit_(?:scale|bias)$|(?:vision_model\.)?head\.|classifier\.)|position_ids$"
+"""Weights of a SigLIP that encode no image into tokens: the text's, the pooling head's, a classifier's."""
 
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
-    """A SigLIP of the given size with random weights, or a checkpoint."""
+    """A SigLIP of the given size with random weights, or a checkpoint.
+
+    Everything but the checkpoint is None where a checkpoint decides it, and may then be asked for: images of
+    another side (its positions are interpolated) and another stem (which starts from random weights).
+    """
+
+    SIZES: ClassVar[dict[str, Any]] = {
+        "image_size": 64, "patch": 16, "width": 128, "layers": 1, "heads": 4, "mlp": 512, "stem": "conv",
+    }  # fmt: skip
 
     checkpoint: str | None = None
-    """Folder or Hub name for SiglipVisionModel.from_pretrained; replaces the sizes below."""
-    image_size: int = 64
-    """Side of the image [pixels]."""
-    patch: int = 16
-    """Side of a patch [pixels]."""
-    width: int = 128
-    layers: int = 1
-    heads: int = 4
-    mlp: int = 512
-    """Width of the hidden layer of each MLP."""
-    stem: Literal["conv", "patch"] = "conv"
-    """SigLIP's own patch projection, or four convolutions of total stride 16 in its place, to learn fast."""
+    """Folder or Hub name of a SigLIP or SigLIP 2; it brings its stem, sizes and normalization of pixels."""
+    image_size: int | None = None
+    """Side of the image [pixels]; 64 without a checkpoint. What is left beyond whole patches is not seen."""
+    patch: int | None = None
+    """Side of a patch [pixels]; 16 without a checkpoint."""
+    width: int | None = None
+    """Of a token; 128 without a checkpoint."""
+    layers: int | None = None
+    """1 without a checkpoint."""
+    heads: int | None = None
+    """4 without a checkpoint."""
+    mlp: int | None = None
+    """Width of the hidden layer of each MLP; 512 without a checkpoint."""
+    stem: Literal["conv", "patch"] | None = None
+    """SigLIP's own patch projection, or four convolutions of total stride 16 in its place, to learn fast;
+    "conv" without a checkpoint, "patch" with one."""
+
+    def __post_init__(self) -> None:
+        checkpoints.settle(self)
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Siglip":
         """The encoder; see `EncoderConfig.build`.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded, or the sizes do not fit each other.
+            ValueError: the checkpoint cannot be loaded whole or is no SigLIP, a size contradicts it, or the
+                sizes do not fit each other.
         """
         # Imported here: it takes seconds.
         from transformers import SiglipVisionConfig, SiglipVisionModel
 
-        if architecture is None and self.checkpoint:
-            model = _checkpoint(self.checkpoint)
-        elif architecture is not None:
-            model = SiglipVisionModel(SiglipVisionConfig(**architecture, **EAGER))
+        pixels = PIXELS
+        if architecture is not None:
+            shape = dict(architecture)
+            pixels = Pixels.from_dict(shape.pop("pixels", PIXELS.to_dict()))
+            model = SiglipVisionModel(SiglipVisionConfig(**shape, **EAGER))
+        elif self.checkpoint is not None:
+            model = _checkpoint(self)
+            pixels = checkpoints.pixels_of(self.checkpoint, PIXELS)
         else:
             model = SiglipVisionModel(self._shape())
-        return Siglip(model, self.stem, condition_dim)
+        return Siglip(model, self.stem or "patch", condition_dim, pixels)
 
     def _shape(self) -> Any:
         from transformers import SiglipVisionConfig
 
         check_sizes(self, "image_size", "patch", "layers", "heads", "mlp")
+        assert self.width is not None and self.heads is not None  # noqa: PT018
         if self.width < 4:  # the first convolution of the stem has a quarter as many channels
             raise ValueError(f"encoder: width must be at least 4, got {self.width}")
         if self.width % self.heads:
             raise ValueError(f"encoder: width {self.width} must be a multiple of heads {self.heads}")
-        return SiglipVisionConfig(
-            image_size=self.image_size,
-            patch_size=self.patch,
-            hidden_size=self.width,
-            intermediate_size=self.mlp,
-            num_hidden_layers=self.layers,
-            num_attention_heads=self.heads,
-            vision_use_head=False,
-            **EAGER,
-        )
+        sizes: dict[str, Any] = {
+            "image_size": self.image_size,
+            "patch_size": self.patch,
+            "hidden_size": self.width,
+            "intermediate_size": self.mlp,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+        }
+        return SiglipVisionConfig(**sizes, vision_use_head=False, **EAGER)
 
 
 class Siglip(VisionEncoder):
     """The stem and the layers of a SiglipVisionModel."""
 
-    def __init__(self, model: Any, stem: str, condition_dim: int | None) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: Any, stem: str, condition_dim: int | None, pixels: Pixels = PIXELS) -> None:
         """Takes the parts of `model`, a SiglipVisionModel.
 
         Raises:
@@ -83,14 +109,14 @@ class Siglip(VisionEncoder):
         super().__init__()
         config = model.config
         size, patch = config.image_size, config.patch_size
-        side = grid_side(size, patch, "patch")
         if stem == "conv" and patch != ConvStem.stride:
             raise ValueError(
                 f'encoder: stem "conv" needs patch {ConvStem.stride}, not {patch}; use stem "patch"'
             )
+        side = grid_side(size, patch, "patch", whole=stem != "patch")
         self.dim, self.image_size = config.hidden_size, size
         self.tokens_per_image = side**2
-        self._config = config
+        self._config, self._pixels = config, pixels
         embeddings = model.embeddings
         self.stem = (
             PatchStem(embeddings.patch_embedding, condition_dim)
@@ -99,32 +125,57 @@ class Siglip(VisionEncoder):
         )
         self.positions = embeddings.position_embedding
         self.layers, self.norm = model.encoder, model.post_layernorm
+        self.register_buffer("mean", torch.tensor(pixels.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(pixels.std).view(3, 1, 1), persistent=False)
 
     @property
     def architecture(self) -> dict[str, Any]:
         """JSON-able shape of the transformer."""
-        return self._config.to_dict()
+        own = {} if self._pixels == PIXELS else {"pixels": self._pixels.to_dict()}
+        return self._config.to_dict() | own
 
     def encode(
         self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b n d"]:
         """Tokens of every patch in row order; see `VisionEncoder.forward`."""
+        if self._pixels != PIXELS:
+            images = ((images + 1) / 2 - self.mean) / self.std
         grid = self.stem(images, condition)
         x = rearrange(grid, "b y x d -> b (y x) d") + self.positions.weight
         return self.norm(self.layers(inputs_embeds=x).last_hidden_state)
 
 
-def _checkpoint(name: str) -> nn.Module:
-    from transformers import AutoConfig, SiglipVisionModel
+def _checkpoint(config: Config) -> nn.Module:
+    from transformers import SiglipVisionModel
 
-    options: dict[str, Any] = {"vision_use_head": False, "dtype": torch.float32, **EAGER}
-    with checkpoint_files("encoder checkpoint", name) as local:
-        options["local_files_only"] = local
-        kind = AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=local).model_type
-        if kind.startswith("siglip2"):
-            return _of_naflex(name, options).train()
-        model = SiglipVisionModel.from_pretrained(name, **options)
+    name = str(config.checkpoint)
+    kind = checkpoints.configuration(name, "encoder").model_type
+    options: dict[str, Any] = {"vision_use_head": False}
+    if kind in ("siglip2", "siglip2_vision_model"):
+        model: Any = _of_naflex(name, options)
+    elif kind in ("siglip", "siglip_vision_model"):
+        model, _ = checkpoints.load(SiglipVisionModel, name, "encoder", UNUSED, **options)
+    else:
+        raise ValueError(f"encoder checkpoint {name!r} is a {kind}, not a SigLIP")
+    shape = model.config
+    found = {"patch": shape.patch_size, "width": shape.hidden_size, "layers": shape.num_hidden_layers,
+             "heads": shape.num_attention_heads, "mlp": shape.intermediate_size}  # fmt: skip
+    checkpoints.check_sizes_of(config, found, "encoder")
+    if config.image_size is not None and config.image_size != shape.image_size:
+        _resize(model, config.image_size)
     return model.train()
+
+
+def _resize(model: Any, size: int) -> None:
+    """Gives the model positions for images of that side [pixels], interpolated between its own."""
+    embeddings, config = model.embeddings, model.config
+    side = grid_side(size, config.patch_size, "patch", whole=False)
+    with torch.no_grad():
+        # transformers reads nothing of this argument but its shape.
+        shaped = torch.empty(1, side**2, config.hidden_size)
+        positions = embeddings.interpolate_pos_encoding(shaped, size, size)[0].clone()
+    embeddings.position_embedding = nn.Embedding.from_pretrained(positions, freeze=False)
+    config.image_size = size
 
 
 def _of_naflex(name: str, options: dict[str, Any]) -> nn.Module:
@@ -135,8 +186,8 @@ def _of_naflex(name: str, options: dict[str, Any]) -> nn.Module:
     """
     from transformers import Siglip2VisionModel, SiglipVisionConfig, SiglipVisionModel
 
-    source: Any = Siglip2VisionModel.from_pretrained(name, **options)
-    shape = source.config.to_dict()
+    source, _ = checkpoints.load(Siglip2VisionModel, name, "encoder", UNUSED, **options)
+    shape: dict[str, Any] = source.config.to_dict()  # pyright: ignore
     shape["image_size"] = round(shape.pop("num_patches") ** 0.5) * shape["patch_size"]
     del shape["model_type"]
     weights = source.state_dict()
