@@ -17,7 +17,7 @@ from vlasandbox.policies.language import LanguageConfig
 from vlasandbox.policies.tokenizer import train_tokenizer
 from vlasandbox.train import presets
 from vlasandbox.train.cli import train as train_cli
-from vlasandbox.train.study import apply
+from vlasandbox.train.study.definition import apply
 from vlasandbox.vision.checkpoints import Pixels
 from vlasandbox.vision.encoders import dinov2, siglip
 

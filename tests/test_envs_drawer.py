@@ -27,7 +27,7 @@ def _meant(env, words: str) -> list[int]:
     drawers = [env.model.body(name).id for name in DRAWERS]
     if words.endswith("the robot"):
         far = sorted(drawers, key=lambda drawer: np.linalg.norm(env.data.xpos[drawer, :2]))
-        return [far[0 if "nearest" in words else 1]]
+        return [far[0 if "closest" in words else 1]]
     colour = next(word for word in words.split() if word in RGBA)
     painted = {
         drawer: np.allclose(env.model.geom_rgba[env.model.body_geomadr[drawer]], RGBA[colour])

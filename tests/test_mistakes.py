@@ -50,7 +50,9 @@ def fails(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 
 def edit(path: Path, *keys: str, value: object) -> None:
+    """Edits a file as a person may: without its checksum, which would tell of it."""
     document = json.loads(path.read_text())
+    document.pop("sha256", None)
     node = document
     for key in keys[:-1]:
         node = node[key]

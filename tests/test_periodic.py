@@ -205,6 +205,7 @@ def test_data_that_shows_something_else_is_not_held_out(data, tmp_path):
     document = tmp_path / "other" / "meta" / "vlasandbox.json"
     ours = json.loads(document.read_text())
     ours["spec"]["robot"] = "so101_like"
+    del ours["sha256"]
     for episode in ours["episodes"]:
         episode["seed"] += 500
     document.write_text(json.dumps(ours))

@@ -57,7 +57,9 @@ POLICIES = st.builds(PolicyConfig, HEADS, TRUNKS, NORMS, NORMS, st.integers(0, 9
 PATHS = st.text("ab/", min_size=1).map(Path)
 RUNS = st.builds(
     TrainConfig,
-    st.builds(DataConfig, PATHS, st.none() | PATHS, st.none() | st.text(), counts, counts),
+    st.builds(
+        DataConfig, PATHS, st.none() | PATHS, action_space=st.none() | st.text(), chunk=counts, history=counts
+    ),
     POLICIES,
     st.builds(
         OptimConfig,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_an_episode_draws_its_noise_anew_and_continues_it_from_query_to_query():
     rng = np.random.default_rng(0)
     a, b = sight(3, rng, "pick up the red cube"), sight(3 + LANES, rng, "pick up the blue can")
     batch = BatchedPolicy(policy, False)
-    first, second = batch.chunks({3: a})[3], batch.chunks({3: a})[3]
+    first, second = batch.chunks({3: a})[3], batch.chunks({3: replace(a, step=4)})[3]
     assert not np.array_equal(first, second)
     batch.chunks({3: b})
     assert np.array_equal(batch.chunks({3: a})[3], first)
