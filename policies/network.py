@@ -5,7 +5,7 @@ matched exactly in architecture and size (the protocol of arXiv 2512.01809).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -42,14 +42,13 @@ class ActionNetwork(nn.Module, ABC):
         passed to many evaluations in place of `prefix`: a sampler calls it once per chunk."""
         return prefix
 
-    def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> Iterator[Evaluation]:
+    def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
         """f(., t, prefix) for each of `times`, as a sampler calls them: in this order, one after the other.
 
         A network may compute beforehand, and for all times at once, whatever does not depend on the chunk.
         """
         known = self.prepare(prefix)
-        for t in times.unsqueeze(1).expand(-1, len(prefix.mask)):
-            yield partial(self, t=t, prefix=known)
+        return [partial(self, t=t, prefix=known) for t in times.unsqueeze(1).expand(-1, len(prefix.mask))]
 
 
 def check_sizes(config: NetworkConfig, *names: str) -> None:

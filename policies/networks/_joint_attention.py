@@ -114,6 +114,11 @@ def matrix(outputs: int, inputs: int) -> nn.Parameter:
     return nn.Parameter(torch.empty(outputs, inputs).uniform_(-1, 1) / inputs**0.5)
 
 
+def columns(*weights: Tensor) -> list[Tensor]:
+    """Weights [outputs, inputs] as [inputs, outputs], for products that take no gradients."""
+    return [weight.detach().T for weight in weights]
+
+
 def norm(tokens: Tensor) -> Tensor:
     """Each token with mean 0 and variance 1: one fused kernel on a CPU, where an RMS norm is several. It has
     no gains of its own, which the linear layers after it would absorb."""

@@ -22,9 +22,8 @@ def step_attention(known: ExpertPrefix, heads: int) -> list[Attend]:
     """The attention of each layer, for h = `heads` query heads; call them in turn, without gradients."""
     b, g, n, e = known.keys[0].shape
     k, half = known.cos.shape[1], e // 2
-    cos = known.cos.new_ones(b, k, heads + 2 * g, e)
-    sin = torch.zeros_like(cos)
-    cos[:, :, : heads + g], sin[:, :, : heads + g] = known.cos, known.sin
+    cos = F.pad(known.cos.expand(-1, -1, heads + g, -1), (0, 0, 0, g), value=1.0)  # [b, k, h + 2 g, e]
+    sin = F.pad(known.sin.expand(-1, -1, heads + g, -1), (0, 0, 0, g))
     bias = known.bias.view(b, g, -1, n + k)[:, :1, :k]  # [b, 1, 1, n + k], or [b, 1, k, n + k] if causal
     turned = torch.empty_like(cos)
     queries = turned[:, :, :heads].transpose(1, 2)
@@ -32,7 +31,8 @@ def step_attention(known: ExpertPrefix, heads: int) -> list[Attend]:
     seen = torch.cat([x for pair in zip(known.keys, known.values, strict=True) for x in pair], dim=1)
 
     def of_layer(both: Tensor) -> Attend:
-        keys, values, room = both[:, :g], both[:, g:], both[:, :, n:]
+        keys, values = both.chunk(2, dim=1)
+        room = both[:, :, n:]
 
         def attend(qkv: Tensor) -> Tensor:
             qkv = qkv.view(b, k, -1, e)

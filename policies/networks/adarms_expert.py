@@ -9,7 +9,7 @@ Those linear layers start at zero, so every layer starts as the identity and the
 its normalised input tokens. As in expert.py the norm is a layer norm, and each token has a slot embedding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -78,13 +78,13 @@ class AdaRMSExpert(JointAttention):
         return self._predict(x, self.modulation(self.time(t)), attention)
 
     @torch.no_grad()
-    def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> Iterator[Evaluation]:
+    def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
         """As `forward`, up to rounding: time passes through its layers once for all steps."""
         attention = step_attention(self.prepare(prefix), self.heads)
-        for changes in self.modulation(self.time(times)).split(1):
-            yield torch.no_grad()(partial(self._predict, changes=changes, attention=attention))
+        predict = torch.no_grad()(partial(self._predict, attention=attention))
+        return [partial(predict, changes=changes) for changes in self.modulation(self.time(times)).split(1)]
 
-    def _predict(self, x: Tensor, changes: Tensor, attention: list[Attend]) -> Tensor:
+    def _predict(self, x: Tensor, changes: Tensor, attention: Sequence[Attend]) -> Tensor:
         tokens = self.action_in(x) + self.slots
         parts = changes.unsqueeze(1).split(tokens.shape[-1], dim=-1)
         for index, (layer, attend) in enumerate(zip(self.layers, attention, strict=True)):

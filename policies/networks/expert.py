@@ -9,7 +9,7 @@ apart by rotation alone. It normalises by layer norm instead of RMS norm. And it
 proprioception, which is in the prefix here, as in SmolVLA.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ..network import Evaluation, NetworkConfig, check_sizes
 from ..trunk import Trunk
 from ..types import Prefix
-from ._joint_attention import ExpertPrefix, JointAttention, SharedAttention, matrix, norm
+from ._joint_attention import ExpertPrefix, JointAttention, SharedAttention, columns, matrix, norm
 from ._sines import of_time
 from ._step_attention import Attend, step_attention
 
@@ -75,7 +75,7 @@ class Expert(JointAttention):
         return F.linear(norm(tokens), self.action_out, self.action_bias).view(x.shape)
 
     @torch.no_grad()
-    def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> Iterator[Evaluation]:
+    def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
         """As `forward`, up to rounding, in fewer kernels: time is embedded once for all steps, weights are
         looked up once (which takes a module 1 us each), and every sum is part of a product."""
         starts = F.linear(self.time(times), self.time_in).unsqueeze(1) + self.slots
@@ -84,18 +84,16 @@ class Expert(JointAttention):
             cast(ExpertLayer, layer).step(attend)
             for layer, attend in zip(self.layers, attention, strict=True)
         ]
-        action_in, token_in, action_out = self.action_in.T, self.token_in.T, self.action_out.T
-        action_bias = self.action_bias
+        action_in, token_in, action_out = columns(self.action_in, self.token_in, self.action_out)
+        action_bias = self.action_bias.detach()
 
-        @torch.no_grad()
         def predict(x: Tensor, start: Tensor) -> Tensor:
             tokens = torch.mm(F.silu(torch.addmm(start, x.flatten(0, 1), action_in)), token_in)
             for layer in layers:
                 tokens = layer(tokens)
             return torch.addmm(action_bias, norm(tokens), action_out).view(x.shape)
 
-        for start in starts.repeat(1, len(prefix.mask), 1):
-            yield partial(predict, start=start)
+        return [partial(predict, start=start) for start in starts.repeat(1, len(prefix.mask), 1)]
 
 
 class ExpertLayer(SharedAttention):
@@ -115,7 +113,7 @@ class ExpertLayer(SharedAttention):
 
     def step(self, attend: Attend) -> Callable[[Tensor], Tensor]:
         """As `forward`, for a sampler."""
-        qkv, out, gate_up, down = self.qkv.T, self.out.T, self.gate_up.T, self.down.T
+        qkv, out, gate_up, down = columns(self.qkv, self.out, self.gate_up, self.down)
 
         def layer(tokens: Tensor) -> Tensor:
             tokens = torch.addmm(tokens, attend(torch.mm(norm(tokens), qkv)), out)
