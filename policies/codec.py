@@ -17,10 +17,17 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from .reach import Reach
+
 
 @dataclass(frozen=True)
 class CodecConfig(ABC):
     """Base of every codec's configuration."""
+
+    @property
+    def reach(self) -> Reach | None:
+        """Smallest and largest normalized action that ids stand for; None if the data decides it."""
+        return None
 
     @abstractmethod
     def build(self, chunk: int, action_dim: int) -> "ActionCodec":

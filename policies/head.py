@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from .reach import Reach
 from .trunk import Trunk
 from .types import Prefix
 
@@ -25,6 +26,11 @@ class HeadConfig(ABC):
 
     SAMPLING: ClassVar[tuple[str, ...]] = ()
     """Fields that matter in sampling alone: they may be changed after training (see sampling.py)."""
+
+    @property
+    def reach(self) -> tuple[str, Reach | None]:
+        """The setting that limits the normalized actions that the head can say, and its limits, if any."""
+        return "head", None
 
     @abstractmethod
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ActionHead":

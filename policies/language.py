@@ -168,15 +168,11 @@ class LanguageBackbone(nn.Module):
     def tokenize(self, instructions: list[str]) -> list[list[int]]:
         """Token ids of each instruction, not padded; each distinct sentence is tokenised once.
 
-        Raises:
-            ValueError: an instruction is empty.
+        One without words has none: there are demonstrations without an instruction.
         """
         for text in instructions:
             if text not in self._rows:
-                ids = self.tokenizer(text)["input_ids"]
-                if not ids:
-                    raise ValueError(f"instruction {text!r} has no words")
-                self._rows[text] = ids
+                self._rows[text] = self.tokenizer(text)["input_ids"]
         return [self._rows[text] for text in instructions]
 
     def unknown_words(self, text: str) -> list[str]:
@@ -196,7 +192,7 @@ class LanguageBackbone(nn.Module):
             raise ValueError(
                 "words cannot be read out: language.lm_head is 'none'; valid for that: 'tied', 'untied'"
             )
-        used = 1 + max(max(row) for row in self._rows.values()) if self._rows else 0
+        used = 1 + max(max(row, default=-1) for row in self._rows.values()) if self._rows else 0
         if used + count > self.words.num_embeddings:
             raise ValueError(
                 f"{count} ids need as many words to spare, but of {self.words.num_embeddings} the first "

@@ -12,6 +12,11 @@ Mode = Literal["quantile", "min_max", "z_score", "none"]
 
 SMALLEST = 1e-6
 """A dimension that varies by less than this (in its own unit) is constant: rounding, not signal."""
+NARROW = 0.02
+"""Quantiles that enclose less than this share of the range are those of a dimension that mostly rests."""
+LEAST = 1e-3
+"""No dimension is scaled by less than this share of the median scale of its vector, or of its own center:
+what barely moves there is noise, and somewhat more of it must not look like a leap."""
 
 
 class Normalizer(nn.Module):
@@ -24,9 +29,10 @@ class Normalizer(nn.Module):
     | z_score  | mean minus and plus one deviation   |
     | none     | themselves                          |
 
-    A constant dimension becomes 0, and comes back as its constant. A dimension that varies, but not between
-    its quantiles (a gripper that moves once in 200 steps), is scaled by min_max. Nothing is clipped, in or
-    out: values beyond the quantiles are legitimate targets, and the environment knows its own bounds.
+    A constant dimension becomes 0, and comes back as its constant. A dimension that varies, but hardly
+    between its quantiles (a gripper that moves once in 200 steps), is scaled by min_max; one that hardly
+    varies at all stays near 0 (LEAST). Nothing is clipped, in or out: values beyond the quantiles are
+    legitimate targets, and the environment knows its own bounds.
     """
 
     center: Tensor
@@ -37,7 +43,7 @@ class Normalizer(nn.Module):
         """`stats` holds min, max, mean, std, q01 and q99, each [d], over the training data."""
         super().__init__()
         self.mode = mode
-        center, scale = _affine(mode, {name: np.asarray(x, np.float64) for name, x in stats.items()})
+        center, scale = affine(mode, {name: np.asarray(x, np.float64) for name, x in stats.items()})
         self.register_buffer("center", torch.tensor(center, dtype=torch.float32))
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         self.register_buffer("mode_index", torch.tensor(get_args(Mode).index(mode)))
@@ -58,17 +64,21 @@ def blank_stats(dim: int) -> dict[str, np.ndarray]:
     return {name: np.zeros(dim) for name in ("min", "max", "mean", "std", "q01", "q99")}
 
 
-def _affine(mode: Mode, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and scale; scale 0 marks a constant dimension."""
+def affine(mode: Mode, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Center and scale of the normalizer of these statistics; scale 0 marks a constant dimension."""
     low, high = stats["min"], stats["max"]
     if mode == "none":
         return np.zeros_like(low), np.ones_like(low)
     if mode == "z_score":
-        return stats["mean"], np.where(stats["std"] < SMALLEST, 0, stats["std"])
-    if mode == "quantile":
-        flat = stats["q99"] - stats["q01"] < SMALLEST
-        low, high = np.where(flat, low, stats["q01"]), np.where(flat, high, stats["q99"])
-    return (low + high) / 2, np.where(high - low < SMALLEST, 0, (high - low) / 2)
+        center, scale = stats["mean"], np.where(stats["std"] < SMALLEST, 0, stats["std"])
+    else:
+        if mode == "quantile":
+            flat = stats["q99"] - stats["q01"] < np.maximum(SMALLEST, NARROW * (high - low))
+            low, high = np.where(flat, low, stats["q01"]), np.where(flat, high, stats["q99"])
+        center, scale = (low + high) / 2, np.where(high - low < SMALLEST, 0, (high - low) / 2)
+    varies = scale > 0
+    typical = np.median(scale[varies]) if varies.any() else 0.0
+    return center, np.where(varies, np.maximum(scale, LEAST * np.maximum(typical, np.abs(center))), 0)
 
 
 def _check_mode(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:

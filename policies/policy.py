@@ -18,7 +18,9 @@ from .head import ActionHead, ContinuingHead, HeadConfig
 from .limits import MemoryBound
 from .normalizer import Mode, Normalizer
 from .policy_files import PolicyError, read_policy, write_policy
+from .reach import check_reach
 from .sampling import resampled
+from .state_text import WRITTEN
 from .trunk import Trunk, TrunkConfig
 from .types import Batch, Grounding, Observation, PolicySpec
 
@@ -38,6 +40,20 @@ class PolicyConfig:
     def __post_init__(self) -> None:
         if self.shift < 0:
             raise ValueError(f"shift must not be negative, got {self.shift}")
+
+    def check_reach(self, stats: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Refuses normalizations that put what is to be learned where a part of the policy clips it.
+
+        Args:
+            stats: "state" and "action": statistics of the training data (see `Normalizer`).
+
+        Raises:
+            ValueError: names the settings that contradict each other.
+        """
+        part, reach = self.head.reach
+        check_reach(part, reach, self.action_norm, stats["action"])
+        if self.trunk.state == "text":
+            check_reach("trunk.state 'text'", WRITTEN, self.state_norm, stats["state"])
 
 
 class Policy(nn.Module):
@@ -79,7 +95,11 @@ class Policy(nn.Module):
             spec: what it is for.
             stats: "state" and "action": statistics of the training data (see `Normalizer`).
             instructions: the sentences of the training data, in any order.
+
+        Raises:
+            ValueError: a part cannot be built, or settings contradict each other.
         """
+        config.check_reach(stats)
         trunk = config.trunk.build(spec.num_views, spec.observed_state_dim, instructions)
         # As wide as its training sentences, also where it is loaded and they are not known.
         language = replace(config.trunk.language, instruction_tokens=trunk.language.room)

@@ -16,6 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 BINS = 256
+WRITTEN = (-1.0, 1.0)
+"""Smallest and largest normalized number that has a bin of its own."""
 PREFIX = ", state:"
 VOCABULARY = " ".join([PREFIX, *map(str, range(BINS))])
 """All that is ever written: what a tokenizer must have seen."""
@@ -23,7 +25,7 @@ VOCABULARY = " ".join([PREFIX, *map(str, range(BINS))])
 
 def integers(state: Float[Tensor, "b s"]) -> Int[Tensor, "b s"]:
     """The bin of each value, 0..255 for [-1, 1] in equal steps; values outside are in the outer bins."""
-    inner_edges = torch.linspace(-1, 1, BINS + 1, device=state.device)[1:-1]
+    inner_edges = torch.linspace(*WRITTEN, BINS + 1, device=state.device)[1:-1]
     return torch.bucketize(state, inner_edges, right=True)
 
 

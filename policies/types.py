@@ -12,6 +12,9 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+UNKNOWN_SPACE = "unknown"
+"""The action space of a policy that learned from data of another program, which does not say it."""
+
 
 @dataclass(frozen=True)
 class PolicySpec:
@@ -26,7 +29,7 @@ class PolicySpec:
     chunk: int
     """Actions predicted at once (k)."""
     action_space: str
-    """Name of the action space in `vlasandbox.envs.control`, e.g. "ee_delta"."""
+    """Name of the action space in `vlasandbox.envs.control`, e.g. "ee_delta"; or UNKNOWN_SPACE."""
     control_hz: float
     """Rate at which actions are executed [Hz]."""
     image_size: int
@@ -35,6 +38,10 @@ class PolicySpec:
     """Name in `vlasandbox.envs.robots` of the robot it moves; None: each task's default one."""
     history: int = 1
     """Control steps of which the policy sees the images and the state: the present one and those before."""
+    state_names: tuple[str, ...] | None = None
+    """What the numbers of the state are called; None if the training data did not say."""
+    action_names: tuple[str, ...] | None = None
+    """What the numbers of an action are called; None if the training data did not say."""
 
     @property
     def num_views(self) -> int:

@@ -82,13 +82,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         r"is a LeRobotDataset v2\.1",
     ),
     "no action": (lambda r: edit_info(r, lambda i: i["features"].pop("action")), "has no feature 'action'"),
-    "images, no video": (
-        lambda r: edit_info(r, lambda i: [f.update(dtype="image") for f in i["features"].values()]),
-        "has no camera stored as video",
+    "no pictures": (
+        lambda r: edit_info(r, lambda i: [f.update(dtype="float32") for f in i["features"].values()]),
+        "has no camera with colors",
     ),
     "data truncated": (lambda r: os.truncate(r / DATA, 3000), rf"{DATA} is damaged"),
     "data empty": (lambda r: os.truncate(r / DATA, 0), rf"{DATA} is damaged"),
-    "data missing": (lambda r: (r / DATA).unlink(), "has no parquet file in data"),
+    "data missing": (lambda r: (r / DATA).unlink(), rf"{DATA} does not exist"),
     "data lacks a column": (
         lambda r: edit_table(r / DATA, lambda t: t.drop(["action"])),
         "has no column 'action'",
@@ -127,7 +127,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "tasks missing": (lambda r: (r / "meta/tasks.parquet").unlink(), r"tasks\.parquet does not exist"),
     "too few tasks": (
         lambda r: edit_table(r / "meta/tasks.parquet", lambda t: t.slice(0, 1)),
-        "beyond the 1 tasks",
+        "task_index 1, which meta/tasks.parquet has no",
     ),
     "video truncated": (
         lambda r: os.truncate(r / VIDEO, 2500),
@@ -143,7 +143,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
                 t.column_names.index("videos/observation.images.wrist/from_timestamp"),
                 "videos/observation.images.wrist/from_timestamp",
                 pa.array([0.0, 0.5, 9.0]),
-            ),
+            ).drop("videos/observation.images.wrist/to_timestamp"),
         ),
         "has 18 frames, but its episodes need 97",
     ),

@@ -74,10 +74,12 @@ def test_padding_is_on_the_right_and_marked():
     assert mask.tolist() == [[True] + [False] * 5, [True] * 5 + [False]]
 
 
-def test_an_instruction_without_words_is_refused():
-    backbone = TINY.build(INSTRUCTIONS)
-    with pytest.raises(ValueError, match="'' has no words"):
-        backbone.embed([""], CPU)
+@pytest.mark.parametrize("sentences", [INSTRUCTIONS, [""], ["", "stop"]])
+def test_an_instruction_may_be_empty(sentences):
+    backbone = TINY.build(sentences)
+    words, mask = backbone.embed(["", "stop"], CPU)
+    assert mask.tolist() == [[False] * 6, [True] + [False] * 5]
+    assert words.isfinite().all()
 
 
 def test_there_is_room_for_what_is_trained_on_what_is_expected_and_what_comes():

@@ -88,3 +88,30 @@ def test_weights_of_another_mode_are_refused(saved, mode, values):
         return
     with pytest.raises(ValueError, match=f"action: .*saved with mode '{saved}', the config says '{mode}'"):
         target.load_state_dict(state)
+
+
+@pytest.mark.parametrize("mode", ["quantile", "min_max", "z_score"])
+def test_noise_of_what_barely_moves_does_not_look_like_a_leap(mode):
+    rng = np.random.default_rng(0)
+    still = 0.5 + 1e-5 * rng.normal(size=1000)
+    far = 2000 + 1e-3 * rng.normal(size=1000)
+    normalizer = Normalizer(mode, statistics(np.stack([rng.normal(size=1000), still, far], axis=1)))
+    x = torch.tensor([[0.0, 0.5 + 3e-4, 2000.25]])
+    assert normalizer.normalize(x).abs().max() < 1
+    torch.testing.assert_close(normalizer.unnormalize(normalizer.normalize(x)), x)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-5, 1e-3])
+def test_a_rare_event_among_noise_is_scaled_by_its_range(noise, values):
+    rng = np.random.default_rng(1)
+    noisy = values + noise * rng.normal(size=values.shape)
+    z = Normalizer("quantile", statistics(noisy)).normalize(torch.tensor(noisy, dtype=torch.float32))
+    assert z[:, 3].abs().max() < 1.01
+    assert z[500, 3] > 0.9
+
+
+def test_dimensions_that_move_alike_keep_their_scale(values):
+    """To 1 : 1000 nothing is changed: a precise axis is not flattened."""
+    stats = statistics(values[:, :1] * [1.0, 0.01, 0.0021] + [0, 0.5, 0.5])
+    scale = Normalizer("z_score", stats).scale
+    torch.testing.assert_close(scale, torch.tensor(stats["std"], dtype=torch.float32))

@@ -4,10 +4,12 @@ import torch
 
 from ..envs.control import stored_space
 from ..policies.policy import Policy
-from ..policies.types import PolicySpec
+from ..policies.types import UNKNOWN_SPACE, PolicySpec
 from .config import DataConfig, TrainConfig
 from .data.cache import frame_cache
 from .data.dataset import Dataset
+from .data.files import DatasetError
+from .data.schema import STATE
 from .data.windows import WindowSampler
 
 FITTED = 4096
@@ -17,10 +19,17 @@ FITTED = 4096
 def build(config: TrainConfig, dataset: Dataset, device: torch.device) -> tuple[Policy, WindowSampler]:
     """Builds the policy, in training mode on `device`, and the source of its batches.
 
+    Raises:
+        ValueError: settings contradict each other, or the data lacks what the policy needs.
+
     The weights come from torch's global generator. The trunk is drawn before the head: with one seed, all
     heads start from the same trunk.
     """
     spec = policy_spec(dataset, config.data)
+    if not spec.state_dim and config.policy.trunk.state != "none":
+        raise DatasetError(
+            f"{dataset.root} has no {STATE!r}; a policy that needs none has --policy.trunk.state none"
+        )
     trunk = config.policy.trunk.build(spec.num_views, spec.observed_state_dim, dataset.tasks)
     cache = frame_cache(dataset, trunk.image_size, config.data.cache)
     sampler = WindowSampler(
@@ -32,7 +41,9 @@ def build(config: TrainConfig, dataset: Dataset, device: torch.device) -> tuple[
         config.data.action_space,
         config.data.history,
     )
-    return Policy(config.policy, spec, trunk, sampler.stats()).to(device).train(), sampler
+    stats = sampler.stats()
+    config.policy.check_reach(stats)
+    return Policy(config.policy, spec, trunk, stats).to(device).train(), sampler
 
 
 def fit_head(policy: Policy, sampler: WindowSampler, seed: int) -> None:
@@ -43,17 +54,20 @@ def fit_head(policy: Policy, sampler: WindowSampler, seed: int) -> None:
 
 def policy_spec(dataset: Dataset, config: DataConfig) -> PolicySpec:
     """The sizes and meanings that a policy trained on `dataset` has."""
-    stored, width = dataset.spec_dict, dataset.action.shape[1]
+    stored, width, names = dataset.spec_dict, dataset.action.shape[1], dataset.action_names
     if stored is not None and config.action_space is not None:
-        width = len(stored_space(stored, config.action_space).dims)
+        names = tuple(stored_space(stored, config.action_space).dims)
+        width = len(names)
     return PolicySpec(
         cameras=dataset.cameras,
         state_dim=dataset.state.shape[1],
         action_dim=width,
         chunk=config.chunk,
-        action_space=config.action_space or dataset.action_space or "unknown",
+        action_space=config.action_space or dataset.action_space or UNKNOWN_SPACE,
         control_hz=float(dataset.fps),
         image_size=max(max(size) for size in dataset.image_sizes),
         robot=None if stored is None else stored["robot"],
         history=config.history,
+        state_names=dataset.state_names,
+        action_names=names,
     )

@@ -132,7 +132,8 @@ def _digest(tensors: Mapping[str, Tensor], numbers: str) -> str:
     total = hashlib.sha256(numbers.encode())
     for name, tensor in sorted(tensors.items()):
         total.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        if tensor.numel():  # an empty one, such as a state of no numbers, has no bytes to view
+            total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
 
 

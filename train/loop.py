@@ -133,6 +133,8 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     if bar:
         threads = f"{progress.threads} CPU thread{'s' * (progress.threads > 1)}"
         print(f"Training in {config.precision} on {device}, {threads}", flush=True)
+        if dataset.left_out:
+            print(f"Not learned from, since they are depth maps: {', '.join(dataset.left_out)}", flush=True)
     clock = Clock(progress, sampler)
 
     def summary_after(step: int) -> dict[str, Any]:

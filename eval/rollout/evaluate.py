@@ -31,6 +31,7 @@ from ...envs.perturbation_set import PerturbationSet
 from ...envs.registry import check_name
 from ...policies.execution import Execution, Executor
 from ...policies.policy import Policy
+from ...policies.types import UNKNOWN_SPACE
 from ..result import EXPERT, Condition, EvalResult, weights_of
 from .collector import EpisodeCollector
 from .inference import LANES, THREADS, BatchedPolicy, inference_mode, observation_of
@@ -110,6 +111,12 @@ def evaluate(
     asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy), sampling=sampling)
     # Before anything is played: another training may replace the weights while it is.
     weights = weights_of(Path(checkpoint)) if checkpoint else ""
+    if asked.spec.action_space == UNKNOWN_SPACE:
+        raise ValueError(
+            f"{checkpoint or 'the policy'} learned from another program's data, and its robot is not "
+            "simulated here: judge it on demonstrations (vla open-loop RUN DATASET), or on the robot "
+            "(Policy.act)"
+        )
     execution.check(asked.spec.chunk, asked.spec.action_space)
     if execution.guided:
         asked.check_guided()

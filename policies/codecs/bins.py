@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..codec import ActionCodec, CodecConfig
+from ..reach import Reach
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Config(CodecConfig):
     """Largest normalised action; anything above is clipped to the last bin."""
     convention: Literal["centre", "rt1", "openpi"] = "centre"
     """Whose widths and centres; see above. The others are for comparison with what was published."""
+
+    @property
+    def reach(self) -> Reach:
+        """From low to high."""
+        return self.low, self.high
 
     def build(self, chunk: int, action_dim: int) -> "Bins":
         """The codec.

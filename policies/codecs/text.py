@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..codec import ActionCodec, CodecConfig
+from ..reach import Reach
 
 SPACE, END = 10, 11
 """Ids after those of the ten digits."""
@@ -31,6 +32,11 @@ class Config(CodecConfig):
     """Normalised action that is written 0; anything below is too."""
     high: float = 1.0
     """Normalised action that is written levels - 1; anything above is too."""
+
+    @property
+    def reach(self) -> Reach:
+        """From low to high."""
+        return self.low, self.high
 
     def build(self, chunk: int, action_dim: int) -> "Text":
         """The codec.

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..head import ActionHead, HeadConfig, check_temperature, draw_noise, masked_mean, stratified_uniform
 from ..network import ActionNetwork, NetworkConfig
 from ..networks import expert
+from ..reach import Reach
 from ..trunk import Trunk
 from ..types import Prefix
 
@@ -54,6 +55,13 @@ class Config(HeadConfig):
     for T = 1000 and are multiplied by 1000 / T."""
     bound: float | None = None
     """The noisy chunk is clipped to [-bound, bound] after every step; 5 in Octo."""
+
+    @property
+    def reach(self) -> tuple[str, Reach | None]:
+        """The narrower one of clip and bound."""
+        limits = {name: x for name, x in (("clip", self.clip), ("bound", self.bound)) if x is not None}
+        name = min(limits, key=limits.__getitem__, default="")
+        return f"head.{name}", (-limits[name], limits[name]) if name else None
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Diffusion":
         """The head, sized for `trunk`.

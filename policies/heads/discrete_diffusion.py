@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from ..codec import CodecConfig, hold
 from ..codecs import bins
 from ..head import ActionHead, HeadConfig, check_temperature, masked_mean
+from ..reach import Reach
 from ..trunk import Trunk
 from ..types import Prefix
 
@@ -46,6 +47,11 @@ class Config(HeadConfig):
     temperature: float = 0.0
     """Of sampling: of an id, and, falling to 0 over the rounds, of which ones stay (as in MaskGIT: or the
     likelier of two ways, being the surer, would be taken too often). 0 takes the likeliest ids."""
+
+    @property
+    def reach(self) -> tuple[str, Reach | None]:
+        """The codec's."""
+        return "head.codec", self.codec.reach
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "DiscreteDiffusion":
         """The head, sized for `trunk`, which it keeps a reference to and extends.

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from ..codec import CodecConfig, hold
 from ..codecs import bins
 from ..head import ActionHead, HeadConfig, masked_mean
+from ..reach import Reach
 from ..trunk import Trunk
 from ..types import Prefix
 
@@ -64,6 +65,11 @@ class Config(HeadConfig):
     """Embeddings and readout of their own, or those of the language model's last words (autoregressive
     decoding only). That model needs an output layer (`lm_head`) and words to spare (`vocab_size`); its words
     learn as the rest of it does: not at all if it is frozen or has LoRA."""
+
+    @property
+    def reach(self) -> tuple[str, Reach | None]:
+        """The codec's."""
+        return "head.codec", self.codec.reach
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Tokens":
         """The head, sized for `trunk`, which it keeps a reference to and extends.

@@ -36,11 +36,19 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"the preset comes first, before {preset}. Known: {', '.join(presets.names())}")
     data, out, config = _parse(preset, flags)
 
+    from ...policies.types import UNKNOWN_SPACE
     from ..data.files import read_json
     from ..evaluation import BEST
     from ..loop import train
 
-    folder = train(replace(config, data=replace(config.data, root=data or config.data.root)), out)
+    root = data or config.data.root
+    folder = train(replace(config, data=replace(config.data, root=root)), out)
+    if read_json(folder / "config.json")["spec"]["action_space"] == UNKNOWN_SPACE:
+        print(
+            f"The policy is in {folder}. It learned from another program's data, and its robot is not "
+            f"simulated here: compare it with demonstrations by vla open-loop {out} {root}"
+        )
+        return 0
     print(f"The policy is in {folder}. Judge it: vla eval {out}")
     if (best := out / BEST / "summary.json").exists():
         found = read_json(best)

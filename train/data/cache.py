@@ -19,8 +19,8 @@ from ...common.files import remove_partials, whole
 from ...vision.images import resize_uint8
 from .dataset import Dataset
 from .files import DatasetError, exclusive, read_json, write_json
-from .reading import VideoRun, checked_place
-from .video import DECODE_ERRORS, decode
+from .parquet import checked_place
+from .pictures import Run
 
 CACHE_VERSION = 1
 """To be raised when the same dataset and size would give other pixels, e.g. by another `resize_uint8`."""
@@ -41,6 +41,8 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
     """
     folder = cache_dir or checked_place(dataset.root, dataset.root / ".cache")
     key = f"frames-v{CACHE_VERSION}-{image_size}px-{dataset.fingerprint[:16]}"
+    if dataset.reordered:
+        key += "-" + hashlib.sha256("\n".join(dataset.cameras).encode()).hexdigest()[:8]
     path, seal = folder / f"{key}.npy", folder / f"{key}.json"
     shape = (len(dataset), len(dataset.cameras), image_size, image_size, 3)
     # Whoever comes second waits here and finds the finished file.
@@ -85,9 +87,9 @@ def _build(dataset: Dataset, path: Path, shape: tuple[int, ...]) -> None:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     pool = ThreadPoolExecutor(os.cpu_count())
-    bar = tqdm(total=len(dataset.video_runs), desc="frame cache", unit="episode", leave=False)
+    bar = tqdm(total=len(dataset.runs), desc="frame cache", unit="part", leave=False)
     try:
-        for _ in pool.map(lambda run: _fill(dataset, run, frames), dataset.video_runs):
+        for _ in pool.map(lambda run: _fill(dataset, run, frames), dataset.runs):
             bar.update()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -95,15 +97,10 @@ def _build(dataset: Dataset, path: Path, shape: tuple[int, ...]) -> None:
     frames.flush()
 
 
-def _fill(dataset: Dataset, run: VideoRun, frames: np.memmap) -> None:
-    """Decodes one episode of one camera into its place."""
-    source = decode(run.path, run.first, run.length, dataset.fps)
+def _fill(dataset: Dataset, run: Run, frames: np.memmap) -> None:
+    """Decodes a stretch of one camera into its place."""
+    source = run.pictures(dataset.fps)
     position = run.start
-    try:
-        for batch in iter(lambda: list(itertools.islice(source, _BATCH)), []):
-            frames[position : position + len(batch), run.camera] = resize_uint8(
-                np.stack(batch), frames.shape[2]
-            )
-            position += len(batch)
-    except DECODE_ERRORS as error:
-        raise DatasetError(f"{run.path} is damaged: {error}") from None
+    for batch in iter(lambda: list(itertools.islice(source, _BATCH)), []):
+        frames[position : position + len(batch), run.camera] = resize_uint8(np.stack(batch), frames.shape[2])
+        position += len(batch)

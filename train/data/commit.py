@@ -24,7 +24,8 @@ from tqdm import tqdm
 from ...common.files import digests, flush, flush_tree, make_folder, remove_partials, sealed
 from . import schema
 from .files import DatasetError, read_json, write_json
-from .reading import PARQUET_ERRORS, checked_place, parquet_files, read_recording, verify
+from .parquet import PARQUET_ERRORS, checked_place, files_below
+from .reading import read_recording, verify
 from .schema import FileLimits, number_of, place
 from .staging import FOLDER, StagedEpisode, load_staged
 from .stats import Stats, merge_stats, to_lists, vector_stats
@@ -64,7 +65,9 @@ class Committed:
         try:
             with np.load(root / schema.INITIAL_STATES) as archive:
                 seeds, states = archive["seeds"], archive["states"]
-            episodes = pa.concat_tables(pq.read_table(path) for path in parquet_files(root, "meta/episodes"))
+            episodes = pa.concat_tables(
+                pq.read_table(path) for path in files_below(root, "meta/episodes", ".parquet")
+            )
             instructions = pq.read_table(root / schema.TASKS)["task"].to_pylist()
             frames = read_json(root / schema.INFO)["total_frames"]
         except DatasetError:

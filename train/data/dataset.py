@@ -1,6 +1,7 @@
 """Opens a LeRobotDataset v3.0, ours or anyone's, and says clearly what is wrong with it."""
 
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,22 +14,27 @@ from jaxtyping import Bool, Float32, Int
 from . import schema
 from .commit import commit_interrupted
 from .files import DatasetError, read_json
+from .parquet import checked_place, files_below
+from .pictures import Run, VideoRun
+from .places import find_runs
 from .reading import (
     AGAIN,
-    VideoRun,
+    check_clock,
     check_counts,
     check_info,
     check_spec,
-    checked_place,
-    find_runs,
+    data_files,
     frame_matrix,
     read_episodes,
     read_frames,
     read_recording,
-    read_tasks,
+    target_uv,
     verify,
 )
 from .staging import staged_seeds
+from .tasks import by_place, read_tasks
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Dataset:
     image_sizes: tuple[tuple[int, int], ...]
     """(height, width) per camera [px]."""
     state: Float32[np.ndarray, "n s"]
+    """Proprioception; s is 0 if the dataset has none."""
     action: Float32[np.ndarray, "n a"]
     reference: Float32[np.ndarray, "n r"] | None
     """Command in force before each action; None if the dataset is not ours."""
@@ -62,10 +69,20 @@ class Dataset:
     """The distinct instructions."""
     task_index: Int[np.ndarray, " n"]
     """Index into `tasks` for each frame."""
-    video_runs: list[VideoRun]
-    """Where each episode's pictures are."""
+    runs: list[Run]
+    """Where the pictures are."""
     recording: dict[str, Any] | None
     """Content of meta/vlasandbox.json; None if the dataset is not ours."""
+    state_names: tuple[str, ...] | None = None
+    """What the numbers of `state` are called; None if the dataset does not say."""
+    action_names: tuple[str, ...] | None = None
+    """What the numbers of `action` are called; None if the dataset does not say."""
+    robot_type: str | None = None
+    """What the dataset says; None if it does not."""
+    left_out: tuple[str, ...] = ()
+    """Cameras that nothing is learned from, since their pixels are distances."""
+    reordered: bool = False
+    """Whether cameras or dimensions stand in another order than in the files (see align.py)."""
 
     @staticmethod
     def open(root: Path | str) -> "Dataset":
@@ -77,7 +94,7 @@ class Dataset:
         """
         root = Path(root)
         if not root.is_dir():
-            raise DatasetError(f"{root} does not exist or is not a folder")
+            raise DatasetError(_missing(root))
         if not (root / schema.INFO).exists():
             waiting = sum(staged_seeds(root).values())
             if waiting:
@@ -94,42 +111,51 @@ class Dataset:
             verify(root, recording)
             check_spec(root, info, recording["spec"])
         table = info["features"]
-        keys = schema.video_keys(table)
-        episodes = read_episodes(root, keys)
-        frames = read_frames(root, table)
+        keys = schema.camera_keys(table)
+        cameras = tuple(key.removeprefix(schema.IMAGES) for key in keys)
+        episodes = read_episodes(root, [key for key in keys if table[key]["dtype"] == "video"])
+        paths = data_files(root, info, episodes)
+        frames = read_frames(root, info, paths)
         starts, lengths = episodes["dataset_from_index"], episodes["length"]
         check_counts(root, info, starts, lengths, frames)
-        tasks = read_tasks(root)
-        task_index = frames["task_index"]
-        if task_index.min() < 0 or task_index.max() >= len(tasks):
-            raise DatasetError(f"{root} is inconsistent: task_index goes beyond the {len(tasks)} tasks")
+        check_clock(root, info["fps"], starts, lengths, frames)
+        tasks, task_index = by_place(root, read_tasks(root), frames["task_index"])
         count = len(task_index)
-        uv = frame_matrix(root, frames, schema.TARGET_UV)
         state, action = frame_matrix(root, frames, schema.STATE), frame_matrix(root, frames, schema.ACTION)
-        assert state is not None
         assert action is not None
         return Dataset(
             root=root,
-            fps=int(info["fps"]),
-            cameras=tuple(key.removeprefix(schema.IMAGES) for key in keys),
+            fps=info["fps"],
+            cameras=cameras,
             image_sizes=tuple(schema.image_size(table[key]) for key in keys),
-            state=state,
+            state=np.zeros((count, 0), np.float32) if state is None else state,
             action=action,
             reference=frame_matrix(root, frames, schema.REFERENCE),
             command=frame_matrix(root, frames, schema.COMMAND),
-            perturbed=frames.get(schema.PERTURBED, np.zeros(count, bool)).astype(bool),
-            target_uv=None if uv is None else uv.reshape(count, len(keys), 2),
+            perturbed=frames.get(schema.PERTURBED, np.zeros(count, bool)).reshape(count).astype(bool),
+            target_uv=target_uv(root, info, cameras, frame_matrix(root, frames, schema.TARGET_UV)),
             target_xyz=frame_matrix(root, frames, schema.TARGET_XYZ),
             starts=starts,
             lengths=lengths,
             tasks=tasks,
             task_index=task_index,
-            video_runs=find_runs(root, info, keys, episodes),
+            runs=find_runs(root, info, keys, episodes, paths),
             recording=recording,
+            state_names=schema.dimension_names(table[schema.STATE]) if state is not None else None,
+            action_names=schema.dimension_names(table[schema.ACTION]),
+            robot_type=_robot(info.get("robot_type")),
+            left_out=tuple(
+                key for key, feature in table.items() if schema.is_picture(feature) and key not in keys
+            ),
         )
 
     def __len__(self) -> int:
-        return len(self.state)
+        return len(self.action)
+
+    @property
+    def video_runs(self) -> list[VideoRun]:
+        """The stretches of videos among `runs`."""
+        return [run for run in self.runs if isinstance(run, VideoRun)]
 
     @property
     def spec_dict(self) -> dict[str, Any] | None:
@@ -152,8 +178,9 @@ class Dataset:
         Raises:
             DatasetError: a file is not what was recorded; this finds damaged videos, too.
         """
-        folders = ("meta", "data", "videos")
-        paths = sorted(p for folder in folders for p in (self.root / folder).rglob("*") if p.is_file())
+        folders = ("meta", "data", "videos", "images")
+        paths = [path for folder in folders for path in files_below(self.root, folder)]
+        paths.sort()
 
         def digest(path: Path) -> bytes:
             with path.open("rb") as file:
@@ -169,3 +196,17 @@ class Dataset:
             if found.get(name) != expected:
                 raise DatasetError(f"{self.root / name} is damaged (its checksum is another): {AGAIN}")
         return total.hexdigest()
+
+
+def _missing(root: Path) -> str:
+    text = f"{root} does not exist or is not a folder"
+    if not root.exists() and _HUB_NAME.fullmatch(str(root)):
+        text += (
+            f"; a dataset of the Hub is fetched by: hf download --repo-type dataset {root} "
+            f"--local-dir datasets/{root.name}"
+        )
+    return text
+
+
+def _robot(stored: Any) -> str | None:
+    return stored if isinstance(stored, str) and stored not in ("", "unknown") else None

@@ -10,9 +10,25 @@ from typing import Any
 
 from ...common.files import write_whole
 
+POINTER = b"version https://git-lfs.github.com/spec/"
+
 
 class DatasetError(ValueError):
     """A dataset that cannot be read or written; the message is one sentence that names the path."""
+
+
+def check_pointer(path: Path) -> None:
+    """Refuses what Git leaves in the place of a large file that it did not fetch.
+
+    Raises:
+        DatasetError: says how to get the file.
+    """
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise DatasetError(
+                f"{path} is not the file itself, but Git LFS's pointer to it; get it by `git lfs pull`, or "
+                "the whole dataset by `hf download --repo-type dataset NAME --local-dir FOLDER`"
+            )
 
 
 def write_json(path: Path, value: Any) -> None:

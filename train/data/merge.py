@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Int
 
 from . import schema
+from .align import aligned
 from .dataset import Dataset
 from .files import DatasetError
 from .staging import FOLDER, staged_seeds
 
-SHARED = ("robot", "action_space", "command_names", "state_names", "cameras", "control_hz", "image_size")
+SHARED = ("robot", "action_space", "command_names", "control_hz", "image_size")
 """What the environments of all parts must agree in, but for the LIMITS of the action space."""
 BALANCE = 0.43
 """Of pi0's mixture of datasets (arXiv 2410.24164, section V)."""
@@ -28,12 +29,15 @@ LIMITS = {"low": min, "high": max}
 class Merged(Dataset):
     """The parts' episodes, one part after the other."""
 
-    parts: tuple[Dataset, ...]
+    parts: tuple[Dataset, ...] = ()
 
     @property
     def fingerprint(self) -> str:  # type: ignore[override]
         """SHA-256 over those of the parts, in hexadecimal."""
-        return hashlib.sha256(" ".join(part.fingerprint for part in self.parts).encode()).hexdigest()
+        parts = [part.fingerprint for part in self.parts]
+        if self.reordered:
+            parts += [*self.cameras, *(self.state_names or ()), *(self.action_names or ())]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def order(self, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
         """As many frames as there are; those of each part go on where the epoch before left off."""
@@ -67,9 +71,11 @@ def open_data(root: Path | str) -> Dataset:
 
 
 def _merge(root: Path, parts: list[Dataset]) -> Merged:
-    for part in parts[1:]:
-        _check(parts[0], part)
     first = parts[0]
+    names = first.cameras, first.state_names, first.action_names
+    parts = [first, *(aligned(part, *names) for part in parts[1:])]
+    for part in parts[1:]:
+        _check(first, part)
     starts = np.cumsum([0, *(len(part) for part in parts)])
     tasks = list(dict.fromkeys(task for part in parts for task in part.tasks))
     numbers = {task: number for number, task in enumerate(tasks)}
@@ -80,14 +86,14 @@ def _merge(root: Path, parts: list[Dataset]) -> Merged:
 
     recording = first.recording
     if recording is not None:
-        names = "+".join(part.spec_dict["task"] for part in parts if part.spec_dict)
+        played = "+".join(part.spec_dict["task"] for part in parts if part.spec_dict)
         spaces = [part.spec_dict["action_space"] for part in parts if part.spec_dict]
         widest = {
             name: [widest(values) for values in zip(*(space[name] for space in spaces), strict=True)]
             for name, widest in LIMITS.items()
         }
         space = spaces[0] | widest
-        recording = {"spec": recording["spec"] | {"task": names, "action_space": space}}
+        recording = {"spec": recording["spec"] | {"task": played, "action_space": space}}
     return Merged(
         root=root,
         fps=first.fps,
@@ -104,12 +110,17 @@ def _merge(root: Path, parts: list[Dataset]) -> Merged:
         lengths=joined("lengths"),
         tasks=tasks,
         task_index=np.concatenate([[numbers[part.tasks[i]] for i in part.task_index] for part in parts]),
-        video_runs=[
+        runs=[
             replace(run, start=run.start + int(start))
             for part, start in zip(parts, starts, strict=False)
-            for run in part.video_runs
+            for run in part.runs
         ],
         recording=recording,
+        state_names=first.state_names,
+        action_names=first.action_names,
+        robot_type=first.robot_type,
+        left_out=tuple(dict.fromkeys(name for part in parts for name in part.left_out)),
+        reordered=any(part.reordered for part in parts),
         parts=tuple(parts),
     )
 
@@ -118,9 +129,14 @@ def _check(first: Dataset, other: Dataset) -> None:
     """Whether two datasets can be trained on together."""
     shapes = [
         {"fps": d.fps, "cameras": d.cameras, "image sizes": d.image_sizes, "state": d.state.shape[1],
-         "action": d.action.shape[1]}
+         "action": d.action.shape[1], "names of the state": d.state_names,
+         "names of the action": d.action_names, "robot type": d.robot_type}
         for d in (first, other)
     ]  # fmt: skip
+    for name in ("names of the state", "names of the action", "robot type"):
+        if any(shape[name] is None for shape in shapes):  # nothing to compare
+            for shape in shapes:
+                shape[name] = None
     specs = [d.spec_dict or {} for d in (first, other)]
     values = [
         shape | {name: _comparable(spec.get(name)) for name in SHARED}
@@ -131,8 +147,10 @@ def _check(first: Dataset, other: Dataset) -> None:
         for name in values[0]
         if values[0][name] != values[1][name]
     ]
+    wrong_robot = shapes[0]["robot type"] != shapes[1]["robot type"]
     if wrong:
-        raise DatasetError(f"{first.root} and {other.root} do not fit together: {'; '.join(wrong)}")
+        way = f" (where the robots are the same, say so in {other.root / schema.INFO})" if wrong_robot else ""
+        raise DatasetError(f"{first.root} and {other.root} do not fit together: {'; '.join(wrong)}{way}")
 
 
 def _comparable(value: Any) -> Any:

@@ -1,42 +1,27 @@
 """Reads and checks the files of a LeRobotDataset v3.0; every error is one sentence that names the file."""
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...common.files import check_digests, inside, unsealed
 from . import schema
 from .files import DatasetError, read_json
-from .video import DECODE_ERRORS, check_mp4
+from .parquet import checked_place, files_below, read_tables, vectors, whole_numbers
 
-_INFO_KEYS = ("codebase_version", "fps", "features", "total_episodes", "total_frames", "total_tasks")
+_COUNTS = ("fps", "total_episodes", "total_frames")
+_INFO_KEYS = ("codebase_version", "features", *_COUNTS)
 _OUR_KEYS = ("settings", "spec", "versions", "failed_seeds", "episodes")
 _VECTORS = (
     schema.STATE, schema.ACTION, schema.REFERENCE, schema.COMMAND, schema.TARGET_UV, schema.TARGET_XYZ,
 )  # fmt: skip
 AGAIN = "copy the dataset again from where it is whole, or record it again into a new folder"
 
-# pyarrow decodes the names of columns itself.
-PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
-
-
-@dataclass(frozen=True)
-class VideoRun:
-    """The stretch of one mp4 that shows one episode."""
-
-    camera: int
-    """Index of the view."""
-    path: Path
-    first: int
-    """Frame of the file that shows the episode's first frame."""
-    start: int
-    """First frame of the episode in the dataset."""
-    length: int
-    """Frames of the episode."""
+ASIDE = 0.1
+"""Farthest that a frame's time may be from its number divided by fps [frames]."""
 
 
 def check_info(root: Path, info: Any) -> None:
@@ -51,37 +36,38 @@ def check_info(root: Path, info: Any) -> None:
             f"{root} is a LeRobotDataset {version}, but {schema.VERSION} is needed "
             "(LeRobot converts it: python -m lerobot.scripts.convert_dataset_v21_to_v30)"
         )
-    for key in ("fps", "total_episodes", "total_frames", "total_tasks"):
-        if not isinstance(info[key], int) or info[key] <= 0:
+    for key in _COUNTS:
+        info[key] = schema.whole(info[key])
+        if not isinstance(info[key], int) or isinstance(info[key], bool) or info[key] <= 0:
             raise DatasetError(f"{path} has {key} {info[key]!r}, which is not a whole number > 0")
     if not isinstance(info.get("video_path", ""), str | None):
         raise DatasetError(f"{path} has video_path {info['video_path']!r}, which is not a path")
     table = info["features"]
     if not isinstance(table, dict) or not all(map(_is_feature, table.values())):
         raise DatasetError(f"{path} has features that lack a dtype or a shape")
-    for needed in (schema.STATE, schema.ACTION):
-        if needed not in table:
-            raise DatasetError(f"{root} has no feature {needed!r}, only {sorted(table)}")
-    keys = schema.video_keys(table)
+    if schema.ACTION not in table:
+        raise DatasetError(f"{root} has no feature {schema.ACTION!r}, only {sorted(table)}")
+    keys = schema.camera_keys(table)
     if not keys:
-        raise DatasetError(f"{root} has no camera stored as video, only the features {sorted(table)}")
+        raise DatasetError(
+            f"{root} has no camera with colors (dtype video or image), only the features {sorted(table)}"
+        )
     dims = {key: 3 for key in keys} | dict.fromkeys(_VECTORS, 1)
     for key, rank in dims.items():
         if key in table and len(table[key]["shape"]) != rank:
             raise DatasetError(
                 f"{path} has {key!r} of shape {table[key]['shape']}, but {rank} numbers are needed"
             )
-    if schema.TARGET_UV in table and table[schema.TARGET_UV]["shape"] != [2 * len(keys)]:
-        raise DatasetError(
-            f"{path} has {schema.TARGET_UV!r} that is not 2 numbers for each of {len(keys)} cameras"
-        )
 
 
 def _is_feature(feature: Any) -> bool:
     if not isinstance(feature, dict) or not isinstance(feature.get("dtype"), str):
         return False
     shape = feature.get("shape")
-    return isinstance(shape, list) and all(isinstance(x, int) and x > 0 for x in shape)
+    if not isinstance(shape, list):
+        return False
+    shape[:] = map(schema.whole, shape)
+    return bool(shape) and all(isinstance(x, int) and not isinstance(x, bool) and x > 0 for x in shape)
 
 
 def read_recording(root: Path) -> dict[str, Any] | None:
@@ -125,11 +111,14 @@ def verify(root: Path, recording: dict[str, Any] | None, *, videos: bool = False
 def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any]) -> None:
     """Refuses a dataset of ours whose info.json contradicts the environment that it says it comes from."""
     table = info["features"]
-    cameras = [key.removeprefix(schema.IMAGES) for key in schema.video_keys(table)]
+    cameras = [key.removeprefix(schema.IMAGES) for key in schema.camera_keys(table)]
     pairs = {
         "fps": (info["fps"], spec.get("control_hz")),
         "cameras": (cameras, spec.get("cameras")),
-        "state dimensions": (table[schema.STATE]["shape"][0], _length(spec.get("state_names"))),
+        "state dimensions": (
+            table.get(schema.STATE, {"shape": [0]})["shape"][0],
+            _length(spec.get("state_names")),
+        ),
         "action dimensions": (table[schema.ACTION]["shape"][0], _length(spec["action_space"].get("dims"))),
     }
     for name, (here, there) in pairs.items():
@@ -144,40 +133,58 @@ def _length(names: Any) -> int | None:
 
 
 def read_episodes(root: Path, video_keys: list[str]) -> dict[str, np.ndarray]:
-    """The columns of meta/episodes that say where each episode is, [e] each."""
-    names = ["episode_index", "dataset_from_index", "dataset_to_index"]
-    names += [
-        f"videos/{key}/{x}" for key in video_keys for x in ("chunk_index", "file_index", "from_timestamp")
-    ]
-    table = _read(root, "meta/episodes", names)
-    columns = {name: table[name].to_numpy() for name in names}
+    """The columns of meta/episodes that say where each episode is, [e] each, ordered by episode_index."""
+    numbers = ["episode_index", "dataset_from_index", "dataset_to_index"]
+    numbers += [f"videos/{key}/{x}" for key in video_keys for x in schema.PLACE if x.endswith("_index")]
+    times = [f"videos/{key}/from_timestamp" for key in video_keys]
+    spare = ["data/chunk_index", "data/file_index", *(f"videos/{key}/to_timestamp" for key in video_keys)]
+    table = read_tables(root, _some_files(root, "meta/episodes"), numbers + times, spare)
+    where = root / "meta/episodes"
+    columns = {}
+    for name in table.column_names:
+        if name.endswith("timestamp"):
+            columns[name] = vectors(where, name, table[name], 1).reshape(len(table)).astype(np.float64)
+        else:
+            columns[name] = whole_numbers(where, name, table[name])
+    order = np.argsort(columns["episode_index"], kind="stable")
+    columns = {name: column[order] for name, column in columns.items()}
     columns["length"] = columns["dataset_to_index"] - columns["dataset_from_index"]
     return columns
 
 
-def read_frames(root: Path, features: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The data columns that training uses, as far as `features` lists them, [n] or [n, d] each."""
-    names = [name for name in (*_VECTORS, schema.PERTURBED) if name in features] + [
-        "index",
-        "episode_index",
-        "task_index",
-    ]
-    table = _read(root, "data", names)
-    return {name: _matrix(root, name, table[name].combine_chunks(), features) for name in names}
+def data_files(root: Path, info: dict[str, Any], episodes: dict[str, np.ndarray]) -> list[Path]:
+    """The files with the frames, in their order: those that meta/episodes names, or all that there are."""
+    template = info.get("data_path") or schema.DATA_PATH
+    names = [episodes.get(f"data/{name}") for name in ("chunk_index", "file_index")]
+    if any(column is None for column in names) or not isinstance(template, str):
+        return _some_files(root, "data")
+    pairs: Iterable[tuple[int, int]] = zip(*(column.tolist() for column in names), strict=True)  # type: ignore[union-attr]
+    paths = []
+    for chunk, file in dict.fromkeys(pairs):
+        try:
+            if min(chunk, file) < 0:
+                raise ValueError(f"file {file} of chunk {chunk}")
+            paths.append(checked_place(root, inside(root, schema.filled(template, "", chunk, file))))
+        except DatasetError:
+            raise
+        except ValueError as error:
+            raise DatasetError(f"{root / schema.INFO} has an impossible data_path: {error}") from None
+    return paths
 
 
-def _matrix(root: Path, name: str, column: pa.Array, features: dict[str, Any]) -> np.ndarray:
-    if column.null_count:
-        raise DatasetError(f"{root} has {column.null_count} empty values in {name!r}")
-    kind = column.type
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind):
-        flat, width = column.flatten(), features[name]["shape"][0]
-        if len(flat) != len(column) * width:
-            raise DatasetError(
-                f"{root} has rows of {name!r} that are not {width} long, as {schema.INFO} says"
-            )
-        return flat.to_numpy(zero_copy_only=False).reshape(len(column), width)
-    return column.to_numpy(zero_copy_only=False)
+def read_frames(root: Path, info: dict[str, Any], paths: list[Path]) -> dict[str, np.ndarray]:
+    """The data columns that training uses, as far as info.json lists them, [n] or [n, d] each."""
+    features = info["features"]
+    names = [name for name in (*_VECTORS, schema.PERTURBED) if name in features]
+    numbers = ["index", "episode_index", "task_index"]
+    table = read_tables(root, paths, names + numbers, ["frame_index", schema.TIMESTAMP])
+    frames = {name: vectors(root, name, table[name], features[name]["shape"][0]) for name in names}
+    for name in (*numbers, "frame_index"):
+        if name in table.column_names:
+            frames[name] = whole_numbers(root, name, table[name])
+    if schema.TIMESTAMP in table.column_names:
+        frames[schema.TIMESTAMP] = vectors(root, schema.TIMESTAMP, table[schema.TIMESTAMP], 1).reshape(-1)
+    return frames
 
 
 def frame_matrix(root: Path, frames: dict[str, np.ndarray], name: str) -> np.ndarray | None:
@@ -189,17 +196,6 @@ def frame_matrix(root: Path, frames: dict[str, np.ndarray], name: str) -> np.nda
         row = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
         raise DatasetError(f"{root} has a value of {name!r} that is not finite, in frame {row}")
     return values
-
-
-def read_tasks(root: Path) -> list[str]:
-    """The instructions, by task_index."""
-    path = checked_place(root, root / schema.TASKS)
-    if not path.exists():
-        raise DatasetError(f"{path} does not exist")
-    table = _read_one(path, ["task_index", "task"])
-    order = np.argsort(table["task_index"].to_numpy())
-    names = table["task"].to_pylist()
-    return [names[i] for i in order]
 
 
 def check_counts(
@@ -229,74 +225,41 @@ def check_counts(
         )
 
 
-def find_runs(
-    root: Path, info: dict[str, Any], keys: list[str], episodes: dict[str, np.ndarray]
-) -> list[VideoRun]:
-    """Where every episode's pictures are; checks that the video files are whole and long enough."""
-    template = info.get("video_path") or schema.VIDEO_PATH
-    runs: list[VideoRun] = []
-    needed: dict[Path, int] = {}
-    sizes: dict[Path, tuple[int, int]] = {}
-    for camera, key in enumerate(keys):
-        column = {x: episodes[f"videos/{key}/{x}"] for x in ("chunk_index", "file_index", "from_timestamp")}
-        for i, (start, length) in enumerate(
-            zip(episodes["dataset_from_index"], episodes["length"], strict=True)
-        ):
-            chunk, file = int(column["chunk_index"][i]), int(column["file_index"][i])
-            try:
-                path = inside(root, schema.filled(template, key, chunk, file))
-            except ValueError as error:
-                raise DatasetError(f"{root / schema.INFO} has an impossible video_path: {error}") from None
-            first = round(float(column["from_timestamp"][i]) * info["fps"])
-            runs.append(VideoRun(camera, path, first, int(start), int(length)))
-            needed[path] = max(needed.get(path, 0), first + int(length))
-            sizes[path] = schema.image_size(info["features"][key])
-    for path, count in needed.items():
-        if not path.exists():
-            raise DatasetError(f"{path} does not exist")
-        try:
-            frames = check_mp4(path, *sizes[path])
-        except DECODE_ERRORS as error:
-            raise DatasetError(f"{path} is damaged: {error}") from None
-        if frames < count:
-            raise DatasetError(f"{path} has {frames} frames, but its episodes need {count}")
-    return runs
+def check_clock(
+    root: Path, fps: int, starts: np.ndarray, lengths: np.ndarray, frames: dict[str, Any]
+) -> None:
+    """Refuses frames whose numbers and times within their episodes are not 0, 1, 2, ... and that over fps:
+    pictures are found by the time, and chunks of actions are executed at fps."""
+    steps = np.arange(len(frames["index"])) - np.repeat(starts, lengths)
+    for name, expected, allowed in (
+        ("frame_index", steps, 0.0),
+        (schema.TIMESTAMP, steps / fps, ASIDE / fps),
+    ):
+        wrong = np.flatnonzero(~(np.abs(frames.get(name, expected) - expected) <= allowed))  # NaN is wrong
+        if len(wrong):
+            row = int(wrong[0])
+            raise DatasetError(
+                f"{root} is inconsistent: frame {row} is number {steps[row]} of its episode at {fps} Hz, but "
+                f"has {name} {frames[name][row]:g}"
+            )
 
 
-def _read(root: Path, folder: str, names: list[str]) -> pa.Table:
-    """All parquet files below `root`/`folder`, one after the other in the order of their names."""
-    paths = parquet_files(root, folder)
+def target_uv(root: Path, info: dict[str, Any], cameras: tuple[str, ...], uv: np.ndarray | None) -> Any:
+    """The label of image coordinates [n, v, 2] for these cameras; None if it does not have all of them."""
+    if uv is None:
+        return None
+    names = schema.dimension_names(info["features"][schema.TARGET_UV])
+    wanted = [f"{camera}.{axis}" for camera in cameras for axis in "uv"]
+    if names is None or not set(wanted) <= set(names):
+        if names is None and uv.shape[1] == len(wanted):
+            return uv.reshape(len(uv), -1, 2)
+        print(f"{root}: {schema.TARGET_UV} is not of these cameras and is left out", file=sys.stderr)
+        return None
+    return uv[:, [names.index(name) for name in wanted]].reshape(len(uv), -1, 2)
+
+
+def _some_files(root: Path, folder: str) -> list[Path]:
+    paths = files_below(root, folder, ".parquet")
     if not paths:
         raise DatasetError(f"{root} has no parquet file in {folder}")
-    return pa.concat_tables((_read_one(path, names) for path in paths), promote_options="permissive")
-
-
-def parquet_files(root: Path, folder: str) -> list[Path]:
-    """All parquet files below `root`/`folder`, sorted; none of them is a link to somewhere else."""
-    return [checked_place(root, path) for path in sorted((root / folder).rglob("*.parquet"))]
-
-
-def checked_place(root: Path, path: Path) -> Path:
-    """`path`, which lies in `root` unless links in the dataset lead elsewhere.
-
-    Raises:
-        DatasetError: they do.
-    """
-    try:
-        return inside(root, path.relative_to(root).as_posix())
-    except ValueError as error:
-        raise DatasetError(f"{root} has a link that leads elsewhere: {error}") from None
-
-
-def _read_one(path: Path, names: list[str]) -> pa.Table:
-    try:
-        # Checksums are there in what we wrote; another program's files are read without.
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            missing = [name for name in names if name not in file.schema_arrow.names]
-            if missing:
-                raise DatasetError(f"{path} has no column {', '.join(map(repr, missing))}")
-            table = file.read(columns=names)
-            table.validate(full=True)
-            return table
-    except PARQUET_ERRORS as error:
-        raise DatasetError(f"{path} is damaged: {error}") from None
+    return paths

@@ -36,6 +36,9 @@ TARGET_UV = "privileged.target_uv"
 TARGET_XYZ = "privileged.target_xyz"
 DONE = "next.done"
 SUCCESS = "next.success"
+TIMESTAMP = "timestamp"
+PLACE = ("chunk_index", "file_index", "from_timestamp")
+"""Of an episode in the video of a camera: columns videos/<camera>/... of meta/episodes."""
 COUNTERS = ("frame_index", "episode_index", "index", "task_index")
 
 
@@ -102,12 +105,55 @@ def video_keys(table: dict[str, dict[str, Any]]) -> list[str]:
     return [key for key, feature in table.items() if feature["dtype"] == "video"]
 
 
+def camera_keys(table: dict[str, dict[str, Any]]) -> list[str]:
+    """The features that are pictures in color, stored as mp4 or in the table, in their order."""
+    return [key for key, feature in table.items() if is_picture(feature) and not is_depth(feature)]
+
+
+def is_picture(feature: dict[str, Any]) -> bool:
+    """Whether a feature is pictures of any kind."""
+    return feature["dtype"] in ("video", "image")
+
+
+def is_depth(feature: dict[str, Any]) -> bool:
+    """Whether the pixels of a video or image feature are distances, as its `info` says."""
+    info = feature.get("info") or feature.get("video_info") or {}
+    if not isinstance(info, dict):
+        return False
+    said = info.get("is_depth_map") or info.get("video.is_depth_map")
+    return bool(said) or str(info.get("video.pix_fmt", "")).startswith(("gray1", "grayf"))
+
+
 def image_size(feature: dict[str, Any]) -> tuple[int, int]:
     """(height, width) of a video feature, whose shape some programs list channels first [px]."""
     names, shape = feature.get("names"), feature["shape"]
     if isinstance(names, list) and len(names) == 3 and {"height", "width"} <= set(map(str, names)):
         return shape[names.index("height")], shape[names.index("width")]
+    if shape[0] in (1, 3) and shape[2] not in (1, 3):
+        return shape[1], shape[2]
     return shape[0], shape[1]
+
+
+def dimension_names(feature: dict[str, Any]) -> tuple[str, ...] | None:
+    """What the numbers of a vector are called, if each has a name of its own.
+
+    Programs write a list, a list under some title ({"motors": [...]}), or places by name ({"x": 0, ...}).
+    """
+    names: Any = feature.get("names")
+    if isinstance(names, dict) and len(names) == 1 and isinstance(next(iter(names.values())), list):
+        names = next(iter(names.values()))
+    elif isinstance(names, dict) and sorted(map(str, names.values())) == sorted(map(str, range(len(names)))):
+        names = sorted(names, key=lambda name: int(names[name]))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    fits = len(names) == feature["shape"][0] and len(set(names)) == len(names)
+    return tuple(names) if fits else None
+
+
+def whole(value: Any) -> Any:
+    """`value` as an int if it is a whole number, which some programs write as 10.0; else itself."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value
 
 
 def info(

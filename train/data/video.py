@@ -10,6 +10,7 @@ joined packet by packet.
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -131,8 +132,17 @@ def _time_base(stream: av.VideoStream) -> Fraction:
     return stream.time_base
 
 
-def check_mp4(path: Path, height: int, width: int) -> int:
-    """The number of frames of an mp4 of that size from its index alone, without decoding.
+@dataclass(frozen=True)
+class Mp4:
+    """What the index of a video says."""
+
+    frames: int
+    rate: float | None
+    """Frames a second; None where there are too few to tell."""
+
+
+def check_mp4(path: Path, height: int, width: int) -> Mp4:
+    """The number and rate of the frames of an mp4 of that size from its index alone, without decoding.
 
     Raises:
         ValueError: the file is shorter than its boxes say, has no index, no video, or one of another size
@@ -158,4 +168,7 @@ def check_mp4(path: Path, height: int, width: int) -> int:
             raise ValueError("its codec is not known")
         if (codec.height, codec.width) != (height, width):
             raise ValueError(f"its pictures are {codec.height} x {codec.width}, not {height} x {width}")
-        return stream.frames
+        # Fragments have no common index: their packets are counted.
+        frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
+        rate = stream.average_rate
+        return Mp4(frames, float(rate) if frames > 1 and rate else None)

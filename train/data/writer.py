@@ -12,7 +12,8 @@ from ...envs.episode import Episode
 from . import schema
 from .commit import commit, commit_interrupted, recover
 from .files import DatasetError, read_json, write_json
-from .reading import checked_place, read_recording
+from .parquet import checked_place
+from .reading import read_recording
 from .schema import FileLimits
 from .staging import FOLDER, remove_damaged, remove_staged, stage, stage_failure, staged_seeds
 

@@ -12,6 +12,7 @@ from ...eval.rollout.inference import LANES, inference_mode
 from ...policies.policy import Policy
 from ..build import policy_spec
 from ..config import DataConfig
+from ..data.align import aligned
 from ..data.cache import frame_cache
 from ..data.merge import open_data
 from ..data.windows import WindowSampler
@@ -32,13 +33,15 @@ def open_loop_error(policy: Policy, root: Path, *, bar: bool = True) -> Float[np
     Raises:
         ValueError: the demonstrations show or mean something else than the policy was made for.
     """
-    dataset, made_for = open_data(root), policy.spec
+    made_for = policy.spec
+    dataset = aligned(open_data(root), made_for.cameras, made_for.state_names, made_for.action_names)
     space = made_for.action_space if dataset.action_space else None
     config = DataConfig(root, action_space=space, chunk=made_for.chunk, history=made_for.history)
     found = policy_spec(dataset, config)
     mine, theirs = vars(made_for), vars(found)
-    # A policy without a robot takes the one that there is.
-    different = [k for k in mine if mine[k] not in (None, theirs[k])]
+    # A policy without a robot takes the one that there is; what either does not name cannot be compared.
+    unnamed = [k for k in ("state_names", "action_names") if theirs[k] is None]
+    different = [k for k in mine if mine[k] not in (None, theirs[k]) and k not in unnamed]
     wrong = [f"{k}: policy {mine[k]!r}, demonstrations {theirs[k]!r}" for k in different]
     if wrong:
         raise ValueError(f"the policy does not fit the demonstrations in {root} ({'; '.join(wrong)})")
