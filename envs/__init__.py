@@ -1,16 +1,34 @@
-"""Language-conditioned manipulation tasks on MuJoCo, as gymnasium environments.
+"""Language-conditioned manipulation tasks in MuJoCo, as gymnasium environments.
+
+`make(task)` builds one; `collect_episode(env, seed)` lets the task's scripted expert play an episode.
 
 Importing this registers `vlasandbox/<Task>-v0` with gymnasium; mujoco itself is imported by the first `make`.
 """
 
 from typing import TYPE_CHECKING, Any
 
+from ..common.public import lazy_exports
 from . import tasks
 from .registry import camel_case
 
 if TYPE_CHECKING:
-    from .manipulation_env import ManipulationEnv
+    from .control import ACTION_SPACES as ACTION_SPACES
+    from .control import ActionSpace as ActionSpace
+    from .demonstrations import collect_episode as collect_episode
+    from .episode import Episode as Episode
+    from .expert import Expert as Expert
+    from .expert import NoiseConfig as NoiseConfig
+    from .manipulation_env import ManipulationEnv as ManipulationEnv
+    from .perturbation import Perturbation as Perturbation
+    from .perturbation_set import PerturbationSet as PerturbationSet
+    from .robot import Robot as Robot
+    from .seeds import DEMONSTRATIONS as DEMONSTRATIONS
+    from .seeds import TEST as TEST
+    from .seeds import VALIDATION as VALIDATION
+    from .task import Task as Task
 
+__getattr__, __dir__, _lazy = lazy_exports(__name__, __file__)
+__all__ = ["env_id", "make", "register_envs", "task_names", *_lazy]  # pyright: ignore[reportUnsupportedDunderAll]
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
 """gymnasium's, of an environment at the default control rate."""

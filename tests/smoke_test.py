@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("common", "envs", "policies", "vision", "train", "eval")
+FACE = Path("common") / "vlasandbox"
+"""Holds the `__init__.py` of the whole package."""
 PACKAGED = Path("policies") / "packaged"
 HOSTILE = {
     "train.py": "raise SystemExit('the folder\\'s own train.py ran')",
@@ -20,11 +22,13 @@ HOSTILE = {
 }
 IMPORTS = """
 import pathlib, sys
-import vlasandbox.envs, vlasandbox.train.cli, vlasandbox.policies.types, vlasandbox.vision, vlasandbox.eval
+import vlasandbox, vlasandbox.envs, vlasandbox.vision, vlasandbox.eval
+import vlasandbox.train.cli, vlasandbox.policies.types
 for name, module in list(sys.modules.items()):
     file = getattr(module, "__file__", None)
     if name.startswith("vlasandbox.") and file:
         assert pathlib.Path(file).is_relative_to(sys.argv[1]), f"{name} came from {file}, not from the wheel"
+assert vlasandbox.__version__[0].isdigit()
 import envs
 assert envs.MINE, "our envs hides the folder's own"
 """
@@ -43,7 +47,8 @@ def check_files(site: Path) -> None:
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             relative = path.relative_to(ROOT)
-            assert (site / "vlasandbox" / relative).exists(), f"{relative} is missing from the wheel"
+            place = relative.relative_to(FACE) if relative.is_relative_to(FACE) else relative
+            assert (site / "vlasandbox" / place).exists(), f"{place} is missing from the wheel"
     for path in (ROOT / PACKAGED).rglob("*"):
         relative = path.relative_to(ROOT)
         if path.is_file() and "__pycache__" not in path.parts:

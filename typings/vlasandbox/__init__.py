@@ -1,0 +1,1 @@
+../../common/vlasandbox/__init__.py
