@@ -9,6 +9,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Extra package index for torch: PyTorch serves builds without CUDA, a much smaller download, from one of its own.
 TORCH_INDEX ?=
+# Options of pytest, e.g. PYTEST_ARGS="--cov --durations=25"
+PYTEST_ARGS ?= --durations=10
 # Options of `vla quickstart`, e.g. ARGS=--smoke
 ARGS ?=
 
@@ -16,11 +18,13 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PACKAGING := pyproject.toml setup.py constraints.txt
 
-.PHONY: help quickstart test lint format types wheel-smoke pytest gl bench clean
+.PHONY: help quickstart test test-fast lint format types wheel-smoke pytest docs gl bench clean
 
 help:
 	@echo "make quickstart   install into $(VENV), record, train four heads, compare them, write a report"
 	@echo "make test         install into $(VENV), then lint, types, wheel smoke test and pytest"
+	@echo "make test-fast    lint and the tests that are not marked slow: under 3 minutes on two cores"
+	@echo "make docs         build the documentation site into build/docs"
 	@echo "make format       ruff format and ruff's automatic fixes"
 	@echo "make lint | types | pytest | wheel-smoke | bench | clean"
 	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) TORCH_INDEX=$(TORCH_INDEX)"
@@ -28,7 +32,10 @@ help:
 quickstart: $(VENV)/.installed gl
 	$(BIN)/vla quickstart $(ARGS)
 
-test: $(VENV)/.installed-dev gl lint types wheel-smoke pytest
+test: $(VENV)/.installed-dev gl lint types wheel-smoke docs pytest
+
+test-fast: $(VENV)/.installed-dev gl lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 $(VENV)/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' found: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
@@ -43,7 +50,7 @@ $(VENV)/.installed: $(PACKAGING) | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: $(PACKAGING) | $(VENV)/bin/python
 	@echo "Installing vlasandbox with its developer tools into $(VENV) (a few minutes the first time) ..."
-	@$(PIP_INSTALL) -e '.[dev]'
+	@$(PIP_INSTALL) -e '.[dev,docs]'
 	@touch $@ $(VENV)/.installed
 
 gl:
@@ -69,7 +76,12 @@ wheel-smoke: $(VENV)/.installed-dev
 
 # One torch thread in each of two workers: two threads each on two cores are slower than one.
 pytest: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+# Warnings are errors: a broken link, a page that nothing leads to, a docstring that cannot be read.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 bench: $(VENV)/.installed-dev
 	for script in benchmarks/*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done

@@ -96,7 +96,7 @@ def test_a_wheel_has_all_of_it(run, tmp_path):
     pytest.importorskip("setuptools")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         (tmp_path / name).symlink_to(ROOT / name)
-    for name in ("common", "envs", "vision", "train", "eval"):
+    for name in ("common", "common/vlasandbox", "envs", "vision", "train", "eval"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()
     (tmp_path / "policies" / "packaged").mkdir(parents=True)
