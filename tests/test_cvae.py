@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from test_flow import generators
-from toy_trunk import ToyTrunk, fit, sample_many, two_modes
+from toy_trunk import ToyTrunk, fit, generators, sample_many, two_modes
 
 from vlasandbox.policies.heads import cvae
 from vlasandbox.policies.heads.cvae import Cvae, divergence

@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 import torch
 import torch.nn.functional as F
-from test_every_encoder import pixels, seeded
+from encoders import pixels, seeded
 
 from vlasandbox.vision.encoders import efficientnet_lite
 from vlasandbox.vision.encoders.efficientnet_film import STAGES

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_every_encoder import pixels, seeded
+from encoders import pixels, seeded
 
 from vlasandbox.vision.encoders import dinov2, dual, efficientnet_film, resnet, siglip, smallstem
 

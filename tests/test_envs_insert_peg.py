@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from expert_episodes import act_until
 
 from vlasandbox import envs
 from vlasandbox.envs.demonstrations import collect_episode
@@ -62,10 +63,8 @@ def test_only_a_peg_that_stands_in_the_named_hole_is_inserted(env):
 
 
 def test_a_peg_that_is_still_held_is_not_inserted_yet(env):
-    expert = env.definition.expert()
     env.reset(seed=1)
-    while env.definition.stage(env.world, env.scenario) != "entered":
-        env.step(expert.act(env))
+    act_until(env, lambda: env.definition.stage(env.world, env.scenario) == "entered")
     assert env.scenario.peg in env.world.held()
 
 

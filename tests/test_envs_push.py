@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from expert_episodes import act_until
 
 from vlasandbox import envs
 from vlasandbox.envs.props.objects import put
@@ -35,10 +36,8 @@ def test_slabs_are_wider_than_an_open_gripper(env):
 
 
 def test_fingers_on_the_slab_are_no_success(env):
-    expert = env.definition.expert()
     env.reset(seed=0)
-    while env.definition.stage(env.world, env.scenario) != "on_square":
-        env.step(expert.act(env))
+    act_until(env, lambda: env.definition.stage(env.world, env.scenario) == "on_square")
     assert not env.definition.is_success(env.world, env.scenario)
 
 

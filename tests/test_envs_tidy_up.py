@@ -56,7 +56,8 @@ def test_an_episode_opens_the_named_drawer_only_and_goes_through_every_stage(env
     named, other = _drawers(env)
     seen, widest, done = [], {named: 0.0, other: 0.0}, False
     while not done:
-        _, _, done, _, info = env.step(expert.act(env))
+        _, _, done, truncated, info = env.step(expert.act(env))
+        assert not truncated
         seen += [info["stage"]] if info["stage"] not in seen else []
         widest = {drawer: max(widest[drawer], chest.extension(env.world, drawer)) for drawer in widest}
     assert seen == ["start", "opened", "grasped", "inside", "closed"]

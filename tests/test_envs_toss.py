@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from expert_episodes import act_until
 
 from vlasandbox import envs
 from vlasandbox.envs.control import ACTION_SPACES
@@ -27,10 +28,8 @@ def test_no_cube_can_be_carried_to_a_bin(env):
 
 
 def test_a_cube_let_go_at_rest_falls_short(env):
-    expert = env.definition.expert()
     env.reset(seed=0)
-    while env.data.xpos[env.scenario.target, 2] < 0.1:
-        env.step(expert.act(env))
+    act_until(env, lambda: env.data.xpos[env.scenario.target, 2] >= 0.1)
     bin_ = env.data.xpos[env.scenario.bin]
     goal = np.array([[bin_[0], np.sign(bin_[1]) * 0.24, 0.3, np.pi / 2, -1.0]])
     info = {}
@@ -106,13 +105,12 @@ def test_other_tasks_keep_their_robots_limits():
 
 
 def test_the_cube_and_the_near_half_of_the_bin_are_well_inside_the_front_view(env):
-    expert = env.definition.expert()
     for seed in range(6):
         env.reset(seed=seed)
         scenario = env.scenario
         for wanted in (scenario.target, scenario.bin):
-            while (scenario.target in env.world.held()) != (wanted == scenario.bin):
-                env.step(expert.act(env))
+            holding = wanted == scenario.bin
+            act_until(env, lambda: (scenario.target in env.world.held()) == holding)  # noqa: B023
             (uv, _), xyz = env.grounding()
             assert ((uv > 0.06) & (uv < 0.94)).all()
             assert np.abs(xyz - env.data.xpos[wanted])[:2].max() < INSIDE

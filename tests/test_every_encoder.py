@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from einops import reduce
+from encoders import pixels, seeded
 
 from vlasandbox.vision import encoders
 from vlasandbox.vision.encoder import EncoderConfig, VisionEncoder
@@ -20,16 +21,6 @@ TINY = siglip.Config(image_size=32, width=16, heads=2, mlp=32)
 @pytest.fixture(params=NAMES)
 def config(request) -> EncoderConfig:
     return importlib.import_module(f"vlasandbox.vision.encoders.{request.param}").Config()
-
-
-def seeded(config: EncoderConfig, condition_dim: int | None, seed: int = 0) -> VisionEncoder:
-    torch.manual_seed(seed)
-    return config.build(condition_dim)
-
-
-def pixels(encoder: VisionEncoder, b: int = 2, v: int = 2) -> torch.Tensor:
-    shape = (b, v, 3, encoder.image_size, encoder.image_size)
-    return torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
 def gradients_reach_everything(encoder: VisionEncoder, tokens: torch.Tensor) -> None:

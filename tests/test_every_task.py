@@ -172,7 +172,8 @@ def test_success_ends_an_episode_with_full_progress(blind):
     blind.reset(seed=1)
     total, stages, terminated, info = blind._progress, [], False, {}
     while not terminated:
-        _, reward, terminated, _, info = blind.step(expert.act(blind))
+        _, reward, terminated, truncated, info = blind.step(expert.act(blind))
+        assert not truncated
         total += reward
         stages.append(info["stage"])
     assert info["is_success"]

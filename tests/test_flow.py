@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 import torch
 from torch import Tensor
-from toy_trunk import ToyTrunk, assert_both_modes, fit, sample_many, two_modes
+from toy_trunk import ToyTrunk, assert_both_modes, fit, generators, sample_many, two_modes
 
 from vlasandbox.policies.head import draw_noise
 from vlasandbox.policies.heads import flow
@@ -39,10 +39,6 @@ def oracle_head(
     actions = torch.randn(B, K, A, generator=torch.Generator().manual_seed(9))
     head = Flow(flow.Config(steps=steps, draws=draws, time=time), Oracle(actions), K, A)
     return head, ToyTrunk().prefix(torch.zeros(B, 2)), actions
-
-
-def generators() -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed) for seed in range(B)]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 10])

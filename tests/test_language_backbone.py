@@ -4,17 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_language import TINY, causal
 from tiny_trunk import INSTRUCTIONS
 
 from vlasandbox.policies.language import LanguageConfig
 from vlasandbox.policies.tokenizer import load_tokenizer, train_tokenizer
 
-TINY = LanguageConfig(width=16, layers=2, heads=4, kv_heads=2, mlp=32, instruction_tokens=6)
 CPU = torch.device("cpu")
-
-
-def causal(m: int, n: int) -> torch.Tensor:
-    return torch.ones(1, m, n, dtype=torch.bool).tril(n - m)
 
 
 @pytest.fixture(params=["llama", "qwen2"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from test_language_backbone import TINY, causal
+from tiny_language import TINY, causal
 from tiny_trunk import CONFIG, INSTRUCTIONS, observation, tiny_trunk
 
 from vlasandbox.policies.codecs import bins

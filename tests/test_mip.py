@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from test_flow import generators
-from toy_trunk import Recorded, ToyTrunk, fit, sample_many, two_modes
+from toy_trunk import Recorded, ToyTrunk, fit, generators, sample_many, two_modes
 
 from vlasandbox.policies.heads import flow, mip
 from vlasandbox.policies.networks import expert

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from full_disk import file_size_limit
 from synthetic_episodes import write_dataset
-from test_record import file_size_limit
 
 from vlasandbox.train.cli import main
 

@@ -3,16 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from statistics_of import statistics
 
 from vlasandbox.policies.normalizer import Normalizer, blank_stats
 
 MODES = ["quantile", "min_max", "z_score", "none"]
-
-
-def statistics(values: np.ndarray) -> dict[str, np.ndarray]:
-    low, high = np.quantile(values, [0.01, 0.99], axis=0)
-    stats = {"min": values.min(0), "max": values.max(0), "mean": values.mean(0), "std": values.std(0)}
-    return stats | {"q01": low, "q99": high}
 
 
 @pytest.fixture

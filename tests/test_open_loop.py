@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from statistics_of import statistics
 from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
-from test_normalizer import statistics
 from tiny_policy import MeanHead
 from tiny_trunk import CONFIG
 from torch import Tensor

@@ -12,7 +12,7 @@ import av
 import pytest
 import torch
 from synthetic_episodes import write_dataset
-from test_train_loop import assert_equal, record, rows, weights
+from training_runs import assert_equal, record, rows, weights
 
 from vlasandbox.policies.policy import Policy
 from vlasandbox.train import periodic, summary

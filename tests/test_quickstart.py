@@ -34,7 +34,9 @@ def start(out: Path) -> subprocess.Popen[str]:
 
 def stop(quickstart: subprocess.Popen[str], when: Path) -> tuple[int, str]:
     """Ctrl-C, as a terminal sends it to the whole group, as soon as the file `when` exists."""
+    deadline = time.monotonic() + 300
     while not when.exists():
+        assert time.monotonic() < deadline, f"{when} never came"
         assert quickstart.poll() is None, quickstart.communicate()[1]
         time.sleep(0.05)
     os.killpg(quickstart.pid, signal.SIGINT)

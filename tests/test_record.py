@@ -2,18 +2,16 @@
 
 import json
 import math
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import file_size_limit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,17 +29,6 @@ from vlasandbox.train.recording.record import RecordConfig, RecordError, SeedPla
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four episodes by two workers."""
     return record(RecordConfig(tmp_path_factory.mktemp("record") / "pick", episodes=4, workers=2))
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """Stands for a full disk: writing fails half way through, in worker processes too [bytes]."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_recording_is_a_dataset_of_the_expert(recorded: Path) -> None:

@@ -1,11 +1,11 @@
 import dataclasses
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_up_results import result
+from page_reader import Reader
 
 from vlasandbox.eval.compare.comparison import Comparison, compare
 from vlasandbox.eval.report.comparison import write_report
@@ -18,44 +18,6 @@ ROWS = [{"step": step, "loss": 1.0 / step, "lr": None} for step in range(10, 100
 TRAINING = TrainingRecord(
     61.5, 60.0, 900, 28800, 100, 470.0, 1_800_000, "abcdef0123456789", "cpu", "fp32", 1, ROWS
 )
-
-
-class Reader(HTMLParser):
-    """Checks that tags nest, and collects texts and addresses."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.addresses: list[str] = []
-        self.tags: list[str] = []
-        self.ids: list[str] = []
-        self.texts: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        if tag not in ("meta", "br", "img"):
-            self.open.append(tag)
-        self.addresses += [
-            value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")
-        ]
-        self.ids += [value or "" for name, value in attrs if name == "id"]
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        self.handle_endtag(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.texts)
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from made_up_results import result
+from page_reader import Reader
 from scripted_targets import make_run, script
-from test_report import Reader
 
 from vlasandbox.envs import perturb
 from vlasandbox.eval.compare.robustness import PerturbedTrial, drops, table, verdicts

@@ -4,18 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_study import BASE, STUDY
 
 from vlasandbox.train.study.cell import exams
-from vlasandbox.train.study.definition import Study, apply, load, pick_point, with_precision
-
-BASE = pick_point("debug", demonstrations=2, updates=2)
-STUDY = Study(
-    "Does anything happen?",
-    BASE,
-    {"chunk": {"4": {"train.data.chunk": 4}, "8": {"train.data.chunk": 8}}},
-    evaluations={"test": {"exam.episodes": 2}, "blank": {"exam.episodes": 2, "condition": "blank_image"}},
-    seeds=1,
-)
+from vlasandbox.train.study.definition import Study, apply, load, with_precision
 
 
 def test_the_grid_has_every_combination_with_every_seed():

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_study import STUDY
-from test_study_run import MadeUp, made_up, report  # noqa: F401 (made_up is a fixture)
+from made_up_runs import MadeUp, report, without_runs
+from tiny_study import STUDY
 
 from vlasandbox.train.data.files import read_json, write_json
 from vlasandbox.train.parallel import Job
@@ -20,6 +20,11 @@ from vlasandbox.train.study.runner import run_study
 RATES = replace(
     STUDY, axes={"lr": {"fine": {"train.optim.lr": 1e-3}, "huge": {"train.optim.lr": 1e30}}}, seeds=2
 )
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
+    return without_runs(monkeypatch)
 
 
 class Diverging(MadeUp):

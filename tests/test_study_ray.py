@@ -1,13 +1,14 @@
 """Cells as tasks of a Ray cluster: told how to get it, and with it the same results as with processes."""
 
 import functools
+import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_study import STUDY
+from tiny_study import STUDY
 
 from vlasandbox.eval.result import EvalResult
 from vlasandbox.train.parallel import Job, TrainingError
@@ -21,7 +22,8 @@ def cores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        here = Path(__file__).parent
+        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (here, here / "helpers"))))
         with cluster("local") as found:
             yield found
 

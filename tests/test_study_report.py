@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from headless import browser, visit
 from made_up_results import result
-from made_up_studies import study, training
-from test_report import Reader
+from made_up_studies import heads, study, training
+from page_reader import Reader
 
 from vlasandbox.eval.palette import styles
 from vlasandbox.eval.report.study import markdown, write_study
@@ -30,10 +30,6 @@ DEMONSTRATIONS = {"head": ["flow", "bins"], "demonstrations": ["10", "40", "160"
 
 def by_demonstrations(levels, _):
     return 0.3 + 0.1 * np.log2(int(levels["demonstrations"]) / 10) - 0.4 * (levels["head"] == "bins")
-
-
-def heads(rates: dict[str, float]):
-    return study({"head": list(rates)}, lambda levels, _: rates[levels["head"]])
 
 
 def test_rows_are_means_over_trainings_and_pairs_are_judged_alike():

@@ -9,21 +9,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from made_up_results import SPEC, result
-from test_study import STUDY
+from made_up_runs import MadeUp, report, without_runs
+from tiny_study import STUDY
 
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.eval.result import EvalResult
-from vlasandbox.eval.study.summary import StudyResult
 from vlasandbox.train import costs
 from vlasandbox.train.costs import Costs, Planned, Trial
 from vlasandbox.train.data.files import read_json, write_json
 from vlasandbox.train.machine import Choice, Threads
 from vlasandbox.train.parallel import Job, TrainingError
-from vlasandbox.train.study import Study, estimate, manifest, runner
+from vlasandbox.train.study import Study, estimate, manifest
 from vlasandbox.train.study import results as study_results
 from vlasandbox.train.study.cell import CellRun, do
 from vlasandbox.train.study.runner import run_study
@@ -37,89 +35,9 @@ SWEEP = replace(
 )
 
 
-class MadeUp:
-    """Runs jobs: notes their names, and leaves results in which a low rate is better for chunk 4 only."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.fingerprint = "data"
-        self.precisions: list[str] = []
-
-    def __call__(self, jobs: Sequence[Job], at_once: int) -> None:
-        """`RunJobs`."""
-        for job in jobs:
-            work = job.run.args[0]  # pyright: ignore[reportFunctionMemberAccess]
-            self.names.append(job.name)
-            self.precisions.append(work.config.precision)
-            self._train(work)
-            for exam, condition in work.exams.values():
-                levels = work.cell.levels
-                good = levels.get("chunk") == "4" and levels.get("lr") == "low"
-                found = result(
-                    work.cell.name, ("ss" if good else "sf"), condition, first_seed=exam.seeds.start
-                )
-                found.save(work.contestant.results / exam.folder / condition)
-
-    def _train(self, work: CellRun) -> None:
-        summary = work.folder / "summary.json"
-        if not summary.exists():
-            (work.folder / "policy").mkdir(parents=True, exist_ok=True)
-            (work.folder / "policy" / "model.safetensors").touch()
-            time.sleep(0.01)  # results are younger than their policy
-            write_json(
-                summary,
-                {
-                    "updates": 2,
-                    "train_cpu_seconds": 120.0,
-                    "train_wall_seconds": 120.0,
-                    "samples": 8,
-                    "samples_per_second": 1.0,
-                    "demonstrations": 2,
-                    "parameters": {"head": 10},
-                    "device": "cpu",
-                    "threads": 1,
-                    "dataset": {"fingerprint": self.fingerprint},
-                },
-            )
-
-
-def write_less(
-    folder: Path,
-    question: str,
-    results: Sequence[StudyResult],
-    fixed: dict[str, Any],
-    *,
-    tuned: str | None,
-    experts: Sequence[Any],
-    clips: Sequence[Any] = (),
-) -> Path:
-    """The part of the report that the runner decides."""
-    protocol = {name: str(value) for name, value in fixed.items()} | {"tuned": tuned}
-    beside = {"experts": [expert.policy for expert in experts], "clips": list(clips)}
-    write_json(folder / "results.json", {"protocol": protocol, "results": len(results), **beside})
-    return folder / "results.html"
-
-
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
-    fake = MadeUp()
-    monkeypatch.setattr(runner, "record", lambda config: config.root.mkdir(parents=True, exist_ok=True))
-
-    class Data:
-        fingerprint = property(lambda self: fake.fingerprint)
-
-    monkeypatch.setattr(study_results, "open_data", lambda root: Data())
-    monkeypatch.setattr(study_results, "write_study", write_less)
-    monkeypatch.setattr(study_results, "film_study", lambda summary, folder, filmed: ["clip"])
-    monkeypatch.setattr(
-        study_results, "evaluate_cached", lambda expert, exam, condition: result(expert.name, "s")
-    )
-    monkeypatch.setitem(SPEC, "task", "pick")
-    return fake
-
-
-def report(out: Path) -> dict[str, Any]:
-    return read_json(out / "results.json")
+    return without_runs(monkeypatch)
 
 
 def test_a_tuned_axis_is_swept_once_and_each_cell_goes_on_with_its_best_level(tmp_path, made_up):
@@ -329,7 +247,7 @@ def test_a_small_study_is_not_measured(tmp_path, made_up, capsys, monkeypatch):
 
 SCRIPT = """
 import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])
-from test_study import STUDY
+from tiny_study import STUDY
 from vlasandbox.train.study.runner import run_study
 if __name__ == "__main__":
     run_study(STUDY, Path(sys.argv[2]), at_once=1)
@@ -339,7 +257,7 @@ if __name__ == "__main__":
 def test_a_study_that_is_killed_goes_on_and_repeats_nothing(tmp_path: Path):
     (tmp_path / "main.py").write_text(SCRIPT)
     out = tmp_path / "out"
-    arguments = [sys.executable, str(tmp_path / "main.py"), str(Path(__file__).parent), str(out)]
+    arguments = [sys.executable, str(tmp_path / "main.py"), str(Path(__file__).parent / "helpers"), str(out)]
     study = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 200

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from made_up_studies import study
-from test_study_report import heads
+from made_up_studies import heads, study
 
 from vlasandbox.eval.study.statements import cautions, headline
 from vlasandbox.eval.study.summary import summarise

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_up_results import result
 from made_up_studies import study, training
-from test_report import Reader
+from page_reader import Reader
 
 from vlasandbox.eval.report.study import write_study
 from vlasandbox.eval.study.summary import StudyResult, summarise

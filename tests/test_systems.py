@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_normalizer import statistics
+from statistics_of import statistics
 
 from vlasandbox.policies.policy import Policy
 from vlasandbox.policies.types import Batch, Grounding, Observation, PolicySpec
@@ -19,7 +19,14 @@ DOCS = Path(__file__).parents[1] / "docs" / "systems"
 SYSTEMS = [name for name in presets.names() if "size" in inspect.signature(presets.load(name)).parameters]
 INSTRUCTION = "pick up the red cube"
 STATE, ACTION, ROWS = 9, 5, 2
-PUBLISHED = {
+READ = {
+    "smolvla": 450_046_176,  # LeRobot's training prints it
+    "octo": 93e6,  # its README
+    "diffusion_policy_unet": 262_709_026,  # LeRobot's training prints it
+    "act": 51_597_190,  # LeRobot's training prints it
+}
+"""All parameters of the published system, read in the source named."""
+FROM_MEMORY = {
     "rt1": 35e6,
     "rt2": 8.63e9 + 3.93e9,  # PaLM 8B and ViT-e; their sum goes by the name of 12B
     "openvla": 7.54e9,
@@ -27,14 +34,20 @@ PUBLISHED = {
     "pi0": 3.3e9,
     "pi0_fast": 2.92e9,
     "pi05": 3.3e9,
-    "smolvla": 450_046_176,
-    "octo": 93e6,
-    "diffusion_policy_unet": 262_709_026,
-    "act": 51_597_190,
     "groot": 2.2e9,
 }
-"""All parameters, where a figure is known. Those of octo (its README), diffusion_policy_unet, act and smolvla
-(what LeRobot's training prints) were read, the others and the vocabularies are from memory, not verified."""
+"""The same from memory, not verified: the page of each marks its figure with [M]."""
+PUBLISHED = READ | FROM_MEMORY
+PARTS = {
+    "smolvla": ("head", 99_880_992),  # what it trains, as LeRobot's training prints it
+    "diffusion_policy_transformer": ("head", 9.0e6),  # counted in the published code
+    "openvla_oft": ("trunk", 7.54e9),  # OpenVLA's
+    "discrete_diffusion": ("trunk", 7.54e9),  # OpenVLA's
+    "mip": ("trunk.encoder", 11.18e6),  # ResNet-18 without its classifier
+    "bet": ("trunk.encoder", 11.18e6),
+    "vq_bet": ("trunk.encoder", 11.18e6),
+}
+"""A part of the system whose size is known: its name in the policy, and its parameters but for FiLM's."""
 CAMERAS = {"octo": ("front", "wrist")}
 """Where each has an encoder of its own."""
 
@@ -74,20 +87,54 @@ def batch(policy: Policy) -> Batch:
     )
 
 
+@cache
+def published(name: str) -> Policy:
+    """The published size on the meta device: shapes without memory."""
+    with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
+        # The scale of the word embeddings is read off them, and meta tensors have no numbers.
+        patch.setattr(torch.Tensor, "__float__", lambda self: 1.0)
+        config = presets.load(f"{name}:size=published")(Path("data"))
+        return build(config, CAMERAS.get(name, ("front",)))
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def in_words(parameters: int) -> str:
+    """34400000 -> "34.4 M", 7530000000 -> "7.53 B"."""
+    return f"{parameters / 1e9:.2f} B" if parameters >= 1e9 else f"{parameters / 1e6:.1f} M"
+
+
 @every_system
-def test_published_size_has_the_published_number_of_parameters(name: str, monkeypatch):
-    # The scale of the word embeddings is read off them, and meta tensors have no numbers.
-    monkeypatch.setattr(torch.Tensor, "__float__", lambda self: 1.0)
-    with torch.device("meta"):
-        published = presets.load(f"{name}:size=published")(Path("data"))
-        policy = build(published, CAMERAS.get(name, ("front",)))
+def test_published_size_has_the_published_number_of_parameters(name: str):
+    policy = published(name)
     assert all(p.is_meta for p in policy.parameters())
-    count = sum(p.numel() for p in policy.parameters())
-    print(f"{count / 1e6:.1f} M")
-    if name == "smolvla":  # what it trains, as LeRobot's training prints it, is its head
-        assert sum(p.numel() for p in policy.head.parameters()) == pytest.approx(99_880_992, rel=0.03)
+    print(in_words(count(policy)))
     if name in PUBLISHED:
-        assert count == pytest.approx(PUBLISHED[name], rel=0.03)
+        assert count(policy) == pytest.approx(PUBLISHED[name], rel=0.03)
+    if name in PARTS:
+        part, parameters = PARTS[name]
+        named = policy.get_submodule(part).named_parameters()
+        counted = sum(p.numel() for name, p in named if "film" not in name)
+        assert counted == pytest.approx(parameters, rel=0.03)
+
+
+def test_a_figure_of_every_system_is_compared():
+    assert set(PUBLISHED) | set(PARTS) == set(SYSTEMS)
+
+
+@every_system
+def test_the_page_says_how_many_parameters_the_published_size_has(name: str):
+    page = " ".join((DOCS / f"{name}.md").read_text().split())
+    assert f"{in_words(count(published(name)))} parameters" in page
+
+
+@pytest.mark.parametrize("name", FROM_MEMORY)
+def test_figures_from_memory_are_marked(name: str):
+    rows = (DOCS / f"{name}.md").read_text().splitlines()
+    [row] = [row for row in rows if row.startswith("| parameters |")]
+    assert "[M]" in row.split("|")[2]
 
 
 @every_system

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
+from training_runs import assert_equal, record, rows, weights
 
 from vlasandbox.policies import heads
 from vlasandbox.policies.codecs import fast
@@ -29,7 +29,6 @@ from vlasandbox.train import checkpoint, loop
 from vlasandbox.train.checkpoint import CheckpointError
 from vlasandbox.train.config import TrainConfig, differences, settings
 from vlasandbox.train.data.dataset import Dataset
-from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.ema import persistent_tensors
 from vlasandbox.train.evaluation import learned_task
 from vlasandbox.train.log import last_row
@@ -45,26 +44,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data") / "dataset"
     record(root, range(5))
     return root
-
-
-def record(root: Path, seeds: range) -> None:
-    writer = DatasetWriter(root, SETTINGS)
-    for seed in seeds:
-        writer.add_episode(synthetic_episode(seed), SPEC)
-    writer.commit()
-
-
-def weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(out / "policy" / "model.safetensors")
-
-
-def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
-    assert a.keys() == b.keys()
-    assert [name for name in a if not torch.equal(a[name], b[name])] == []
-
-
-def rows(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, updates: int, how: int = signal.SIGINT) -> None:

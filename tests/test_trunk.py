@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_trunk import CONFIG, INSTRUCTIONS, STATE, VIEWS, grounding, observation, tiny_trunk
+from tiny_trunk import (
+    CONFIG,
+    INSTRUCTIONS,
+    STATE,
+    VIEWS,
+    assert_same,
+    grounding,
+    observation,
+    tiny_trunk,
+    tokens,
+)
 
 from vlasandbox.policies.grounding import UNIT, GroundingConfig, centers, target_cells
 from vlasandbox.policies.trunk import Trunk
@@ -18,16 +28,8 @@ def trunk() -> Trunk:
     return tiny_trunk()
 
 
-def tokens(m: int, b: int = 3, seed: int = 7) -> torch.Tensor:
-    return torch.randn(b, m, 16, generator=torch.Generator().manual_seed(seed)) * 0.2
-
-
 def copy(prefix: Prefix) -> Prefix:
     return prefix.repeat(1)
-
-
-def assert_same(one: Prefix, other: Prefix) -> None:
-    torch.testing.assert_close(vars(one), vars(other))
 
 
 def test_the_prefix_is_images_then_words_then_state(trunk):

@@ -5,8 +5,17 @@ from typing import Any
 
 import pytest
 import torch
-from test_trunk import assert_same, tokens
-from tiny_trunk import CONFIG, INSTRUCTIONS, STATE, VIEWS, grounding, observation, tiny_trunk
+from tiny_trunk import (
+    CONFIG,
+    INSTRUCTIONS,
+    STATE,
+    VIEWS,
+    assert_same,
+    grounding,
+    observation,
+    tiny_trunk,
+    tokens,
+)
 from torch import nn
 
 from vlasandbox.policies.grounding import GroundingConfig

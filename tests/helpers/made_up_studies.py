@@ -43,3 +43,8 @@ def study(
             made = result(", ".join(combination), outcomes, ms=5.0 + len(found))
             found.append(StudyResult(levels, seed, way, made, training() if trained else None))
     return found
+
+
+def heads(rates: dict[str, float]) -> list[StudyResult]:
+    """One factor, the head, with these rates of success."""
+    return study({"head": list(rates)}, lambda levels, _: rates[levels["head"]])

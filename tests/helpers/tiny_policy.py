@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from test_normalizer import statistics
+from statistics_of import statistics
 from tiny_trunk import CONFIG, INSTRUCTIONS, STATE, grounding, observation
 from torch import nn
 

@@ -7,7 +7,7 @@ import torch
 
 from vlasandbox.policies.language import LanguageConfig
 from vlasandbox.policies.trunk import Trunk, TrunkConfig
-from vlasandbox.policies.types import Grounding, Observation
+from vlasandbox.policies.types import Grounding, Observation, Prefix
 from vlasandbox.vision.encoders import siglip
 
 INSTRUCTIONS = ["pick up the red cube", "pick up the blue can", "stop"]
@@ -37,3 +37,11 @@ def grounding(rows: int, seed: int = 0) -> Grounding:
     """Random labels, all in sight."""
     g = torch.Generator().manual_seed(seed)
     return Grounding(torch.rand(rows, VIEWS, 2, generator=g), torch.rand(rows, 3, generator=g))
+
+
+def tokens(m: int, b: int = 3, seed: int = 7) -> torch.Tensor:
+    return torch.randn(b, m, 16, generator=torch.Generator().manual_seed(seed)) * 0.2
+
+
+def assert_same(one: Prefix, other: Prefix) -> None:
+    torch.testing.assert_close(vars(one), vars(other))

@@ -184,3 +184,7 @@ def assert_both_modes(values: Tensor) -> None:
     """Nearly all of `values` are near +1 or -1, and neither is rare."""
     assert ((values.abs() - 1).abs() < 0.3).float().mean() > 0.9
     assert 0.3 < (values > 0).float().mean() < 0.7
+
+
+def generators(count: int = 4) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in range(count)]
