@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_normalizer import statistics
+from statistics_of import statistics
 from tiny_policy import SPEC
 from tiny_trunk import CONFIG, INSTRUCTIONS
 
