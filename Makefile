@@ -23,7 +23,7 @@ PACKAGING := pyproject.toml setup.py constraints.txt
 help:
 	@echo "make quickstart   install into $(VENV), record, train four heads, compare them, write a report"
 	@echo "make test         install into $(VENV), then lint, types, wheel smoke test and pytest"
-	@echo "make test-fast    lint and the tests that are not marked slow: under 3 minutes on two cores"
+	@echo "make test-fast    lint, and the tests that are not marked slow"
 	@echo "make docs         build the documentation site into build/docs"
 	@echo "make format       ruff format and ruff's automatic fixes"
 	@echo "make lint | types | pytest | wheel-smoke | bench | clean"

@@ -43,6 +43,7 @@ every_step = pytest.mark.parametrize("written", STEPS, indirect=True, ids=["head
 last_step = pytest.mark.parametrize("written", STEPS[-1:], indirect=True, ids=["system"])
 
 
+@pytest.mark.slow
 @every_step
 def test_each_step_is_a_preset_that_learns(written):
     assert NAME in presets.names()

@@ -104,6 +104,7 @@ def test_a_row_costs_the_same_however_much_padding_is_behind_it():
     torch.testing.assert_close(loss[0], expected)
 
 
+@pytest.mark.slow
 def test_two_modes_are_told_apart_by_the_style_if_it_is_cheap():
     trunk = ToyTrunk()
     torch.manual_seed(6)

@@ -91,6 +91,17 @@ def test_concepts_name_only_what_exists_and_cover_the_curriculum():
         assert concept in text, concept
 
 
+def test_every_test_that_a_page_names_exists():
+    file = ""
+    for name in re.findall(
+        r"`((?:\.\.|test_\w+\.py)(?:::test_\w+)?)`", (DOCS / "TESTS.md").read_text(encoding="utf-8")
+    ):
+        path, _, test = name.partition("::")
+        file = file if path == ".." else path
+        assert not test or f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), name
+        assert (ROOT / "tests" / file).exists(), name
+
+
 def test_links_out_of_docs_lead_to_copies_on_the_site_and_code_is_left_alone():
     page, place = DOCS / "concepts.md", DOCS / "how_to" / "x.md"
     text = "[a](../policies/trunk.py) [b](glossary.md#lane) [c](nowhere.md)\n"

@@ -28,6 +28,7 @@ def _drive(env, wanted) -> tuple[dict, int]:
     raise AssertionError("the episode did not end at its time limit")
 
 
+@pytest.mark.slow
 def test_both_ways_are_taken_about_equally_often_and_are_equally_long(env):
     expert, lengths = env.definition.expert(), {side: [] for side in SIDES.values()}
     for seed in range(30):

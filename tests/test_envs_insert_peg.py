@@ -38,6 +38,7 @@ def test_the_hole_is_wider_than_the_peg_by_the_clearance(clearance):
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hz", [5.0, 50.0])
 def test_the_expert_inserts_with_half_a_millimetre_at_any_rate(hz):
     env = envs.make("insert_peg:clearance=0.0005", image_size=8, cameras=(), control_hz=hz)

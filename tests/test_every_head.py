@@ -236,6 +236,7 @@ def test_evaluations_are_what_sampling_really_costs(variant: str, monkeypatch: p
     assert len(calls) + sum(len(network.calls) for network in networks) == head.evaluations
 
 
+@pytest.mark.slow
 @every_head
 def test_overfits_one_batch_and_index_0_is_the_step_that_was_observed(variant: str):
     head, trunk = fitted(variant)

@@ -17,6 +17,8 @@ from vlasandbox.envs.registry import camel_case
 from vlasandbox.envs.tasks.pick import _lift
 from vlasandbox.train.perturbed_tasks import check_perturbed_tasks
 
+pytestmark = pytest.mark.slow
+
 AXES = perturb.names()
 OF_OBJECTS = {"mass", "object_colour", "object_shape", "object_size"}
 SEEDS = range(6)

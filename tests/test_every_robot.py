@@ -16,6 +16,8 @@ from vlasandbox.envs.placement import WORKSPACE
 from vlasandbox.envs.props.tabletop import tabletop
 from vlasandbox.envs.robot import RobotIndex
 
+pytestmark = pytest.mark.slow
+
 TASKS = {1: "pick", 2: "handover"}
 """A task for each number of arms."""
 

@@ -79,6 +79,7 @@ def test_gymnasium_makes_vectors_of_it(task, mode):
     vector.close()
 
 
+@pytest.mark.slow
 def test_an_episode_is_the_same_in_another_process_and_after_other_episodes(env):
     seed = 11
     first = collect_episode(env, seed, NoiseConfig())

@@ -17,6 +17,8 @@ from vlasandbox.train.config import TrainConfig
 from vlasandbox.train.loop import train
 from vlasandbox.train.optim import OptimConfig, Rates
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[1] / "examples"
 INSTRUCTIONS = [f"pick up the {colour} cube" for colour in ("red", "green", "blue")]
 

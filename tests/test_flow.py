@@ -134,6 +134,7 @@ def test_draws_of_an_observation_see_its_own_prefix_and_actions():
     assert x.unique(dim=0).shape == x.shape
 
 
+@pytest.mark.slow
 def test_both_of_two_modes_are_recovered_for_the_whole_chunk():
     trunk = ToyTrunk()
     head = flow.Config(network=SMALL).build(trunk, 2, 1)

@@ -62,6 +62,7 @@ def test_network_is_the_one_of_flow_matching_parameter_by_parameter():
     assert shapes[0] == shapes[1]
 
 
+@pytest.mark.slow
 def test_between_two_modes_it_draws_nothing_and_answers_one_chunk():
     trunk = ToyTrunk()
     torch.manual_seed(3)

@@ -72,6 +72,7 @@ def test_packaging_again_plays_nothing_again_and_keeps_what_else_is_there(run, m
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_the_demo_films_it_by_default(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(packaged, "FOLDER", run.with_name("package"))
     monkeypatch.chdir(tmp_path)

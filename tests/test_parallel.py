@@ -17,6 +17,8 @@ from vlasandbox.train import parallel
 from vlasandbox.train.log import last_row
 from vlasandbox.train.parallel import Job, TrainingError, run_parallel
 
+pytestmark = pytest.mark.slow
+
 UPDATES = 5
 
 

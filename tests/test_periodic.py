@@ -26,6 +26,8 @@ from vlasandbox.train.presets import debug
 from vlasandbox.train.recording.record import RecordConfig
 from vlasandbox.train.recording.record import record as record_demonstrations
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:

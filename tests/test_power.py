@@ -6,6 +6,8 @@ import pytest
 from drills.power import Disk, every_crash, put, some_crashes
 from drills.power_cases import CASES
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = 12
 """Crash states of each case; `python tests/drills power` tries all."""
 

@@ -15,6 +15,8 @@ from vlasandbox.train.costs import Costs, Trial, about
 from vlasandbox.train.machine import Threads
 from vlasandbox.train.workflows.quickstart import PRESETS, Layout, Quickstart, QuickstartConfig, plan
 
+pytestmark = pytest.mark.slow
+
 # Two threads that spin while they wait for each other starve on the cores that other tests keep busy.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 CODE = "import sys; from vlasandbox.train.cli import main; sys.exit(main(sys.argv[1:]))"

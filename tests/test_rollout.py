@@ -24,6 +24,8 @@ from vlasandbox.eval.rollout.worker import Job, LaneObservation
 from vlasandbox.eval.rollout.worker_process import TRIES, EvaluationError, StoppedError, WorkerProcess
 from vlasandbox.policies.execution import Execution
 
+pytestmark = pytest.mark.slow
+
 RIGGED = '''
 """Pick, but some seeds raise or kill the process; tells what is imported and which processes there are."""
 import os, signal, sys

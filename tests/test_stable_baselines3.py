@@ -8,6 +8,8 @@ import pytest
 
 from vlasandbox import envs
 
+pytestmark = pytest.mark.slow
+
 sb3: Any = pytest.importorskip("stable_baselines3", reason="needs pip install 'vlasandbox[rl]'")
 
 

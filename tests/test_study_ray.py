@@ -15,6 +15,8 @@ from vlasandbox.train.parallel import Job, TrainingError
 from vlasandbox.train.study.ray_backend import cluster, run_on_ray
 from vlasandbox.train.study.runner import run_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:

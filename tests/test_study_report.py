@@ -63,6 +63,7 @@ def null_study(rng: np.random.Generator, cells: int) -> list[StudyResult]:
     return found
 
 
+@pytest.mark.slow
 def test_equal_cells_are_seldom_told_apart_though_trainings_vary():
     """At most 5 % of studies may find any difference; 60 of them find 10 with a probability below 0.1 %."""
     rng = np.random.default_rng(0)
@@ -186,6 +187,7 @@ def test_a_tuned_axis_is_a_property_of_cells_and_not_compared():
     assert "by validation seeds and its first training" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("results", "svgs"),
     [
@@ -273,6 +275,7 @@ def test_episodes_part_where_their_grippers_do():
     assert parting([first, second]) is None
 
 
+@pytest.mark.slow
 def test_a_browser_shows_the_page_without_errors_and_without_a_network(tmp_path: Path):
     binary = browser()
     if binary is None:

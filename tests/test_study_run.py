@@ -254,6 +254,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_study_that_is_killed_goes_on_and_repeats_nothing(tmp_path: Path):
     (tmp_path / "main.py").write_text(SCRIPT)
     out = tmp_path / "out"

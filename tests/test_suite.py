@@ -15,6 +15,8 @@ from vlasandbox.train.recording.record import RecordConfig
 from vlasandbox.train.workflows import suite
 from vlasandbox.train.workflows.suite import SuiteConfig, run_suite
 
+pytestmark = pytest.mark.slow
+
 
 def _comparison(task: str, outcomes: str):
     one = result("flow", outcomes)
