@@ -1,9 +1,9 @@
 """What a study costs beyond its cells: `python benchmarks/study_overhead.py [--updates 300] [--episodes 50]`.
 
 A tiny study of `pick`, once as `vla study` and once as its cells one after the other, each in a process that
-does what a cell asks for and nothing else: it trains, measures the open-loop error and judges. Demonstrations
-are there for both. Wall and CPU time of both, with all processes below them. Wall time means something on an
-idle machine only, and there the study wins, since it fills all cores.
+does what a cell asks for and nothing else: it trains, measures the open-loop error and evaluates.
+Demonstrations are there for both. Wall and CPU time of both, with all processes below them. Wall time means
+something on an idle machine only, and there the study wins, since it fills all cores.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from vlasandbox.train.study.definition import Study, pick_point
 
 def study():
     base = pick_point("pick_regression", demonstrations=20, updates={updates})
-    base = replace(base, exam=replace(base.exam, episodes={episodes}))
-    judged = {{"test": {{}}, "blank images": {{"condition": "blank_image"}}}}
-    return Study("What does a study cost?", base, {{}}, judged, seeds={cells})
+    base = replace(base, evaluation=replace(base.evaluation, episodes={episodes}))
+    evaluations = {{"test": {{}}, "blank images": {{"condition": "blank_image"}}}}
+    return Study("What does a study cost?", base, (), evaluations, seeds={cells})
 """
 ALONE = """
 import sys
@@ -40,9 +40,9 @@ cell, out = load(Path(file)).cells()[int(number)], Path(out)
 config = replace(cell.point.train, data=replace(cell.point.train.data, root=Path(data)), threads=1)
 policy = train(config, out, bar=False)
 measure(out, Path(held_out))
-exam = replace(cell.point.exam, workers=1)
+config = replace(cell.point.evaluation, workers=1)
 for condition in ("test", "blank_image"):
-    evaluate_cached(EvalTarget(cell.name, policy, out / "eval"), exam, condition)
+    evaluate_cached(EvalTarget(cell.name, policy, out / "eval"), config, condition)
 """
 PREPARE = """
 import sys

@@ -1,4 +1,4 @@
-"""Colours that colour-blind readers can tell apart, and the markers and lines that greyscale readers go by.
+"""Colors that color-blind readers can distinguish, with markers and line styles for grayscale.
 
 Okabe and Ito, "Color Universal Design" (2008); https://jfly.uni-koeln.de/color/.
 """
@@ -18,11 +18,11 @@ PALETTE = {
 
 @dataclass(frozen=True)
 class Style:
-    """How one policy looks in every plot."""
+    """Appearance of one policy in every plot."""
 
     color: str
     marker: str
-    """matplotlib's name."""
+    """Marker, by matplotlib's name."""
     line: str
 
 
@@ -31,7 +31,7 @@ _LINES = ("-", "--", "-.", ":")
 
 
 def styles(names: list[str]) -> dict[str, Style]:
-    """A style for each policy, by its place in `names`; colours come round again with other markers."""
+    """Style of each policy, by its place in `names`; colors repeat with different markers."""
     colors, found = list(PALETTE.values()), {}
     for i, name in enumerate(names):
         marker = _MARKERS[(i + i // len(colors)) % len(_MARKERS)]
@@ -40,5 +40,5 @@ def styles(names: list[str]) -> dict[str, Style]:
 
 
 def rgb(color: str) -> tuple[int, int, int]:
-    """ "#d55e00" -> (213, 94, 0)."""
+    """Converts a hexadecimal color: "#d55e00" -> (213, 94, 0)."""
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -1,7 +1,7 @@
-"""What an evaluation leaves behind: one row per episode, and everything needed to repeat it.
+"""Result of an evaluation: one row per episode, and everything needed to repeat it.
 
-On disk it is a folder: `result.json`, strict JSON that any tool reads, and beside it one npz with the
-executed actions, the predicted chunks and the way of the grippers.
+On disk it is a folder with `result.json`, strict JSON that any tool reads, and one npz with the executed
+actions, the predicted chunks, and the paths of the grippers.
 """
 
 import functools
@@ -23,60 +23,60 @@ from ..policies.execution import Execution
 from .result_check import check_document, check_episodes
 
 Outcome = Literal["success", "failure", "timeout", "error"]
-"""`failure`: the episode ended by itself without success; `timeout`: time ran out; `error`: code raised."""
+"""Outcome of an episode. `failure`: ended without success; `timeout`: out of time; `error`: code raised."""
 Condition = Literal["test", "swapped_instruction", "blank_image"]
 CONDITIONS: tuple[Condition, ...] = ("test", "swapped_instruction", "blank_image")
 TITLES = {"test": "test", "swapped_instruction": "swapped instruction", "blank_image": "blank image"}
-"""The conditions in words."""
+"""Conditions in words."""
 EXPERT = "expert"
-"""Name of the scripted expert among policies."""
+"""Name of the scripted expert, in place of a policy's."""
 
 FILE = "result.json"
 WEIGHTS = "model.safetensors"
-"""Of a saved policy."""
+"""File name of a saved policy's weights."""
 FORMAT = 3
-"""Version of the layout on disk."""
+"""Version of the file format."""
 BULK = ("actions", "chunks", "path", "episodes")
-"""Fields that the JSON of their owner does not hold."""
+"""Fields that are stored in the npz, not in the JSON."""
 
 _DAMAGE = (
     OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, MemoryError,
     EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error,
 )  # fmt: skip
-"""What reading a damaged JSON or npz raises: zipfile, zlib and numpy have their own ways to say it."""
+"""Exceptions that damaged JSON or npz files raise in json, zipfile, zlib, and numpy."""
 
 
 class ResultError(ValueError):
-    """A stored result that cannot be read; the message is one sentence that names the path."""
+    """Error about a stored result that cannot be read; the message names its path."""
 
 
 @dataclass(eq=False)
 class EpisodeResult:
-    """One closed-loop episode."""
+    """Closed-loop episode of a policy."""
 
     seed: int
     outcome: Outcome
     steps: int
-    """Control steps executed."""
+    """Number of executed control steps."""
     progress: float
-    """The task's own progress at the end, in [0, 1]."""
+    """Task progress at the end, in [0, 1]."""
     stage: str
-    """The furthest named stage, looked at after each block of actions: where a failure happened."""
+    """Furthest stage reached, checked after each block of actions; shows where a failure happened."""
     instruction: str
-    """What the policy was told."""
+    """Instruction given to the policy."""
     error: str | None = None
-    """The exception's text, for outcome "error"."""
+    """Text of the exception, for outcome "error"."""
     actions: np.ndarray | None = None
     """Executed actions, float32 [t, a], from which `eval.video` replays the episode exactly."""
     chunks: list[tuple[int, np.ndarray]] = field(default_factory=list)
-    """(control step, predicted chunk float32 [k, a]) of every query of the policy."""
+    """Control step and predicted chunk, float32 [k, a], of every query of the policy."""
     path: np.ndarray | None = None
-    """Where each control step left the grippers, float32 [t, 3 x arms] [m, world]."""
+    """Gripper positions after each control step, float32 [t, 3 x arms] [m, world frame]."""
     mode: str | None = None
-    """Which of several equally good ways it took; None: it came to none, or the task has only one."""
+    """Which of several equally good ways the episode took; None if none, or if the task has only one."""
 
     def __eq__(self, other: object) -> bool:
-        """Equal in every number; arrays element by element."""
+        """Compares all numbers; arrays element by element."""
         if not isinstance(other, EpisodeResult):
             return NotImplemented
         if _plain(self) != _plain(other):
@@ -91,7 +91,7 @@ class EpisodeResult:
 
 @dataclass(eq=False)
 class EvalResult:
-    """One policy under one condition on one range of seeds."""
+    """Result of one policy under one condition on one range of seeds."""
 
     policy: str
     """Name shown to people, or "expert"."""
@@ -103,62 +103,63 @@ class EvalResult:
     """Smallest seed."""
     episodes: list[EpisodeResult]
     execution: Execution
-    """Which actions of the chunks were executed, and when."""
+    """How chunks were executed."""
     sampling: str
-    """Settings of the head's sampling in place of the policy's own, see `policies.sampling`; mostly ""."""
+    """Settings of the head's sampling that replace the policy's own (see `policies.sampling`); usually ""."""
     lanes: int
-    """Rows of the padded inference batch; an episode sits in lane seed % lanes. 0 for the expert."""
+    """Rows of the padded inference batch; an episode uses lane seed % lanes. 0 for the expert."""
     threads: int
-    """torch threads during inference; 0 for the expert."""
+    """Torch threads during inference; 0 for the expert."""
     evaluations: int
-    """Forward passes of the head per chunk; 0 for the expert."""
+    """Network function evaluations of the head per chunk; 0 for the expert."""
     chunk_ms_p50: float
-    """Latency of one chunk at batch 1 [ms], median; nan where it was not measured (expert, controls)."""
+    """Median latency of one chunk at batch size 1 [ms]; NaN if not measured (expert, controls)."""
     chunk_ms_p95: float
     wall_seconds: float
-    """From starting the workers to the last episode, the latency measurement excepted [s]."""
+    """Wall-clock time from starting the workers to the last episode, without the latency measurement [s]."""
     env_steps: int
-    """Control steps of all episodes."""
+    """Total control steps of all episodes."""
     spec: dict[str, Any]
     """Environment specification (`ManipulationEnv.spec_dict`)."""
     versions: dict[str, str]
     undecodable: float = 0.0
-    """Share of the chunks, also of the batch's spare rows, that were no valid sequence of ids; their codec
-    completed them."""
+    """Fraction of the chunks, spare rows of the batch included, that were not a valid sequence of ids; the
+    codec completed them."""
     weights: str = ""
-    """Fingerprint of the policy that was judged (`weights_of`); "" for the expert, or if it was in memory."""
+    """Fingerprint of the policy (see `weights_of`); "" for the expert, or if the policy was in memory."""
 
     @property
     def successes(self) -> int:
-        """Episodes with outcome "success"."""
+        """Number of episodes with outcome "success"."""
         return sum(e.outcome == "success" for e in self.episodes)
 
     @property
     def errors(self) -> int:
-        """Episodes that raised; they are neither success nor failure and are reported apart."""
+        """Number of episodes that raised, which are neither success nor failure and are reported
+        separately."""
         return sum(e.outcome == "error" for e in self.episodes)
 
     @property
     def holds_hz(self) -> float:
-        """Control rate that the policy can hold on the machine that judged it [Hz]; nan if not measured.
+        """Maximum control rate of the policy on the evaluation machine [Hz]; NaN if not measured.
 
-        At a higher one the steps executed of a chunk are over before the next chunk is there, in one of
+        At a higher rate, the executed steps of a chunk end before the next chunk arrives in at least one of
         twenty cases, even if it is computed while they are executed.
         """
         return 1e3 * self.execution.execute / self.chunk_ms_p95
 
     def __eq__(self, other: object) -> bool:
-        """Equal in every number; a latency that neither measured counts as equal."""
+        """Compares all numbers; a latency that neither measured counts as equal."""
         if not isinstance(other, EvalResult):
             return NotImplemented
         # As JSON: a tuple in the specification is a list once it is stored.
         return json.dumps(_plain(self)) == json.dumps(_plain(other)) and self.episodes == other.episodes
 
     def save(self, folder: Path) -> Path:
-        """Writes the result into `folder`, replacing an earlier one in one step, and returns the JSON's path.
+        """Writes the result into `folder`, atomically replacing an earlier one; returns the path of the JSON.
 
-        The JSON names its npz, whose name depends on its content; so a program that is killed while writing
-        leaves the earlier pair intact.
+        The JSON names its npz, whose name depends on its content, so a program killed while writing leaves
+        the earlier pair intact.
         """
         folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
@@ -178,10 +179,10 @@ class EvalResult:
 
     @classmethod
     def load(cls, path: Path) -> "EvalResult":
-        """The result in folder `path`, or whose JSON is `path`.
+        """Loads the result in the folder `path`, or whose JSON is `path`.
 
         Raises:
-            ResultError: there is none, or it is damaged.
+            ResultError: there is no result, or it is damaged.
         """
         path = path / FILE if path.is_dir() else path
         if not path.is_file():
@@ -190,12 +191,12 @@ class EvalResult:
             document = unsealed(json.loads(path.read_text(encoding="utf-8")))
             if document.pop("format") != FORMAT:
                 raise ResultError(
-                    f"{path} was written by another version of this program; run the evaluation again"
+                    f"{path} was written by another version of this program: run the evaluation again"
                 )
             check_document(document, get_args(Condition))
             check_episodes(document["episodes"], get_args(Outcome))
             data = inside(path.parent, document.pop("arrays")).read_bytes()
-            # Results had no checksums at first.
+            # Results of early versions have no checksums.
             if document.pop("arrays_sha256", None) not in (None, hashlib.sha256(data).hexdigest()):
                 raise ValueError("the arrays are not what was written")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -213,7 +214,7 @@ class EvalResult:
 
 
 def weights_of(policy: Path) -> str:
-    """SHA-256 of the weights of the policy in this folder."""
+    """Computes the SHA-256 of the weights of the policy in a folder."""
     path = (policy / WEIGHTS).resolve()
     found = path.stat()
     return _digest(path, found.st_mtime_ns, found.st_size)
@@ -221,13 +222,13 @@ def weights_of(policy: Path) -> str:
 
 @functools.lru_cache
 def _digest(path: Path, *_version: int) -> str:
-    """Read once: a robustness report asks for the same weights some fifty times."""
+    """Hashes a file once: a robustness report asks for the same weights some fifty times."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _plain(value: EpisodeResult | EvalResult) -> dict[str, Any]:
-    """The fields that JSON can hold, nan as None."""
+    """Fields that JSON can hold, with NaN as None."""
     plain = {}
     for name in (f.name for f in fields(value) if f.name not in BULK):
         item = getattr(value, name)
@@ -237,7 +238,7 @@ def _plain(value: EpisodeResult | EvalResult) -> dict[str, Any]:
 
 
 def _pack(episodes: list[EpisodeResult]) -> dict[str, np.ndarray]:
-    """All arrays of all episodes end to end, and how many rows belong to each (-1: not kept)."""
+    """All arrays of all episodes concatenated, and the number of rows of each (-1: not kept)."""
     actions, action_counts = _joined([e.actions for e in episodes])
     path, path_counts = _joined([e.path for e in episodes])
     chunks = [chunk for e in episodes for _, chunk in e.chunks]
@@ -268,18 +269,18 @@ def _unpack(rows: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> list[E
 
 
 def _joined(arrays: list[np.ndarray | None]) -> tuple[np.ndarray, np.ndarray]:
-    """End to end, and the rows of each, -1 for None."""
+    """Concatenates arrays; returns the rows of each, -1 for None."""
     kept = [array for array in arrays if array is not None]
     counts = np.array([-1 if array is None else len(array) for array in arrays], np.int64)
     return np.concatenate(kept) if kept else np.zeros((0, 0), np.float32), counts
 
 
 def _parts(rows: np.ndarray, counts: np.ndarray) -> list[Any]:
-    """What `_joined` has joined."""
+    """Splits what `_joined` concatenated."""
     ends = np.maximum(counts, 0).cumsum()
     return [None if n < 0 else rows[end - n : end] for n, end in zip(counts, ends, strict=True)]
 
 
 def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
-    """Equal element by element, or both None."""
+    """Whether two arrays are equal element by element, or both None."""
     return a is b if a is None or b is None else np.array_equal(a, b)

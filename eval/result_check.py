@@ -1,4 +1,4 @@
-"""What a stored evaluation cannot be: it may come from anywhere, and a report takes its numbers as given."""
+"""Validation of stored evaluations, which may come from anywhere and whose numbers reports trust."""
 
 import math
 from collections import Counter
@@ -11,10 +11,10 @@ _AMOUNTS = ("wall_seconds", "undecodable")
 
 
 def check_document(document: Mapping[str, Any], conditions: tuple[str, ...]) -> None:
-    """Checks all of a result but its episodes.
+    """Checks all fields of a result except its episodes.
 
     Raises:
-        ValueError: names the field and its value.
+        ValueError: an invalid field; the message names it and its value.
     """
     kinds: dict[str, Callable[[Any], bool]] = {name: _is_text for name in _TEXTS}
     kinds |= dict.fromkeys(_COUNTS, _is_count)
@@ -31,10 +31,10 @@ def check_episodes(rows: Any, outcomes: tuple[str, ...]) -> None:
     """Checks the rows of a result's episodes.
 
     Raises:
-        ValueError: names the seed of the episode, the field and its value.
+        ValueError: an invalid field; the message names the seed of the episode, the field, and its value.
     """
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError("its episodes are no list of objects")
+        raise ValueError("episodes must be a list of objects")
     for row in rows:
         kinds = {
             "seed": _is_count(row.get("seed")),
@@ -51,7 +51,7 @@ def check_episodes(rows: Any, outcomes: tuple[str, ...]) -> None:
                 raise ValueError(f"episode {row.get('seed')!r}: {name} cannot be {row.get(name)!r}")
     repeated = [seed for seed, count in Counter(row["seed"] for row in rows).items() if count > 1]
     if repeated:
-        raise ValueError(f"it has seed {repeated[0]} twice")
+        raise ValueError(f"seed {repeated[0]} occurs twice")
 
 
 def _is_text(value: Any) -> bool:

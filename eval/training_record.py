@@ -1,25 +1,25 @@
-"""What a training cost and came to, as far as a report needs it."""
+"""Cost and outcome of a training, as reports need them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 OPEN_LOOP = "open_loop.json"
-"""File of a run with its open-loop error, where that was measured."""
+"""File of a run that holds its open-loop error, if measured."""
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """One policy's training."""
+    """Training of one policy."""
 
     wall_seconds: float
     cpu_seconds: float
-    """Of the process, all threads [s]."""
+    """CPU time of the process, summed over threads [s]."""
     updates: int
     samples: int
-    """Windows seen."""
+    """Training windows seen."""
     demonstrations: int
     samples_per_second: float
     parameters: int
@@ -27,28 +27,28 @@ class TrainingRecord:
     """Fingerprint of the dataset."""
     device: str
     precision: str
-    """Precision of the forward and backward passes: bf16 or fp32; "unknown" where neither summary nor
-    configuration tells it."""
+    """Precision of the forward and backward passes: bf16 or fp32; "unknown" if neither summary nor
+    configuration records it."""
     threads: int
     rows: list[dict[str, Any]] = field(repr=False)
-    """metrics.jsonl."""
+    """Rows of metrics.jsonl."""
     open_loop: float | None = None
-    """Mean absolute error of its chunks on held-out demonstrations, in the scale of its action normaliser;
+    """Mean absolute error of the chunks on held-out demonstrations, in the scale of the action normalizer;
     None if not measured."""
 
     @staticmethod
     def load(run: Path) -> "TrainingRecord":
-        """The finished training in the folder `run`.
+        """Loads the record of the finished training in the folder `run`.
 
         Raises:
             ValueError: `run` holds no finished training.
         """
         path = run / "summary.json"
         if not path.exists():
-            raise ValueError(f"{run} holds no finished training: there is no {path.name}")
+            raise ValueError(f"no finished training in {run}: {path.name} is missing")
         summary = json.loads(path.read_text(encoding="utf-8"))
         metrics, error, config = run / "metrics.jsonl", run / OPEN_LOOP, run / "config.json"
-        if "precision" not in summary and config.exists():  # an earlier version's
+        if "precision" not in summary and config.exists():  # written by an earlier version
             summary["precision"] = json.loads(config.read_text(encoding="utf-8"))["precision"]
         lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
         return TrainingRecord(
@@ -72,8 +72,8 @@ class TrainingRecord:
         return {name: value for name, value in asdict(self).items() if name != "rows"}
 
 
-def cautions(trainings: dict[str, TrainingRecord]) -> list[str]:
-    """What a fair comparison holds fixed and these trainings do not."""
+def cautions(trainings: Mapping[str, TrainingRecord]) -> list[str]:
+    """Warns of settings that a fair comparison holds fixed and these trainings do not."""
     held = {
         "demonstrations": {t.demonstrations for t in trainings.values()},
         "dataset": {t.dataset for t in trainings.values()},
@@ -92,10 +92,10 @@ def cautions(trainings: dict[str, TrainingRecord]) -> list[str]:
 
 
 def precision_cautions(trained: Iterable[tuple[str, str]]) -> list[str]:
-    """A sentence that names them, if not all were trained in the same precision.
+    """Warns if not all were trained in the same precision.
 
     Args:
-        trained: names, each with the precision that it was trained in; a name may come several times.
+        trained: names with the precision of their training; a name may occur several times.
     """
     names: dict[str, dict[str, None]] = {}
     for name, precision in trained:
@@ -103,4 +103,4 @@ def precision_cautions(trained: Iterable[tuple[str, str]]) -> list[str]:
     if len(names) < 2:
         return []
     groups = "; ".join(f"{precision}: {', '.join(of)}" for precision, of in sorted(names.items()))
-    return [f"Caution: not all were trained in the same precision ({groups})."]
+    return [f"Caution: the trainings differ in precision ({groups})."]

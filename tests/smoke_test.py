@@ -15,6 +15,8 @@ PACKAGES = ("common", "envs", "policies", "vision", "train", "eval")
 FACE = Path("common") / "vlasandbox"
 """Holds the `__init__.py` of the whole package."""
 PACKAGED = Path("policies") / "packaged"
+DATA = (PACKAGED, Path("eval") / "report" / "templates")
+"""Folders of which the wheel has every file."""
 HOSTILE = {
     "train.py": "raise SystemExit('the folder\\'s own train.py ran')",
     "policies.py": "raise SystemExit('the folder\\'s own policies.py ran')",
@@ -43,13 +45,13 @@ env.close()
 
 
 def check_files(site: Path) -> None:
-    """The wheel has every Python file of the packages, the packaged policy, no top-level name but ours."""
+    """Checks that the wheel has every Python file and all package data, and no top-level name but ours."""
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             relative = path.relative_to(ROOT)
             place = relative.relative_to(FACE) if relative.is_relative_to(FACE) else relative
             assert (site / "vlasandbox" / place).exists(), f"{place} is missing from the wheel"
-    for path in (ROOT / PACKAGED).rglob("*"):
+    for path in (path for folder in DATA for path in (ROOT / folder).rglob("*")):
         relative = path.relative_to(ROOT)
         if path.is_file() and "__pycache__" not in path.parts:
             assert (site / "vlasandbox" / relative).exists(), f"{relative} is missing from the wheel"

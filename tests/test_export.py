@@ -68,7 +68,7 @@ def test_the_card_tells_what_it_was_trained_on_and_for_how_long(run: Path, expor
 def test_the_card_has_the_results_of_these_weights_and_no_others(exported: Path):
     card = (exported / "README.md").read_text()
     first, last = TEST.start, TEST.start + 9
-    assert f"| pick | test | 8/10 | [49.0, 94.3] % | {first}..{last} | 4 |" in card  # Wilson
+    assert f"| pick | test | 8/10 | [49.0, 94.3]% | {first}..{last} | 4 |" in card  # Wilson
     assert "stack" not in card
 
 
@@ -78,7 +78,7 @@ def test_a_policy_that_was_not_judged_says_so(run: Path, tmp_path: Path):
         assert main(["export", str(run / "policy"), "--out", str(tmp_path / "mine")]) == 0
     finally:
         (tmp_path / "eval").rename(run / "eval")
-    assert "Not judged yet." in (tmp_path / "mine" / "README.md").read_text()
+    assert "Not evaluated yet." in (tmp_path / "mine" / "README.md").read_text()
 
 
 def test_what_is_there_already_is_left_alone(run: Path, exported: Path, capsys: pytest.CaptureFixture[str]):
@@ -93,7 +93,7 @@ def test_what_was_not_trained_here_is_refused(
 ):
     for name, said in (
         ("expert", "'expert' is no trained policy"),
-        (str(exported), "holds no finished training"),
+        (str(exported), "no finished training"),
         (str(tmp_path / "nothing"), "no policy in"),
     ):
         assert main(["export", name, "--out", str(tmp_path / "new")]) == 2

@@ -13,7 +13,7 @@ from vlasandbox.eval.compare.motion import (
     THRESHOLD,
     boundary_jump,
     chunk_of_step,
-    measures,
+    motion_metrics,
     root_mean_square_jerk,
     spectral_arc_length,
 )
@@ -152,7 +152,7 @@ def test_measures_are_over_all_episodes_but_the_time_over_successes_and_nothing_
         made.episodes, (20, 40, 99, 5), ("far", "near", "near", "far"), (2.0, 4.0, 3.0, 1.0), strict=True
     ):
         episode.steps, episode.mode, episode.path = steps, mode, stroke(seconds, 10.0).astype(np.float32)
-    found = measures(made)
+    found = motion_metrics(made)
     assert found.time_to_success == pytest.approx(3.0)
     assert found.modes == {"far": 1, "near": 2}
     lengths = [spectral_arc_length(stroke(seconds, 10.0), 10.0) for seconds in (2.0, 4.0, 3.0)]
@@ -163,6 +163,6 @@ def test_measures_are_over_all_episodes_but_the_time_over_successes_and_nothing_
 
 def test_a_result_without_success_or_paths_has_measures_that_are_nan():
     made = rolled_out(np.zeros((20, 5)), 4)
-    found = measures(made)
+    found = motion_metrics(made)
     assert all(math.isnan(x) for x in (found.time_to_success, found.sparc, found.jerk, found.boundary_jump))
     assert found.modes == {}

@@ -7,7 +7,7 @@ import pytest
 from vlasandbox.envs.control import ACTION_SPACES
 from vlasandbox.policies.config_io import from_dict, to_dict
 from vlasandbox.train.config import TrainConfig
-from vlasandbox.train.study.cell import exams
+from vlasandbox.train.study.cell import evaluations_of
 from vlasandbox.train.study.definition import load
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -21,6 +21,6 @@ def test_its_cells_are_what_can_be_trained_and_executed(file):
     for cell in study.cells():
         train, record = cell.point.train, cell.point.record
         assert from_dict(TrainConfig, to_dict(train)) == train
-        assert cell.point.exam.task == record.task
+        assert cell.point.evaluation.task == record.task
         assert (train.data.action_space or record.action_space) in ACTION_SPACES
-        assert exams(cell, study.evaluations)
+        assert evaluations_of(cell, study.evaluations)

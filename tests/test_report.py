@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ from page_reader import Reader
 
 from vlasandbox.eval.compare.comparison import Comparison, compare
 from vlasandbox.eval.report.comparison import write_report
-from vlasandbox.eval.report.html import Markup, element
 from vlasandbox.eval.training_record import TrainingRecord
 from vlasandbox.eval.video.clips import Choice, Clip
 from vlasandbox.eval.video.encode import write_mp4
@@ -49,7 +49,7 @@ def test_json_holds_the_numbers_of_the_input(tmp_path, comparison):
         ("swapped_instruction", 0, 0),
         ("blank_image", 1, 1),
     ):
-        cell = comparison.cell("flow", condition)
+        cell = comparison.rate_of("flow", condition)
         assert cell is not None
         assert flow[condition] == {
             "successes": successes,
@@ -90,7 +90,7 @@ def test_page_shows_the_numbers_of_the_input(tmp_path, comparison):
         "45/50",
         "0/50",
         "50/50",
-        "[78.6, 95.7] %",
+        "[78.6, 95.7]%",
         "17.0",
         "p95 25.5",
         "156.9 Hz",
@@ -98,8 +98,8 @@ def test_page_shows_the_numbers_of_the_input(tmp_path, comparison):
         "abcdef0123456789",
     ):
         assert shown in page
-    assert all(sentence in page for sentence in comparison.verdicts)
-    assert "What these numbers cannot tell" in page
+    assert all(sentence in page for sentence in comparison.statements)
+    assert "cannot tell" in page
 
 
 def test_text_of_the_input_is_escaped(tmp_path):
@@ -128,7 +128,7 @@ def test_any_set_of_results_gives_a_report(tmp_path, results):
 
 
 def test_videos_beyond_the_limit_stay_beside_the_page(tmp_path, comparison, monkeypatch):
-    monkeypatch.setattr("vlasandbox.eval.report.comparison.LIMIT", 500_100)
+    monkeypatch.setattr("vlasandbox.eval.report.html.LIMIT", 500_100)
     page = Reader(write_report(tmp_path, comparison, None, [clip(tmp_path)]).read_text())
     assert "video" not in page.tags
     assert "test-2000000.mp4" in page.text
@@ -185,12 +185,11 @@ def test_the_precision_of_a_training_is_found_where_its_version_kept_it(tmp_path
 
 def test_trainings_on_other_budgets_are_pointed_out(tmp_path, comparison):
     same = write_report(tmp_path, comparison, {"flow": TRAINING, "never": TRAINING}).read_text()
-    assert "Caution: the trainings differ" not in same
+    assert "updates, samples seen" not in same
     longer = dataclasses.replace(TRAINING, updates=1800, samples=57600)
     page = Reader(write_report(tmp_path, comparison, {"flow": TRAINING, "never": longer}).read_text())
-    caution = "Caution: the trainings differ in more than the policy: updates, samples seen."
-    assert caution in page.text
-    assert caution in (tmp_path / "report.md").read_text()
+    for text in (page.text, (tmp_path / "report.md").read_text()):
+        assert re.search("Caution: .*: updates, samples seen", text)
 
 
 def test_trainings_in_different_precisions_are_pointed_out(tmp_path, comparison):
@@ -202,10 +201,3 @@ def test_trainings_in_different_precisions_are_pointed_out(tmp_path, comparison)
         json.loads((tmp_path / "report.json").read_text())["policies"]["flow"]["training"]["precision"]
         == "fp32"
     )
-
-
-def test_elements_escape_text_and_keep_markup():
-    assert element("p", "a < b", element("b", "&"), class_="x") == '<p class="x">a &lt; b<b>&amp;</b></p>'
-    assert element("p", title='"') == '<p title="&quot;"></p>'
-    assert element("video", controls=True, loop=False) == "<video controls></video>"
-    assert isinstance(element("br"), Markup)

@@ -160,9 +160,9 @@ def test_a_large_difference_stops_the_test_early_and_names_the_better_one():
             asked += 1
             yield bool(rng.random() < 0.5), bool(rng.random() < 0.9)
 
-    verdict = compare_sequentially(play())
-    assert verdict.better == "b"
-    assert verdict.pairs == asked < 120
+    outcome = compare_sequentially(play())
+    assert outcome.better == "b"
+    assert outcome.pairs == asked < 120
 
 
 def test_the_number_of_pairs_for_a_difference_is_the_one_that_resolves_it():

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 from made_up_runs import MadeUp, report, without_runs
-from tiny_study import STUDY
+from tiny_study import CHUNKS, NAMED, STUDY
 
 from vlasandbox.train.data.files import read_json, write_json
 from vlasandbox.train.parallel import Job
 from vlasandbox.train.recording.record import record
-from vlasandbox.train.study import results
+from vlasandbox.train.study import Factor, results
 from vlasandbox.train.study.cell import CellRun
 from vlasandbox.train.study.manifest import open_manifest
 from vlasandbox.train.study.ray_backend import _run
 from vlasandbox.train.study.runner import run_study
 
 RATES = replace(
-    STUDY, axes={"lr": {"fine": {"train.optim.lr": 1e-3}, "huge": {"train.optim.lr": 1e30}}}, seeds=2
+    STUDY,
+    factors=[Factor("lr", {"fine": {"train.optim.lr": 1e-3}, "huge": {"train.optim.lr": 1e30}})],
+    seeds=2,
 )
 
 
@@ -62,7 +64,7 @@ def test_the_study_goes_on_and_tells_it_and_does_not_try_again(tmp_path: Path, c
     runner = Diverging("lr=huge,seed=0")
     run_study(RATES, tmp_path, run_jobs=runner)
     assert len(runner.names) == 4
-    assert report(tmp_path)["results"] == 3 * len(RATES.evaluations)
+    assert report(tmp_path)["results"] == 3 * len(NAMED)
     assert report(tmp_path)["protocol"]["diverged"] == "lr=huge,seed=0 at update 2 of 2"
     capsys.readouterr()
     again = MadeUp()
@@ -73,7 +75,7 @@ def test_the_study_goes_on_and_tells_it_and_does_not_try_again(tmp_path: Path, c
 
 @pytest.mark.usefixtures("made_up")
 def test_a_level_at_which_the_training_diverges_is_never_chosen(tmp_path: Path):
-    study = replace(RATES, axes={**STUDY.axes, **RATES.axes}, sweep="lr", validation_episodes=2)
+    study = replace(RATES, factors=[CHUNKS, *RATES.factors], sweep="lr", validation_episodes=2)
     run_study(study, tmp_path / "without", run_jobs=MadeUp())
     assert read_json(tmp_path / "without" / "tuning.json") == {
         "chunk=4": "fine",
@@ -85,7 +87,7 @@ def test_a_level_at_which_the_training_diverges_is_never_chosen(tmp_path: Path):
 
 @pytest.mark.usefixtures("made_up")
 def test_a_cell_of_which_nothing_is_left_is_not_filmed(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(results, "film_study", lambda summary, folder, filmed: filmed)
+    monkeypatch.setattr(results, "film_study", lambda summary, folder, shown: shown)
     study = replace(RATES, videos=({"lr": "fine"}, {"lr": "huge"}))
     run_study(study, tmp_path, run_jobs=Diverging("lr=huge,seed=0", "lr=huge,seed=1"))
     assert report(tmp_path)["clips"] == [{"lr": "fine"}]
@@ -96,7 +98,7 @@ def test_a_study_of_which_nothing_is_left_says_so(tmp_path: Path):
     runner = Diverging(*(cell.name for cell in RATES.cells()))
     with pytest.raises(ValueError, match=r"no training is left to compare, all diverged: lr=fine,seed=0 at"):
         run_study(RATES, tmp_path / "compared", run_jobs=runner)
-    study = replace(RATES, axes={**STUDY.axes, **RATES.axes}, sweep="lr", validation_episodes=2)
+    study = replace(RATES, factors=[CHUNKS, *RATES.factors], sweep="lr", validation_episodes=2)
     runner = Diverging("chunk=8,lr=fine,seed=0", "chunk=8,lr=huge,seed=0")
     with pytest.raises(ValueError, match=r"^chunk=8 diverged at every level of 'lr'"):
         run_study(study, tmp_path / "tuned", run_jobs=runner)

@@ -3,8 +3,11 @@
 import itertools
 import json
 import re
+import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,42 +18,52 @@ from made_up_studies import heads, study, training
 from page_reader import Reader
 
 from vlasandbox.eval.palette import styles
-from vlasandbox.eval.report.study import markdown, write_study
-from vlasandbox.eval.report.study_page import page
+from vlasandbox.eval.report.html import render_html
+from vlasandbox.eval.report.markdown import render_markdown
+from vlasandbox.eval.report.study import study_report, write_study
+from vlasandbox.eval.study.analysis import analyze
 from vlasandbox.eval.study.clips import film_study
-from vlasandbox.eval.study.factors import axes, number, scale
-from vlasandbox.eval.study.summary import StudyResult, summarise
-from vlasandbox.eval.study.thresholds import crossings
+from vlasandbox.eval.study.factors import factors, numeric
+from vlasandbox.eval.study.summary import StudyResult, summarize
 from vlasandbox.eval.video.clips import Choice, Clip, parting
 from vlasandbox.eval.video.encode import write_mp4
 
 FIXED = {"task": "pick", "command": "vla study x.py"}
-DEMONSTRATIONS = {"head": ["flow", "bins"], "demonstrations": ["10", "40", "160", "640"]}
+DEMONSTRATIONS = {"head": ["flow", "bins"], "demonstrations": [10, 40, 160, 640]}
 
 
 def by_demonstrations(levels, _):
-    return 0.3 + 0.1 * np.log2(int(levels["demonstrations"]) / 10) - 0.4 * (levels["head"] == "bins")
+    return 0.3 + 0.1 * np.log2(levels["demonstrations"] / 10) - 0.4 * (levels["head"] == "bins")
 
 
-def test_rows_are_means_over_trainings_and_pairs_are_judged_alike():
+def markdown(results: list[StudyResult]) -> str:
+    return render_markdown(study_report("?", analyze(results), {}))
+
+
+def page(results: list[StudyResult], tuned: str | None = None) -> str:
+    return render_html(study_report("?", analyze(results, tuned), {}))
+
+
+def test_rows_are_means_over_trainings_and_pairs_share_an_evaluation():
     results = [
-        StudyResult({"head": head}, seed, judged, result(head, outcomes))
+        StudyResult({"head": head}, seed, evaluation, result(head, outcomes))
         for head, outcomes in (("flow", "ssssssssss" * 4), ("bins", "sfffffffff" * 4))
         for seed in range(3)
-        for judged in ("a", "b")
+        for evaluation in ("a", "b")
     ]
-    summary = summarise(results)
-    assert [(row.label, row.judged) for row in summary.rows] == [
+    summary = summarize(results)
+    assert [(row.label, row.evaluation) for row in summary.rows] == [
         ("head=flow", "a"), ("head=flow", "b"), ("head=bins", "a"), ("head=bins", "b"),
     ]  # fmt: skip
     assert summary.rows[2].success.mean == pytest.approx(0.1)
     assert summary.rows[2].success.trainings == 3
     assert len(summary.differences) == 2
     assert all(one.p < 1e-6 and one.estimate.mean == pytest.approx(0.9) for one in summary.differences)
-    assert [(one.first, one.second, one.within, one.estimate.mean) for one in summary.ways] == [
+    pairs = summary.evaluation_differences
+    assert [(one.first, one.second, one.within, one.estimate.mean) for one in pairs] == [
         ("a", "b", "head=flow", 0.0), ("a", "b", "head=bins", 0.0),
     ]  # fmt: skip
-    assert "| flow − bins | a | +90.0 |" in markdown("?", summary, {})
+    assert "| flow − bins | a | +90.0 |" in markdown(results)
 
 
 def null_study(rng: np.random.Generator, cells: int) -> list[StudyResult]:
@@ -67,12 +80,12 @@ def null_study(rng: np.random.Generator, cells: int) -> list[StudyResult]:
 def test_equal_cells_are_seldom_told_apart_though_trainings_vary():
     """At most 5 % of studies may find any difference; 60 of them find 10 with a probability below 0.1 %."""
     rng = np.random.default_rng(0)
-    studies = [summarise(null_study(rng, cells=5)) for _ in range(60)]
+    studies = [summarize(null_study(rng, cells=5)) for _ in range(60)]
     assert sum(any(one.real for one in study.differences) for study in studies) < 10
 
 
 def test_letters_and_places_follow_from_the_pairs_that_differ():
-    summary = summarise(heads({"good": 0.9, "equal": 0.9, "bad": 0.2}))
+    summary = summarize(heads({"good": 0.9, "equal": 0.9, "bad": 0.2}))
     assert {row.name: (row.group, row.places) for row in summary.rows} == {
         "good": ("A", (1, 2)), "equal": ("A", (1, 2)), "bad": ("B", (3, 3)),
     }  # fmt: skip
@@ -80,28 +93,10 @@ def test_letters_and_places_follow_from_the_pairs_that_differ():
 
 def test_letters_that_nobody_could_read_are_left_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("vlasandbox.eval.study.summary.LETTERS", 0)
-    summary = summarise(heads({"good": 0.9, "bad": 0.2}))
-    assert [row.group for row in summary.rows] == ["", ""]
-    assert "overlap too much for letters" in markdown("?", summary, {})
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("8", ("", 8.0, "")),
-        ("5 Hz", ("", 5.0, "Hz")),
-        ("1e-3", ("", 0.001, "")),
-        ("execute 4", ("execute", 4.0, "")),
-        ("sync, delay 2", ("sync, delay", 2.0, "")),
-        ("k=8", ("k", 8.0, "")),
-        ("pi0", None),
-        ("flow", None),
-        ("1/3", None),
-    ],
-)
-def test_a_level_says_a_number_or_none(text, expected):
-    found = number(text)
-    assert (found and (found.before, found.number, found.unit)) == expected
+    results = heads({"good": 0.9, "bad": 0.2})
+    assert [row.group for row in summarize(results).rows] == ["", ""]
+    assert "| group |" not in markdown(results)
+    assert "letters" in markdown(results)
 
 
 def test_no_two_of_many_cells_look_alike():
@@ -112,79 +107,87 @@ def test_no_two_of_many_cells_look_alike():
 @pytest.mark.parametrize(
     ("levels", "label", "logarithmic"),
     [
-        (["4", "8", "16"], "x", True),
-        (["10", "30", "100", "300"], "x", True),
-        (["5 Hz", "10 Hz", "20 Hz", "50 Hz"], "x [Hz]", True),
-        (["0", "1", "2"], "x", False),
-        (["1", "2", "3", "4"], "x", False),
-        (["flow", "4"], None, False),
-        (["5 Hz", "5 s"], None, False),
+        ([4, 8, 16], "x [Hz]", True),
+        ([10, 30, 100, 300], "x [Hz]", True),
+        ([0.001, 0.01, 0.1], "x [Hz]", True),
+        ([0, 1, 2], "x [Hz]", False),
+        ([1, 2, 3, 4], "x [Hz]", False),
+        (["flow", 4], None, False),
+        (["4", "8"], None, False),
     ],
 )
-def test_an_axis_of_numbers_is_spaced_as_its_levels_are(levels, label, logarithmic):
-    [axis] = axes(summarise(study({"x": levels}, lambda *_: 0.5)))
-    found = scale(axis)
+def test_a_numeric_factor_is_spaced_as_its_levels_are(levels, label, logarithmic):
+    summary = summarize(study({"x [Hz]": levels}, lambda *_: 0.5))
+    [factor] = factors(summary)
+    found = numeric(factor, summary.rows)
     assert (found and found.label) == label
     assert found is None or found.logarithmic is logarithmic
 
 
-def test_what_ways_of_judging_say_before_their_number_tells_lines_apart():
-    ways = [f"{how}, delay {delay}" for how in ("sync", "rtc") for delay in (0, 1, 2)]
-    summary = summarise(
-        study(
-            {"head": ["flow", "bins"]},
-            lambda _, way: 0.95 - 0.3 * int(way[-1]) * ("sync" in way),
-            judged=ways,
-        )
+def test_evaluations_along_a_number_have_a_line_for_each_other_setting():
+    evaluations = {
+        f"{how}, delay {delay}": {"how": how, "delay": delay}
+        for how in ("sync", "rtc")
+        for delay in (0, 1, 2)
+    }
+    results = study(
+        {"head": ["flow", "bins"]},
+        lambda _, name: 0.95 - 0.3 * int(name[-1]) * ("sync" in name),
+        evaluations=evaluations,
     )
-    [(along, found)] = crossings(summary)
-    assert along.label == "delay"
+    [curve] = analyze(results).curves
+    found = curve.crossings
+    assert curve.along.label == "delay"
     assert [one.line for one in found] == ["sync · flow", "rtc · flow", "sync · bins", "rtc · bins"]
     assert [one.falls for one in found] == [True] * 4
     assert found[1].text == "at every level"
     assert 0 < (found[0].at or 0) < 1
 
 
-def test_the_ways_of_judging_a_single_cell_are_compared_themselves():
+def test_the_evaluations_of_a_single_cell_are_compared_themselves():
     rates = {"2 late": 0.2, "0 late": 0.9, "1 late": 0.9}
-    summary = summarise(study({"chunk": ["16"]}, lambda _, way: rates[way], judged=list(rates)))
+    evaluations = {name: {"[late]": int(name[0])} for name in rates}
+    results = study({"chunk": [16]}, lambda _, name: rates[name], evaluations=evaluations)
+    summary = summarize(results)
     assert [(row.name, row.group) for row in summary.ranking("chunk=16")] == [
         ("0 late", "A"), ("1 late", "A"), ("2 late", "B"),
     ]  # fmt: skip
     assert len(summary.differences) == 3
-    assert summary.ways == []
-    [(along, [found])] = crossings(summary)
-    assert along.label == "late"
+    assert summary.evaluation_differences == []
+    [curve] = analyze(results).curves
+    [found] = curve.crossings
+    assert curve.along.label == "late"
     assert 1 < (found.at or 0) < 2
-    assert "1 cell of 3 trainings, each judged in 3 ways" in page("?", summary, {})
+    assert re.search(r"1 cell, 3 trainings .* 3 conditions", page(results))
 
 
 def test_a_crossing_lies_between_levels_in_their_logarithm_with_the_cost_of_the_place():
-    def rated(successes: int, cpu: float, level: str) -> StudyResult:
+    def rated(successes: int, cpu: float, level: int) -> StudyResult:
         made = result("x", "s" * successes + "f" * (100 - successes))
         return StudyResult({"demonstrations": level}, 0, "test", made, training(cpu))
 
-    summary = summarise([rated(60, 1.0, "10"), rated(70, 2.0, "40"), rated(90, 4.0, "160")])
-    [(_, [found])] = crossings(summary)
+    [curve] = analyze([rated(60, 1.0, 10), rated(70, 2.0, 40), rated(90, 4.0, 160)]).curves
+    [found] = curve.crossings
     assert found.at == pytest.approx(80)  # half-way from 40 to 160
     assert found.cpu_minutes == pytest.approx(3.0)
     assert 40 < found.between[0] < 80 < found.between[1] < 160
-    [(_, [never])] = crossings(summarise([rated(10, 1.0, "10"), rated(20, 2.0, "40")]))
+    [curve] = analyze([rated(10, 1.0, 10), rated(20, 2.0, 40)]).curves
+    [never] = curve.crossings
     assert (never.text, never.span) == ("not reached", "")
 
 
-def test_a_tuned_axis_is_a_property_of_cells_and_not_compared():
+def test_a_tuned_factor_is_a_property_of_cells_and_not_compared():
     rates = {"flow": "1e-3", "bins": "1e-4"}
     results = [
         replace(one, levels={**one.levels, "lr": rates[one.levels["head"]]})
         for one in heads(dict.fromkeys(rates, 0.5))
     ]
-    summary = summarise(results, tuned="lr")
-    assert [axis.name for axis in axes(summary)] == ["head"]
+    summary = summarize(results, tuned="lr")
+    assert [factor.label for factor in factors(summary)] == ["head"]
     assert [row.name for row in summary.rows] == ["flow", "bins"]
-    text = page("?", summary, {})
+    text = page(results, tuned="lr")
     assert "lr (tuned)" in text
-    assert "by validation seeds and its first training" in text
+    assert "on validation seeds" in text
 
 
 @pytest.mark.slow
@@ -196,8 +199,11 @@ def test_a_tuned_axis_is_a_property_of_cells_and_not_compared():
             7,
         ),  # intervals, latency, lines, map, stages, curves in two
         (study({"head": ["flow"]}, lambda *_: 0.5, trainings=1, trained=False), 3),
-        (study({"a": ["x", "y"], "b": ["1", "2"], "c": ["u", "v"]}, lambda *_: 1.0, judged=("p", "q")), None),
-        (study({"a": list("abcdefghijklmnop"), "n": ["1", "2"]}, lambda *_: 0.0, trainings=1), None),
+        (
+            study({"a": ["x", "y"], "b": [1, 2], "c": ["u", "v"]}, lambda *_: 1.0, evaluations=("p", "q")),
+            None,
+        ),
+        (study({"a": list("abcdefghijklmnop"), "n": [1, 2]}, lambda *_: 0.0, trainings=1), None),
     ],
 )
 def test_any_study_gives_a_page_that_asks_for_nothing_from_outside(tmp_path: Path, results, svgs):
@@ -222,7 +228,7 @@ def test_page_markdown_and_json_tell_the_same(tmp_path: Path):
     shown = Reader(write_study(tmp_path, "?", results, FIXED).read_text()).text
     written = (tmp_path / "results.md").read_text()
     numbers = json.loads((tmp_path / "results.json").read_text())
-    for row, stored in zip(summarise(results).rows, numbers["rows"], strict=True):
+    for row, stored in zip(summarize(results).rows, numbers["rows"], strict=True):
         rate = f"{100 * stored['success']['mean']:.1f} ["
         assert stored["success"]["mean"] == row.success.mean
         assert rate in shown
@@ -233,14 +239,41 @@ def test_page_markdown_and_json_tell_the_same(tmp_path: Path):
     assert numbers["crossings"]["demonstrations"][1]["reads"] == "not reached"
 
 
+def test_the_analysis_is_asked_once_for_page_markdown_and_json(tmp_path: Path):
+    calls: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        module = frame.f_globals.get("__name__", "")
+        if event == "call" and module.startswith("vlasandbox.eval.study."):
+            calls[frame.f_code.co_name] += 1
+
+    clips = [Clip(tmp_path / "a.mp4", Choice(1, "test", "a rule"), {"flow": "success"})]
+    (tmp_path / "a.mp4").touch()
+    results = study(DEMONSTRATIONS, by_demonstrations, evaluations=("a", "b"))
+    sys.setprofile(note)
+    try:
+        write_study(tmp_path, "?", results, FIXED, videos=lambda _: clips)
+    finally:
+        sys.setprofile(None)
+    once = (
+        "analyze", "summarize", "factors", "power", "lead", "headline", "cautions", "limits", "motion_table",
+        "cost_table", "protocol_table",
+    )  # fmt: skip
+    assert {name: calls[name] for name in once} == dict.fromkeys(once, 1)
+    series, rows = 2 * 2, 2 * 4 * 2
+    assert calls["crossing"] == series
+    assert calls["measures"] == rows
+    assert (calls["ranking_table"], calls["difference_table"], calls["crossing_table"]) == (2, 2, 1)
+
+
 def test_videos_stand_in_the_page_or_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     video = tmp_path / "test-2000000.mp4"
     write_mp4([np.full((32, 32, 3), 10 * i, np.uint8) for i in range(6)], video, 5.0)
     clips = [Clip(video, Choice(2_000_000, "test", "the first test seed of all"), {"flow": "success"})]
     results = heads({"flow": 0.5, "bins": 0.5})
-    assert "video" in Reader(write_study(tmp_path, "?", results, {}, clips=clips).read_text()).tags
-    monkeypatch.setattr("vlasandbox.eval.report.comparison.LIMIT", 500_100)
-    read = Reader(write_study(tmp_path, "?", results, {}, clips=clips).read_text())
+    assert "video" in Reader(write_study(tmp_path, "?", results, {}, videos=lambda _: clips).read_text()).tags
+    monkeypatch.setattr("vlasandbox.eval.report.html.LIMIT", 500_100)
+    read = Reader(write_study(tmp_path, "?", results, {}, videos=lambda _: clips).read_text())
     assert "video" not in read.tags
     assert video.name in read.text
 
@@ -251,15 +284,15 @@ def test_best_and_worst_are_filmed_unless_others_are_named(tmp_path: Path, monke
         "vlasandbox.eval.study.clips.film",
         lambda comparison, *_, **__: seen.append(comparison.policies) or [],
     )
-    summary = summarise(heads({"middle": 0.5, "worst": 0.1, "best": 0.9}))
+    summary = summarize(heads({"middle": 0.5, "worst": 0.1, "best": 0.9}))
     film_study(summary, tmp_path)
     film_study(summary, tmp_path, [{"head": "middle"}, {"head": "best"}])
     assert seen == [["best", "worst"], ["best", "middle"]]
-    axes = {"head": ("flow", "bins"), "chunk": ("4", "8")}
-    rates = {"flow": {"4": 0.1, "8": 0.9}, "bins": {"4": 0.4, "8": 0.6}}
-    film_study(summarise(study(axes, lambda at, _: rates[at["head"]][at["chunk"]])), tmp_path)
+    levels = {"head": ("flow", "bins"), "chunk": (4, 8)}
+    rates = {"flow": {4: 0.1, 8: 0.9}, "bins": {4: 0.4, 8: 0.6}}
+    film_study(summarize(study(levels, lambda at, _: rates[at["head"]][at["chunk"]])), tmp_path)
     assert seen[2] == ["chunk 8", "chunk 4"]
-    with pytest.raises(ValueError, match=r"with \{'head': 'x'\}; valid: head=best; head=middle; head=worst"):
+    with pytest.raises(ValueError, match=r"\{'head': 'x'\}; valid: head=best; head=middle; head=worst"):
         film_study(summary, tmp_path, [{"head": "x"}])
     with pytest.raises(ValueError, match="at most 4"):
         film_study(summary, tmp_path, [{"head": "best"}] * 5)

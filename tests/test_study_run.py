@@ -3,6 +3,8 @@
 Most of it with cells that take no time: `made_up` leaves behind what a training and its evaluations do.
 """
 
+import json
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from made_up_runs import MadeUp, report, without_runs
-from tiny_study import STUDY
+from tiny_study import CHUNKS, NAMED, STUDY
 
 from vlasandbox.envs.seeds import VALIDATION
 from vlasandbox.eval.result import EvalResult
@@ -21,14 +23,14 @@ from vlasandbox.train.costs import Costs, Planned, Trial
 from vlasandbox.train.data.files import read_json, write_json
 from vlasandbox.train.machine import Choice, Threads
 from vlasandbox.train.parallel import Job, TrainingError
-from vlasandbox.train.study import Study, estimate, manifest
+from vlasandbox.train.study import Factor, Study, estimate, manifest
 from vlasandbox.train.study import results as study_results
-from vlasandbox.train.study.cell import CellRun, do
+from vlasandbox.train.study.cell import CellRun, run_cell
 from vlasandbox.train.study.runner import run_study
 
 SWEEP = replace(
     STUDY,
-    axes={**STUDY.axes, "lr": {"low": {"train.optim.lr": 1e-4}, "high": {"train.optim.lr": 1e-3}}},
+    factors=[CHUNKS, Factor("lr", {"low": {"train.optim.lr": 1e-4}, "high": {"train.optim.lr": 1e-3}})],
     seeds=2,
     sweep="lr",
     validation_episodes=2,
@@ -44,12 +46,12 @@ def test_a_tuned_axis_is_swept_once_and_each_cell_goes_on_with_its_best_level(tm
     run_study(SWEEP, tmp_path, run_jobs=made_up)
     swept = [f"chunk={k},lr={lr},seed=0" for k in (4, 8) for lr in ("low", "high")]
     assert made_up.names[:4] == swept
-    # At equal success the first level counts; what was swept is only judged.
+    # At equal success the first level counts; swept cells are only evaluated.
     assert sorted(made_up.names[4:]) == [f"chunk={k},lr=low,seed={seed}" for k in (4, 8) for seed in (0, 1)]
     assert read_json(tmp_path / "tuning.json") == {"chunk=4": "low", "chunk=8": "low"}
     validated = EvalResult.load(next((tmp_path / "cells" / swept[0] / "eval").glob("*validation*/test")))
     assert [episode.seed for episode in validated.episodes] == list(VALIDATION[:2])
-    assert report(tmp_path)["results"] == 2 * 2 * len(SWEEP.evaluations)
+    assert report(tmp_path)["results"] == 2 * 2 * len(NAMED)
     assert report(tmp_path)["protocol"]["tuned"] == "lr"
     again = MadeUp()
     run_study(SWEEP, tmp_path, run_jobs=again)
@@ -91,38 +93,38 @@ def test_a_finished_study_is_summed_up_by_other_code_and_an_unfinished_one_is_re
 def test_a_process_with_other_code_or_without_the_folder_does_nothing(tmp_path, made_up, monkeypatch):
     run_study(STUDY, tmp_path / "here", run_jobs=made_up)
     [cell, _] = STUDY.cells()
-    with pytest.raises(ValueError, match=r"sees no .*study\.json: --out must be a folder that all machines"):
-        do(CellRun(cell, tmp_path / "elsewhere", {}))
+    with pytest.raises(ValueError, match=r"cannot see .*study\.json: --out must be a folder that all machines"):
+        run_cell(CellRun(cell, tmp_path / "elsewhere", {}))
     monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):
-        do(CellRun(cell, tmp_path / "here", {}))
+        run_cell(CellRun(cell, tmp_path / "here", {}))
 
 
 def test_a_folder_holds_one_study_and_says_what_differs(tmp_path, made_up):
     run_study(STUDY, tmp_path, run_jobs=made_up)
-    with pytest.raises(ValueError, match=r"holds another study.*question"):
+    with pytest.raises(ValueError, match=r"holds a different study.*question"):
         run_study(replace(STUDY, question="What else?"), tmp_path, run_jobs=made_up)
     base = replace(STUDY.base, train=replace(STUDY.base.train, updates=3))
     with pytest.raises(ValueError, match="chunk=4,seed=0: updates is 2 there and 3 here"):
         run_study(replace(STUDY, base=base), tmp_path, run_jobs=made_up)
-    axes = {"chunk": {"4": STUDY.axes["chunk"]["4"], "6": {"train.data.chunk": 6}}}
+    other = Factor("chunk", {4: CHUNKS.levels[4], 6: {"train.data.chunk": 6}})
     with pytest.raises(ValueError, match="the cells are not the same"):
-        run_study(replace(STUDY, axes=axes), tmp_path, run_jobs=made_up)
+        run_study(replace(STUDY, factors=[other]), tmp_path, run_jobs=made_up)
 
 
 def test_a_study_may_grow_and_tells_what_was_asked_later(tmp_path, made_up, monkeypatch):
     run_study(STUDY, tmp_path, run_jobs=made_up)
-    assert "asked later, with the other results known" not in report(tmp_path)["protocol"]
-    swapped = {"exam.episodes": 2, "condition": "swapped_instruction"}
-    more = replace(STUDY, evaluations={**STUDY.evaluations, "swapped": swapped})
+    assert "added later, with the other results known" not in report(tmp_path)["protocol"]
+    swapped = {"evaluation.episodes": 2, "condition": "swapped_instruction"}
+    more = replace(STUDY, evaluations={**NAMED, "swapped": swapped})
     made_up.names.clear()
     run_study(more, tmp_path, run_jobs=made_up)
     assert made_up.names == ["chunk=4,seed=0", "chunk=8,seed=0"]
     run_study(replace(more, seeds=2), tmp_path, run_jobs=made_up)
     assert made_up.names[2:] == ["chunk=4,seed=1", "chunk=8,seed=1"]
     said = "swapped; chunk=4,seed=1; chunk=8,seed=1"
-    assert report(tmp_path)["protocol"]["asked later, with the other results known"] == said
-    with pytest.raises(ValueError, match="holds another study, or an earlier form of it"):
+    assert report(tmp_path)["protocol"]["added later, with the other results known"] == said
+    with pytest.raises(ValueError, match="holds a different study"):
         run_study(STUDY, tmp_path, run_jobs=made_up)
     monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):
@@ -134,19 +136,36 @@ def test_a_study_begun_under_former_names_is_the_same_study(tmp_path, made_up):
     stored = read_json(tmp_path / "study.json")
     for now, before in (("evaluations", "judged"), ("sweep", "tune")):
         stored["study"][before] = stored["study"].pop(now)
+    for cell in stored["study"]["cells"].values():
+        cell["exam"] = cell.pop("evaluation")
+    for changes in stored["study"]["judged"].values():
+        for path in [path for path in changes if path.startswith("evaluation.")]:
+            changes[path.replace("evaluation", "exam", 1)] = changes.pop(path)
+    assert "evaluation" not in json.dumps(stored["study"])
     write_json(tmp_path / "study.json", stored)
     made_up.names.clear()
     run_study(SWEEP, tmp_path, run_jobs=made_up)
     assert made_up.names == []
-    with pytest.raises(ValueError, match="holds another study"):
+    with pytest.raises(ValueError, match="holds a different study"):
         run_study(replace(SWEEP, validation_episodes=3), tmp_path, run_jobs=made_up)
+
+
+def test_a_file_of_the_version_with_exams_and_axes_is_of_the_same_study(tmp_path):
+    shutil.copy(Path(__file__).parent / "data" / "study_with_exams.json", tmp_path / "study.json")
+    lr = Factor("lr", {0.001: {"train.optim.lr": 1e-3}, "high": {"train.optim.lr": 1e-2}})
+    evaluations = {**NAMED, "2 late": {"evaluation.delay": 2}}
+    study = replace(STUDY, factors=[CHUNKS, lr], sweep="lr", evaluations=evaluations)
+    assert manifest.open_manifest(study, tmp_path, auto="fp32", finished=True) == "0" * 64
+    other = replace(study, evaluations={**evaluations, "2 late": {"evaluation.delay": 3}})
+    with pytest.raises(ValueError, match=r"evaluation\.delay"):
+        manifest.open_manifest(other, tmp_path, auto="fp32", finished=True)
 
 
 def test_a_study_begun_before_a_field_was_added_is_the_same_study(tmp_path, made_up):
     run_study(STUDY, tmp_path, run_jobs=made_up)
     stored = read_json(tmp_path / "study.json")
     for cell in stored["study"]["cells"].values():
-        del cell["condition"], cell["train"]["data"]["history"], cell["exam"]["guided"]
+        del cell["condition"], cell["train"]["data"]["history"], cell["evaluation"]["guided"]
     write_json(tmp_path / "study.json", stored)
     made_up.names.clear()
     run_study(STUDY, tmp_path, run_jobs=made_up)
@@ -218,7 +237,7 @@ def test_the_cost_is_told_first_as_measured_here_or_on_what_is_done(tmp_path, ma
 
     monkeypatch.setattr(estimate, "measure_if_long", measure)
     base = replace(STUDY.base, train=replace(STUDY.base.train, updates=1200))
-    study = replace(STUDY, base=base, seeds=2, evaluations={"test": {"exam.episodes": 100}})
+    study = replace(STUDY, base=base, seeds=2, evaluations={"test": {"evaluation.episodes": 100}})
 
     def first_only(jobs: Sequence[Job], at_once: int) -> None:
         made_up._train(jobs[0].run.args[0])  # pyright: ignore[reportFunctionMemberAccess]
@@ -229,7 +248,7 @@ def test_the_cost_is_told_first_as_measured_here_or_on_what_is_done(tmp_path, ma
     told = capsys.readouterr().out
     assert "4 trainings (0 done) on 1 sets of demonstrations, 4 evaluations (0 done)" in told
     # 4 trainings of 10 minutes; 4 times 100 episodes of 12 control steps.
-    assert "about 40 min to train, about 2 min to judge" in told
+    assert "about 40 min to train, about 2 min to evaluate" in told
     assert "About 21 min on 2 cores" in told
     assert "`seeds=1`" in told
     with pytest.raises(TrainingError):
@@ -277,7 +296,7 @@ def test_a_study_that_is_killed_goes_on_and_repeats_nothing(tmp_path: Path):
     # At once: the killed study's process may still be there.
     summary = run_study(STUDY, out)
     assert {path: path.stat().st_mtime_ns for path in finished} == before
-    assert [row["judged"] for row in report(out)["rows"]].count("blank") == 2
+    assert [row["evaluation"] for row in report(out)["rows"]].count("blank") == 2
     assert summary.exists()
     assert len(list(out.glob("cells/*/eval/*/*/result.json"))) == 4
     for row in report(out)["rows"]:

@@ -5,21 +5,24 @@ from dataclasses import replace
 from made_up_studies import heads, study
 
 from vlasandbox.eval.study.statements import cautions, headline
-from vlasandbox.eval.study.summary import summarise
+from vlasandbox.eval.study.summary import summarize
 
 
 def test_nobody_leads_in_a_control():
     results = heads({"flow": 0.1, "bins": 0.0})
     blank = [replace(one, result=replace(one.result, condition="blank_image")) for one in results]
-    assert headline(summarise(blank)) == ["a control, in which flow succeeds most, 10.6 %."]
+    (sentence,) = headline(summarize(blank))
+    assert sentence.startswith("Control")
+    assert "flow, 10.6%" in sentence
 
 
 def test_a_cell_with_fewer_trainings_is_marked():
     results = heads({"flow": 0.9, "bins": 0.5})
     (caution,) = cautions(
-        summarise([one for one in results if (one.levels["head"], one.seed) != ("bins", 1)])
+        summarize([one for one in results if (one.levels["head"], one.seed) != ("bins", 1)])
     )
-    assert "bins has 2 trainings of 3 (test); its rate is that of those which did not diverge" in caution
+    assert "bins has 2 of 3 trainings (test)" in caution
+    assert "diverged" in caution
 
 
 def test_a_cell_whose_trainings_vary_most_is_marked():
@@ -30,18 +33,19 @@ def test_a_cell_whose_trainings_vary_most_is_marked():
         for seed, rate in enumerate(of)
         for one in study({"head": [name]}, lambda *_, rate=rate: rate, trainings=1)
     ]
-    (caution,) = cautions(summarise(results))
-    assert caution.endswith("vary by 0: wild by 35 points. Their rate says little about any one training.")
+    (caution,) = cautions(summarize(results))
+    assert "wild by 35 points" in caution
+    assert "flow" not in caution
 
 
 def test_cells_trained_in_different_precisions_are_named():
     results = heads({"flow": 0.9, "bins": 0.5})
-    assert cautions(summarise(results)) == []
+    assert cautions(summarize(results)) == []
     mixed = [
         replace(one, training=replace(one.training, precision="bf16"))
         if one.training is not None and one.levels["head"] == "bins"
         else one
         for one in results
     ]
-    (caution,) = cautions(summarise(mixed))
+    (caution,) = cautions(summarize(mixed))
     assert "bf16: bins; fp32: flow" in caution

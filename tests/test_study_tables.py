@@ -10,8 +10,8 @@ from made_up_studies import study, training
 from page_reader import Reader
 
 from vlasandbox.eval.report.study import write_study
-from vlasandbox.eval.study.summary import StudyResult, summarise
-from vlasandbox.eval.study.tables import ranking
+from vlasandbox.eval.study.summary import StudyResult, summarize
+from vlasandbox.eval.study.tables import ranking_table
 
 
 def test_open_loop_error_and_rate_have_columns_where_they_are_known(tmp_path: Path):
@@ -22,15 +22,15 @@ def test_open_loop_error_and_rate_have_columns_where_they_are_known(tmp_path: Pa
 
     results = study({"head": ["flow", "bins"]}, lambda levels, _: 1.0)
     measured = [known(one) for one in results]
-    of = ranking(summarise(measured).ranking("test"), None)
-    columns = dict(zip(of.head, zip(*of.rows, strict=True), strict=True))
+    table = ranking_table(summarize(measured).ranking("test"), None)
+    columns = dict(zip(table.head, zip(*table.rows, strict=True), strict=True))
     assert columns["open-loop error"] == ("0.150", "–")
     # Four steps, and 12 ms at worst.
-    assert columns["holds up to [Hz]"] == ("333.3", "333.3")
-    assert "action normaliser" in of.note
-    assert "machine that judged" in of.note
+    assert columns["max control rate [Hz]"] == ("333.3", "333.3")
+    assert "Open-loop error" in table.note
+    assert "Max control rate" in table.note
     page = Reader(write_study(tmp_path, "?", measured, {}).read_text()).text
-    for text in ("open-loop error", "0.150", "333.3", of.note):
+    for text in ("open-loop error", "0.150", "333.3", table.note):
         assert text in page
         assert text in (tmp_path / "results.md").read_text()
     [flow, bins] = json.loads((tmp_path / "results.json").read_text())["rows"]
@@ -40,7 +40,7 @@ def test_open_loop_error_and_rate_have_columns_where_they_are_known(tmp_path: Pa
     assert flow["holds_hz"] == pytest.approx(1000 / 3)
 
     untimed = [replace(one, result=result("x", "ss", "blank_image")) for one in results]
-    of = ranking(summarise(untimed).ranking("test"), None)
-    assert {"open-loop error", "holds up to [Hz]"}.isdisjoint(of.head)
-    assert "pen-loop" not in of.note
-    assert "Holds" not in of.note
+    table = ranking_table(summarize(untimed).ranking("test"), None)
+    assert {"open-loop error", "max control rate [Hz]"}.isdisjoint(table.head)
+    assert "pen-loop" not in table.note
+    assert "Max control rate" not in table.note

@@ -8,7 +8,8 @@ from made_up_results import result
 
 from vlasandbox.envs import tasks
 from vlasandbox.eval.compare.comparison import compare
-from vlasandbox.eval.compare.suite import suite_table, write_suite
+from vlasandbox.eval.compare.suite import suite_table
+from vlasandbox.eval.report.suite import write_suite
 from vlasandbox.train.costs import Costs, Planned, Trial
 from vlasandbox.train.machine import Threads
 from vlasandbox.train.recording.record import RecordConfig
@@ -25,7 +26,7 @@ def _comparison(task: str, outcomes: str):
 
 
 def test_the_table_has_a_row_for_each_task_and_one_for_all():
-    table = suite_table([_comparison("pick", "ssss"), _comparison("stack", "sfff")])
+    table = suite_table([_comparison("pick", "ssss"), _comparison("stack", "sfff")]).aligned()
     rows = [line.split() for line in table.splitlines()]
     assert rows[0] == ["task", "flow"]
     assert rows[2][:2] == ["pick", "4/4"]

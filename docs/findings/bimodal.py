@@ -1,7 +1,7 @@
 """Study: heads where two ways are equally good. `vla study docs/findings/bimodal.py`"""
 
 from vlasandbox.policies.heads import cvae, diffusion, flow, mip, regression, tokens
-from vlasandbox.train.study import Study, pick_point
+from vlasandbox.train.study import Factor, Study, pick_point
 
 HEADS = {
     "regression, L1": regression.Config(),
@@ -20,6 +20,6 @@ def study() -> Study:
     return Study(
         question="Which action heads take one of two equally good ways, and which their mean?",
         base=pick_point("pick_flow:recipe=2026-11", task="detour", demonstrations=500, updates=2000),
-        axes={"head": {name: {"train.policy.head": head} for name, head in HEADS.items()}},
-        evaluations={"execute 4": {}, "execute 8": {"exam.execute": 8}},
+        factors=[Factor("head", {name: {"train.policy.head": head} for name, head in HEADS.items()})],
+        evaluations=Factor("execute", {4: {}, 8: {"evaluation.execute": 8}}),
     )

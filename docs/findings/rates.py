@@ -2,7 +2,7 @@
 
 from vlasandbox.policies.codecs import fast
 from vlasandbox.policies.heads import flow, regression, tokens
-from vlasandbox.train.study import Study, pick_point
+from vlasandbox.train.study import Factor, Study, pick_point
 
 HEADS = {
     "regression": regression.Config(),
@@ -17,17 +17,17 @@ SECONDS = 0.8
 def study() -> Study:
     rates = {}
     for hz in (5, 10, 20, 50):
-        rates[str(hz)] = {
+        rates[hz] = {
             "record.control_hz": float(hz),
             "train.data.chunk": round(SECONDS * hz),
-            "exam.execute": round(SECONDS * hz / 2),
+            "evaluation.execute": round(SECONDS * hz / 2),
         }
     return Study(
         question="Which coding of actions stands a higher control rate?",
         base=pick_point("pick_flow:recipe=2026-11", demonstrations=500, updates=2000),
-        axes={
-            "head": {name: {"train.policy.head": head} for name, head in HEADS.items()},
-            "rate [Hz]": rates,
-        },
+        factors=[
+            Factor("head", {name: {"train.policy.head": head} for name, head in HEADS.items()}),
+            Factor("rate", rates, unit="Hz"),
+        ],
         seeds=2,
     )

@@ -1,7 +1,7 @@
 """Study: passes of a flow head, and its training times. `vla study docs/findings/steps.py`"""
 
 from vlasandbox.policies.heads import flow
-from vlasandbox.train.study import Study, pick_point
+from vlasandbox.train.study import Factor, Study, pick_point
 
 TIMES = ("beta", "uniform", "shifted")
 NOISE = {"": "", ", no noise": ",temperature=0"}
@@ -13,9 +13,9 @@ def study() -> Study:
     return Study(
         question="How few passes can flow do with, and does the distribution of training times matter?",
         base=pick_point("pick_flow:recipe=2026-11", updates=2000),
-        axes={"training times": heads},
+        factors=[Factor("training times", heads)],
         evaluations={
-            f"{n} passes{said}": {"exam.sampling": f"steps={n}{sampling}"}
+            f"{n} passes{said}": {"evaluation.sampling": f"steps={n}{sampling}"}
             for said, sampling in NOISE.items()
             for n in (1, 2, 5, 10)
         },

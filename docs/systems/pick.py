@@ -1,6 +1,6 @@
 """Study: every tiny system learns `pick` under one budget. `vla study docs/systems/pick.py`"""
 
-from vlasandbox.train.study import WITH_CONTROLS, Study, pick_point
+from vlasandbox.train.study import WITH_CONTROLS, Factor, Study, pick_point
 
 EXECUTED = {
     "rt1": 1,
@@ -33,13 +33,13 @@ def study() -> Study:
     for name, execute in EXECUTED.items():
         levels[name] = {
             "train": pick_point(f"{name}:recipe=2026-11").train,
-            "exam.execute": execute,
-            "exam.ensemble": ENSEMBLE.get(name),
+            "evaluation.execute": execute,
+            "evaluation.ensemble": ENSEMBLE.get(name),
         }
     return Study(
         question="Do the tiny systems learn to pick what they are told?",
         base=pick_point("pi0:recipe=2026-11"),
-        axes={"system": levels},
+        factors=[Factor("system", levels)],
         evaluations=WITH_CONTROLS,
         seeds=1,
     )

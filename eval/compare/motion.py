@@ -1,7 +1,7 @@
-"""How a policy moves, whether it succeeds or not: time, smoothness, jumps between chunks, ways; numpy only.
+"""Motion metrics: time, smoothness, jumps between chunks, and modes, whether or not the policy succeeds.
 
-Positions and actions are known once per control step. What is quicker cannot be seen, so jerk and arc length
-of different control rates are not to be compared.
+Positions and actions are known once per control step. Faster motion is invisible, so jerk and arc length are
+not comparable between control rates.
 """
 
 import math
@@ -16,31 +16,32 @@ from ...policies.execution import Execution
 from ..result import EpisodeResult, EvalResult
 
 CUT = 10.0
-"""Highest frequency that counts in `spectral_arc_length` [Hz]."""
+"""Cutoff frequency of `spectral_arc_length` [Hz]."""
 THRESHOLD = 0.05
-"""Share of the largest amplitude below which the end of a spectrum does not count."""
+"""Fraction of the largest amplitude below which the tail of a spectrum is ignored."""
 PADDED = 16
-"""A spectrum has at least so many times the points that the speeds give it."""
+"""Minimum factor by which speeds are zero-padded before the Fourier transform."""
 
 
 @dataclass(frozen=True)
 class MotionMetrics:
-    """Of all episodes of one result but those that raised. What no episode can tell is nan."""
+    """Motion metrics over all episodes of a result that did not raise; NaN where no episode defines a
+    metric."""
 
     time_to_success: float
-    """Mean over the successful episodes, with the time for which success must last [s]."""
+    """Mean duration of the successful episodes, including the time for which success must last [s]."""
     sparc: float
-    """Mean spectral arc length, nearer to zero is smoother: one smooth stroke has about -1.4."""
+    """Mean spectral arc length; closer to zero is smoother, and one smooth stroke has about -1.4."""
     jerk: float
-    """Mean over the episodes of the root mean square jerk [m/s^3]."""
+    """Root mean square jerk, the mean over the episodes [m/s^3]."""
     boundary_jump: float
-    """How many times larger changes of the commanded velocity are from chunk to chunk than inside chunks."""
+    """Ratio of changes of the commanded velocity between chunks to those within chunks."""
     modes: dict[str, int]
-    """Episodes that took each of several equally good ways, successful or not, by name."""
+    """Number of episodes, successful or not, by which of several equally good ways they took."""
 
 
-def measures(result: EvalResult) -> MotionMetrics:
-    """The measures of `result`; those of smoothness are over successes and failures alike."""
+def motion_metrics(result: EvalResult) -> MotionMetrics:
+    """Computes the metrics of `result`; those of smoothness are over successes and failures alike."""
     hz = float(result.spec["control_hz"])
     episodes = [e for e in result.episodes if e.outcome != "error"]
     paths = [e.path.astype(np.float64) for e in episodes if e.path is not None]
@@ -54,7 +55,7 @@ def measures(result: EvalResult) -> MotionMetrics:
 
 
 def spectral_arc_length(path: Float[np.ndarray, "t d"], hz: float) -> float:
-    """SPARC of the speed along `path` [m], sampled at `hz` [Hz]; nan for fewer than two points or no motion.
+    """SPARC of the speed along `path` [m], sampled at `hz` [Hz]; NaN for fewer than two points or no motion.
 
     Minus the length of the curve of the amplitude spectrum over the frequency, after both were scaled to
     0..1, up to CUT (or half of `hz`) and there to the last amplitude of at least THRESHOLD. It depends
@@ -73,23 +74,24 @@ def spectral_arc_length(path: Float[np.ndarray, "t d"], hz: float) -> float:
 
 
 def root_mean_square_jerk(path: Float[np.ndarray, "t d"], hz: float) -> float:
-    """Of third differences of `path` [m], sampled at `hz` [Hz]: [m/s^3]; nan for fewer than four points."""
+    """RMS jerk of `path` [m], sampled at `hz` [Hz], from third differences [m/s^3]; NaN for fewer than four
+    points."""
     jerk = np.diff(path, n=3, axis=0) * hz**3
     return float(np.sqrt((jerk**2).sum(axis=1).mean())) if len(jerk) else math.nan
 
 
 def boundary_jump(result: EvalResult) -> float:
-    """Root mean square change of the commanded velocity where a new chunk begins, over that inside chunks.
+    """Ratio of the RMS change of the commanded velocity where a new chunk begins to that within chunks.
 
-    1: one cannot see where chunks begin. The velocity is what an action asks for beyond the action before:
-    a delta action itself, the difference of two absolute ones, and of relative ones too but for the first of
-    a chunk, which counts from the last command. A change at a step is inside if all actions that it is made
-    of are of one chunk; between absolute actions, one at the second step of a chunk is neither. Each
+    1 means that chunk boundaries are invisible. The velocity is what an action asks for beyond the action
+    before: a delta action itself, the difference of two absolute ones, and of relative ones too but for the
+    first of a chunk, which counts from the last command. A change at a step is inside if all actions that it
+    is made of are of one chunk; between absolute actions, one at the second step of a chunk is neither. Each
     dimension is measured in its own root mean square change over all steps; so units and amplitudes drop out.
     Left out are grippers, which are told to jump, and 6-D rotations, whose numbers do not add up.
 
-    nan if no change is inside a chunk or all are (the expert has none), if nothing inside changes, or if the
-    robot stood still between chunks.
+    NaN if no change is inside a chunk or all are (the expert has no chunks), if nothing inside changes, or if
+    the robot stands still between chunks.
     """
     if result.execution.wait and result.execution.delay:
         return math.nan
@@ -112,27 +114,27 @@ def boundary_jump(result: EvalResult) -> float:
 
 
 def chunk_of_step(episode: EpisodeResult, execution: Execution) -> Int[np.ndarray, " t"]:
-    """The number of the chunk that each executed action is of; `execution` does not wait."""
-    # The first answer is waited for.
+    """Index of the chunk of each executed action; `execution` must not be blocking."""
+    # The robot waits for the first chunk in any case.
     begins = [step + (execution.delay if number else 0) for number, (step, _) in enumerate(episode.chunks)]
     return np.searchsorted(begins, np.arange(episode.steps), side="right") - 1
 
 
 def _changes(actions: np.ndarray, owner: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]:
-    """Changes of the commanded velocity [c, a]; True for those inside a chunk, False where one begins [c]."""
+    """Changes of the commanded velocity [c, a], and whether each lies within a chunk [c]."""
     difference, same = np.diff(actions, axis=0), owner[1:] == owner[:-1]
     if mode == "delta":
         return difference, same
     if mode == "relative":
-        # The first velocity of a chunk is wholly of this chunk.
+        # The first velocity of a chunk belongs entirely to that chunk.
         difference[~same] = actions[1:][~same]
         return np.diff(difference, axis=0), same[1:]
     told = same[:-1] | ~same[1:]
     return np.diff(difference, axis=0)[told], same[1:][told]
 
 
-def mean_measures(several: Sequence[MotionMetrics]) -> MotionMetrics:
-    """Means of those that are not nan, and all episodes by mode."""
+def mean_metrics(several: Sequence[MotionMetrics]) -> MotionMetrics:
+    """Averages metrics over results, ignoring NaN, and sums the episodes by mode."""
     return MotionMetrics(
         mean_known(one.time_to_success for one in several),
         mean_known(one.sparc for one in several),
@@ -143,6 +145,6 @@ def mean_measures(several: Sequence[MotionMetrics]) -> MotionMetrics:
 
 
 def mean_known(values: Iterable[float]) -> float:
-    """Of those that are not nan."""
+    """Mean of the values that are not NaN; NaN without any."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan

@@ -1,4 +1,4 @@
-"""One cell of a comparison's table: a policy under a condition, with its interval."""
+"""Success rate of a policy under a condition, with its interval."""
 
 import math
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from ..stats.paired import wilson
 
 @dataclass(frozen=True)
 class SuccessRate:
-    """One policy under one condition."""
+    """Success rate of one policy under one condition."""
 
     result: EvalResult
     interval: tuple[float, float]
-    """95 % interval of the success rate (Wilson), in [0, 1]. An episode that raised could have gone either
+    """95% interval of the success rate (Wilson), in [0, 1]. An episode that raised could have gone either
     way: the lower end counts it as a failure, the upper end as a success."""
 
     @staticmethod
     def of(result: EvalResult) -> "SuccessRate":
-        """The cell of `result`."""
+        """Computes the success rate of `result`."""
         n = len(result.episodes)
         low, high = wilson(result.successes, n)[0], wilson(result.successes + result.errors, n)[1]
         return SuccessRate(result, (low, high))
 
     @property
     def episodes(self) -> int:
-        """Episodes that were run, those that raised included."""
+        """Number of episodes, including those that raised."""
         return len(self.result.episodes)
 
     @property
     def rate(self) -> float:
-        """Successes per episode that did not raise; nan if all did."""
+        """Successes per episode that did not raise; NaN if all raised."""
         finished = self.episodes - self.result.errors
         return self.result.successes / finished if finished else math.nan
 
     @property
     def steps(self) -> float | None:
-        """Mean control steps of the successful episodes; None without any."""
+        """Mean control steps of the successful episodes; None without successes."""
         steps = [e.steps for e in self.result.episodes if e.outcome == "success"]
         return sum(steps) / len(steps) if steps else None
 
@@ -53,11 +53,11 @@ class SuccessRate:
 
     @property
     def counts(self) -> str:
-        """ "97/100"."""
+        """Successes and episodes: "97/100"."""
         return f"{self.result.successes}/{self.episodes}"
 
     @property
     def percent(self) -> str:
-        """The interval, "[91.5, 99.0] %"."""
+        """Interval in percent: "[91.5, 99.0]%"."""
         low, high = self.interval
-        return f"[{100 * low:.1f}, {100 * high:.1f}] %"
+        return f"[{100 * low:.1f}, {100 * high:.1f}]%"

@@ -1,4 +1,4 @@
-"""How far episodes got: counts of the stages at which they ended."""
+"""Stages at which episodes ended, counted."""
 
 from collections import Counter
 
@@ -7,7 +7,8 @@ from ..result import EpisodeResult, EvalResult
 
 
 def count_endings(results: list[EvalResult]) -> tuple[list[str], list[Counter[str]]]:
-    """All endings that occur, best first, and how often each of `results` (of one task) ended so.
+    """Counts how the episodes of each result (all of one task) ended; returns all occurring endings, best
+    first.
 
     An ending is "success", "error", or else the furthest stage of the task that was reached.
     """
@@ -16,7 +17,7 @@ def count_endings(results: list[EvalResult]) -> tuple[list[str], list[Counter[st
 
 
 def endings(task: str) -> list[str]:
-    """All endings that an episode of `task` can have, best first."""
+    """All possible endings of an episode of `task`, best first."""
     return ["success", *reversed(load(task).stages), "error"]
 
 

@@ -1,4 +1,6 @@
-"""Sentences that say what a comparison shows, and never more than its number of episodes carries."""
+"""Sentences about a comparison, none of which claims more than the number of episodes supports."""
+
+from collections.abc import Sequence
 
 from ...envs.seeds import TEST
 from ..result import CONDITIONS, EXPERT, EvalResult
@@ -6,22 +8,18 @@ from ..stats.pairwise import PairwiseComparison
 from .score import SuccessRate
 
 _CONTROLS = {
-    "swapped_instruction": "told to take another object, a policy still does the original task in",
-    "blank_image": "seeing blank images, a policy does the task in",
+    "swapped_instruction": "When the instruction names another object, the original task is still done in",
+    "blank_image": "With blank images, the task is done in",
 }
 
-HOLDS = (
-    "Holds up to: executed steps of a chunk over the 95th percentile of its time, on the machine that "
-    "judged; at a higher control rate they are over before the next chunk is there, even if it is computed "
-    "meanwhile."
+MAX_CONTROL_RATE = (
+    "Max control rate: executed steps per chunk over the 95th percentile of a chunk's latency, on the "
+    "evaluation machine. Above it, the robot runs out of actions before the next chunk arrives."
 )
 
 
-def summary(policies: list[str], pairs: list[PairwiseComparison]) -> str:
-    """Where the policies stand to the one that succeeds most often, which comes first in `policies`.
-
-    Empty with less than two policies.
-    """
+def ranking_statement(policies: Sequence[str], pairs: Sequence[PairwiseComparison]) -> str:
+    """Says how the others stand to the best policy, the first of `policies`; empty for fewer than two."""
     if not pairs:
         return ""
     best = policies[0]
@@ -31,20 +29,20 @@ def summary(policies: list[str], pairs: list[PairwiseComparison]) -> str:
         if best in (pair.first, pair.second)
     }
     behind = [name for name, pair in against.items() if pair.real]
-    level = [name for name in against if name not in behind]
-    parts = [f"No policy succeeds more often than {best}."]
-    if level:
-        parts.append(f"Not distinguishable from it on these seeds: {', '.join(level)}.")
+    tied = [name for name in against if name not in behind]
+    parts = [f"Highest success rate: {best}."]
+    if tied:
+        parts.append(f"Not distinguishable from it on these seeds: {', '.join(tied)}.")
     if behind:
         parts.append(f"Less successful: {', '.join(behind)}.")
     return " ".join(parts)
 
 
-def of_pair(pair: PairwiseComparison) -> str:
-    """Whether the two differ, and if not, what could have been seen."""
+def pair_statement(pair: PairwiseComparison) -> str:
+    """Says whether two policies differ, and if not, which difference would have been visible."""
     n = pair.table.n
     if n == 0:
-        return f"{pair.first} and {pair.second}: no seed that both finished, so they cannot be compared."
+        return f"{pair.first} and {pair.second} cannot be compared: no seed was finished by both."
     evidence = f"{points(pair.points)}, {p_value(pair.p_holm)}"
     if pair.tests > 1:
         evidence += f" (corrected for {pair.tests} pairs)"
@@ -58,47 +56,49 @@ def of_pair(pair: PairwiseComparison) -> str:
     return f"{pair.first} and {pair.second}: not distinguishable at n={n}: {evidence}; {resolution}."
 
 
-def of_controls(cells: list[SuccessRate]) -> list[str]:
-    """One sentence for each control that was run."""
+def control_statements(rates: Sequence[SuccessRate]) -> list[str]:
+    """Reports every control that was run, one sentence each."""
     sentences = []
     for condition in CONDITIONS:
-        run = [cell for cell in cells if cell.result.condition == condition and cell.result.policy != EXPERT]
+        run = [rate for rate in rates if rate.result.condition == condition and rate.result.policy != EXPERT]
         if condition in _CONTROLS and run:
-            numbers = ", ".join(f"{cell.counts} ({cell.result.policy})" for cell in run)
-            upper = 100 * max(cell.interval[1] for cell in run)
+            numbers = ", ".join(f"{rate.counts} ({rate.result.policy})" for rate in run)
+            upper = 100 * max(rate.interval[1] for rate in run)
             sentences.append(
-                f"Control: {_CONTROLS[condition]} {numbers} episodes; the intervals end at {upper:.1f} % or "
-                "below."
+                f"Control: {_CONTROLS[condition]} {numbers} episodes; no interval extends beyond "
+                f"{upper:.1f}%."
             )
     return sentences
 
 
-def cautions(cells: list[SuccessRate]) -> list[str]:
-    """Episodes that raised, and what a fair comparison holds fixed and these results do not."""
+def cautions(rates: Sequence[SuccessRate]) -> list[str]:
+    """Warns of episodes that raised, and of settings that a fair comparison would hold fixed."""
     errors = [
-        f"Caution: {cell.result.errors} of {cell.episodes} episodes of {cell.result.policy} "
-        f"({cell.result.condition}) raised an error. They count neither as success nor as failure, and the "
+        f"Caution: {rate.result.errors} of {rate.episodes} episodes of {rate.result.policy} "
+        f"({rate.result.condition}) raised an error. They count neither as success nor as failure, and the "
         "interval allows for both."
-        for cell in cells
-        if cell.result.errors
+        for rate in rates
+        if rate.result.errors
     ]
-    results = [cell.result for cell in cells if cell.result.policy != EXPERT]
+    results = [rate.result for rate in rates if rate.result.policy != EXPERT]
     held = {
         "executed actions per chunk": {str(r.execution) for r in results},
         "lanes of the inference batch": {str(r.lanes) for r in results},
         "inference threads": {str(r.threads) for r in results},
         "action space": {str(r.spec.get("action_space")) for r in results},
-        "robot": {str(cell.result.spec.get("robot")) for cell in cells},
-        "control rate": {str(cell.result.spec.get("control_hz")) for cell in cells},
+        "robot": {str(rate.result.spec.get("robot")) for rate in rates},
+        "control rate": {str(rate.result.spec.get("control_hz")) for rate in rates},
         "package versions": {str(sorted(r.versions.items())) for r in results},
     }
     unequal = [name for name, values in held.items() if len(values) > 1]
     notes = [f"Caution: not the same for all policies: {name}." for name in unequal]
     if any(episode.seed not in TEST for result in results for episode in result.episodes):
-        notes.append("Caution: not all seeds are from the test range; policies may have been chosen on them.")
+        notes.append(
+            "Caution: some seeds are outside the test range; policies may have been selected on them."
+        )
     notes += [
-        f"Caution: {result.undecodable:.1%} of the chunks of {result.policy} ({result.condition}) were no "
-        "valid sequence of ids; its codec completed them."
+        f"Caution: {result.undecodable:.1%} of the chunks of {result.policy} ({result.condition}) were not a "
+        "valid sequence of ids; the codec completed them."
         for result in results
         if result.undecodable
     ]
@@ -106,27 +106,27 @@ def cautions(cells: list[SuccessRate]) -> list[str]:
 
 
 def points(difference: float) -> str:
-    """ "12 points", without sign."""
+    """Formats a difference of success rates without its sign: "12 points"."""
     rounded = round(abs(difference))
     return f"{rounded} point{'' if rounded == 1 else 's'}"
 
 
 def p_value(p: float) -> str:
-    """ "p=0.031"; tiny ones as a bound."""
+    """Formats a p-value, a tiny one as a bound: "p=0.031", "p<0.001"."""
     return "p<0.001" if p < 0.001 else f"p={p:.2g}"
 
 
 def execution(result: EvalResult) -> str:
-    """How the chunks were executed, in words."""
+    """Describes how chunks were executed."""
     how = result.execution
-    text = f"{how.execute} actions, then the policy is asked again"
+    text = f"{how.execute} actions per chunk"
     if how.delay:
-        meanwhile = "the robot waits for it" if how.wait else "until then the last one goes on"
-        text += f"; its answer comes {how.delay} control steps late, {meanwhile}"
+        meanwhile = "while the robot waits" if how.wait else "while the previous chunk continues"
+        text += f"; inference delay of {how.delay} control steps, {meanwhile}"
     if how.guided:
-        text += "; it goes on from the last one (real-time chunking)"
+        text += "; real-time chunking"
     if how.ensemble is not None:
-        text += f"; executed is the average of all answers for a step, decay {how.ensemble:g}"
+        text += f"; temporal ensemble of all predictions for a step, decay {how.ensemble:g}"
     if result.sampling:
         text += f"; sampled with {result.sampling}"
     return text

@@ -1,43 +1,34 @@
-"""Several comparisons, one a task, in one table: how the same policies do from task to task."""
+"""Comparisons on several tasks in one table."""
 
-import json
-from pathlib import Path
+from collections.abc import Sequence
 
-from ...common.files import write_whole
 from ..result import EXPERT
 from ..stats.paired import wilson
+from ..table import Cell, Table
 from .comparison import Comparison
-from .text_table import aligned
 
 
-def suite_table(comparisons: list[Comparison]) -> str:
-    """Plain text for a terminal: a row for each task, a column for each policy; the last row pools all
-    episodes."""
+def suite_table(comparisons: Sequence[Comparison]) -> Table:
+    """One row per task and one column per policy; the last row pools all episodes."""
     names = list(dict.fromkeys(name for comparison in comparisons for name in comparison.names))
-    rows = [["task", *names]]
+    rows: list[list[str | Cell]] = []
     for comparison in comparisons:
-        cells = [comparison.cell(name) for name in names]
-        rows.append([comparison.task, *(f"{cell.counts} {cell.percent}" if cell else "-" for cell in cells)])
+        rates = [comparison.rate_of(name) for name in names]
+        rows.append([comparison.task, *(Cell(rate.counts, rate.percent) if rate else "-" for rate in rates)])
     rows.append(["all", *(_pooled(comparisons, name) for name in names)])
-    return aligned(rows, left=len(rows[0]))
+    note = "Success: successful episodes, with 95% intervals (Wilson)."
+    return Table(["task", *names], rows, note)
 
 
-def write_suite(folder: Path, comparisons: list[Comparison]) -> Path:
-    """Writes `suite.json` and `suite.md` into `folder`; returns the latter's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    table = {comparison.task: comparison.to_dict() for comparison in comparisons}
-    write_whole(folder / "suite.json", json.dumps(table, indent=1) + "\n")
-    write_whole(folder / "suite.md", f"```\n{suite_table(comparisons)}\n```\n")
-    return folder / "suite.md"
-
-
-def _pooled(comparisons: list[Comparison], name: str) -> str:
-    cells = [cell for comparison in comparisons if (cell := comparison.cell(name))]
-    if len(cells) < len(comparisons) and name != EXPERT:
+def _pooled(comparisons: Sequence[Comparison], name: str) -> str | Cell:
+    rates = [rate for comparison in comparisons if (rate := comparison.rate_of(name))]
+    if len(rates) < len(comparisons) and name != EXPERT:
         return "-"
-    successes, episodes = sum(c.result.successes for c in cells), sum(c.episodes for c in cells)
+    successes, episodes = sum(rate.result.successes for rate in rates), sum(rate.episodes for rate in rates)
     if not episodes:
         return "-"
-    errors = sum(c.result.errors for c in cells)  # could have gone either way, see `SuccessRate.interval`
+    errors = sum(
+        rate.result.errors for rate in rates
+    )  # could have gone either way, see `SuccessRate.interval`
     low, high = wilson(successes, episodes)[0], wilson(successes + errors, episodes)[1]
-    return f"{successes}/{episodes} [{100 * low:.1f}, {100 * high:.1f}] %"
+    return Cell(f"{successes}/{episodes}", f"[{100 * low:.1f}, {100 * high:.1f}]%")

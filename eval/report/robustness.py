@@ -1,126 +1,117 @@
-"""Writes drops down: an HTML page for people, Markdown for a repository, JSON for programs."""
+"""Report of robustness: how much success each perturbation costs each policy."""
 
-import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from ...common.files import write_whole
-from ..compare.robustness import SuccessDrop, rows, table, verdicts
+from ..compare.robustness import SuccessDrop, drop_table, statements
 from ..stats.pairwise import ALPHA
-from .html import Markup, document, element, figure, section
-from .html import table as html_table
+from ..table import Table
+from .document import Document, Figure, Figures, Items, Section, TableBlock, Text
 from .svg import INK, PAPER, legend_above, svg
+from .write import write_document
 
 MARKERS = "os^Dv"
 
 LIMITS = (
-    "One training per policy: another training seed of the same recipe may drop by another amount.",
-    "How harsh a level is was chosen by hand for each axis. Drops of one axis compare policies; drops of two "
-    "axes do not say which factor matters more in the world.",
-    "An axis is new to a policy only if its demonstrations were not varied in it.",
-    "One simulated task and one robot. Nothing here was measured on hardware.",
+    "One training per policy: another training seed of the same recipe may drop by a different amount.",
+    "The severity of each level was chosen by hand for each perturbation. Drops of one perturbation compare "
+    "policies; drops of two perturbations do not tell which factor matters more in the real world.",
+    "A perturbation is new to a policy only if its demonstrations did not vary that factor.",
+    "One simulated task and one robot. Nothing was measured on hardware.",
 )
 COMBINATIONS = (
-    "combinations asks for the attribute combinations that are kept from demonstrations recorded with "
-    "--combinations train, and its control asks for the others. Those are other scenes of the same seed, so "
-    "that pairing makes its interval no narrower."
+    "“combinations” asks for attribute combinations that are left out of demonstrations recorded with "
+    "--combinations train, and its control asks for the others. Those are different scenes for the same "
+    "seed, so pairing does not narrow this interval."
 )
 
 
-def write_robustness(folder: Path, found: list[SuccessDrop], protocol: dict[str, Any]) -> Path:
-    """Writes robustness.json, .md and .html into `folder`, each whole or not at all; returns the page's path.
+def write_robustness(folder: Path, drops: Sequence[SuccessDrop], protocol: Mapping[str, Any]) -> Path:
+    """Writes robustness.html, .md, and .json into `folder`; returns the path of the page.
 
     Args:
-        protocol: how it was judged, name -> value.
+        folder: where to write the report.
+        drops: what to report.
+        protocol: settings of the evaluations, by name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    said = verdicts(found)
-    numbers = {"protocol": protocol, "verdicts": said, "drops": [drop.to_dict() for drop in found]}
-    write_whole(folder / "robustness.json", json.dumps(numbers, indent=2, allow_nan=False) + "\n")
-    bullets = "\n".join(f"- {sentence}" for sentence in said)
-    parts = [f"# {_title(found)}", _lead(found), f"```\n{table(found)}\n```", _note(found), bullets]
-    write_whole(folder / "robustness.md", "\n\n".join(parts) + "\n")
-    write_whole(folder / "robustness.html", page(found, protocol))
-    return folder / "robustness.html"
+    return write_document(robustness_report(drops, protocol), folder, "robustness")
 
 
-def page(found: list[SuccessDrop], protocol: dict[str, Any]) -> str:
-    """A self-contained HTML page."""
-    title = _title(found)
-    head, *body = rows(found)
-    cells = [
-        [row[0], *row[1:5], element("b", row[5]) if drop.pair.real else row[5], *row[6:]]
-        for row, drop in zip(body, found, strict=True)
+def robustness_report(drops: Sequence[SuccessDrop], protocol: Mapping[str, Any]) -> Document:
+    """Builds the report of some success drops."""
+    said = statements(drops)
+    numbers = {"protocol": dict(protocol), "statements": said, "drops": [drop.to_dict() for drop in drops]}
+    policies = list(dict.fromkeys(drop.trial.policy for drop in drops))
+    task = drops[0].trial.perturbed.task
+    figures = [
+        Figure(
+            _plot(policy, i, drops),
+            f"{policy}: success lost to each perturbation [percentage points], with 95% intervals.",
+        )
+        for i, policy in enumerate(policies)
     ]
-    plots = [
-        figure(_plot(policy, i, found), f"{policy}: points lost to each perturbation, with 95 % interval.")
-        for i, policy in enumerate(_policies(found))
-    ]
-    limits = [*LIMITS, *([COMBINATIONS] if any(d.trial.axis == "combinations" for d in found) else [])]
-    facts = [[name, str(value)] for name, value in protocol.items()]
-    return document(
-        title,
-        element("h1", title),
-        element("p", _lead(found), class_="lead"),
-        element("ul", [element("li", sentence) for sentence in verdicts(found)], class_="verdicts"),
-        element("div", plots, class_="figures"),
-        html_table(head, cells, _note(found)),
-        section("What these numbers cannot tell", element("ul", [element("li", limit) for limit in limits])),
-        section("Protocol", element("div", html_table(["", ""], facts), class_="protocol")),
+    limits = [*LIMITS, *([COMBINATIONS] if any(d.trial.axis == "combinations" for d in drops) else [])]
+    facts = Table(["", ""], [[name, str(value)] for name, value in protocol.items()])
+    return Document(
+        f"Robustness of {', '.join(policies)} on “{task}”",
+        [
+            Text(_lead(drops), "lead"),
+            Items(said, highlighted=True),
+            Figures(figures),
+            TableBlock(drop_table(drops, _note(drops))),
+            Section("What these numbers cannot tell", [Items(limits)]),
+            Section("Protocol", [TableBlock(facts, prose=True)]),
+        ],
+        numbers,
     )
 
 
-def _policies(found: list[SuccessDrop]) -> list[str]:
-    return list(dict.fromkeys(drop.trial.policy for drop in found))
-
-
-def _title(found: list[SuccessDrop]) -> str:
-    return f"Robustness of {', '.join(_policies(found))} on “{found[0].trial.perturbed.task}”"
-
-
-def _lead(found: list[SuccessDrop]) -> str:
+def _lead(drops: Sequence[SuccessDrop]) -> str:
     return (
-        f"{len(found[0].trial.perturbed.episodes)} simulated episodes per arm. A perturbed episode differs "
-        "from the control episode of the same seed in one factor alone, so the two are paired."
+        f"{len(drops[0].trial.perturbed.episodes)} simulated episodes per perturbation, and as many for the "
+        "control. A perturbed episode differs from the control episode of the same seed in one factor only, "
+        "so the two are paired."
     )
 
 
-def _note(found: list[SuccessDrop]) -> str:
+def _note(drops: Sequence[SuccessDrop]) -> str:
     return (
-        "Drop: success of the control minus that of the perturbed episodes, in points of 100, with an "
-        "interval (Newcombe, paired) and the p-value of McNemar's exact test (Holm). Both are corrected for "
-        f"{len(found)} drops: with 95 % confidence all intervals hold at once. Established: p < {ALPHA}. "
+        "Drop: success rate of the control minus that of the perturbed episodes in percentage points, with "
+        "an interval (Newcombe, paired) and the p-value of McNemar's exact test (Holm). Both are corrected "
+        f"for {len(drops)} drops: with 95% confidence all intervals hold simultaneously. Bold: p < {ALPHA}. "
         "Expert: on the perturbed episodes."
     )
 
 
-def _plot(policy: str, number: int, found: list[SuccessDrop]) -> Markup:
-    mine = [drop for drop in found if drop.trial.policy == policy]
-    axes = list(dict.fromkeys(drop.trial.axis for drop in mine))
-    levels = sorted({drop.trial.level for drop in mine if drop.trial.level.isdigit()})
+def _plot(policy: str, number: int, drops: Sequence[SuccessDrop]) -> Markup:
+    own = [drop for drop in drops if drop.trial.policy == policy]
+    axes = list(dict.fromkeys(drop.trial.axis for drop in own))
+    levels = sorted({drop.trial.level for drop in own if drop.trial.level.isdigit()})
 
     def draw(ax: Axes) -> None:
-        for drop in mine:
-            among = [other for other in mine if other.trial.axis == drop.trial.axis]
-            y = axes.index(drop.trial.axis) + 0.7 * ((among.index(drop) + 0.5) / len(among) - 0.5)
+        for drop in own:
+            same_axis = [other for other in own if other.trial.axis == drop.trial.axis]
+            y = axes.index(drop.trial.axis) + 0.7 * ((same_axis.index(drop) + 0.5) / len(same_axis) - 0.5)
             marker = MARKERS[levels.index(drop.trial.level)] if drop.trial.level in levels else "P"
             ax.plot(drop.pair.interval, [y, y], "-", color=INK, linewidth=1.6, solid_capstyle="butt")
             face = INK if drop.pair.real else PAPER
             ax.plot([drop.pair.points], [y], marker, color=INK, markersize=5.5, markerfacecolor=face)
         ax.axvline(0, color=INK, linewidth=0.8)
-        labels = [drop.trial.name for drop in mine] if len(axes) == len(mine) else axes
+        labels = [drop.trial.name for drop in own] if len(axes) == len(own) else axes
         ax.set_yticks(range(len(axes)), [label.replace("_", " ") for label in labels])
         ax.set_ylim(len(axes) - 0.5, -0.5)
-        ends = [end for drop in found for end in drop.pair.interval]
+        ends = [end for drop in drops for end in drop.pair.interval]
         ax.set_xlim(min(ends) - 3, max(ends) + 3)  # of all policies, so that their plots can be compared
-        ax.set_xlabel("drop [points]; filled: established")
+        ax.set_xlabel("drop [percentage points]; filled: significant")
         ax.grid(axis="y", visible=False)
         if len(levels) > 1:
             for level, marker in zip(levels, MARKERS, strict=False):
                 ax.plot([], [], marker, color=INK, label=f"level {level}")
             legend_above(ax, 3)
 
-    height = 1.2 + max(0.3 * len(axes), 0.16 * len(mine))
-    return svg(f"drops{number}", draw, height, f"Drop of {policy} on every axis")
+    height = 1.2 + max(0.3 * len(axes), 0.16 * len(own))
+    return svg(f"drops{number}", draw, height, f"Success drop of {policy} under every perturbation")

@@ -1,26 +1,36 @@
-"""Writes a study down: an HTML page for people, Markdown for a repository, JSON for programs."""
+"""Report of a study: which cells succeed most, what that takes, and which of them differ."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...common.files import write_whole
 from ..result import EvalResult
-from ..study.power import power
+from ..study.analysis import Analysis, analyze
+from ..study.level import level_text
 from ..study.statements import cautions, headline, lead, limits
-from ..study.summary import Difference, Row, StudyResult, Summary, summarise
-from ..study.tables import Table, costs, crossing_table, differences, motion, protocol, ranking
-from ..study.thresholds import crossings
+from ..study.summary import Difference, Row, StudyResult, Summary
+from ..study.tables import (
+    cost_table,
+    crossing_table,
+    difference_table,
+    motion_table,
+    protocol_table,
+    ranking_table,
+)
+from ..table import Table
 from ..video.clips import Clip
-from .html import svg_file
-from .study_figures import picture
-from .study_page import page
+from .comparison import clip_videos
+from .document import Block, Document, Figure, Figures, Items, Section, TableBlock, Text
+from .study_figures import curve_figures, latency, learning_curves, maps, picture, stages
+from .study_plots import forest
+from .write import write_document
 
-PICTURE = "results.svg"
-"""Beside results.md."""
+OPEN = 12
+"""Maximum rows of a table of differences that is not folded."""
+FOREST = 40
+"""Maximum rows of the plot of all intervals."""
 
 
 def write_study(
@@ -31,78 +41,126 @@ def write_study(
     *,
     tuned: str | None = None,
     experts: Sequence[EvalResult] = (),
-    clips: Sequence[Clip] = (),
+    videos: Callable[[Summary], Sequence[Clip]] | None = None,
 ) -> Path:
-    """Writes results.json, .md with .svg, and .html into `folder`; returns the page's path.
+    """Writes results.html, results.md with results.svg, and results.json into `folder`.
 
     Args:
-        fixed: what was held fixed, and how it was run (command, code, dates), for the protocol.
-        tuned: the axis whose level each cell took on validation seeds; it is not compared.
-        experts: results of the scripted expert, for comparison of how it moves.
-        clips: videos to put into the page, the most important first.
+        folder: where to write the report.
+        question: what the study asks; the title.
+        results: one for each training and evaluation.
+        fixed: settings that all cells share, and how the study was run, for the protocol.
+        tuned: label of the factor whose level each cell chose on validation seeds; it is not compared.
+        experts: results of the scripted expert, as a reference for motion metrics.
+        videos: renders the videos; called once the report without them is written.
+
+    Returns:
+        Path of the page.
     """
-    summary = summarise(results, tuned, experts)
-    document = json.dumps(to_dict(question, summary, fixed), indent=1, default=str, allow_nan=False)
-    write_whole(folder / "results.json", document + "\n")
-    write_whole(folder / "results.md", markdown(question, summary, fixed))
-    write_whole(folder / PICTURE, svg_file(picture(summary)))
-    write_whole(folder / "results.html", page(question, summary, fixed, clips))
-    return folder / "results.html"
+    analysis = analyze(results, tuned, experts)
+    document = study_report(question, analysis, fixed)
+    path = write_document(document, folder, "results")
+    if videos is not None and (clips := videos(analysis.summary)):
+        write_document(document.with_videos(clip_videos(clips)), folder, "results")
+    return path
 
 
-def to_dict(question: str, summary: Summary, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON-able: every number of the page but the learning curves."""
-    found = power(summary.differences)
+def study_report(question: str, analysis: Analysis, fixed: Mapping[str, Any]) -> Document:
+    """Builds the report of a study, without videos.
+
+    Args:
+        question: the title.
+        analysis: what to report.
+        fixed: settings that all cells share, by name, for the protocol.
+    """
+    summary = analysis.summary
+    protocol, costs = protocol_table(summary, fixed), cost_table(summary)
+    curves = [(curve, crossing_table(curve.crossings, curve.along)) for curve in analysis.curves]
+    blocks: list[Block] = [
+        Text(lead(summary), "lead"),
+        Items([*headline(summary), *cautions(summary)], highlighted=True),
+        Section("Results", _results(summary)),
+        *(
+            Section(
+                f"Success along {curve.along.label}",
+                [Figures(curve_figures(summary, curve, i)), TableBlock(table)],
+            )
+            for i, (curve, table) in enumerate(curves)
+        ),
+        *maps(analysis),
+        Section("Episodes", [clip_videos([])]),
+        Section("Differences", _differences(summary)),
+        Section("Progress of the episodes", [stages(summary)]),
+        Section("Motion", [TableBlock(motion_table(summary))]),
+        Section("Cost", [TableBlock(costs)] if costs else []),
+        Section("Learning curves", [learning_curves(summary)]),
+        Section("What this study cannot tell", [Items(limits(analysis))]),
+        Section("Protocol", [TableBlock(protocol, prose=True)]),
+    ]
+    return Document(question, blocks, _numbers(question, analysis, protocol), picture(analysis))
+
+
+def _results(summary: Summary) -> list[Block]:
+    first, *others = summary.evaluations
+    figures = [
+        Figure(
+            forest("forest", summary.ranking(first)[:FOREST]),
+            "Success with 95% intervals over trainings and episodes; groups at the right.",
+        ),
+        *latency(summary),
+    ]
+    table = TableBlock(ranking_table(summary.ranking(first), summary.tuned))
+    blocks: list[Block] = [Section(first, [table], level=3) if others else table, Figures(figures)]
+    for evaluation in others:
+        table = ranking_table(summary.ranking(evaluation), summary.tuned)
+        without_note = TableBlock(Table(table.head, table.rows))
+        blocks.append(Section(evaluation, [without_note], level=3, folded=len(others) > 2))
+    return blocks
+
+
+def _differences(summary: Summary) -> list[Block]:
+    blocks: list[Block] = []
+    for title, differences, within in (
+        ("Cells", summary.differences, "evaluation"),
+        ("Evaluations of the same cell", summary.evaluation_differences, "cell"),
+    ):
+        if not differences:
+            continue
+        table = difference_table(summary, differences, within)
+        content: Block = TableBlock(table)
+        if not table.rows:
+            content = Text(
+                f"None of the {len(differences)} pairs differ significantly (5%, Holm's correction)."
+            )
+        elif len(table.rows) > OPEN:
+            content = Section(f"All {len(table.rows)} significant pairs", [content], level=3, folded=True)
+        blocks.append(Section(title, [content], level=3))
+    return blocks
+
+
+def _numbers(question: str, analysis: Analysis, protocol: Table) -> dict[str, Any]:
+    """JSON-able: every number of the report except the learning curves."""
+    summary, power = analysis.summary, analysis.power
     return {
         "question": question,
         "rows": [_row(row) for row in summary.rows],
         "differences": [_difference(one) for one in summary.differences],
-        "ways": [_difference(one) for one in summary.ways],
-        "crossings": {scale.label: [one.to_dict() for one in found] for scale, found in crossings(summary)},
-        "power": {name: _finite(value) for name, value in asdict(found).items()} if found else None,
+        "evaluation_differences": [_difference(one) for one in summary.evaluation_differences],
+        "crossings": {
+            curve.along.label: [crossing.to_dict() for crossing in curve.crossings]
+            for curve in analysis.curves
+        },
+        "power": {name: _finite(value) for name, value in asdict(power).items()} if power else None,
         "tuned": summary.tuned,
-        "protocol": dict(protocol(summary, fixed).rows),
+        "protocol": {str(name): str(value) for name, value in protocol.rows},
     }
-
-
-def markdown(question: str, summary: Summary, fixed: Mapping[str, Any]) -> str:
-    """The page with one picture instead of many, PICTURE beside it."""
-    several = len(summary.judged) > 1
-    parts = [f"# {question}", lead(summary), _items([*headline(summary), *cautions(summary)])]
-    parts.append(f"![Success]({PICTURE})")
-    for i, judged in enumerate(summary.judged):
-        of = ranking(summary.ranking(judged), summary.tuned)
-        parts += [f"## {judged}" if several else "## Results", _table(of), of.note if i == 0 else ""]
-    for scale, found in crossings(summary):
-        of = crossing_table(found, scale)
-        parts += [f"## Along {scale.label}", _table(of), of.note]
-    for title, of in (
-        ("Differences", differences(summary)),
-        ("Ways of judging the same policies", differences(summary, ways=True)),
-        ("How the policies move", motion(summary)),
-        ("Cost", costs(summary)),
-    ):
-        if of is not None and of.rows:
-            parts += [f"## {title}", _table(of), of.note]
-    parts += ["## What this study cannot tell", _items(limits(summary))]
-    parts += ["## Protocol", _table(protocol(summary, fixed))]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _table(of: Table) -> str:
-    lines = [of.head, ["---"] * len(of.head), *of.rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _items(sentences: Sequence[str]) -> str:
-    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def _row(row: Row) -> dict[str, Any]:
     low, high = row.interval
     return {
-        "levels": row.levels,
-        "judged": row.judged,
+        "levels": {factor: level_text(level) for factor, level in row.levels.items()},
+        "evaluation": row.evaluation,
         "task": row.task,
         "success": asdict(row.success) | {"low": low, "high": high},
         "group": row.group,
@@ -130,5 +188,5 @@ def _difference(one: Difference) -> dict[str, Any]:
 
 
 def _finite(value: float | int | None) -> float | int | None:
-    """JSON knows no nan and no infinity."""
+    """Replaces NaN and infinity, which JSON lacks."""
     return value if value is None or math.isfinite(value) else None

@@ -1,37 +1,38 @@
-"""Heat-maps of a study: success over two axes, as numbers on shades that grey printing keeps."""
+"""Heat maps of a study: success over two factors, as numbers on shades that survive grayscale printing."""
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from ..palette import PALETTE
-from ..study.factors import Factor, level, scale
+from ..study.factors import Factor, numeric, text_of
 from ..study.summary import Row
-from .html import Markup
 from .study_plots import wrapped
 from .svg import INK, PAPER, svg
 
 FITS = 60
-"""Characters beside each other along a map: an axis that needs more goes down, if the other needs less."""
+"""Characters that fit along a map: if the factor across needs more, it goes down, unless the other needs
+even more."""
 _DARK = 0.8
-"""Above this rate the shade is so dark that its number is printed in the colour of the paper."""
+"""Success rate above which the shade is so dark that the number is printed in the color of the paper."""
 
 
 def heat_map(name: str, rows: Sequence[Row], down: Factor, across: Factor) -> Markup:
-    """Success of rows that differ along two axes; a cell that was not run stays empty.
+    """Plots the success of rows that differ in two factors; a cell without a row stays empty.
 
-    Shades go from 0 to 100 % in all maps alike. The opacity, not the hue, carries the rate.
+    Shades range from 0 to 100% in all maps. The opacity, not the hue, encodes the rate.
     """
     if _needs(across) > max(FITS, _needs(down)):
         down, across = across, down
-    lines, columns = _ordered(down), _ordered(across)
-    found = {(level(row, down.name), level(row, across.name)): row for row in rows}
+    lines, columns = _ordered(down, rows), _ordered(across, rows)
+    cells = {(text_of(row, down.label), text_of(row, across.label)): row for row in rows}
 
     def draw(ax: Axes) -> None:
         for y, line in enumerate(lines):
             for x, column in enumerate(columns):
-                if (row := found.get((line, column))) is None:
+                if (row := cells.get((line, column))) is None:
                     continue
                 rate = row.success.mean
                 corner = (x - 0.48, y - 0.46)
@@ -52,22 +53,22 @@ def heat_map(name: str, rows: Sequence[Row], down: Factor, across: Factor) -> Ma
         ax.set_yticks(range(len(lines)), [wrapped(line, 20) for line in lines], fontsize=9)
         ax.set_xlim(-0.5, len(columns) - 0.5)
         ax.set_ylim(len(lines) - 0.5, -0.5)
-        ax.set_xlabel(across.name)
-        ax.set_ylabel(down.name)
+        ax.set_xlabel(across.label)
+        ax.set_ylabel(down.label)
         ax.grid(visible=False)
         ax.spines[["left", "bottom"]].set_visible(False)
 
-    return svg(name, draw, 0.46 * len(lines) + 0.8, f"Success over {down.name} and {across.name}")
+    return svg(name, draw, 0.46 * len(lines) + 0.8, f"Success over {down.label} and {across.label}")
 
 
-def _needs(axis: Factor) -> int:
-    """Characters that the levels take beside each other, each broken into lines of one word."""
-    return len(axis.levels) * max(len(word) for name in axis.levels for word in name.split())
+def _needs(factor: Factor) -> int:
+    """Characters that the levels take next to each other, with each broken into lines of one word."""
+    return len(factor.texts) * max(len(word) for text in factor.texts for word in text.split())
 
 
-def _ordered(axis: Factor) -> list[str]:
-    """Levels by what they say before their number, and by that; without one as they occur."""
-    along = scale(axis)
+def _ordered(factor: Factor, rows: Sequence[Row]) -> list[str]:
+    """Numeric levels by line and number, others in their order."""
+    along = numeric(factor, rows)
     if along is None:
-        return axis.levels
-    return sorted(axis.levels, key=lambda name: (along.line_of[name], along.numbers[name]))
+        return factor.texts
+    return sorted(factor.texts, key=lambda text: (along.line_of[text], along.numbers[text]))

@@ -1,9 +1,10 @@
-"""The plots of a study: every cell with its interval, success along an axis, and against latency."""
+"""Plots of a study: intervals of all cells, success along a numeric factor, and success against latency."""
 
 import math
 import textwrap
 from collections.abc import Sequence
 
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
@@ -11,15 +12,14 @@ from ..palette import styles
 from ..study.factors import NumericFactor, Series
 from ..study.summary import Row
 from ..study.thresholds import TARGET
-from .html import Markup
 from .svg import FAINT, INK, legend_above, svg
 
 CHARACTERS = 30
-"""Of a label beside an axis before it goes on in the next line."""
+"""Width at which labels of an axis wrap."""
 
 
 def forest(name: str, rows: Sequence[Row]) -> Markup:
-    """Success with its interval and letters, a line a row, from above in the given order."""
+    """Plots success with its interval and letters, one line per row, in the given order from the top."""
 
     def draw(ax: Axes) -> None:
         for y, row in enumerate(rows):
@@ -45,7 +45,7 @@ def forest(name: str, rows: Sequence[Row]) -> Markup:
 
 
 def lines_plot(name: str, lines: Sequence[Series], along: NumericFactor) -> Markup:
-    """Success with intervals along an axis; every line is named at its end."""
+    """Plots success with intervals along a numeric factor; every line is labeled at its end."""
     look = styles([line.name for line in lines])
     ticks = sorted({x for line in lines for x in line.xs})
 
@@ -86,7 +86,7 @@ def lines_plot(name: str, lines: Sequence[Series], along: NumericFactor) -> Mark
 
 
 def latency_plot(name: str, rows: Sequence[Row]) -> Markup:
-    """Success against the time of one chunk, of rows that were timed."""
+    """Plots success against the latency of one chunk, which must be known for all rows."""
     look = styles([row.label for row in rows])
 
     def draw(ax: Axes) -> None:
@@ -111,18 +111,18 @@ def latency_plot(name: str, rows: Sequence[Row]) -> Markup:
 
 
 def wrapped(text: str, width: int = CHARACTERS) -> str:
-    """`text` in lines of at most `width` characters."""
+    """Wraps `text` into lines of at most `width` characters."""
     return "\n".join(textwrap.wrap(text, width, break_long_words=False)) or text
 
 
 def _beside(x: float, place: float, ticks: Sequence[float], logarithmic: bool) -> float:
-    """`x`, moved a little by its line's place among the lines, so that whiskers do not cover each other."""
+    """Shifts `x` a little by the place of its line, so that whiskers do not overlap."""
     gap = 0.012 * place
     return x * (ticks[-1] / ticks[0]) ** gap if logarithmic else x + gap * (ticks[-1] - ticks[0])
 
 
 def _apart(wanted: Sequence[float], gap: float) -> list[float]:
-    """Heights near the `wanted` ones that are at least `gap` apart, centred where several are pushed."""
+    """Heights near the `wanted` ones, at least `gap` apart; clusters stay centered."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     clusters: list[list[int]] = []
     for i in order:
@@ -140,5 +140,5 @@ def _apart(wanted: Sequence[float], gap: float) -> list[float]:
 
 
 def _low(cluster: list[int], wanted: Sequence[float], gap: float) -> float:
-    """Lowest height of a cluster of labels around the mean of where they should be."""
+    """Lowest height of a cluster of labels that is centered on the mean of its wanted heights."""
     return sum(wanted[i] for i in cluster) / len(cluster) - gap * (len(cluster) - 1) / 2

@@ -1,4 +1,4 @@
-"""The report's plots as inline SVG that follows the page's light or dark mode and reads well in greyscale."""
+"""Plots as inline SVG that follows the page's light or dark mode and reads well in grayscale."""
 
 import html
 import io
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import matplotlib
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
@@ -19,10 +20,9 @@ from ..compare.score import SuccessRate
 from ..compare.stages import count_endings
 from ..palette import PALETTE, styles
 from ..result import CONDITIONS, TITLES, Condition
-from .html import Markup
 
 INK, FAINT, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
-"""Stand-ins, replaced by the page's variables."""
+"""Placeholder colors, replaced by the page's CSS variables."""
 _VARIABLES = {INK: "ink", FAINT: "faint", RULE: "rule", PAPER: "paper"} | {
     color: name.replace(" ", "-") for name, color in PALETTE.items()
 }
@@ -51,7 +51,7 @@ _SETTINGS: dict[Any, Any] = {
     "legend.fontsize": 9,
 }
 WIDTH = 4.8
-"""Of every plot [inches]: on a phone's screen its letters are still legible."""
+"""Width of every plot [inches]; letters stay legible on a phone."""
 _CONDITION_LOOK: dict[Condition, tuple[str, Literal["full", "none"]]] = {
     "test": ("o", "full"),
     "swapped_instruction": ("s", "none"),
@@ -60,12 +60,12 @@ _CONDITION_LOOK: dict[Condition, tuple[str, Literal["full", "none"]]] = {
 
 
 Curve = list[tuple[int, float]]
-"""(update, loss)."""
+"""Points (update, loss)."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves on one scale of their own."""
+    """Curves that share a scale."""
 
     title: str
     color: str
@@ -73,19 +73,21 @@ class Panel:
 
 
 def success_plot(comparison: Comparison) -> Markup:
-    """Success with 95 % interval of every policy under every condition."""
+    """Plots success with 95% intervals of every policy under every condition."""
     names = comparison.names
 
     def draw(ax: Axes) -> None:
         look = styles(comparison.policies)
-        seen: list[Condition] = [c for c in CONDITIONS if any(comparison.cell(name, c) for name in names)]
+        seen: list[Condition] = [c for c in CONDITIONS if any(comparison.rate_of(name, c) for name in names)]
         for row, name in enumerate(names):
             color = look[name].color if name in look else INK
-            run: list[Condition] = [condition for condition in CONDITIONS if comparison.cell(name, condition)]
+            run: list[Condition] = [
+                condition for condition in CONDITIONS if comparison.rate_of(name, condition)
+            ]
             for i, condition in enumerate(run):
                 marker, fill = _CONDITION_LOOK[condition]
-                cell = comparison.cells[name, condition]
-                _point(ax, cell, row + 0.22 * (i - (len(run) - 1) / 2), color, marker, fill)
+                rate = comparison.rates[name, condition]
+                _point(ax, rate, row + 0.22 * (i - (len(run) - 1) / 2), color, marker, fill)
         ax.set_yticks(range(len(names)), [short(name) for name in names])
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_xlim(-2, 102)
@@ -99,12 +101,12 @@ def success_plot(comparison: Comparison) -> Markup:
     return svg("success", draw, 0.6 * len(names) + 1.2, "Success of every policy under every condition")
 
 
-def _point(ax: Axes, cell: SuccessRate, y: float, color: str, marker: str, fill: str) -> None:
-    low, high = (100 * end for end in cell.interval)
+def _point(ax: Axes, rate: SuccessRate, y: float, color: str, marker: str, fill: str) -> None:
+    low, high = (100 * end for end in rate.interval)
     ax.plot([low, high], [y, y], "-", color=color, linewidth=2, solid_capstyle="butt")
-    if math.isfinite(cell.rate):
+    if math.isfinite(rate.rate):
         ax.plot(
-            [100 * cell.rate],
+            [100 * rate.rate],
             [y],
             marker,
             color=color,
@@ -117,20 +119,20 @@ def _point(ax: Axes, cell: SuccessRate, y: float, color: str, marker: str, fill:
 def tradeoff_plot(
     comparison: Comparison, costs: dict[str, tuple[float, float]], label: str, name: str
 ) -> Markup:
-    """Test success against a cost: policy -> (value, upper end of its spread or the value again)."""
+    """Plots test success against a cost: policy -> (value, upper end of its spread or the value again)."""
 
     def draw(ax: Axes) -> None:
         for policy, style in styles(comparison.policies).items():
-            cell = comparison.cell(policy)
-            if cell is None or policy not in costs or not math.isfinite(cell.rate):
+            rate = comparison.rate_of(policy)
+            if rate is None or policy not in costs or not math.isfinite(rate.rate):
                 continue
             value, upper = costs[policy]
-            low, high = (100 * end for end in cell.interval)
+            low, high = (100 * end for end in rate.interval)
             ax.plot([value, value], [low, high], "-", color=style.color, linewidth=1.6)
-            ax.plot([value, upper], [100 * cell.rate] * 2, "-", color=style.color, linewidth=1.6)
+            ax.plot([value, upper], [100 * rate.rate] * 2, "-", color=style.color, linewidth=1.6)
             ax.plot(
                 [value],
-                [100 * cell.rate],
+                [100 * rate.rate],
                 style.marker,
                 color=style.color,
                 markersize=7,
@@ -138,7 +140,7 @@ def tradeoff_plot(
             )
         ax.set_ylabel("success [%]")
         ax.set_xlabel(label)
-        lowest = min(cell.interval[0] for name in costs if (cell := comparison.cell(name)))
+        lowest = min(rate.interval[0] for name in costs if (rate := comparison.rate_of(name)))
         ax.set_ylim(max(-2, 100 * lowest - 8), 102)
         ax.set_xlim(0, 1.1 * max(upper for _, upper in costs.values()))
         legend_above(ax, 2)
@@ -147,7 +149,7 @@ def tradeoff_plot(
 
 
 def curves_plot(comparison: Comparison, curves: dict[str, list[dict[str, Any]]]) -> Markup | None:
-    """The loss of each policy over its updates, each on its own scale; None if no loss is known."""
+    """Plots the loss of each policy over its updates, each on its own scale; None if no loss is known."""
     look = styles(comparison.policies)
     found = {name: loss_curve(curves.get(name, [])) for name in comparison.policies}
     panels = [Panel(short(name), look[name].color, [curve]) for name, curve in found.items() if curve]
@@ -155,7 +157,7 @@ def curves_plot(comparison: Comparison, curves: dict[str, list[dict[str, Any]]])
 
 
 def panels_plot(name: str, panels: list[Panel], label: str) -> Markup:
-    """Losses over updates in panels side by side."""
+    """Plots losses over updates in panels side by side."""
     columns = 2
     lines = math.ceil(len(panels) / columns)
 
@@ -181,22 +183,22 @@ def panels_plot(name: str, panels: list[Panel], label: str) -> Markup:
 
 
 def loss_curve(rows: list[dict[str, Any]]) -> Curve:
-    """The losses among the rows of metrics.jsonl."""
+    """Extracts the losses from rows of metrics.jsonl."""
     return [(row["step"], float(row["loss"])) for row in rows if row.get("loss") is not None]
 
 
 def stages_plot(comparison: Comparison) -> Markup:
-    """How far episodes got: for every policy and condition the share that ended at each stage."""
+    """Plots, for every policy and condition, the share of episodes that ended at each stage."""
     results = comparison.results
     stages, rows = count_endings(results)
     labels = [f"{short(r.policy)}, {TITLES[r.condition].split()[0]}" for r in results]
-    return shares_plot("stages", labels, stages, rows, "How far the episodes got")
+    return shares_plot("stages", labels, stages, rows, "Progress of the episodes")
 
 
 def shares_plot(
     name: str, labels: Sequence[str], stages: Sequence[str], rows: Sequence[Counter[str]], label: str
 ) -> Markup:
-    """A bar for each row, divided by the share of each of `stages`; the first of them are the best."""
+    """Plots one bar per row, divided by the shares of `stages`, the best first."""
     colors = ["blue", "sky blue", "bluish green", "yellow", "orange", "vermillion", "reddish purple"]
     hatches = ["", "//", "..", "\\\\", "xx", "++", "oo"]
 
@@ -223,12 +225,12 @@ def shares_plot(
 
 
 def short(name: str, length: int = 18) -> str:
-    """`name`, its end cut off if it is longer."""
+    """Truncates `name` to `length` characters."""
     return name if len(name) <= length else name[: length - 1] + "…"
 
 
 def legend_above(ax: Axes, columns: int) -> None:
-    """A legend over the whole figure, if anything has a label."""
+    """Adds a legend above the figure, if anything has a label."""
     if ax.get_legend_handles_labels()[0]:
         assert isinstance(ax.figure, Figure)
         ax.figure.legend(
@@ -238,16 +240,18 @@ def legend_above(ax: Axes, columns: int) -> None:
 
 
 def svg(name: str, draw: Callable[[Axes], None], height: float, label: str) -> Markup:
-    """`render` for a figure of one plot."""
+    """Renders a figure with one plot (see `render`)."""
     return render(name, lambda figure: draw(figure.add_subplot()), height, label)
 
 
 def render(name: str, draw: Callable[[Figure], None], height: float, label: str) -> Markup:
-    """Draws a figure `height` [inches] high and turns it into an SVG element for inside a page.
+    """Renders a figure as an inline SVG element.
 
     Args:
-        name: of no other plot of the page; its ids begin with it.
-        label: read to people who cannot see it.
+        name: prefix of the element's ids; unique within a page.
+        draw: draws into the figure.
+        height: height of the figure [inches].
+        label: alternative text for screen readers.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context(_SETTINGS):
@@ -258,7 +262,7 @@ def render(name: str, draw: Callable[[Figure], None], height: float, label: str)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     alt = html.escape(label).replace("\\", "\\\\")
-    # Inside HTML namespaces are known, the style sheet decides sizes, and ids must differ between plots.
+    # HTML needs no namespaces, the style sheet sets the size, and ids must differ between plots.
     svg = re.sub(
         r'<svg[^>]*viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{alt}">', svg
     )

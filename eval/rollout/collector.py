@@ -1,4 +1,4 @@
-"""EpisodeCollector: counts finished episodes, shows how it goes, and makes the result of them."""
+"""Collects finished episodes, shows progress, and builds the EvalResult."""
 
 import json
 import math
@@ -20,7 +20,7 @@ PACKAGES = ("vlasandbox", "mujoco", "numpy", "torch", "transformers")
 
 
 class EpisodeCollector:
-    """Episodes of one evaluation as they come in, with a clock and a progress bar; use as a context."""
+    """Finished episodes of one evaluation, with a clock and a progress bar; use as a context manager."""
 
     def __init__(self, name: str, condition: Condition, total: int, progress: bool) -> None:
         self._name = name
@@ -41,7 +41,7 @@ class EpisodeCollector:
         self._bar.close()
 
     def add(self, episodes: Sequence[EpisodeResult]) -> None:
-        """Takes finished episodes in; may be called from several threads."""
+        """Adds finished episodes; thread-safe."""
         if not episodes:
             return
         with self._lock:
@@ -59,7 +59,7 @@ class EpisodeCollector:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What happens inside does not count as time of the rollouts."""
+        """Context whose duration does not count as rollout time."""
         before = time.perf_counter()
         yield
         self._start += time.perf_counter() - before
@@ -81,7 +81,7 @@ class EpisodeCollector:
         device: str = "",
         latency: Latency | None = None,
     ) -> EvalResult:
-        """The episodes in the order of `seeds`, with how they were made."""
+        """Builds the result, with the episodes in the order of `seeds`."""
         episodes = [self._episodes[seed] for seed in seeds]
         versions = {package: version(package) for package in PACKAGES}
         return EvalResult(
@@ -102,6 +102,6 @@ class EpisodeCollector:
             chunk_ms_p95=latency.p95 if latency else math.nan,
             wall_seconds=time.perf_counter() - self._start if self._wall is None else self._wall,
             env_steps=sum(episode.steps for episode in episodes),
-            spec=json.loads(json.dumps(spec)),  # as it will be read back: tuples become lists
+            spec=json.loads(json.dumps(spec)),  # as it is read back: tuples become lists
             versions=versions | ({"device": device} if device else {}),
         )

@@ -1,17 +1,18 @@
-"""Closed-loop evaluation: a policy, a task, a list of seeds -> one outcome per seed.
+"""Closed-loop evaluation: runs a policy on a task, one episode per seed.
 
-An outcome depends on (checkpoint, task, seed) alone. The environment does so by itself; for the policy it
-takes that nothing but its own row enters an episode's arithmetic, in the same order of operations:
-- Inference always runs on LANES rows, on THREADS torch threads: other shapes and other splits round
-  differently, and contacts amplify the difference. Rows that nobody needs hold some old observation.
-- The episode of seed s always sits in row s % LANES. A vectorised loop may treat its last elements in another
-  way than the rest, so a row's arithmetic may depend on where it is, though not on what the others hold.
+An outcome depends only on (checkpoint, task, seed). The environment guarantees this for its part; for the
+policy, only an episode's own row may enter its arithmetic, in the same order of operations:
+- Inference always runs on LANES rows, on THREADS torch threads: other shapes and splits round
+  differently, and contacts amplify the difference. Unused rows hold stale observations.
+- The episode of seed s always sits in row s % LANES. A vectorized loop may treat its last elements
+differently
+  from the rest, so a row's arithmetic may depend on its position, but not on the contents of other rows.
 - Every episode draws its noise from its own generator, seeded with its seed.
-So the number of workers, which episodes share a batch, and the order of the seeds may be anything.
+The number of workers, the episodes that share a batch, and the order of the seeds do not matter.
 
-Each environment process has a thread of ours, and the two take turns: the policy answers all of its lanes,
-then the process steps them. With a process per core every core is busy: one's environments step while
-another's policy thinks.
+Each environment process has a thread here, and the two alternate: the policy answers for all lanes, then the
+process steps them. With one process per core, every core is busy: some environments step while the policy
+answers for others.
 """
 
 import sys
@@ -56,42 +57,50 @@ def evaluate(
     progress: bool = True,
     keep: Callable[[EvalResult], None] | None = None,
 ) -> EvalResult:
-    """Plays one episode per seed and returns them in the order of `seeds`.
+    """Runs one episode per seed and returns them in the order of `seeds`.
 
     Args:
         policy: a policy on any device, the folder of a saved one, or "expert" for the task's scripted expert.
         task: one of `envs.task_names()`, or the dotted name of a module with a task.
         seeds: distinct; see `envs.seeds` for which to use.
-        condition: "test"; "swapped_instruction" names another object of the scene, while success stays about
-            the original; "blank_image" shows the policy uniform grey. The expert sees no words, no images.
+        condition: "test"; "swapped_instruction" names another object of the scene, while success still
+        refers to
+            the original; "blank_image" shows the policy uniform gray. The expert sees neither instruction nor
+            images.
         workers: environment processes; one per core by default.
-        execution: which actions of the chunks are executed.
-        sampling: settings of the head's sampling in place of those of a saved policy, e.g. "steps=5".
+        execution: how chunks are executed.
+        sampling: settings of the head's sampling that replace those of a saved policy, e.g. "steps=5".
         name: shown to people; by default the folder's name.
-        variation: how episodes differ from the task's plain ones: keywords of the environment such as
+        variation: how episodes differ from the task's nominal ones, as keywords of the environment such as
             {"perturb": "camera=3"}.
-        sentence: what to say in every episode in place of its own instruction, under the condition "test".
+        sentence: instruction that replaces the episode's own, under the condition "test".
         progress: whether to show a bar with the success rate so far.
-        keep: is given the finished episodes, if there are any, when an error or Ctrl-C ends the others.
+        keep: receives the finished episodes, if any, when an error or Ctrl-C ends the others.
 
     Raises:
-        ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment,
-            `sampling` for a policy that is not loaded here, or a sentence under another condition.
-        EvaluationError: an environment process cannot start, or episodes are missing, since their process
-            died every time that they were played.
+        ValueError: an unknown task or condition, duplicate seeds, a policy made for another environment,
+            `sampling` for a policy that is already loaded, or a sentence under another condition.
+        EvaluationError: an environment process cannot start, or episodes are missing because their process
+        died
+            in every attempt.
     """
     check_name("condition", condition, get_args(Condition))
     if len(seeds) == 0 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ValueError(f"seeds must be distinct, not negative, and at least one; got {_shortened(seeds)}")
+        raise ValueError(
+            "seeds must be distinct and not negative, and at least one must be given; got "
+            f"{_shortened(seeds)}"
+        )
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     if sentence is not None and condition != "test":
-        raise ValueError(f"a sentence of your own is for the condition 'test', got {condition!r}")
+        raise ValueError(
+            f"a sentence replaces the instruction under the condition 'test' only, got {condition!r}"
+        )
     workers = min(workers or usable_cores(), len(seeds))
     swapped = condition == "swapped_instruction"
     job = Job(list(sys.path), task, {}, swapped, policy == EXPERT, {}, sentence=sentence)
     if policy == EXPERT:
-        # It sees the simulator's state: no images need to be drawn.
+        # The expert sees the simulator's state: no images are rendered.
         job = replace(job, env={"cameras": (), **(variation or {})})
         jobs = [replace(job, lanes={0: list(seeds[worker::workers])}) for worker in range(workers)]
         with (
@@ -109,12 +118,12 @@ def evaluate(
     execution = execution or Execution()
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
     asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy), sampling=sampling)
-    # Before anything is played: another training may replace the weights while it is.
+    # Before any episode runs, since another training may replace the weights meanwhile.
     weights = weights_of(Path(checkpoint)) if checkpoint else ""
     if asked.spec.action_space == UNKNOWN_SPACE:
         raise ValueError(
             f"{checkpoint or 'the policy'} learned from another program's data, and its robot is not "
-            "simulated here: judge it on demonstrations (vla open-loop RUN DATASET), or on the robot "
+            "simulated here: evaluate it on demonstrations (vla open-loop RUN DATASET), or on the robot "
             "(Policy.act)"
         )
     execution.check(asked.spec.chunk, asked.spec.action_space)
@@ -183,7 +192,7 @@ def _keeping(
     seeds: Sequence[int],
     result: Callable[[Sequence[int]], EvalResult],
 ) -> Iterator[None]:
-    """Gives the finished episodes to `keep` if the block does not end well."""
+    """Passes the finished episodes to `keep` if the block raises."""
     try:
         yield
     except BaseException:
@@ -193,7 +202,7 @@ def _keeping(
 
 
 def _check_complete(processes: Sequence[WorkerProcess], total: int) -> None:
-    """Refuses to make a result of fewer episodes than were asked for."""
+    """Raises an error if fewer episodes were finished than requested."""
     missing = {seed: how for process in processes for seed, how in process.missing.items()}
     if missing:
         hows = "; ".join(sorted(set(missing.values())))

@@ -1,4 +1,4 @@
-"""BatchedPolicy: the policy's answers for some lanes, always computed on the same number of rows."""
+"""Batched inference of a policy, always on the same number of rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +14,22 @@ from ...policies.types import Observation
 from .worker import LaneObservation
 
 LANES = 16
-"""Rows of every batch; the episode of seed s sits in row s % LANES."""
+"""Rows of every batch; the episode of seed s uses row s % LANES."""
 THREADS = 1
-"""torch threads of one inference on a CPU, whatever the machine has. More of them gain little at these sizes,
-and lose much on a machine that does anything else, since they wait for each other in a busy loop."""
+"""Torch threads per inference on a CPU, on every machine. More gain little at these sizes and lose much on a
+busy machine, since they wait for each other in a busy loop."""
 BLANK = 128
-"""Grey level of a blank image: the middle of the range, which an encoder gets as 0."""
+"""Gray level of a blank image: the middle of the range, which an encoder receives as 0."""
 
 
 class BatchedPolicy:
-    """LANES rows of observations and a noise generator for each. Not shared by threads; the policy may be."""
+    """LANES rows of observations, each with a noise generator. Threads may share the policy, but not this
+    object."""
 
     def __init__(self, policy: Policy, blank: bool, execution: Execution | None = None) -> None:
         """
         Args:
-            blank: whether the policy sees uniform grey instead of the images.
+            blank: whether the policy sees uniform gray instead of the images.
             execution: how the chunks will be executed.
         """
         self._execution = execution or Execution()
@@ -43,10 +44,11 @@ class BatchedPolicy:
         observations: dict[int, LaneObservation],
         left: dict[int, Float32[np.ndarray, "k a"]] | None = None,
     ) -> dict[int, Float32[np.ndarray, "k a"]]:
-        """A chunk for each lane in `observations`. Other rows hold something old; their answers are dropped.
+        """Predicts a chunk for each lane in `observations`; other rows hold stale observations and are
+        dropped.
 
         Args:
-            left: what the last chunk has left, for lanes whose answer shall go on from it.
+            left: unexecuted tail of each lane's previous chunk, for real-time chunking.
         """
         if self._observation is None:
             self._observation = observation_of(next(iter(observations.values())), LANES, self._blank)
@@ -64,7 +66,7 @@ class BatchedPolicy:
         return {row: chunks[row].copy() for row in observations}
 
     def _held(self, left: dict[int, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        """What to go on from in each row, and how much it counts."""
+        """Previous chunk of each row and its weights, for real-time chunking."""
         spec, execution = self._policy.spec, self._execution
         previous, weights = torch.zeros(LANES, spec.chunk, spec.action_dim), torch.zeros(LANES, spec.chunk)
         for row, chunk in left.items():
@@ -74,7 +76,7 @@ class BatchedPolicy:
 
 
 def observation_of(seen: LaneObservation, rows: int = 1, blank: bool = False) -> Observation:
-    """What a lane sees, in each of `rows` rows."""
+    """Repeats the observation of a lane in `rows` rows."""
     images = torch.from_numpy(seen.images).expand(rows, *seen.images.shape).clone()
     state = torch.from_numpy(seen.state).expand(rows, *seen.state.shape).clone()
     return Observation(images.fill_(BLANK) if blank else images, state, [seen.instruction] * rows)
@@ -82,7 +84,7 @@ def observation_of(seen: LaneObservation, rows: int = 1, blank: bool = False) ->
 
 @contextmanager
 def inference_mode(policy: Policy) -> Iterator[None]:
-    """The policy in evaluation mode and torch on THREADS threads; both are as before afterwards."""
+    """Context with the policy in evaluation mode and torch on THREADS threads; restores both."""
     training, threads = policy.training, torch.get_num_threads()
     policy.eval()
     torch.set_num_threads(THREADS)

@@ -1,4 +1,4 @@
-"""How long a policy takes to answer: milliseconds per chunk at batch 1, as a robot would ask."""
+"""Latency of a policy: milliseconds per chunk at batch size 1, as on a robot."""
 
 import time
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from ...policies.policy import Policy
 from ...policies.types import Observation
 
 WARMUP = 5
-"""Answers that are not counted."""
+"""Number of warm-up chunks."""
 REPEATS = 40
-"""Answers that are."""
+"""Number of timed chunks."""
 
 
 @dataclass(frozen=True)
@@ -21,18 +21,18 @@ class Latency:
     """Wall time per chunk."""
 
     p50: float
-    """Median [ms]."""
+    """Median latency [ms]."""
     p95: float
-    """[ms]"""
+    """95th percentile of the latency [ms]."""
 
 
 def measure(policy: Policy, observations: Sequence[Observation], n: int = REPEATS) -> Latency:
-    """Times `n` chunks on `observations` of one row each, in turn, from pixels to actions on the CPU.
+    """Times `n` chunks on `observations` of one row each, cyclically, from pixels to actions on the CPU.
 
-    Uses the policy's device, its training mode and torch's threads as they are.
+    Leaves the policy's device, its mode, and the number of torch threads as they are.
 
     Raises:
-        ValueError: there is no observation, or one with several rows.
+        ValueError: no observations, or one with several rows.
     """
     rows = {len(observation.instruction) for observation in observations}
     if rows != {1}:
@@ -43,7 +43,7 @@ def measure(policy: Policy, observations: Sequence[Observation], n: int = REPEAT
     times = np.empty(WARMUP + n)
     for i in range(len(times)):
         start = time.perf_counter()
-        # Reading the actions waits for the device.
+        # Reading the actions synchronizes with the device.
         policy.act(observations[i % len(observations)], generators).cpu()
         times[i] = (time.perf_counter() - start) * 1e3
     p50, p95 = np.percentile(times[WARMUP:], (50, 95)).tolist()

@@ -1,10 +1,10 @@
-"""Statistics of success rates: intervals, paired tests, and what a number of episodes can show at all.
+"""Intervals and paired tests of success rates, and the difference that a number of episodes resolves.
 
 Worked example: A and B on the same 100 seeds, 90 and 84 successes; on 12 seeds only A succeeds, on 6 only B.
     wilson(90, 100)                  0.826 .. 0.945
     mcnemar_exact(12, 6)             p = 0.238: no evidence of a difference
     paired_interval(78, 12, 6, 4)    0.06, -0.027 .. 0.148
-    resolvable_paired(100, 0.18)     0.117: only a difference of 12 points was likely to be seen
+    resolvable_paired(100, 0.18)     0.117: 12 points is the smallest difference likely to be detected
 """
 
 import math
@@ -15,11 +15,11 @@ from statistics import NormalDist
 from ..result import EvalResult
 
 POWER = 0.8
-"""Chance with which a difference that is called resolvable is detected."""
+"""Probability of detecting a difference that counts as resolvable."""
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Score interval of a rate (Wilson 1927); (0, 1) without any data.
+    """Score interval of a rate (Wilson 1927); (0, 1) without data.
 
     Raises:
         ValueError: not 0 <= successes <= n, or a level outside (0, 1).
@@ -30,19 +30,20 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     if n == 0:
         return 0.0, 1.0
     rate = successes / n
-    centre = rate + z**2 / (2 * n)
+    center = rate + z**2 / (2 * n)
     half = z * math.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
     scale = 1 + z**2 / n
-    # The formula gives exactly 0 and 1 there, but for rounding.
-    low = 0.0 if successes == 0 else (centre - half) / scale
-    high = 1.0 if successes == n else (centre + half) / scale
+    # Without rounding, the formula gives exactly 0 and 1 there.
+    low = 0.0 if successes == 0 else (center - half) / scale
+    high = 1.0 if successes == n else (center + half) / scale
     return low, high
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
-    """Two-sided exact p-value of two equally good policies, from the seeds on which just one succeeds.
+    """Two-sided exact p-value that two policies are equally good, from the seeds on which exactly one
+    succeeds.
 
-    Under that hypothesis each such seed falls to either with probability 1/2 (McNemar 1947, binomial form).
+    Under this hypothesis, either policy wins such a seed with probability 1/2 (McNemar 1947, binomial form).
     """
     if only_a < 0 or only_b < 0:
         raise ValueError(f"counts must not be negative, got {only_a} and {only_b}")
@@ -53,23 +54,23 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
 
 @dataclass(frozen=True)
 class PairedTable:
-    """Two policies on the same seeds. Seeds on which either raised an error are left out."""
+    """Outcomes of two policies on the same seeds, without seeds on which either raised an error."""
 
     both: int
     only_a: int
     only_b: int
     neither: int
     excluded: tuple[int, ...]
-    """Seeds left out."""
+    """Seeds on which either raised an error."""
 
     @property
     def n(self) -> int:
-        """Seeds that count."""
+        """Number of seeds that count."""
         return self.both + self.only_a + self.only_b + self.neither
 
     @property
     def discordance(self) -> float:
-        """Share of the seeds on which the two differ; 0 without seeds."""
+        """Fraction of the seeds on which the two differ; 0 without seeds."""
         return (self.only_a + self.only_b) / self.n if self.n else 0.0
 
     @property
@@ -79,11 +80,11 @@ class PairedTable:
 
     @property
     def p_value(self) -> float:
-        """`mcnemar_exact`."""
+        """Exact p-value (see `mcnemar_exact`)."""
         return mcnemar_exact(self.only_a, self.only_b)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """`paired_interval` of the difference."""
+        """Interval of the difference (see `paired_interval`)."""
         return paired_interval(self.both, self.only_a, self.only_b, self.neither, level)
 
 
@@ -91,7 +92,7 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
     """Counts the seeds on which both, one, or neither succeed.
 
     Raises:
-        ValueError: the two are about other tasks or other seeds.
+        ValueError: the tasks or the seeds differ.
     """
     if a.task != b.task:
         raise ValueError(f"cannot pair {a.policy} on task {a.task!r} with {b.policy} on task {b.task!r}")
@@ -128,10 +129,10 @@ def paired_interval(
 
 
 def resolvable_paired(n: int, discordance: float, level: float = 0.95) -> float:
-    """Smallest difference that `n` common seeds detect with 80 % power, if the policies differ on a share of
-    `discordance` of them (or on as many as the difference itself takes, where that is more).
+    """Smallest difference that `n` shared seeds detect with 80% power, if the policies differ on a fraction
+    `discordance` of them (or on the fraction that the difference itself requires, if that is more).
 
-    Normal approximation of McNemar's test (Connor 1987, Biometrics 43:207). 1 where n is too small for any.
+    Normal approximation of McNemar's test (Connor 1987, Biometrics 43:207); 1 if n is too small for any.
 
     Raises:
         ValueError: n < 1, or a discordance outside [0, 1].
@@ -141,7 +142,7 @@ def resolvable_paired(n: int, discordance: float, level: float = 0.95) -> float:
 
 
 def required_pairs(difference: float, discordance: float, level: float = 0.95) -> int:
-    """Common seeds that detect `difference` with 80 % power (see `resolvable_paired`): to be asked before.
+    """Number of shared seeds that detect `difference` with 80% power (see `resolvable_paired`).
 
     Raises:
         ValueError: a difference outside (0, 1], or a discordance outside [0, 1].
@@ -160,8 +161,8 @@ def _pairs(delta: float, discordance: float, level: float) -> float:
 def _hybrid_interval(
     x_a: int, n_a: int, x_b: int, n_b: int, correlation: float, level: float
 ) -> tuple[float, float]:
-    """Newcombe's combination of two Wilson intervals, whose rates have the given correlation; with 0 it is
-    that of independent episodes (1998, Stat. Med. 17:873, method 10)."""
+    """Newcombe's combination of two Wilson intervals whose rates have the given correlation; 0 for
+    independent episodes (1998, Stat. Med. 17:873, method 10)."""
     if n_a == 0 or n_b == 0:
         return -1.0, 1.0
     a, b = x_a / n_a, x_b / n_b
@@ -174,7 +175,7 @@ def _hybrid_interval(
 
 
 def _smallest(needed: Callable[[float], float], n: int, largest: float) -> float:
-    """The difference, up to `largest`, that needs n episodes; greater ones need fewer."""
+    """Difference, up to `largest`, that needs n episodes; larger ones need fewer."""
     if needed(largest) > n:
         return 1.0
     low, high = 0.0, largest

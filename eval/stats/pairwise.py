@@ -1,4 +1,4 @@
-"""Which of several policies differ: all pairs, corrected for their number and summed up in letters."""
+"""Pairwise comparison of several policies, with Holm's correction and a compact letter display."""
 
 import itertools
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from ..result import EvalResult
 from .paired import PairedTable, paired_table, resolvable_paired
 
 ALPHA = 0.05
-"""Chance of calling any one difference real when there is none."""
+"""Familywise error rate: the probability of any false difference."""
 
 
 @dataclass(frozen=True)
 class PairwiseComparison:
-    """Two policies on the same seeds."""
+    """Comparison of two policies on the same seeds."""
 
     first: str
     second: str
@@ -22,23 +22,23 @@ class PairwiseComparison:
     p_holm: float
     """The table's p-value, corrected for the number of pairs (Holm 1979)."""
     tests: int
-    """That number."""
+    """Number of pairs corrected for."""
 
     @property
     def points(self) -> float:
-        """How much more often `first` succeeds [points of 100]."""
+        """Success rate of `first` minus that of `second` [percentage points]."""
         return 100 * self.table.difference
 
     @property
     def real(self) -> bool:
-        """Whether the corrected test calls the difference real."""
+        """Whether the corrected test is significant."""
         return self.p_holm < ALPHA
 
     @property
     def resolves(self) -> float:
-        """The smallest difference that would probably have been found on these seeds [points of 100].
+        """Smallest difference that these seeds detect with 80% power [percentage points].
 
-        At the level that the first step of Holm's correction asks for.
+        Tested at the level of the first step of Holm's correction.
         """
         if self.table.n == 0:
             return 100.0
@@ -46,7 +46,7 @@ class PairwiseComparison:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of `points`; all pairs' intervals hold at once with 95 % confidence (Bonferroni)."""
+        """Interval of `points`; those of all pairs hold simultaneously with 95% confidence (Bonferroni)."""
         low, high = self.table.interval(self._level)
         return 100 * low, 100 * high
 
@@ -76,10 +76,10 @@ class PairwiseComparison:
 
 
 def compare_pairs(results: list[EvalResult]) -> list[PairwiseComparison]:
-    """Every pair of `results`, in their order.
+    """Compares every pair of `results`, in their order.
 
     Raises:
-        ValueError: they are not about the same seeds.
+        ValueError: the seeds differ.
     """
     found = list(itertools.combinations(results, 2))
     tables = [paired_table(first, second) for first, second in found]
@@ -91,10 +91,10 @@ def compare_pairs(results: list[EvalResult]) -> list[PairwiseComparison]:
 
 
 def holm(ps: list[float]) -> list[float]:
-    """p-values corrected so that the chance of any false alarm among them stays at the level of one test.
+    """Corrects p-values so that the familywise error rate is that of a single test.
 
     Holm, "A simple sequentially rejective multiple test procedure" (1979): the i-th smallest of m is
-    multiplied by m - i + 1 and may not be smaller than the one before.
+    multiplied by m - i + 1 and may not be smaller than the previous one.
     holm([0.01, 0.04, 0.03]) -> [0.03, 0.06, 0.06].
     """
     corrected = [0.0] * len(ps)
@@ -107,7 +107,7 @@ def holm(ps: list[float]) -> list[float]:
 
 @runtime_checkable
 class Contrast(Protocol):
-    """Two things that were compared."""
+    """Pair of names that may differ."""
 
     @property
     def first(self) -> str: ...
@@ -115,17 +115,17 @@ class Contrast(Protocol):
     def second(self) -> str: ...
     @property
     def real(self) -> bool:
-        """Whether they differ."""
+        """Whether the two differ."""
         ...
 
 
 def group_letters(names: list[str], pairs: Iterable[Contrast]) -> dict[str, str]:
-    """Letters such that two policies share one exactly if they are not distinguishable.
+    """Compact letter display: two policies share a letter if and only if they are not distinguishable.
 
     Insert and absorb (Piepho, "An algorithm for a letter-based representation of all-pairwise comparisons",
-    2004): start with one group of all; each real difference splits every group that holds both; a group
-    inside another goes. Letters follow the order of `names`, so sort these by success. With a > c the only
-    real difference, names [a, b, c] get {"a": "A", "b": "AB", "c": "B"}.
+    2004): start with one group of all; each real difference splits every group that contains both; a group
+    inside another is dropped. Letters follow the order of `names`, so sort these by success. With a > c the
+    only real difference, names [a, b, c] get {"a": "A", "b": "AB", "c": "B"}.
     """
     groups = [frozenset(names)]
     for pair in pairs:

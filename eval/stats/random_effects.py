@@ -1,22 +1,21 @@
-"""Success rates over several trainings: what varies from training to training, and from episode to episode.
+"""Crossed random effects: success rates that vary between trainings and between episodes.
 
-Every training (seed s of m) plays the same test episodes (e of n), so outcomes form a table x[s, e] with
-three sources of chance: x = mean + training s + episode e + the rest. The variance of the mean of the table
-is
+Every training (seed s of m) runs the same test episodes (e of n), so the outcomes form a table x[s, e] with
+three random components: x = mean + training s + episode e + residual. The variance of the table's mean is
 
     var = (MS_s + MS_e - MS_rest) / (m n),
 
 with the mean squares of a two-way analysis of variance (Searle, Casella and McCulloch, "Variance
-components", 1992, chapter 4): it says how the mean would vary over other trainings *and* other episodes.
+components", 1992, chapter 4): the variation of the mean over other trainings *and* other episodes.
 Its degrees of freedom follow from Satterthwaite's approximation (1946). Two policies are compared by the
 table of their differences, training seed by training seed (one seed gives both the same trunk and the same
 order of data) and episode by episode.
 
-Three trainings say little about how trainings vary, and a study has many tables. So MS_s of a table is taken
-as so many times its own MS_rest, and these ratios are moderated: each is drawn towards what all tables say,
-the more, the more alike they are ("Dispersion" below). A common ratio is the dispersion of quasi-binomial
-models (McCullagh and Nelder, "Generalized linear models", 1989, section 4.5), under which rates near 0 or 1
-vary less than those between.
+Three trainings tell little about the variation between trainings, but a study has many tables. So MS_s of
+each table is expressed as a multiple of its MS_rest, and these ratios are moderated: each shrinks toward the
+common ratio of all tables, more strongly the more similar they are (`Dispersion`). A common ratio is the
+dispersion of quasi-binomial models (McCullagh and Nelder, "Generalized linear models", 1989, section 4.5),
+under which rates near 0 or 1 vary less than those between.
 """
 
 import math
@@ -30,34 +29,34 @@ from .paired import wilson
 from .student import digamma, t_cdf, t_quantile, trigamma
 
 SMALLEST = 0.05
-"""Ratio that counts for smaller ones where they are compared by their logarithms."""
+"""Lower bound of ratios before their logarithm is taken."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over trainings and episodes."""
+    """Mean over trainings and episodes, with its interval."""
 
     mean: float
     low: float
-    """95 % interval."""
+    """Lower end of the 95% interval."""
     high: float
     trainings: int
     episodes: int
     between_trainings: float
-    """Standard deviation of the rate from training to training, beyond what episodes explain; by this table
+    """Standard deviation of the rate between trainings beyond what episodes explain, from this table
     alone."""
     p_value: float
-    """Of the hypothesis that the mean is 0, two-sided; for differences."""
+    """Two-sided p-value of the hypothesis that the mean is 0; for differences."""
 
     @property
     def about_trainings(self) -> bool:
-        """Whether the interval says anything about other trainings: one training cannot."""
+        """Whether the interval covers variation between trainings, which takes more than one."""
         return self.trainings > 1
 
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """Of a table of at least two trainings."""
+    """Mean squares of a table of at least two trainings."""
 
     training: float
     episode: float
@@ -65,7 +64,7 @@ class MeanSquares:
 
 
 def mean_squares(table: Float[np.ndarray, "m n"]) -> MeanSquares:
-    """The two-way analysis of variance, one value a place."""
+    """Two-way analysis of variance with one value per cell."""
     m, n = table.shape
     rows, columns = table.mean(axis=1), table.mean(axis=0)
     rest = table - rows[:, None] - columns + table.mean()
@@ -78,24 +77,25 @@ def mean_squares(table: Float[np.ndarray, "m n"]) -> MeanSquares:
 
 @dataclass(frozen=True)
 class Dispersion:
-    """How much trainings vary in one table, as it and others like it tell."""
+    """Variation between trainings in one table, estimated from it and similar ones."""
 
     ratio: float
-    """MS_s / MS_rest."""
+    """Ratio MS_s / MS_rest."""
     freedom: float
     """Degrees of freedom of MS_s."""
 
 
 def dispersions(tables: Sequence[Float[np.ndarray, "_ _"]], most: float) -> list[Dispersion] | list[None]:
-    """One for each table, moderated; none if a table has a single training, or all no variance to tell by.
+    """Moderated dispersion of each table; None if a table has a single training, or none has any variance.
 
-    The ratios are taken to vary as an inverse chi-squared variable around a common one, with degrees of
-    freedom that follow from the spread of their logarithms: the estimator of Smyth, "Linear models and
-    empirical Bayes methods" (2004), section 6.2. Tables that are all alike have the common ratio.
+    The ratios are modeled as inverse chi-squared variables around a common one, with degrees of freedom from
+    the spread of their logarithms: the estimator of Smyth, "Linear models and empirical Bayes methods"
+    (2004), section 6.2. Tables that are all alike have the common ratio.
 
     Args:
-        most: degrees of freedom of MS_s of all tables together; tables of differences depend on each other,
-            and have less of it than their number suggests.
+        tables: success tables, or tables of differences, each [m, n].
+        most: degrees of freedom of MS_s of all tables together; tables of differences depend on each other
+            and have fewer than their number suggests.
     """
     if any(len(table) < 2 for table in tables):
         return [None] * len(tables)
@@ -106,15 +106,15 @@ def dispersions(tables: Sequence[Float[np.ndarray, "_ _"]], most: float) -> list
     common = sum(one.training for one in found) / rest
     ratios = [one.training / one.rest if one.rest > 0 else common for one in found]
     own = min(len(table) for table in tables) - 1.0
-    centre, freedom = _prior([ratio for ratio, one in zip(ratios, found, strict=True) if one.rest > 0], own)
+    center, freedom = _prior([ratio for ratio, one in zip(ratios, found, strict=True) if one.rest > 0], own)
     if math.isinf(freedom):
         return [Dispersion(common, most)] * len(tables)
     total = freedom + own
-    return [Dispersion((freedom * centre + own * ratio) / total, min(total, most)) for ratio in ratios]
+    return [Dispersion((freedom * center + own * ratio) / total, min(total, most)) for ratio in ratios]
 
 
 def _prior(ratios: Sequence[float], own: float) -> tuple[float, float]:
-    """Centre and degrees of freedom of what ratios of `own` degrees of freedom scatter around."""
+    """Center and degrees of freedom of the prior, given ratios with `own` degrees of freedom."""
     # A ratio of 0, all trainings alike, has no logarithm.
     logs = [math.log(max(ratio, SMALLEST)) - digamma(own / 2) + math.log(own / 2) for ratio in ratios]
     beyond = float(np.var(logs, ddof=1)) - trigamma(own / 2) if len(logs) > 1 else 0.0
@@ -125,7 +125,7 @@ def _prior(ratios: Sequence[float], own: float) -> tuple[float, float]:
 
 
 def _inverse_trigamma(value: float) -> float:
-    """By halving the interval of its logarithm: trigamma falls."""
+    """Inverse of trigamma, by bisection of its logarithm."""
     low, high = -20.0, 20.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -140,13 +140,14 @@ def estimate(
     *,
     difference: bool = False,
 ) -> Estimate:
-    """Mean of a table of outcomes, or of differences of outcomes, with its interval.
+    """Estimates the mean of a table of outcomes, or of differences of outcomes, with its interval.
 
-    With one training the interval is about other episodes alone; of a rate it is Wilson's.
+    With one training, the interval covers variation between episodes only; that of a rate is Wilson's.
 
     Args:
-        common: how much trainings vary; None takes it from this table alone.
-        difference: whether the table is one of differences, from -1 to 1, not of outcomes, 0 or 1.
+        table: outcomes, one row per training and one column per episode.
+        common: variation between trainings; by default from this table alone.
+        difference: whether the table holds differences (-1 to 1) rather than outcomes (0 or 1).
 
     Raises:
         ValueError: fewer than two episodes.
@@ -164,7 +165,7 @@ def estimate(
         if common is not None and found.rest > 0:  # without a rest there is nothing to be a ratio of
             of_trainings = (common.ratio * found.rest, common.freedom)
         parts = [of_trainings, (found.episode, n - 1.0), (-found.rest, (m - 1.0) * (n - 1))]
-        # Never surer than if all trainings were alike, or all episodes.
+        # At least the uncertainty of identical trainings, and of identical episodes.
         floor = max(of_trainings[0], found.episode)
         variance = max(sum(ms for ms, _ in parts), floor) / (m * n)
         spread = sum(ms**2 / df for ms, df in parts)
@@ -173,7 +174,7 @@ def estimate(
     half = t_quantile((1 + level) / 2, freedom) * error
     p_value = 2 * (1 - t_cdf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
     low, high = mean - half, mean + half
-    # Equal outcomes have no variance to tell by; each episode counts once, however many trainings agree.
+    # Equal outcomes have no variance; each episode counts once, however many trainings agree.
     if not difference and (m == 1 or error == 0):
         low, high = wilson(round(mean * n), n, level)
     elif error == 0:

@@ -1,1 +1,1 @@
-"""What a study shows: the same over several trainings. No HTML."""
+"""Analysis of studies: comparisons over several trainings. No HTML."""

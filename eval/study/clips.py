@@ -1,4 +1,4 @@
-"""Films a study: its best and its worst cell, or those that are named, side by side on the same seeds."""
+"""Videos of a study: its best and worst cell, or the given ones, side by side on the same seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,47 +7,55 @@ from pathlib import Path
 from ..compare.comparison import compare
 from ..result import EvalResult
 from ..video.clips import Clip, film
+from .level import Level
 from .summary import Row, Summary, names
 
 MOST = 4
-"""Cells side by side."""
+"""Maximum number of cells side by side."""
 
 
 def film_study(
-    summary: Summary, folder: Path, filmed: Sequence[Mapping[str, str]] = (), *, progress: bool = True
+    summary: Summary, folder: Path, shown: Sequence[Mapping[str, Level]] = (), *, progress: bool = True
 ) -> list[Clip]:
-    """Videos of the first training of some cells, in the first way of judging; empty if none can be shown.
+    """Renders videos of the first training of some cells, in the first evaluation; empty if none can be
+    shown.
 
-    Which seeds are shown follows from the rules of `film.choose`: where all succeed, where they disagree,
-    where all fail, and the first failure of each.
+    The rules of `video.clips.choose` select the seeds: where all succeed, where they disagree, where all
+    fail, and the first failure of each.
 
     Args:
-        filmed: levels of at most MOST cells ({"head": "flow", "chunk": "8"}), the most successful cell with
-            these; otherwise the best of all, and the worst of those that play the same episodes as it.
+        summary: the study.
+        folder: where to write the videos.
+        shown: levels of at most MOST cells ({"head": "flow", "chunk": 8}), each of which stands for the most
+            successful cell with these levels. By default the best cell of all, and the worst one that runs
+            the same episodes.
+        progress: whether to show a progress bar.
 
     Raises:
-        ValueError: too many cells, one that is not there, or cells that do not play the same episodes.
-        ReplayError: an episode does not replay as it was recorded.
+        ValueError: too many cells, an unknown cell, or cells with different episodes.
+        ReplayError: the replay of an episode differs from its record.
     """
-    ranking = summary.ranking(summary.judged[0])
-    if len(filmed) > MOST:
-        raise ValueError(f"at most {MOST} cells can be filmed side by side, got {len(filmed)}")
-    shown = [_with(levels, ranking) for levels in filmed] or _extremes(ranking)
-    if len({_scene(row) for row in shown}) > 1:
-        raise ValueError("cells filmed side by side must be judged on the same task at the same control rate")
-    # Without what they have in common: there is little room above a picture.
-    called = names([row.levels for row in shown], summary.tuned) if len(shown) > 1 else [shown[0].name]
-    results = [replace(row.results[0], policy=name) for row, name in zip(shown, called, strict=True)]
+    ranking = summary.ranking(summary.evaluations[0])
+    if len(shown) > MOST:
+        raise ValueError(f"at most {MOST} cells fit side by side in a video, got {len(shown)}")
+    rows = [_with(levels, ranking) for levels in shown] or _extremes(ranking)
+    if len({_scene(row) for row in rows}) > 1:
+        raise ValueError("cells side by side in a video must have the same task and control rate")
+    # Only the levels in which they differ: there is little room above a picture.
+    titles = names([row.levels for row in rows], summary.tuned) if len(rows) > 1 else [rows[0].name]
+    results = [replace(row.results[0], policy=name) for row, name in zip(rows, titles, strict=True)]
     if not any(e.actions is not None for result in results for e in result.episodes):
         return []
     return film(compare(results), folder, progress=progress)
 
 
-def _with(levels: Mapping[str, str], ranking: Sequence[Row]) -> Row:
+def _with(levels: Mapping[str, Level], ranking: Sequence[Row]) -> Row:
     for row in ranking:
         if levels.items() <= row.levels.items():
             return row
-    raise ValueError(f"no cell to film with {dict(levels)}; valid: {'; '.join(row.label for row in ranking)}")
+    raise ValueError(
+        f"no cell with the levels {dict(levels)}; valid: {'; '.join(row.label for row in ranking)}"
+    )
 
 
 def _extremes(ranking: Sequence[Row]) -> list[Row]:
@@ -57,7 +65,7 @@ def _extremes(ranking: Sequence[Row]) -> list[Row]:
 
 
 def _scene(row: Row) -> tuple[str, ...]:
-    """What must be equal for episodes to be shown side by side."""
+    """Settings that must be equal for episodes to be shown side by side."""
     result: EvalResult = row.results[0]
     spec = result.spec
     return (

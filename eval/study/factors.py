@@ -1,149 +1,155 @@
-"""The axes along which a study's cells differ, and the numbers among their levels.
+"""Factors of a study, and the series of rows that differ along a numeric one.
 
-The ways of judging are an axis too. A level is a number if it says one: "8", "5 Hz", "execute 4". An axis of
-numbers is drawn as lines; what its levels say before the number then tells lines apart ("sync, delay 2").
+A study varies the factors of its grid and, as one more factor, the evaluation. A numeric factor is drawn as
+lines over its levels; the evaluations are numeric if they differ in one numeric setting, such as a delay.
 """
 
 import itertools
 import math
-import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from .summary import JUDGED, Row, Summary, in_words
+from .level import Level, in_words, is_number, level_text
+from .summary import EVALUATION, Row, Summary
 
-_LEVEL = re.compile(
-    r"(?P<before>(?:.*[\s=,:])?)(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(?P<unit>\D*)"
-)
-
-
-@dataclass(frozen=True)
-class Level:
-    """A level that says a number."""
-
-    before: str
-    number: float
-    unit: str
+Changes = Mapping[str, Any]
+"""Value of each field that a level sets, by the field's dotted path."""
 
 
 @dataclass(frozen=True)
 class Factor:
-    """What varies."""
+    """Something that varies in a study, and its levels.
+
+    Factor("rate", {5: {"record.control_hz": 5.0}, 10: {"record.control_hz": 10.0}}, unit="Hz")
+    """
 
     name: str
-    levels: list[str]
-    """As they occur, at least two."""
+    """Name, without its unit; may be empty if the unit says it all ("3 passes")."""
+    levels: Mapping[Level, Changes]
+    """What each level changes."""
+    unit: str = ""
+    """Unit of numeric levels."""
+
+    @property
+    def label(self) -> str:
+        """Name and unit, as on an axis of a plot: "rate [Hz]"."""
+        return f"{self.name} [{self.unit}]".lstrip() if self.unit else self.name
+
+    @property
+    def texts(self) -> list[str]:
+        """The levels as text."""
+        return [level_text(level) for level in self.levels]
 
 
 @dataclass(frozen=True)
 class NumericFactor:
-    """An axis whose levels are numbers."""
+    """Factor whose levels are numbers."""
 
-    axis: Factor
+    factor: Factor
     label: str
-    """ "chunk", "control rate [Hz]", "execute"."""
+    """Label of an axis: "chunk", "rate [Hz]"."""
     numbers: dict[str, float]
-    """Level -> number."""
+    """Number of each level, by its text."""
     line_of: dict[str, str]
-    """Level -> what tells its line apart; often ""."""
+    """What distinguishes the lines of a plot, by the text of the level; "" where there is one line."""
     logarithmic: bool
-    """Whether the levels are nearer to equal ratios than to equal steps."""
+    """Whether the spacing of the levels is closer to geometric than to linear."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Rows that differ along one axis of numbers only, by increasing number."""
+    """Rows that differ only along one numeric factor, in increasing order."""
 
     name: str
     xs: list[float]
     rows: list[Row]
 
 
-def axes(summary: Summary) -> list[Factor]:
-    """What varies in a study, the ways of judging last; a tuned axis is not compared and so none."""
-    names = [name for name in summary.rows[0].levels if name != summary.tuned]
+def factors(summary: Summary) -> list[Factor]:
+    """Factors with at least two levels, the evaluation last; without the tuned one, which is not compared."""
+    labels = [label for label in summary.rows[0].levels if label != summary.tuned]
     found = [
-        Factor(name, list(dict.fromkeys(level(row, name) for row in summary.rows)))
-        for name in dict.fromkeys([*names, JUDGED])
+        Factor(label, {value_of(row, label): {} for row in summary.rows})
+        for label in dict.fromkeys([*labels, EVALUATION])
     ]
-    return [axis for axis in found if len(axis.levels) > 1]
+    return [factor for factor in found if len(factor.levels) > 1]
 
 
-def level(row: Row, axis: str) -> str:
-    """Where `row` stands on an axis."""
-    return row.way if axis == JUDGED else row.levels[axis]
+def value_of(row: Row, label: str) -> Level:
+    """Level of `row` on the factor with this label."""
+    return row.evaluation_name if label == EVALUATION else row.levels[label]
 
 
-def number(text: str) -> Level | None:
-    """What a level says: number("sync, delay 2") -> Level("sync, delay", 2.0, "")."""
-    found = _LEVEL.fullmatch(text)
-    if found is None:
+def text_of(row: Row, label: str) -> str:
+    """Level of `row` on the factor with this label, as text."""
+    return level_text(value_of(row, label))
+
+
+def numeric(factor: Factor, rows: Sequence[Row]) -> NumericFactor | None:
+    """The factor as numbers; None if it is not numeric."""
+    if factor.label == EVALUATION:
+        return _numeric_evaluation(factor, rows)
+    levels = list(factor.levels)
+    if not all(map(is_number, levels)):
         return None
-    return Level(found["before"].strip(" =,:"), float(found["number"]), found["unit"].strip())
-
-
-def scale(axis: Factor) -> NumericFactor | None:
-    """The axis in numbers; None if not all of its levels say one in the same unit."""
-    found = {name: number(name) for name in axis.levels}
-    levels = {name: one for name, one in found.items() if one is not None}
-    if len(levels) < len(found) or len({one.unit for one in levels.values()}) > 1:
-        return None
-    numbers = sorted({one.number for one in levels.values()})
-    if len(numbers) < 2:
-        return None
-    shared = _shared_ending([one.before.split() for one in levels.values()])
-    unit = next(iter(levels.values())).unit
-    label = " ".join(shared) or ("" if axis.name == JUDGED else axis.name)
+    numbers = {level_text(level): float(level) for level in levels}
     return NumericFactor(
-        axis,
-        f"{label} [{unit}]" if label and unit else label or unit or "number",
-        {name: one.number for name, one in levels.items()},
-        {
-            name: " ".join(one.before.split()[: -len(shared) or None]).rstrip(",")
-            for name, one in levels.items()
-        },
-        _geometric(numbers),
+        factor, factor.label, numbers, dict.fromkeys(numbers, ""), _geometric(sorted(numbers.values()))
     )
 
 
+def _numeric_evaluation(factor: Factor, rows: Sequence[Row]) -> NumericFactor | None:
+    """The evaluations along the one numeric setting in which they differ, if there is exactly one."""
+    settings = {row.evaluation_name: row.settings for row in rows}
+    names = list(dict.fromkeys(name for levels in settings.values() for name in levels))
+    varying = [
+        name
+        for name in names
+        if all(name in levels and is_number(levels[name]) for levels in settings.values())
+        and len({levels[name] for levels in settings.values()}) > 1
+    ]
+    if len(varying) != 1:
+        return None
+    [label] = varying
+    numbers = {name: float(levels[label]) for name, levels in settings.items()}
+    lines = {
+        name: ", ".join(in_words(other, level) for other, level in levels.items() if other != label)
+        for name, levels in settings.items()
+    }
+    shown = label.strip("[]") if label.startswith("[") else label
+    return NumericFactor(factor, shown, numbers, lines, _geometric(sorted(set(numbers.values()))))
+
+
 def lines(rows: Sequence[Row], along: NumericFactor, others: Sequence[Factor]) -> list[Series]:
-    """The rows in lines along one axis: one for each combination of the `others`, none of a single point."""
-    found: dict[str, list[Row]] = {}
+    """Series along one factor, one for each combination of the `others`; those of a single row are
+    omitted."""
+    groups: dict[str, list[Row]] = {}
     for row in rows:
-        parts = [along.line_of[level(row, along.axis.name)], *(_word(row, axis) for axis in others)]
-        found.setdefault(" · ".join(part for part in parts if part), []).append(row)
+        parts = [
+            along.line_of[text_of(row, along.factor.label)],
+            *(in_words(factor.label, value_of(row, factor.label)) for factor in others),
+        ]
+        groups.setdefault(" · ".join(part for part in parts if part), []).append(row)
 
     def x(row: Row) -> float:
-        return along.numbers[level(row, along.axis.name)]
+        return along.numbers[text_of(row, along.factor.label)]
 
     return [
         Series(name, [x(row) for row in group], group)
-        for name, group in ((name, sorted(group, key=x)) for name, group in found.items())
+        for name, group in ((name, sorted(group, key=x)) for name, group in groups.items())
         if len(group) > 1
     ]
 
 
 def panels(rows: Sequence[Row], split: Sequence[Factor]) -> list[tuple[str, list[Row]]]:
-    """Rows by their combination of levels of the axes `split`, named by it; "" without axes."""
-    found: dict[tuple[str, ...], list[Row]] = {}
+    """Rows by their combination of levels of the factors `split`, with its name ("" without factors)."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        found.setdefault(tuple(_word(row, axis) for axis in split), []).append(row)
-    return [(" · ".join(key), group) for key, group in found.items()]
-
-
-def _word(row: Row, axis: Factor) -> str:
-    return in_words(axis.name, level(row, axis.name))
-
-
-def _shared_ending(words: list[list[str]]) -> list[str]:
-    """Words with which all lists end."""
-    shared = []
-    for column in zip(*(reversed(one) for one in words), strict=False):
-        if len(set(column)) > 1:
-            break
-        shared.insert(0, column[0])
-    return shared
+        key = tuple(in_words(factor.label, value_of(row, factor.label)) for factor in split)
+        groups.setdefault(key, []).append(row)
+    return [(" · ".join(key), group) for key, group in groups.items()]
 
 
 def _geometric(numbers: list[float]) -> bool:

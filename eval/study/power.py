@@ -1,12 +1,12 @@
-"""What a number of trainings and episodes can resolve, and how many a wanted difference takes.
+"""Power of a study: which difference its trainings and episodes resolve, and how many a difference takes.
 
 Differences x[s, e] between two cells vary with the training s, the episode e and the rest (see
-seeds_and_episodes.py, whose model this is). From the mean squares of the pairs of a study, averaged over the
-pairs, follow the three variances, and from these what the mean squares would be with other numbers:
+stats/random_effects.py for the model). The three variances follow from the mean squares, averaged over the
+pairs of a study, and predict the mean squares for other numbers of trainings and episodes:
 
     E MS_s = n var_s + var,   E MS_e = m var_e + var,   E MS_rest = var.
 
-A true difference is found with probability 0.8 if it is (t_{1 - alpha / 2} + t_{0.8}) standard errors, with
+A true difference of (t_{1 - alpha / 2} + t_{0.8}) standard errors is detected with probability 0.8, with
 Satterthwaite's degrees of freedom: the usual approximation of the power of a t test.
 """
 
@@ -23,9 +23,9 @@ from ..stats.student import t_quantile
 from .summary import Difference
 
 WANTED = 0.05
-"""Difference of success rates for which a study says what it would take."""
+"""Difference of success rates for which the required trainings and episodes are computed."""
 MOST = {"trainings": 1000, "episodes": 100_000}
-"""More are not proposed."""
+"""Largest numbers that are proposed."""
 
 
 @dataclass(frozen=True)
@@ -33,54 +33,55 @@ class Spread:
     """Variances of the differences between two cells."""
 
     training: float | None
-    """None with one training a cell: unknown, and all results are about these trainings only."""
+    """None with one training per cell: unknown, and all results hold for these trainings only."""
     episode: float
     rest: float
 
 
 @dataclass(frozen=True)
 class Power:
-    """What a study can tell about the pairs judged alike."""
+    """Resolution of the pairwise comparisons of a study."""
 
     trainings: int
     episodes: int
     pairs: int
     level: float
-    """Of each test: that of Holm's first step for the largest set of pairs corrected together."""
+    """Significance level of Holm's first step, for the largest set of pairs corrected together."""
     resolves: float
-    """True difference found with 80 % power; infinite if there is none below 1."""
+    """True difference detected with 80% power; infinite if it exceeds 1."""
     needed_trainings: int | None
-    """For WANTED, with these episodes; None if none up to MOST are enough, or if it cannot be known."""
+    """Trainings that resolve WANTED with these episodes; None if MOST are too few, or if that is unknown."""
     needed_episodes: int | None
-    """For WANTED, with these trainings."""
+    """Episodes that resolve WANTED with these trainings; None if MOST are too few."""
 
 
 def power(differences: Sequence[Difference]) -> Power | None:
-    """None without pairs, or if all pairs' outcomes were equal, which says nothing about their spread."""
+    """Computes the power; None without pairs, or if all outcomes are equal and so tell nothing about the
+    spread."""
     if not differences:
         return None
     m = min(one.estimate.trainings for one in differences)
     n = min(one.estimate.episodes for one in differences)
-    of = spread([one.table[:m, :n] for one in differences])
-    if of.episode + of.rest + (of.training or 0.0) == 0:
+    variances = spread([one.table[:m, :n] for one in differences])
+    if variances.episode + variances.rest + (variances.training or 0.0) == 0:
         return None
     tests = max(one.tests for one in differences)
     level = ALPHA / tests
     cells = _cells(tests)
-    found = resolvable(of, m, n, level, cells)
+    found = resolvable(variances, m, n, level, cells)
     return Power(
         m,
         n,
         len(differences),
         level,
         found if found <= 1 else math.inf,
-        None if m == 1 else _smallest(lambda k: resolvable(of, k, n, level, cells), MOST["trainings"]),
-        _smallest(lambda k: resolvable(of, m, k, level, cells), MOST["episodes"]),
+        None if m == 1 else _smallest(lambda k: resolvable(variances, k, n, level, cells), MOST["trainings"]),
+        _smallest(lambda k: resolvable(variances, m, k, level, cells), MOST["episodes"]),
     )
 
 
 def spread(tables: Sequence[np.ndarray]) -> Spread:
-    """The variances behind tables of differences, each [m, n], m trainings and n episodes."""
+    """Estimates the variances from tables of differences, each [m, n] for m trainings and n episodes."""
     m, n = tables[0].shape
     if m == 1:
         return Spread(None, float(np.mean([table.var(ddof=1) for table in tables])), 0.0)
@@ -90,10 +91,14 @@ def spread(tables: Sequence[np.ndarray]) -> Spread:
 
 
 def resolvable(of: Spread, m: int, n: int, level: float = ALPHA, cells: int = 2) -> float:
-    """True difference that m trainings of n episodes find with 80 % power in a two-sided test at `level`.
+    """True difference that m trainings of n episodes detect with 80% power in a two-sided test.
 
     Args:
-        cells: compared; taken to vary alike, so that all together tell how trainings vary.
+        of: variances of the differences.
+        m: trainings per cell.
+        n: episodes per training.
+        level: significance level of the test.
+        cells: number of cells, which together estimate the variation between trainings.
     """
     ms_e = m * of.episode + of.rest
     if of.training is None:
@@ -108,12 +113,12 @@ def resolvable(of: Spread, m: int, n: int, level: float = ALPHA, cells: int = 2)
 
 
 def _cells(pairs: int) -> int:
-    """Number of cells that have so many pairs."""
+    """Number of cells that form this many pairs."""
     return (1 + math.isqrt(1 + 8 * pairs)) // 2
 
 
 def _smallest(resolves: Callable[[int], float], most: int) -> int | None:
-    """The smallest number from 2 to `most` with which WANTED is resolved; more resolve more."""
+    """Smallest number from 2 to `most` that resolves WANTED, by bisection."""
     if resolves(most) > WANTED:
         return None
     low, high = 1, most

@@ -1,9 +1,9 @@
-"""The summary of a study: every cell's success over its trainings, its place, and what differs.
+"""Summary of a study: success of each cell over its trainings, its rank, and which cells differ.
 
-A cell's place among n cells is an interval: from one plus the number of cells that differ from it and are
-better, to n minus the number of those that are worse. As Holm's correction keeps the chance of any false
-difference at 5 %, all places of one way of judging hold at once with 95 % confidence (Mogstad, Romano, Shaikh
-and Wilhelm, "Inference for ranks", Review of Economic Studies 2024, with stepwise tests).
+The rank of a cell among n cells is an interval: from one plus the number of cells that are significantly
+better, to n minus the number of cells that are significantly worse. Since Holm's correction limits the chance
+of any false difference to 5%, all ranks of one evaluation hold simultaneously with 95% confidence (Mogstad,
+Romano, Shaikh, and Wilhelm, "Inference for ranks", Review of Economic Studies 2024, with stepwise tests).
 """
 
 import itertools
@@ -15,184 +15,191 @@ from typing import Any
 
 import numpy as np
 
-from ..compare.motion import MotionMetrics, mean_measures, measures
+from ..compare.motion import MotionMetrics, mean_metrics, motion_metrics
 from ..compare.stages import count_endings
 from ..result import EvalResult
 from ..stats.pairwise import ALPHA, group_letters, holm
 from ..stats.random_effects import Dispersion, Estimate, dispersions, estimate
 from ..training_record import TrainingRecord
+from .level import Level, in_words, level_text
 
 LETTERS = 6
-"""Of one cell; groups that overlap more than that are not legible as letters, and places say enough."""
-JUDGED = "judged"
-"""Name of the axis of the ways of judging."""
-ANSWERS = ("yes", "no", "on", "off", "none")
-"""Levels that need their axis beside them."""
+"""Most letters of one cell; if groups overlap more than that, letters are illegible and only ranks are
+given."""
+EVALUATION = "evaluation"
+"""Label of the factor whose levels are the evaluations."""
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """One policy judged in one way."""
+    """One evaluation of one training."""
 
-    levels: Mapping[str, str]
-    """Axis -> level."""
+    levels: Mapping[str, Level]
+    """Level of each factor, by the factor's label."""
     seed: int
-    """Number of the training."""
-    judged: str
-    """How it was judged."""
+    """Number of the training, from 0."""
+    evaluation: str
+    """Name of the evaluation."""
     result: EvalResult
     training: TrainingRecord | None = None
-    """How it was trained, if that is known: for costs and learning curves."""
+    """Cost and learning curve of the training, if known."""
+    settings: Mapping[str, Level] = field(default_factory=dict)
+    """Levels of the evaluation's own factors, by label; empty if it has a name only."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """All trainings of one cell, judged in one way."""
+    """All trainings of one cell under one evaluation."""
 
     name: str
-    """Of the cell, in words: "flow · chunk 8", without what is the same in all cells or tuned."""
-    levels: dict[str, str]
-    judged: str
+    """Name of the cell ("flow · chunk 8"), without levels that are tuned or the same in all cells."""
+    levels: dict[str, Level]
+    evaluation: str
     task: str
     success: Estimate
     steps: float | None
     """Mean control steps to success."""
     chunk_ms: float
-    """Median over trainings of the median latency of a chunk at batch 1 [ms]; nan if not measured."""
+    """Median over trainings of the median latency of a chunk at batch size 1 [ms]; NaN if not measured."""
     evaluations: int
-    """Forward passes of the head per chunk."""
+    """Network function evaluations of the head per chunk."""
     endings: Counter[str]
-    """Stage or outcome in which episodes ended, over all trainings, best first."""
+    """Number of episodes by the stage or outcome in which they ended, over all trainings, best first."""
     table: np.ndarray = field(repr=False)
-    """Success of each training (rows) in each episode, 0.0 or 1.0."""
+    """Success of each training (rows) in each episode (columns), 0.0 or 1.0."""
     results: list[EvalResult] = field(repr=False)
-    """One of each training."""
+    """One result per training."""
     trainings: list[TrainingRecord] = field(repr=False)
-    """Those that are known."""
+    """Training records, as far as they are known."""
+    settings: Mapping[str, Level] = field(default_factory=dict)
+    """Levels of the evaluation's own factors, by label."""
     group: str = ""
-    """Rows judged alike that share a letter are not distinguishable; "" if it takes too many of them."""
+    """Compact letter display among the rows of the same evaluation; "" if that takes too many letters."""
     places: tuple[int, int] = (1, 1)
-    """First and last place among the rows judged alike that the data allow."""
+    """Best and worst rank among the rows of the same evaluation that the data allow."""
 
     @property
     def label(self) -> str:
-        """ "head=flow, chunk=8"."""
+        """Levels in one string: "head=flow, chunk=8"."""
         return _label(self.levels)
 
     @property
-    def way(self) -> str:
-        """How it was judged, be that what is compared or not."""
-        return self.levels.get(JUDGED, self.judged)
+    def evaluation_name(self) -> str:
+        """Name of the evaluation, whether or not evaluations are what is compared."""
+        return str(self.levels.get(EVALUATION, self.evaluation))
 
     @property
     def seeds(self) -> list[int]:
-        """Of the episodes."""
+        """Seeds of the episodes."""
         return [episode.seed for episode in self.results[0].episodes]
 
     @cached_property
     def measures(self) -> MotionMetrics:
-        """How its policies moved: means over the trainings, and all their episodes by mode."""
-        return mean_measures([measures(result) for result in self.results])
+        """Motion metrics: means over the trainings, and all episodes by mode."""
+        return mean_metrics([motion_metrics(result) for result in self.results])
 
     @property
     def cpu_minutes(self) -> float | None:
-        """Of one training, the mean; None if it is not known."""
+        """Mean CPU time of one training [min]; None if unknown."""
         seconds = [training.cpu_seconds for training in self.trainings]
         return sum(seconds) / len(seconds) / 60 if seconds else None
 
     @property
     def open_loop(self) -> float | None:
-        """Open-loop error, the mean over the trainings; None if it is not known."""
+        """Mean open-loop error of the trainings; None if unknown."""
         errors = [one.open_loop for one in self.trainings if one.open_loop is not None]
         return sum(errors) / len(errors) if errors else None
 
     @property
     def holds_hz(self) -> float:
-        """Control rate that it can hold, the median over trainings [Hz]; nan if latency was not measured."""
+        """Maximum control rate, the median over trainings [Hz]; NaN if latency was not measured."""
         return float(np.median([result.holds_hz for result in self.results]))
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the success rate, in [0, 1]."""
+        """95% interval of the success rate, in [0, 1]."""
         return max(self.success.low, 0.0), min(self.success.high, 1.0)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Success of one thing minus that of another."""
+    """Difference of the success rates of two cells, or of two evaluations of one cell."""
 
     first: str
     second: str
     within: str
-    """What they have in common: the way of judging of two cells, or the cell of two ways of judging."""
+    """What the two have in common: the evaluation of two cells, or the cell of two evaluations."""
     estimate: Estimate
     p: float
-    """Corrected for all pairs with this in common (Holm)."""
+    """p-value, corrected for all pairs with the same `within` (Holm)."""
     tests: int
-    """Their number."""
+    """Number of these pairs."""
     table: np.ndarray = field(repr=False)
-    """Difference of each training (rows) in each shared episode."""
+    """Difference of each training (rows) in each shared episode (columns)."""
 
     @property
     def real(self) -> bool:
-        """Whether the corrected test calls it so."""
+        """Whether the corrected test is significant."""
         return self.p < ALPHA
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a study found."""
+    """Rows of a study and their pairwise differences."""
 
     rows: list[Row]
-    """In the order of the results."""
+    """One row per cell and evaluation, in the order of the results."""
     differences: list[Difference]
-    """Every pair of cells that were judged alike."""
-    ways: list[Difference]
-    """Every pair of ways of judging one cell."""
+    """All pairs of cells under the same evaluation."""
+    evaluation_differences: list[Difference]
+    """All pairs of evaluations of the same cell."""
     tuned: str | None = None
-    """An axis that is not compared: each cell took its level on validation seeds."""
+    """Label of a factor that is not compared: each cell chose its level on validation seeds."""
     experts: Sequence[EvalResult] = ()
-    """What the scripted expert does, for comparison of how it moves."""
+    """Results of the scripted expert, as a reference for motion metrics."""
 
     @property
-    def judged(self) -> list[str]:
-        """The ways of judging."""
-        return list(dict.fromkeys(row.judged for row in self.rows))
+    def evaluations(self) -> list[str]:
+        """Names of the evaluations."""
+        return list(dict.fromkeys(row.evaluation for row in self.rows))
 
     @property
     def trained(self) -> dict[str, Row]:
-        """By name, one row for each set of trainings, however it was judged."""
+        """One row for each set of trainings, by name, whatever its evaluation."""
         rows = {tuple(map(id, row.trainings)): row for row in self.rows}
         return {row.name if len(rows) > 1 else "all rows": row for row in rows.values()}
 
-    def ranking(self, judged: str) -> list[Row]:
-        """The rows judged in this way, the most successful first."""
-        return sorted((row for row in self.rows if row.judged == judged), key=lambda row: -row.success.mean)
+    def ranking(self, evaluation: str) -> list[Row]:
+        """Rows of one evaluation, the most successful first."""
+        return _ranked(self.rows, evaluation)
 
 
-def summarise(
+def summarize(
     results: Sequence[StudyResult], tuned: str | None = None, experts: Sequence[EvalResult] = ()
 ) -> Summary:
-    """Rows, differences, letters and places.
+    """Computes rows, differences, letters, and ranks.
 
-    If there is one cell alone, judged in several ways, these are compared as if they were cells: levels of an
-    axis JUDGED, with the cell as what they have in common.
+    The evaluations of a single cell are compared like cells: as levels of the factor EVALUATION.
 
     Args:
-        tuned: the axis whose level each cell took on validation seeds.
+        results: one for each training and evaluation.
+        tuned: label of the factor whose level each cell chose on validation seeds.
         experts: results of the scripted expert.
 
     Raises:
         ValueError: rows to compare share fewer than two episode seeds.
     """
-    if len({tuple(one.levels.items()) for one in results}) == 1 and len({one.judged for one in results}) > 1:
+    cells = {tuple(one.levels.items()) for one in results}
+    if len(cells) == 1 and len({one.evaluation for one in results}) > 1:
         results = [
-            replace(one, levels={JUDGED: one.judged}, judged=_label(one.levels) or "the only cell")
+            replace(
+                one, levels={EVALUATION: one.evaluation}, evaluation=_label(one.levels) or "the only cell"
+            )
             for one in results
         ]
     groups: dict[tuple[Any, ...], list[StudyResult]] = {}
     for one in results:
-        groups.setdefault((one.judged, *one.levels.items()), []).append(one)
+        groups.setdefault((one.evaluation, *one.levels.items()), []).append(one)
     groups = {key: sorted(group, key=lambda one: one.seed) for key, group in groups.items()}
     tables = {key: _table(group) for key, group in groups.items()}
     shared = _shared(tables)
@@ -201,48 +208,49 @@ def summarise(
         _row(name, group, tables[key], shared[key])
         for name, (key, group) in zip(called, groups.items(), strict=True)
     ]
-    differences = _differences(rows, by="judged", of="label")
-    for judged in dict.fromkeys(row.judged for row in rows):
-        alike = [one for one in differences if one.within == judged]
-        ranked = sorted((row for row in rows if row.judged == judged), key=lambda row: -row.success.mean)
+    differences = _differences(rows, by="evaluation", of="label")
+    for evaluation in dict.fromkeys(row.evaluation for row in rows):
+        alike = [one for one in differences if one.within == evaluation]
+        ranked = _ranked(rows, evaluation)
         letters = group_letters([row.label for row in ranked], alike)
         if max(map(len, letters.values())) > LETTERS:
             letters = dict.fromkeys(letters, "")
         for i, row in enumerate(rows):
-            if row.judged == judged:
+            if row.evaluation == evaluation:
                 rows[i] = replace(
                     row, group=letters[row.label], places=_places(row.label, len(ranked), alike)
                 )
-    return Summary(rows, differences, _differences(rows, by="label", of="judged"), tuned, experts)
+    return Summary(rows, differences, _differences(rows, by="label", of="evaluation"), tuned, experts)
 
 
-def _label(levels: Mapping[str, str]) -> str:
-    return ", ".join(f"{axis}={level}" for axis, level in levels.items())
+def _label(levels: Mapping[str, Level]) -> str:
+    return ", ".join(f"{factor}={level_text(level)}" for factor, level in levels.items())
 
 
-def names(cells: Sequence[Mapping[str, str]], tuned: str | None) -> list[str]:
-    """In words, by the levels in which the cells differ, the tuned ones left out; by all if in none."""
-    apart = [axis for axis in cells[0] if axis != tuned and len({levels[axis] for levels in cells}) > 1]
-    return [" · ".join(in_words(axis, levels[axis]) for axis in apart or levels) for levels in cells]
+def _ranked(rows: Sequence[Row], evaluation: str) -> list[Row]:
+    return sorted((row for row in rows if row.evaluation == evaluation), key=lambda row: -row.success.mean)
 
 
-def in_words(axis: str, level: str) -> str:
-    """A level as part of a name: "flow", but "chunk 8", "rate 5 Hz" (of "rate [Hz]") and "noise yes"."""
-    bare = level in ANSWERS or level.replace(".", "", 1).replace("e-", "", 1).isdigit()
-    name, _, unit = axis.removesuffix("]").partition(" [")
-    return f"{name} {level} {unit}".rstrip() if bare else level
+def names(cells: Sequence[Mapping[str, Level]], tuned: str | None) -> list[str]:
+    """Names of cells: the levels in which they differ, without the tuned one; all levels if there is no
+    difference."""
+    varying = [
+        factor for factor in cells[0] if factor != tuned and len({levels[factor] for levels in cells}) > 1
+    ]
+    return [" · ".join(in_words(factor, levels[factor]) for factor in varying or levels) for levels in cells]
 
 
 def _table(group: Sequence[StudyResult]) -> np.ndarray:
-    """See `Row.table`."""
+    """Success table of a group (see `Row.table`)."""
     return np.array([[e.outcome == "success" for e in one.result.episodes] for one in group], float)
 
 
 def _shared(tables: Mapping[tuple[Any, ...], np.ndarray]) -> dict[tuple[Any, ...], Dispersion | None]:
-    """How much trainings vary, as all that are judged alike (the keys' first part) tell together."""
+    """Variation between trainings, estimated from all rows of an evaluation (the first part of a key)
+    together."""
     found = {}
-    for judged in dict.fromkeys(key[0] for key in tables):
-        alike = {key: table for key, table in tables.items() if key[0] == judged}
+    for evaluation in dict.fromkeys(key[0] for key in tables):
+        alike = {key: table for key, table in tables.items() if key[0] == evaluation}
         freedom = sum(len(table) - 1.0 for table in alike.values())
         found |= zip(alike, dispersions(list(alike.values()), freedom), strict=True)
     return found
@@ -256,7 +264,7 @@ def _row(name: str, group: Sequence[StudyResult], table: np.ndarray, common: Dis
     return Row(
         name=name,
         levels=dict(group[0].levels),
-        judged=group[0].judged,
+        evaluation=group[0].evaluation,
         task=results[0].task,
         success=estimate(table, common=common),
         steps=float(np.mean(steps)) if steps else None,
@@ -266,17 +274,19 @@ def _row(name: str, group: Sequence[StudyResult], table: np.ndarray, common: Dis
         table=table,
         results=results,
         trainings=[one.training for one in group if one.training is not None],
+        settings=group[0].settings,
     )
 
 
 def _differences(rows: list[Row], by: str, of: str) -> list[Difference]:
-    """All pairs of rows that are equal in their attribute `by`, named by the attribute `of`."""
+    """All pairs of rows with the same attribute `by`, named by the attribute `of`."""
     differences = []
     for within in dict.fromkeys(getattr(row, by) for row in rows):
         alike = [row for row in rows if getattr(row, by) == within]
         pairs = list(itertools.combinations(alike, 2))
         tables = [_difference(a, b) for a, b in pairs]
-        # As the interaction of cells and trainings has it in an analysis of variance of all cells at once.
+        # Degrees of freedom of the interaction of cells and trainings in an analysis of variance of all
+        # cells.
         freedom = (len(alike) - 1.0) * (min(len(row.table) for row in alike) - 1.0)
         shared = dispersions(tables, freedom)
         found = [
@@ -292,7 +302,7 @@ def _differences(rows: list[Row], by: str, of: str) -> list[Difference]:
 
 
 def _difference(a: Row, b: Row) -> np.ndarray:
-    """Outcomes of `a` minus those of `b`, training by training, on the seeds that both met."""
+    """Outcomes of `a` minus those of `b`, training by training, on their shared seeds."""
     _, in_a, in_b = np.intersect1d(a.seeds, b.seeds, return_indices=True)
     trainings = min(len(a.results), len(b.results))
     return a.table[:trainings, in_a] - b.table[:trainings, in_b]

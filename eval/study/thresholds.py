@@ -1,40 +1,40 @@
-"""Where success crosses 80 % along an axis of numbers: what it takes to get there, or how much it bears."""
+"""Where the success rate crosses 80% along a numeric factor."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .factors import NumericFactor, Series, axes, lines, scale
-from .summary import Summary
+from .factors import Series
 
 TARGET = 0.8
-"""Success rate that counts as reached."""
+"""Success rate to cross."""
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where one line crosses TARGET, interpolated between its levels."""
+    """Where one series crosses TARGET, interpolated between its levels."""
 
     line: str
     falls: bool
-    """Whether it starts at or above the target, and so is asked where it falls below."""
+    """Whether the series starts at or above the target, so that the crossing is where it falls below."""
     at: float | None
-    """None: it does not cross."""
+    """Level of the crossing; None if the series does not cross."""
     between: tuple[float, float]
-    """Where the ends of the 95 % intervals cross; infinite where an end does not within the levels."""
+    """Where the ends of the 95% intervals cross; infinite for an end that does not cross within the
+    levels."""
     cpu_minutes: float | None
-    """Of one training there; None if unknown, or if there is no crossing."""
+    """CPU time of one training at the crossing [min]; None if unknown, or without a crossing."""
 
     @property
     def text(self) -> str:
-        """ "63", "not reached", "below from 2.4" or "at every level"."""
+        """The crossing in words: "63", "not reached", "below from 2.4", or "at every level"."""
         if self.at is None:
             return "at every level" if self.falls else "not reached"
         return f"below from {self.at:.3g}" if self.falls else f"{self.at:.3g}"
 
     @property
     def span(self) -> str:
-        """ "[40, 95]", or "[40, –]" where the levels do not reach far enough."""
+        """The interval in words: "[40, 95]", or "[40, –]" if the levels do not reach far enough."""
         ends = [f"{end:.3g}" if math.isfinite(end) else "–" for end in self.between]
         return "" if ends == ["–", "–"] else f"[{ends[0]}, {ends[1]}]"
 
@@ -50,23 +50,8 @@ class Crossing:
         }
 
 
-def crossings(summary: Summary) -> list[tuple[NumericFactor, list[Crossing]]]:
-    """For each axis of numbers where each of its lines crosses TARGET; axes without lines are left out."""
-    found = axes(summary)
-    scales = [along for axis in found if (along := scale(axis)) is not None]
-    every = [
-        (along, lines(summary.rows, along, [axis for axis in found if axis != along.axis]))
-        for along in scales
-    ]
-    return [
-        (along, [crossing(line, logarithmic=along.logarithmic) for line in drawn])
-        for along, drawn in every
-        if drawn
-    ]
-
-
 def crossing(line: Series, *, logarithmic: bool) -> Crossing:
-    """The first place at which `line` crosses TARGET."""
+    """The first crossing of TARGET."""
     means = [row.success.mean for row in line.rows]
     falls = means[0] >= TARGET
     costs = [row.cpu_minutes for row in line.rows]
@@ -78,15 +63,15 @@ def crossing(line: Series, *, logarithmic: bool) -> Crossing:
         cost = _between([minutes or 0.0 for minutes in costs], place, logarithmic=False)
     ends = []
     for values, beyond in ((early, -math.inf), (late, math.inf)):
-        # An end that is beyond the target from the first level on crossed before it.
-        found = 0.0 if (values[0] >= TARGET) != falls else _first(values, falls)
-        ends.append(beyond if not found else _between(line.xs, found, logarithmic))
+        # An end beyond the target at the first level crossed before it.
+        place_of_end = 0.0 if (values[0] >= TARGET) != falls else _first(values, falls)
+        ends.append(_between(line.xs, place_of_end, logarithmic) if place_of_end else beyond)
     at = None if place is None else _between(line.xs, place, logarithmic)
     return Crossing(line.name, falls, at, (ends[0], ends[1]), cost)
 
 
 def _first(values: Sequence[float], falls: bool) -> float | None:
-    """Index, with its fraction, at which `values` first gets to the other side of TARGET."""
+    """Fractional index at which `values` first crosses TARGET."""
     for i in range(len(values) - 1):
         a, b = values[i], values[i + 1]
         if (b < TARGET <= a) if falls else (a < TARGET <= b):
@@ -95,7 +80,7 @@ def _first(values: Sequence[float], falls: bool) -> float | None:
 
 
 def _between(values: Sequence[float], place: float, logarithmic: bool) -> float:
-    """The value at an index with fraction."""
+    """Value at a fractional index, interpolated."""
     i = min(int(place), len(values) - 2)
     a, b, share = values[i], values[i + 1], place - i
     return a * (b / a) ** share if logarithmic else a + (b - a) * share

@@ -1,4 +1,4 @@
-"""Films a comparison: which episodes are shown follows from rules, so that nobody picks the pretty ones."""
+"""Videos of a comparison. Fixed rules select the episodes, so that they are not cherry-picked."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,14 @@ from .overlay import side_by_side
 from .replay import replay
 
 SPEED = 0.5
-"""Videos run at this share of real speed: a pick takes little more than a second."""
+"""Playback speed relative to real time: a pick takes little more than a second."""
 APART = 0.03
-"""Distance between grippers beyond which two episodes count as gone different ways [m]: a finger's width."""
+"""Distance between grippers beyond which two episodes have diverged [m]: a finger's width."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An episode to show, and the rule that chose it."""
+    """Episode to show, and the rule that selected it."""
 
     seed: int
     condition: Condition
@@ -29,21 +29,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Clip:
-    """A side-by-side video of all policies on one seed."""
+    """Side-by-side video of all policies on one seed."""
 
     path: Path
     choice: Choice
     outcomes: dict[str, str]
     parted: float | None = None
-    """Time at which the episodes have gone different ways [s]; None if they do not, or are not several."""
+    """Time at which the episodes have diverged [s]; None if they do not, or if there is only one."""
 
 
 def film(comparison: Comparison, folder: Path, *, size: int = 240, progress: bool = True) -> list[Clip]:
-    """Replays and writes the videos that `choose` asks for into `folder`, each picture `size` pixels wide.
+    """Renders the videos that `choose` selects into `folder`, each picture `size` pixels wide.
 
     Raises:
-        ValueError: the actions of a chosen episode were not kept.
-        ReplayError: an episode does not replay as it was recorded.
+        ValueError: the actions of a selected episode were not kept.
+        ReplayError: the replay of an episode differs from its record.
     """
     clips = []
     for choice in tqdm(choose(comparison), desc="videos", unit="video", disable=not progress):
@@ -63,9 +63,10 @@ def film(comparison: Comparison, folder: Path, *, size: int = 240, progress: boo
 
 
 def parting(episodes: list[EpisodeResult]) -> int | None:
-    """Control steps after which two grippers are first more than APART from each other.
+    """Number of control steps after which two grippers are first more than APART from each other.
 
-    None if none are, or if the paths were not kept. An episode that has ended stays where it is.
+    None if they never are, or if the paths were not kept. An episode that has ended stays at its last
+    position.
     """
     paths = [episode.path for episode in episodes if episode.path is not None and len(episode.path)]
     if len(paths) < 2:
@@ -77,7 +78,8 @@ def parting(episodes: list[EpisodeResult]) -> int | None:
 
 
 def choose(comparison: Comparison) -> list[Choice]:
-    """For each of a fixed list of questions the first seed that answers it; no episode comes twice."""
+    """Selects, for each of a fixed list of rules, the first seed that matches; no episode is selected
+    twice."""
     policies = _shown(comparison, "test")
     names = [result.policy for result in policies]
     choices: list[Choice] = []
@@ -85,7 +87,7 @@ def choose(comparison: Comparison) -> list[Choice]:
     def add(
         condition: Condition, rule: str, outcomes: dict[int, list[bool]], wanted: list[bool] | None
     ) -> None:
-        """The first seed with the `wanted` outcomes; None: with different ones."""
+        """Adds the first seed with the `wanted` outcomes, or for None with differing outcomes."""
         for seed, won in sorted(outcomes.items()):
             if won == wanted or (wanted is None and len(set(won)) > 1):
                 if (seed, condition) not in [(c.seed, c.condition) for c in choices]:
@@ -117,7 +119,8 @@ def _shown(comparison: Comparison, condition: Condition) -> list[EvalResult]:
 
 
 def _shared(results: list[EvalResult]) -> dict[int, list[bool]]:
-    """Success of each of `results` on the seeds that all finished without error and kept actions of."""
+    """Success of each of `results` by seed, for seeds that all finished without error and with actions
+    kept."""
     kept: list[dict[int, EpisodeResult]] = [
         {e.seed: e for e in result.episodes if e.outcome != "error" and e.actions is not None}
         for result in results

@@ -1,4 +1,4 @@
-"""Writes frames as small H.264 videos that every browser plays, or as an animated picture for a README."""
+"""Encodes frames as small H.264 videos that every browser plays, or as animated pictures for a README."""
 
 import os
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from PIL import Image
 from ...common.files import whole
 
 CRF = 27
-"""Constant quality; larger is smaller. Rendered scenes hold up well at it."""
+"""Constant rate factor; larger values give smaller files. Rendered scenes look good at this one."""
 MP4 = ".mp4"
 ANIMATIONS = (".webp", ".gif")
 SUFFIXES = (MP4, *ANIMATIONS)
-"""Of the formats that `write_video` writes."""
+"""Suffixes that `write_video` accepts."""
 
 
 def check_video_path(path: Path) -> None:
-    """Whether a video can be written to `path`, whose folder is made: to be known before it is recorded.
+    """Checks, before recording, that a video can be written to `path`; creates its folder.
 
     Raises:
-        ValueError: its suffix is none of SUFFIXES, or its place cannot be written to.
+        ValueError: the suffix is not in SUFFIXES, or `path` is not writable.
     """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"unknown video format {path.suffix!r} of {path}; valid: {', '.join(SUFFIXES)}")
@@ -34,14 +34,14 @@ def check_video_path(path: Path) -> None:
     except OSError:
         writable = False
     if not writable:
-        raise ValueError(f"no video can be written to {path}: choose another file in a folder of yours")
+        raise ValueError(f"cannot write a video to {path}: choose a file in a writable folder")
 
 
 def write_video(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: float) -> None:
-    """Writes `frames` of even width and height at `fps` [Hz], in the format that the suffix of `path` names.
+    """Writes `frames` of even width and height at `fps` [Hz], in the format given by the suffix of `path`.
 
     Raises:
-        ValueError: its suffix is none of SUFFIXES, or its place cannot be written to.
+        ValueError: the suffix is not in SUFFIXES, or `path` is not writable.
     """
     check_video_path(path)
     write = write_mp4 if path.suffix == MP4 else write_animation
@@ -51,7 +51,8 @@ def write_video(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: f
 def write_mp4(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: float) -> None:
     """Writes RGB `frames` of even width and height at `fps` [Hz], whole or not at all.
 
-    yuv420p because browsers show nothing else reliably; the index in front, so that playing starts at once.
+    Uses yuv420p, the only format that all browsers play, and puts the index first, so that playback starts
+    at once.
     """
     with (
         whole(path) as partial,
@@ -68,10 +69,10 @@ def write_mp4(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: flo
 
 
 def write_animation(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: float) -> None:
-    """Writes `frames` as a looping picture, .webp (small) or .gif (known to everything), at `fps` [Hz].
+    """Writes `frames` as a looping picture, .webp (small) or .gif (universal), at `fps` [Hz].
 
     Raises:
-        ValueError: `path` ends in neither.
+        ValueError: `path` has another suffix.
     """
     if path.suffix not in ANIMATIONS:
         raise ValueError(

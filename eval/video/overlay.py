@@ -1,4 +1,4 @@
-"""Draws into an episode's pictures who acts, what was asked, what the policy means to do, and how it ends."""
+"""Draws the policy's name, the instruction, the planned chunk, and the outcome into an episode's pictures."""
 
 import math
 from functools import lru_cache
@@ -11,11 +11,11 @@ from ..palette import PALETTE, rgb
 from .replay import Footage, Plan, Shot
 
 BAR = 24
-"""Height of the bar with the policy's name, and of one line of the caption [pixels]."""
+"""Height of the bar with the policy's name, and of one caption line [pixels]."""
 GAP = 6
-"""Between two policies side by side, and around text [pixels]."""
+"""Gap between two policies side by side, and around text [pixels]."""
 TEXT_SIZE = 14
-"""Height of letters [pixels]."""
+"""Font size [pixels]."""
 INK, PAPER, FAINT = (236, 238, 241), (22, 25, 29), (150, 158, 168)
 BADGES = {
     "success": ("success", PALETTE["bluish green"]),
@@ -31,11 +31,11 @@ _NOTES = {
 }
 PLAN_COLOR, CLOSE_COLOR = (255, 255, 255), rgb(PALETTE["yellow"])
 _FINE = 3
-"""Lines are drawn this many times finer and scaled down, which smooths their edges."""
+"""Supersampling factor that smooths the edges of lines."""
 
 
 def draw_shot(shot: Shot) -> UInt8[np.ndarray, "h w 3"]:
-    """The view with the wrist view in its lower right corner and the rest of the chunk drawn in."""
+    """Draws the wrist view into the lower right corner of the view, and the rest of the chunk as a path."""
     picture = Image.fromarray(shot.image).convert("RGB")
     if shot.plan is not None:
         _draw_plan(picture, shot.plan)
@@ -48,7 +48,7 @@ def draw_shot(shot: Shot) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _draw_plan(picture: Image.Image, plan: Plan) -> None:
-    """A dark-rimmed line through dots that fade with distance in time; a ring where the gripper closes."""
+    """Draws a dark-rimmed line through dots that fade with time, and a ring where the gripper closes."""
     size = (picture.width * _FINE, picture.height * _FINE)
     layer = Image.new("RGBA", size, (0, 0, 0, 0))
     draw = ImageDraw.Draw(layer)
@@ -72,7 +72,7 @@ def _circle(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, **styl
 
 
 def draw_badge(image: UInt8[np.ndarray, "h w 3"], outcome: str) -> UInt8[np.ndarray, "h w 3"]:
-    """`image` with a frame and a label that say how the episode ended."""
+    """Draws a frame and a label with the outcome."""
     text, color = BADGES[outcome]
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
@@ -86,7 +86,7 @@ def draw_badge(image: UInt8[np.ndarray, "h w 3"], outcome: str) -> UInt8[np.ndar
 
 
 def draw_mark(image: UInt8[np.ndarray, "h w 3"], text: str) -> UInt8[np.ndarray, "h w 3"]:
-    """`image` with a dark label in its upper left corner."""
+    """Draws a dark label into the upper left corner."""
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
     width = round(_font(TEXT_SIZE).getlength(text)) + 2 * GAP
@@ -98,14 +98,14 @@ def draw_mark(image: UInt8[np.ndarray, "h w 3"], text: str) -> UInt8[np.ndarray,
 def side_by_side(
     footages: list[Footage], *, speed: float = 1.0, hold: float = 1.0, parted: int | None = None
 ) -> list[UInt8[np.ndarray, "h w 3"]]:
-    """The frames of episodes of one seed and condition in rows, names above, the instruction below.
+    """Arranges episodes of one seed and condition in rows, with names above and the instruction below.
 
-    Whoever is done first stands still with the outcome; at the end all do, for `hold` [s]. `speed` is the
-    share of real speed at which the frames will be shown, which the caption states. After `parted` control
-    steps every picture is marked: the episodes have gone different ways.
+    An episode that ends first stands still with its outcome; at the end all do, for `hold` [s]. The caption
+    states `speed`, the playback speed relative to real time. After `parted` control steps every picture is
+    marked: the episodes have diverged.
 
     Raises:
-        ValueError: no footage, or footage of different seeds, conditions, instructions, rates or sizes.
+        ValueError: no footage, or footage of different seeds, conditions, instructions, rates, or sizes.
     """
     kinds = {(f.seed, f.condition, f.instruction, f.fps, f.shots[0].image.shape) for f in footages}
     if len(kinds) != 1:
@@ -132,7 +132,7 @@ def side_by_side(
 def _canvas(
     footages: list[Footage], speed: float
 ) -> tuple[UInt8[np.ndarray, "h w 3"], list[tuple[int, int]]]:
-    """All that stays the same in the video, and the upper left corner of each policy's picture."""
+    """Draws the static background; returns it with the upper left corner of each policy's picture."""
     first = footages[0]
     height, width = first.shots[0].image.shape[:2]
     columns = math.ceil(math.sqrt(len(footages)))
@@ -157,7 +157,7 @@ def _canvas(
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    """`text` in lines that fit in `width` pixels."""
+    """Wraps `text` into lines of at most `width` pixels."""
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
@@ -169,7 +169,7 @@ def _wrap(text: str, width: int) -> list[str]:
 
 
 def _fit(text: str, width: int) -> str:
-    """`text`, its end cut off if it is wider than `width` pixels."""
+    """Truncates `text` to `width` pixels."""
     if _font(TEXT_SIZE).getlength(text) <= width:
         return text
     while text and _font(TEXT_SIZE).getlength(text + "…") > width:
@@ -178,7 +178,7 @@ def _fit(text: str, width: int) -> str:
 
 
 def _even(pixels: int) -> int:
-    """H.264 with halved colour resolution wants even sides."""
+    """Rounds up to an even size, which H.264 with subsampled color requires."""
     return pixels + pixels % 2
 
 

@@ -1,4 +1,4 @@
-"""Replays a recorded episode exactly, in pictures made for people, and proves that it is the same episode."""
+"""Replays a recorded episode exactly, with pictures for people, and verifies that it is the same episode."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,33 +13,34 @@ from ..result import Condition, EpisodeResult, EvalResult, Outcome
 
 
 class ReplayError(ValueError):
-    """The replay did not end as the recorded episode did."""
+    """Error about a replay that ends differently from the recorded episode."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a policy meant to do, as seen in the video."""
+    """Planned motion of a policy, in image coordinates."""
 
     points: Float[np.ndarray, "k 2"]
-    """Pixels (x, y) of the commanded gripper positions, nearest first; outside the image if out of view."""
+    """Pixels (x, y) of the commanded gripper positions, the next one first; outside the image if out of
+    view."""
     closes: Bool[np.ndarray, " k"]
-    """Where the gripper is told to close."""
+    """Whether the gripper is commanded to close at each position."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One control step of an episode."""
+    """Pictures of one control step."""
 
     image: UInt8[np.ndarray, "h w 3"]
     inset: UInt8[np.ndarray, "i i 3"]
-    """The wrist camera."""
+    """Picture of the wrist camera."""
     plan: Plan | None
-    """The rest of the newest chunk; None before the first and for the expert."""
+    """Rest of the current chunk; None before the first one and for the expert."""
 
 
 @dataclass(frozen=True)
 class Footage:
-    """A whole episode, ready to be drawn on."""
+    """Pictures of a whole episode."""
 
     policy: str
     seed: int
@@ -47,25 +48,25 @@ class Footage:
     instruction: str
     outcome: Outcome | Literal["not judged"]
     fps: float
-    """Control steps a second [Hz]: the video runs at real speed."""
+    """Control rate [Hz], at which the video runs at real speed."""
     shots: list[Shot] = field(repr=False)
-    """The state at the start and after every control step."""
+    """Pictures at the start and after every control step."""
 
 
 def replay(
     result: EvalResult, episode: EpisodeResult, *, size: int = 240, sentence: str | None = None
 ) -> Footage:
-    """The pictures of `episode`, which is one of `result`, `size` pixels wide and high.
+    """Replays `episode`, one of `result`, and renders it.
 
     Args:
-        result: whose episode it is.
-        episode: with its actions.
-        size: of the pictures [pixels].
-        sentence: what `evaluate` was told to say in place of the episode's own instruction.
+        result: evaluation that the episode belongs to.
+        episode: what to replay, with its actions.
+        size: width and height of the pictures [pixels].
+        sentence: instruction that replaced the episode's own in `evaluate`.
 
     Raises:
         ValueError: the actions of this episode were not kept.
-        ReplayError: the replay's steps or outcome are not the recorded ones: another version of the
+        ReplayError: the replay's steps or outcome differ from the recorded ones: another version of the
             environment or of MuJoCo, or an episode that depends on more than its seed.
     """
     if episode.actions is None:
@@ -80,7 +81,7 @@ def replay(
         perturb=result.spec["perturb"],
         action_space=result.spec["action_space"]["name"],
         control_hz=result.spec["control_hz"],
-        image_size=8,  # these images are thrown away
+        image_size=8,  # these images are discarded
     )
     try:
         wording = "swapped" if result.condition == "swapped_instruction" else "original"
@@ -115,7 +116,7 @@ def _run(env: ManipulationEnv, episode: EpisodeResult, size: int) -> tuple[list[
         points = env.project(targets[rest], view, size, size)
         shots.append(Shot(image, inset, Plan(points, closes[rest]) if len(targets) else None))
 
-    # An episode that raised stopped without an end of its own.
+    # An episode that raised has no ending.
     outcome: Outcome = "error"
     for step, action in enumerate(episode.actions):
         if step in chunks:
@@ -133,9 +134,9 @@ def _run(env: ManipulationEnv, episode: EpisodeResult, size: int) -> tuple[list[
 def planned(
     env: ManipulationEnv, chunk: Float[np.ndarray, "k a"]
 ) -> tuple[Float[np.ndarray, "k 3"], Bool[np.ndarray, " k"]]:
-    """Where `chunk` would command the gripper from now on: positions [m, world], and which steps close it.
+    """Gripper positions that `chunk` commands from now on [m, world frame], and which steps close it.
 
-    The controller's bounds are applied, since they decide what the robot is told. Of several arms, the first.
+    The controller's bounds are applied. Of several arms, the first.
     """
     commands = env.plan(chunk)
     grippers = np.concatenate([[env.reference()[GRIPPER]], commands[:, GRIPPER]])

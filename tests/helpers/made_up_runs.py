@@ -1,14 +1,14 @@
 """Stands for the trainings and evaluations of a study, for tests of what is run and when."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_up_results import SPEC, result
 
-from vlasandbox.eval.study.summary import StudyResult
+from vlasandbox.eval.study.summary import StudyResult, Summary, summarize
 from vlasandbox.train.data.files import read_json, write_json
 from vlasandbox.train.parallel import Job
 from vlasandbox.train.study import results as study_results
@@ -31,13 +31,13 @@ class MadeUp:
             self.names.append(job.name)
             self.precisions.append(work.config.precision)
             self._train(work)
-            for exam, condition in work.exams.values():
+            for config, condition in work.evaluations.values():
                 levels = work.cell.levels
-                good = levels.get("chunk") == "4" and levels.get("lr") == "low"
+                good = levels.get("chunk") == 4 and levels.get("lr") == "low"
                 found = result(
-                    work.cell.name, ("ss" if good else "sf"), condition, first_seed=exam.seeds.start
+                    work.cell.name, ("ss" if good else "sf"), condition, first_seed=config.seeds.start
                 )
-                found.save(work.contestant.results / exam.folder / condition)
+                found.save(work.target.results / config.folder / condition)
 
     def _train(self, work: CellRun) -> None:
         summary = work.folder / "summary.json"
@@ -70,11 +70,14 @@ def write_less(
     *,
     tuned: str | None,
     experts: Sequence[Any],
-    clips: Sequence[Any] = (),
+    videos: Callable[[Summary], Sequence[Any]] | None,
 ) -> Path:
     """The part of the report that the runner decides."""
     protocol = {name: str(value) for name, value in fixed.items()} | {"tuned": tuned}
-    beside = {"experts": [expert.policy for expert in experts], "clips": list(clips)}
+    beside = {
+        "experts": [expert.policy for expert in experts],
+        "clips": list(videos(summarize(results, tuned))) if videos else [],
+    }
     write_json(folder / "results.json", {"protocol": protocol, "results": len(results), **beside})
     return folder / "results.html"
 
@@ -89,9 +92,9 @@ def without_runs(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
 
     monkeypatch.setattr(study_results, "open_data", lambda root: Data())
     monkeypatch.setattr(study_results, "write_study", write_less)
-    monkeypatch.setattr(study_results, "film_study", lambda summary, folder, filmed: ["clip"])
+    monkeypatch.setattr(study_results, "film_study", lambda summary, folder, shown: ["clip"])
     monkeypatch.setattr(
-        study_results, "evaluate_cached", lambda expert, exam, condition: result(expert.name, "s")
+        study_results, "evaluate_cached", lambda expert, config, condition: result(expert.name, "s")
     )
     monkeypatch.setitem(SPEC, "task", "pick")
     return fake

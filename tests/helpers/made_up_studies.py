@@ -2,10 +2,12 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from made_up_results import result
 
+from vlasandbox.eval.study.level import Level
 from vlasandbox.eval.study.summary import StudyResult
 from vlasandbox.eval.training_record import TrainingRecord
 
@@ -21,27 +23,38 @@ def training(cpu_minutes: float = 2.0, **changes: int) -> TrainingRecord:
 
 
 def study(
-    axes: Mapping[str, Sequence[str]],
-    rate: Callable[[Mapping[str, str], str], float],
+    factors: Mapping[str, Sequence[Level]],
+    rate: Callable[[Mapping[str, Any], str], float],
     *,
-    judged: Sequence[str] = ("test",),
+    evaluations: Sequence[str] | Mapping[str, Mapping[str, Level]] = ("test",),
     trainings: int = 3,
     episodes: int = 60,
     trained: bool = True,
 ) -> list[StudyResult]:
-    """Every cell, with success at a given rate; which episodes are hard is the same for all."""
+    """Results of every cell, with success at a given rate; the same episodes are hard for all.
+
+    Args:
+        factors: levels of each factor, by its label.
+        rate: success rate, given the levels and the name of the evaluation.
+        evaluations: names, or settings by name.
+        trainings: per cell.
+        episodes: per evaluation.
+        trained: whether training records are known.
+    """
+    settings = evaluations if isinstance(evaluations, Mapping) else {name: {} for name in evaluations}
     generator = np.random.default_rng(0)
     hard = generator.permutation(episodes) / episodes
     found = []
-    for combination in itertools.product(*axes.values()):
-        levels = dict(zip(axes, combination, strict=True))
-        for seed, way in itertools.product(range(trainings), judged):
+    for combination in itertools.product(*factors.values()):
+        levels = dict(zip(factors, combination, strict=True))
+        for seed, name in itertools.product(range(trainings), settings):
             noise = generator.normal(0, 0.05, episodes)
             outcomes = "".join(
-                "s" if h < rate(levels, way) + n else "t" for h, n in zip(hard, noise, strict=True)
+                "s" if h < rate(levels, name) + n else "t" for h, n in zip(hard, noise, strict=True)
             )
-            made = result(", ".join(combination), outcomes, ms=5.0 + len(found))
-            found.append(StudyResult(levels, seed, way, made, training() if trained else None))
+            made = result(", ".join(map(str, combination)), outcomes, ms=5.0 + len(found))
+            record = training() if trained else None
+            found.append(StudyResult(levels, seed, name, made, record, settings[name]))
     return found
 
 

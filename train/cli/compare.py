@@ -12,7 +12,7 @@ from ...eval.compare.score import SuccessRate
 from ...eval.result import Condition
 from ...eval.stats.paired import required_pairs
 from ...eval.stats.pairwise import ALPHA, compare_pairs
-from ...eval.stats.sequential import verdict_text
+from ...eval.stats.sequential import sequential_statement
 from ...eval.training_record import cautions
 from ..evaluation import (
     EvalConfig,
@@ -29,7 +29,7 @@ from ..workflows.sequential import compare_early
 POSITION = 80
 
 DISCORDANCES = (0.1, 0.2, 0.3)
-"""Shares of seeds on which two policies differ, for planning before anything was measured."""
+"""Fractions of seeds on which two policies may differ, for planning before anything is measured."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Compare:
     condition: tuple[Condition, ...] = ("test",)
     """Which conditions to show; the paired tests are about the test condition."""
     resolve: float | None = None
-    """A difference [points]: says first how many seeds it takes to find it."""
+    """Print first the number of seeds needed to detect this difference [percentage points]."""
     stop_early: bool = False
-    """Play two runs block by block, up to the exam's number of episodes, and stop once a difference is
-    established, by a test that may be looked at at any time."""
+    """Run two policies block by block, up to the number of episodes, and stop once a difference is
+    significant, by a test that is valid under optional stopping."""
 
 
 def main(argv: list[str]) -> int:
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
         return 0
     for exam in exams:
         comparison = compare([evaluate_cached(who, exam, c) for who in contestants for c in args.condition])
-        lines = [*comparison.verdicts, *cautions(training_records(contestants)), comparison.resolution]
+        lines = [*comparison.statements, *cautions(training_records(contestants)), comparison.resolution]
         said = "\n".join(line for line in lines if line)
         title = f"{exam.task}\n" if len(exams) > 1 else ""
         print(f"{title}{comparison.table()}\n\n{said}" + "\n" * (len(exams) > 1), flush=True)
@@ -81,12 +81,12 @@ def main(argv: list[str]) -> int:
 
 
 def _needed(points: float, contestants: list[EvalTarget], exam: EvalConfig) -> str:
-    """How many common seeds a difference of so many points takes."""
+    """States how many shared seeds detect a difference of `points`."""
     if not 0 < points <= 100:
         raise ValueError(f"resolve must be above 0 and at most 100 points, got {points:g}")
     pairs = list(itertools.combinations(contestants, 2))
     level = 1 - ALPHA / len(pairs)
-    lines = [f"To find a difference of {points:g} points with 80 % power at a fixed number of seeds:"]
+    lines = [f"To detect a difference of {points:g} points with 80% power at a fixed number of seeds:"]
     lines += [
         f"  {required_pairs(points / 100, share, level)} seeds, if two policies differ on {share:.0%} of them"
         for share in DISCORDANCES
@@ -104,13 +104,13 @@ def _needed(points: float, contestants: list[EvalTarget], exam: EvalConfig) -> s
 
 
 def _early(first: EvalTarget, second: EvalTarget, exam: EvalConfig) -> str:
-    """What a comparison that stops early established."""
+    """States the result of a comparison that may stop early."""
     stopped = compare_early(first, second, exam)
     played = len(stopped.first.episodes)
     counts = ", ".join(f"{r.policy} {SuccessRate.of(r).counts}" for r in (stopped.first, stopped.second))
     return (
-        f"{verdict_text(stopped.verdict, first.name, second.name, ALPHA)}\n"
-        f"Played: {played} of at most {exam.episodes} seeds each; successes {counts}. Where to stop depended "
-        "on them, so that intervals and McNemar's test for a fixed number of seeds do not hold and are not "
-        "shown."
+        f"{sequential_statement(stopped.outcome, first.name, second.name, ALPHA)}\n"
+        f"Played: {played} of at most {exam.episodes} seeds each; successes {counts}. The stopping time "
+        "depends on the outcomes, so intervals and McNemar's test, which assume a fixed number of seeds, are "
+        "not shown."
     )

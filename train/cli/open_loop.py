@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from ...eval.compare.motion import mean_known
-from ...eval.compare.text_table import aligned
+from ...eval.table import Table
 from ..evaluation import eval_target
 
 POSITION = 70
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
 
     error = open_loop_error(Policy.load(folder), args.data)
     rows = [[str(ahead), "-" if math.isnan(one) else f"{one:.3f}"] for ahead, one in enumerate(error)]
-    print(aligned([["steps ahead", "error"], *rows, ["mean", f"{mean_known(error):.3f}"]]))
+    print(Table(["steps ahead", "error"], [*rows, ["mean", f"{mean_known(error):.3f}"]]).aligned())
     print(
         "\nMean absolute error in the scale of the policy's action normaliser: it cannot be compared between "
         "action spaces, and its mean not between chunk lengths."

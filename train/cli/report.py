@@ -8,8 +8,9 @@ import tyro
 
 from ...envs import tasks
 from ...eval.compare.comparison import compare
-from ...eval.compare.suite import suite_table, write_suite
+from ...eval.compare.suite import suite_table
 from ...eval.report.comparison import write_report
+from ...eval.report.suite import write_suite
 from ...eval.result import CONDITIONS
 from ...eval.video.clips import film
 from ..evaluation import (
@@ -54,5 +55,5 @@ def main(argv: list[str]) -> int:
         clips = film(comparison, out / "videos")
         print(f"Report: {write_report(out, comparison, trainings, clips).resolve()}")
     if len(names) > 1:
-        print(f"{suite_table(comparisons)}\n{write_suite(args.out, comparisons).resolve()}")
+        print(f"{suite_table(comparisons).aligned()}\n{write_suite(args.out, comparisons).resolve()}")
     return 0

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from ...envs import tasks
-from ...eval.compare.robustness import drops, table, verdicts
+from ...eval.compare.robustness import drop_table, drops, statements
 from ...eval.report.robustness import write_robustness
 from ..evaluation import EvalConfig, default_evaluation, eval_target, with_task
 from ..workflows.robustness import evaluate_trials, trials
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
                 played.append(trial)
                 print(trial, flush=True)
         found = drops(played)
-        print(f"\n{table(found)}\n\n" + "\n".join(verdicts(found)))
+        print(f"\n{drop_table(found).aligned(left=2)}\n\n" + "\n".join(statements(found)))
         protocol = {name: value for name, value in asdict(exam).items() if name not in ("perturb", "workers")}
         protocol |= {f"checkpoint of {trial.policy}": trial.perturbed.checkpoint for trial in played}
         protocol["versions"] = ", ".join(f"{name} {v}" for name, v in played[0].perturbed.versions.items())

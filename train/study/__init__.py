@@ -1,5 +1,6 @@
-"""Studies: grids of trainings, run and summed up. What a study's file needs is imported from here."""
+"""Studies: grids of trainings, run and summarized. Study files import what they need from here."""
 
+from ...eval.study.factors import Factor as Factor
 from .definition import WITH_CONTROLS as WITH_CONTROLS
 from .definition import Cell as Cell
 from .definition import Point as Point

@@ -1,13 +1,13 @@
 """Study: which trainings to compare, as data. A study is a Python file with a function `study() -> Study`.
 
-The axes span a grid; every cell of it is trained with several seeds and judged in one or more ways. What no
-axis names is held fixed. Cells that need the same demonstrations share them.
+The factors span a grid; every cell of it is trained with several seeds and evaluated in one or more ways.
+Whatever no factor names is held fixed. Cells that need the same demonstrations share them.
 
     def study() -> Study:
         return Study(
             question="Does a longer chunk help?",
             base=pick_point("pick_flow"),
-            axes={"chunk": {str(k): {"train.data.chunk": k} for k in (4, 8, 16)}},
+            factors=[Factor("chunk", {k: {"train.data.chunk": k} for k in (4, 8, 16)})],
             evaluations={"test": {}, "blank images": {"condition": "blank_image"}},
         )
 """
@@ -23,6 +23,8 @@ from typing import Any
 
 from ...envs.registry import check_name
 from ...eval.result import CONDITIONS, Condition
+from ...eval.study.factors import Changes, Factor
+from ...eval.study.level import Level, in_words, level_text
 from ...policies.config_io import to_dict
 from ...vision.checkpoints import with_checkpoint
 from .. import presets
@@ -31,18 +33,21 @@ from ..evaluation import EvalConfig
 from ..machine import Precision
 from ..recording.record import RecordConfig
 
-Changes = Mapping[str, Any]
-"""Dotted path of a field of `Point` -> its value."""
+Evaluations = Mapping[str, Changes] | Factor | Sequence[Factor]
+"""Evaluations by name, or the factors whose combinations they are."""
+FORMER_FIELDS = {"exam": "evaluation"}
+"""Fields of `Point` that older study files and descriptions call something else."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One training and all around it. Folders in it are placeholders: the study decides where things go."""
+    """One training with its demonstrations and its evaluation. Folders are placeholders: the study sets
+    them."""
 
     record: RecordConfig
     """Demonstrations."""
     train: TrainConfig
-    exam: EvalConfig
+    evaluation: EvalConfig
     condition: Condition = "test"
     """What the policy is told and shown: test, or a control."""
 
@@ -50,34 +55,46 @@ class Point:
         check_name("condition", self.condition, CONDITIONS)
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """How the policies of a study are evaluated once."""
+
+    changes: Changes
+    """Fields of `Point.evaluation` and `Point.condition` to change."""
+    settings: Mapping[str, Level] = field(default_factory=dict)
+    """Level of each of the evaluations' factors, by label; empty if the evaluation has a name only."""
+
+
 WITH_CONTROLS: Mapping[str, Changes] = {
     "as told": {},
     "another object named": {"condition": "swapped_instruction"},
     "grey images": {"condition": "blank_image"},
 }
-"""Ways of judging: what a policy is there for, and what it must fail if it listens and looks."""
+"""Evaluations that include both controls, in which a policy that listens and looks must fail."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """A grid of trainings."""
+    """Grid of trainings, and how they are evaluated."""
 
     question: str
     base: Point
-    axes: Mapping[str, Mapping[str, Changes]]
-    """Axis -> level -> what it changes."""
-    evaluations: Mapping[str, Changes] = field(default_factory=lambda: {"test": {}})
-    """Name of each evaluation of a policy -> what it changes of `exam` and `condition`."""
+    factors: Sequence[Factor] = ()
+    """What varies between trainings."""
+    evaluations: Evaluations = field(default_factory=lambda: {"test": {}})
+    """Evaluations of each policy: changes by name, or factors that span them."""
     seeds: int = 3
     """Trainings of each cell."""
     sweep: str | None = None
-    """An axis that is not compared: each cell takes the level that does best on validation seeds with the
-    first training seed; of several as good, the one listed first."""
+    """Label of a factor that is not compared: each cell takes the level that does best on validation seeds
+    with the first training seed; of several equally good ones, the first."""
     validation_episodes: int = 50
-    """Of the sweep."""
-    videos: Sequence[Mapping[str, str]] = ()
-    """Levels of up to four cells to show side by side; the best and the worst by default. Of an axis that is
-    swept each cell has one level, which is not to be named."""
+    """Validation episodes of the sweep."""
+    videos: Sequence[Mapping[str, Level]] = ()
+    """Levels of up to four cells to show side by side; by default the best and the worst. The factor that is
+    swept must not be named, since each cell has one level of it."""
+    axes: InitVar[Mapping[str, Mapping[str, Changes]] | None] = None
+    """Former name of `factors`: levels by the factor's label. A level that reads as a number is one."""
     judged: InitVar[Mapping[str, Changes] | None] = None
     """Former name of `evaluations`."""
     tune: InitVar[str | None] = None
@@ -87,91 +104,120 @@ class Study:
 
     def __post_init__(
         self,
+        axes: Mapping[str, Mapping[str, Changes]] | None,
         judged: Mapping[str, Changes] | None,
         tune: str | None,
         filmed: Sequence[Mapping[str, str]] | None,
     ) -> None:
-        for name, value in (("evaluations", judged), ("sweep", tune), ("videos", filmed)):
+        former = {"evaluations": judged, "sweep": tune, "videos": filmed}
+        if axes is not None:
+            former["factors"] = [
+                Factor(label, {_number(text): changes for text, changes in levels.items()})
+                for label, levels in axes.items()
+            ]
+        for name, value in former.items():
             if value is not None:
                 object.__setattr__(self, name, value)
-        if self.sweep is not None and self.sweep not in self.axes:
-            raise ValueError(f"sweep names no axis: {self.sweep!r}; valid: {', '.join(self.axes)}")
-        changes = [change for levels in self.axes.values() for change in levels.values()]
-        for change in [*changes, *self.evaluations.values()]:
-            apply(self.base, change)
-        levels = {(axis, level) for axis, of in self.axes.items() if axis != self.sweep for level in of}
+        labels = [factor.label for factor in self.factors]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"factors must have different names, got {', '.join(labels)}")
+        if self.sweep is not None and self.sweep not in labels:
+            raise ValueError(f"sweep names no factor: {self.sweep!r}; valid: {', '.join(labels)}")
+        for factor in self.factors:
+            for change in factor.levels.values():
+                apply(self.base, change)
+        levels = {
+            (factor.label, text)
+            for factor in self.factors
+            if factor.label != self.sweep
+            for text in factor.texts
+        }
         for wanted in self.videos:
-            if not wanted.items() <= levels:
+            if not {(label, level_text(level)) for label, level in wanted.items()} <= levels:
                 raise ValueError(
                     f"no cell to show in videos with {dict(wanted)}; valid levels: {sorted(levels)}"
                 )
-        for name, change in self.evaluations.items():
-            for path in change:
-                if path.split(".")[0] not in ("exam", "condition"):
+        for name, evaluation in named(self.evaluations).items():
+            apply(self.base, evaluation.changes)
+            for path in evaluation.changes:
+                if _current(path).split(".")[0] not in ("evaluation", "condition"):
                     raise ValueError(
-                        f"evaluation {name!r} changes {path!r}, but all are of the same policy: valid are "
-                        "condition and the fields of exam; what is trained differently is an axis"
+                        f"evaluation {name!r} changes {path!r}, but all evaluations share one policy: valid "
+                        "are condition and the fields of evaluation; what is trained differently is a factor"
                     )
 
     def cells(self) -> "list[Cell]":
-        """Every combination of levels, with every training seed."""
+        """Every combination of levels with every training seed."""
         cells = []
-        for combination in itertools.product(*(levels.items() for levels in self.axes.values())):
-            levels = dict(zip(self.axes, (name for name, _ in combination), strict=True))
+        for combination in itertools.product(*(factor.levels for factor in self.factors)):
+            levels = {f.label: level for f, level in zip(self.factors, combination, strict=True)}
+            point = self.base
+            for factor, level in zip(self.factors, combination, strict=True):
+                point = apply(point, factor.levels[level])
             for seed in range(self.seeds):
-                cells.append(Cell(levels, seed, self._point(combination, seed)))
+                cells.append(Cell(levels, seed, apply(point, {"train.seed": point.train.seed + seed})))
         return cells
-
-    def _point(self, combination: tuple[tuple[str, Changes], ...], seed: int) -> Point:
-        point = self.base
-        for _, changes in combination:
-            point = apply(point, changes)
-        return apply(point, {"train.seed": point.train.seed + seed})
 
 
 @dataclass(frozen=True)
 class Cell:
     """One training of a study."""
 
-    levels: Mapping[str, str]
-    """Axis -> level."""
+    levels: Mapping[str, Level]
+    """Level of each factor, by the factor's label."""
     seed: int
     """Number of the training, from 0."""
     point: Point
 
     @property
     def name(self) -> str:
-        """Of its folder."""
-        parts = [f"{axis}={level}" for axis, level in self.levels.items()]
+        """Name of the training's folder: "head=flow,chunk=8,seed=0"."""
+        parts = [f"{label}={level_text(level)}" for label, level in self.levels.items()]
         return ",".join([*parts, f"seed={self.seed}"]).replace("/", "_")
 
     @property
     def data(self) -> str:
-        """Name of the folder of its demonstrations: equal for cells that share them."""
+        """Folder name of the demonstrations: the same for cells that share them."""
         return data_name(self.point.record)
 
 
+def named(evaluations: Evaluations) -> dict[str, Evaluation]:
+    """Evaluations by name; those spanned by factors are named by their levels: "execute 4", "waiting, 2
+    late"."""
+    if isinstance(evaluations, Mapping):
+        return {name: Evaluation(changes) for name, changes in evaluations.items()}
+    factors = [evaluations] if isinstance(evaluations, Factor) else list(evaluations)
+    found = {}
+    for combination in itertools.product(*(factor.levels.items() for factor in factors)):
+        settings = {f.label: level for f, (level, _) in zip(factors, combination, strict=True)}
+        changes = {path: value for _, change in combination for path, value in change.items()}
+        name = ", ".join(in_words(label, level) for label, level in settings.items())
+        found[name] = Evaluation(changes, settings)
+    return found
+
+
 def data_name(record: RecordConfig) -> str:
-    """Of a folder for these demonstrations, and for no others."""
-    asked = {**record.settings(), "episodes": record.episodes}
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+    """Folder name that is unique to these demonstrations."""
+    settings = {**record.settings(), "episodes": record.episodes}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     return f"{record.task.replace(':', ',')}-{digest}"
 
 
 def apply(value: Any, changes: Changes) -> Any:
-    """A dataclass tree with some fields changed.
+    """Changes some fields of a tree of dataclasses.
 
     Raises:
         ValueError: there is no such field.
     """
-    # What a checkpoint brings may be changed beside it.
+    # A checkpoint sets other fields, too; changes beside it come later and win.
     for path, to in sorted(changes.items(), key=lambda change: not change[0].endswith(".checkpoint")):
-        value = _set(value, path.split("."), to, path)
+        current = _current(path) if isinstance(value, Point) else path
+        value = _set(value, current.split("."), to, path)
     return value
 
 
 def with_precision(study: Study, precision: Precision) -> Study:
-    """The study with `precision` wherever it leaves that to the machine ("auto")."""
+    """Replaces the precision "auto" by `precision` throughout the study."""
 
     def fixed(path: str, value: Any) -> Any:
         if path == "train.precision" and value == "auto":
@@ -180,13 +226,34 @@ def with_precision(study: Study, precision: Precision) -> Study:
             return replace(value, precision=precision)
         return value
 
-    axes = {
-        axis: {
-            level: {path: fixed(path, to) for path, to in changes.items()} for level, changes in of.items()
-        }
-        for axis, of in study.axes.items()
-    }
-    return replace(study, base=replace(study.base, train=fixed("train", study.base.train)), axes=axes)
+    factors = [
+        replace(
+            factor,
+            levels={
+                level: {path: fixed(path, to) for path, to in changes.items()}
+                for level, changes in factor.levels.items()
+            },
+        )
+        for factor in study.factors
+    ]
+    return replace(study, base=replace(study.base, train=fixed("train", study.base.train)), factors=factors)
+
+
+def _current(path: str) -> str:
+    """Path of a field by its present name."""
+    first, dot, rest = path.partition(".")
+    return FORMER_FIELDS.get(first, first) + dot + rest
+
+
+def _number(text: str) -> Level:
+    """The number that `text` reads as, if it is written as this program writes it; else `text`."""
+    for kind in (int, float) if text[-1:].isdigit() else ():
+        try:
+            if level_text(number := kind(text)) == text:
+                return number
+        except ValueError:
+            continue
+    return text
 
 
 def _set(value: Any, keys: list[str], to: Any, path: str) -> Any:
@@ -202,16 +269,16 @@ def _set(value: Any, keys: list[str], to: Any, path: str) -> Any:
 
 
 def pick_point(preset: str, *, task: str = "pick", demonstrations: int = 1000, updates: int = 3500) -> Point:
-    """A preset's training on one task, judged on 100 test episodes."""
+    """A preset's training on one task, evaluated on 100 test episodes."""
     train = presets.load(preset)(Path("data"), updates=updates)
     return Point(RecordConfig(Path("data"), demonstrations, task), train, EvalConfig(task))
 
 
 def load(file: Path) -> Study:
-    """The study in a Python file.
+    """Loads the study from a Python file.
 
     Raises:
-        ValueError: there is no such file, or it defines no `study()`.
+        ValueError: the file does not exist, or defines no `study()`.
     """
     if not file.is_file():
         raise ValueError(f"{file} does not exist: name a Python file that defines `study() -> Study`")
@@ -226,21 +293,21 @@ def load(file: Path) -> Study:
 
 
 def description(study: Study) -> dict[str, Any]:
-    """JSON-able: everything that decides the study's results."""
+    """JSON-able: everything that determines the study's results."""
     return {
         "question": study.question,
         "cells": {
             cell.name: {
                 "record": {**cell.point.record.settings(), "episodes": cell.point.record.episodes},
                 "train": to_dict(cell.point.train),
-                "exam": to_dict(cell.point.exam),
+                "evaluation": to_dict(cell.point.evaluation),
                 "condition": cell.point.condition,
             }
             for cell in study.cells()
         },
         "evaluations": {
-            name: {path: to_dict(value) for path, value in changes.items()}
-            for name, changes in study.evaluations.items()
+            name: {_current(path): to_dict(value) for path, value in evaluation.changes.items()}
+            for name, evaluation in named(study.evaluations).items()
         },
         "sweep": study.sweep and {"axis": study.sweep, "episodes": study.validation_episodes},
     }

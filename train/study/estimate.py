@@ -1,78 +1,78 @@
-"""What is left of a study to do, and what it will cost, told before it starts."""
+"""Estimate of the remaining work of a study, printed before it starts."""
 
 from collections.abc import Sequence
 
 from ..costs import Costs, about, as_measured, measure_if_long, updates_left
 from ..data.files import read_json
-from .cell import CellRun, kept
+from .cell import CellRun, not_diverged
 from .definition import Study
 
 
-def cost_estimate(study: Study, works: Sequence[CellRun], left_out: int, at_once: int) -> str:
-    """A few lines about `works`, of which `at_once` are done at a time.
+def cost_estimate(study: Study, runs: Sequence[CellRun], left_out: int, at_once: int) -> str:
+    """Describes in a few lines what is done, and what the rest costs.
 
-    What is done already tells what the rest costs; of what is done nowhere yet, a little is measured here.
+    The cost is extrapolated from finished trainings, or else measured here.
 
     Args:
         study: the study.
-        works: all of its cells, those for tuning among them.
-        left_out: how many evaluations a cell's policy does not allow.
-        at_once: how many cells are done at a time.
+        runs: all runs, those of the sweep included.
+        left_out: number of evaluations that do not fit their policies.
+        at_once: number of cells that run at a time.
     """
-    diverged = {work.folder for work in works if work.diverged is not None}
-    works = kept(works)
-    untrained = {work.folder: work for work in works if not work.trained}
-    trained = {work.folder: work for work in works if work.trained}
-    sets = {work.data for work in works}
-    asked = sum(len(work.exams) for work in works)
-    done = asked - sum(len(work.unjudged()) for work in works)
+    diverged = {run.folder for run in runs if run.diverged is not None}
+    runs = not_diverged(runs)
+    untrained = {run.folder: run for run in runs if not run.trained}
+    trained = {run.folder: run for run in runs if run.trained}
+    sets = {run.data for run in runs}
+    total = sum(len(run.evaluations) for run in runs)
+    done = total - sum(len(run.pending()) for run in runs)
     said = (
         f"{study.question}\n{len(untrained) + len(trained)} trainings ({len(trained)} done"
         f"{f'; {len(diverged)} more diverged' * (len(diverged) > 0)}) on {len(sets)} "
-        f"sets of demonstrations, {asked} evaluations ({done} done"
-        f"{f'; {left_out} do not fit their policies and are left out' * (left_out > 0)})."
+        f"sets of demonstrations, {total} evaluations ({done} done"
+        f"{f'; {left_out} do not fit their policies and are skipped' * (left_out > 0)})."
     )
-    left = sum(updates_left(work.config, work.folder) for work in untrained.values())
-    trainings = [(work.config, work.cell.point.record) for work in untrained.values()]
+    left = sum(updates_left(run.config, run.folder) for run in untrained.values())
+    trainings = [(run.config, run.cell.point.record) for run in untrained.values()]
     costs = measure_if_long(trainings, left, at_once)
-    cost = "" if costs is None else f"\n{_cost(study, works, costs, at_once)}"
-    return f"{said}{cost}\nStopped at any time, the same command goes on."
+    cost = "" if costs is None else f"\n{_cost(study, runs, costs, at_once)}"
+    return f"{said}{cost}\nInterrupt at any time; the same command continues."
 
 
-def _cost(study: Study, works: Sequence[CellRun], costs: Costs, at_once: int) -> str:
-    """What is left to do costs, and how it may cost less."""
-    untrained = {work.folder: work for work in works if not work.trained}.values()
-    trained = {work.folder: work for work in works if work.trained}.values()
-    missing = {work.data: work for work in untrained if not work.data.exists()}.values()
-    recording = sum((costs.recording(work.cell.point.record) for work in missing), 0.0)
+def _cost(study: Study, runs: Sequence[CellRun], costs: Costs, at_once: int) -> str:
+    """Describes the cost of the remaining work, and how to reduce it."""
+    untrained = {run.folder: run for run in runs if not run.trained}.values()
+    trained = {run.folder: run for run in runs if run.trained}.values()
+    missing = {run.data: run for run in untrained if not run.data.exists()}.values()
+    recording = sum((costs.recording(run.cell.point.record) for run in missing), 0.0)
     training = 0.0
-    for work in untrained:
-        alike = [_seconds_per_update(one) for one in trained if one.cell.levels == work.cell.levels]
-        rate = sum(alike) / len(alike) if alike else costs.update(work.config)
-        training += updates_left(work.config, work.folder) * rate
-    judging = 0.0
-    for work in works:
-        planned = (work.config, work.cell.point.record)
-        for name, (exam, condition) in work.exams.items():
-            if work.result(name) is None:
-                judging += costs.evaluation(exam, planned, fails=condition != "test")
-    total = recording + training + judging
+    for run in untrained:
+        alike = [_seconds_per_update(one) for one in trained if one.cell.levels == run.cell.levels]
+        rate = sum(alike) / len(alike) if alike else costs.update(run.config)
+        training += updates_left(run.config, run.folder) * rate
+    evaluating = 0.0
+    for run in runs:
+        planned = (run.config, run.cell.point.record)
+        for name, (config, condition) in run.evaluations.items():
+            if run.result(name) is None:
+                evaluating += costs.evaluation(config, planned, fails=condition != "test")
+    total = recording + training + evaluating
     cores = f" on {at_once} cores" if at_once > 1 else ""
     return (
-        f"{about(total / at_once).capitalize()}{cores}, {as_measured()}: of one core {about(recording)} to "
-        f"record, {about(training)} to train, {about(judging)} to judge. {_shorter(study)}"
+        f"{about(total / at_once).capitalize()}{cores}, {as_measured()}: on one core {about(recording)} to "
+        f"record, {about(training)} to train, {about(evaluating)} to evaluate. {_shorter(study)}"
     )
 
 
 def _shorter(study: Study) -> str:
     if study.seeds == 1:
-        return "Shorter: fewer `updates` or episodes in the study's file."
+        return "To save time: fewer `updates` or episodes in the study's file."
     return (
-        f"Shorter: with `seeds=1` in the study's file about 1/{study.seeds} of it; raised to {study.seeds} "
-        "later, the same command adds the other trainings."
+        f"To save time: `seeds=1` in the study's file takes about 1/{study.seeds} of it; raised to "
+        f"{study.seeds} later, the same command adds the other trainings."
     )
 
 
-def _seconds_per_update(work: CellRun) -> float:
-    summary = read_json(work.folder / "summary.json")
+def _seconds_per_update(run: CellRun) -> float:
+    summary = read_json(run.folder / "summary.json")
     return summary["train_cpu_seconds"] / summary["updates"]

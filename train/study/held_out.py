@@ -1,4 +1,4 @@
-"""Demonstrations that no training of a study learns from, and a policy's open-loop error on them."""
+"""Held-out demonstrations of a study, and the open-loop error of a policy on them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,32 +12,34 @@ from ..data.files import write_json
 from ..recording.record import RecordConfig
 
 SEEDS = DEMONSTRATIONS[-10_000:]
-"""Where they begin: the end of what recordings may have. Validation and test stay untouched."""
+"""Seeds of held-out demonstrations: the end of the range for demonstrations. Validation and test stay
+untouched."""
 EPISODES = 20
-"""Some 700 chunks of `pick`."""
+"""Number of held-out demonstrations: some 700 chunks of `pick`."""
 
 
 def held_out(record: RecordConfig) -> RecordConfig:
-    """Such demonstrations, recorded like those of `record`, in the same folder as yet.
+    """Configures held-out demonstrations, recorded like those of `record`; leaves the folder as it is.
 
     Raises:
-        ValueError: that recording may come to the seeds that are held out.
+        ValueError: `record` may reach the held-out seeds.
     """
-    # Where the expert fails in more than two of three episodes, recording stops.
+    # Recording stops if the expert fails in more than two of three episodes.
     end = record.first_seed + 3 * record.episodes
     if end > SEEDS.start:
         raise ValueError(
-            f"first_seed {record.first_seed} with {record.episodes} episodes may take seeds up to {end}, but "
-            f"those from {SEEDS.start} on are held out, for the open-loop error: begin at a lower one"
+            f"first_seed {record.first_seed} with {record.episodes} episodes may use seeds up to {end}, but "
+            f"those from {SEEDS.start} on are held out for the open-loop error: choose a lower first_seed"
         )
     return replace(record, episodes=EPISODES, first_seed=SEEDS.start)
 
 
 def measure(run: Path, root: Path) -> None:
-    """Writes OPEN_LOOP into the folder of a finished training, unless it is there.
+    """Measures the open-loop error of a finished training and writes it to OPEN_LOOP, unless that exists.
 
     Args:
-        root: the demonstrations.
+        run: folder of the training.
+        root: folder of the demonstrations.
     """
     from ...policies.policy import Policy  # imports torch
     from ..workflows.open_loop import open_loop_error

@@ -1,9 +1,8 @@
-"""A study's folder holds one study, made by one version of the code from one version of the data.
+"""Manifest of a study: OUT/study.json, which ties a folder to one study and one version of the code.
 
-OUT/study.json says which study, and which code made everything in OUT: whatever is trained or judged there
-first makes sure that it is the same (`check_code_version`). So results of other code can be read and summed
-up anew, but never be added to. It also says which precision "auto" is in this study, on whichever machine a
-cell is trained or added.
+Every training and evaluation in OUT first checks that the code is the one in the manifest
+(`check_code_version`), so that results of different code are never mixed; only the report may be rewritten
+by other code. The manifest also fixes the precision that "auto" stands for, on all machines.
 """
 
 import hashlib
@@ -18,16 +17,16 @@ from ..catalog import ROOT
 from ..config import differences
 from ..data.files import read_json, write_json
 from ..machine import Precision, choose_device, choose_precision
-from .definition import Point, Study, description
+from .definition import FORMER_FIELDS, Point, Study, description
 
 PACKAGES = ("common", "envs", "vision", "policies", "eval", "train")
 DEPENDENCIES = ("torch", "mujoco", "numpy", "transformers", "diffusers")
-"""Packages that decide results as our own code does."""
+"""Packages that determine results as much as our own code does."""
 FILE = "study.json"
 FORMER_PRECISION: Precision = "bf16"
-"""The default where study.json says nothing: it was begun before there was "auto"."""
+"""Precision of manifests without one, which are older than "auto"."""
 FORMER = {"judged": "evaluations", "tune": "sweep"}
-"""Parts of a study's description that older files call something else."""
+"""Keys of older descriptions, and their present names."""
 
 
 def code_fingerprint() -> str:
@@ -39,8 +38,8 @@ def code_fingerprint() -> str:
 
 
 def auto_precision(study: Study, out: Path) -> Precision:
-    """The precision that "auto" is in this study: the one it was begun with in `out`; of a new study, the one
-    that is best here (a GPU that the study names may be in another machine)."""
+    """Precision that "auto" stands for: the one in the manifest, or for a new study the best one here (its
+    GPU may be in another machine)."""
     if (out / FILE).exists():
         return read_json(out / FILE).get("auto_precision", FORMER_PRECISION)
     device = study.base.train.device
@@ -48,66 +47,79 @@ def auto_precision(study: Study, out: Path) -> Precision:
 
 
 def open_manifest(study: Study, out: Path, *, auto: Precision, finished: bool) -> str:
-    """Makes `out` the folder of this study; returns the fingerprint of the code that its results are of.
+    """Writes or checks the manifest in `out`; returns the fingerprint of the code that makes the results.
 
-    A study may have grown since: more trainings, levels or ways of judging. What was added is kept for the
-    report, since it was asked with the other results known.
+    A study may grow: more trainings, levels, or evaluations. Additions are kept for the report, since they
+    were made with the other results known.
 
     Args:
-        study: without "auto" (`study.with_precision`).
-        auto: what "auto" was resolved to.
-        finished: whether nothing is left to train or judge: then other code may sum it up.
+        study: without "auto" (see `with_precision`).
+        out: folder of the study.
+        auto: precision that "auto" stands for.
+        finished: whether nothing is left to train or evaluate; then other code may rewrite the report.
 
     Raises:
         ValueError: `out` holds another study, or an unfinished one of another version of the code.
     """
-    path, asked = out / FILE, description(study)
+    path, wanted = out / FILE, description(study)
     if not path.exists():
-        write_json(path, {"study": asked, "code": code_fingerprint(), "auto_precision": auto})
-    found, asked = read_json(path), json.loads(json.dumps(asked))
-    begun = _renamed(found["study"])
-    added, before = _growth(begun, asked)
-    differing = _differences(begun, before)
+        write_json(path, {"study": wanted, "code": code_fingerprint(), "auto_precision": auto})
+    found, wanted = read_json(path), json.loads(json.dumps(wanted))
+    stored = current_names(found["study"])
+    added, before = _growth(stored, wanted)
+    differing = _differences(stored, before)
     if differing:
         more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise ValueError(
-            f"{out} holds another study, or an earlier form of it: {'; '.join(differing[:3])}{more}. Choose "
-            "another --out"
+            f"{out} holds a different study, or an earlier form of this one: "
+            f"{'; '.join(differing[:3])}{more}. Choose another --out"
         )
     if not finished:
         check_code_version(out)
     if added:
-        write_json(path, found | {"study": asked, "later": [*found.get("later", []), *added]})
+        write_json(path, found | {"study": wanted, "later": [*found.get("later", []), *added]})
     return found["code"]
 
 
 def check_code_version(out: Path) -> None:
-    """Whether this machine sees `out`, and the code here and now is the one that its study was begun with.
+    """Checks that this machine sees `out`, and that its study was begun with the same version of the code.
 
     Raises:
-        ValueError: one of both is not so.
+        ValueError: the folder is not visible here, or the version of the code differs.
     """
     if not (out / FILE).exists():
         raise ValueError(
-            f"machine {socket.gethostname()} sees no {out / FILE}: --out must be a folder that all machines "
-            "share, with the same path on each"
+            f"machine {socket.gethostname()} cannot see {out / FILE}: --out must be a folder that all "
+            "machines share under the same path"
         )
     found, here = read_json(out / FILE)["code"], code_fingerprint()
     if found != here:
         raise ValueError(
-            f"{out} was begun with another version of the code or of a package ({found[:12]}; on "
-            f"{socket.gethostname()} now {here[:12]}), and its results are not mixed with new ones: choose "
-            "another --out, or go back to that version"
+            f"{out} was begun with another version of the code or of a package ({found[:12]}; now "
+            f"{here[:12]} on {socket.gethostname()}). Results of different versions are not mixed: choose "
+            "another --out, or return to that version"
         )
 
 
-def _renamed(study: dict[str, Any]) -> dict[str, Any]:
-    """A stored description with the names that its parts have now."""
-    return {FORMER.get(name, name): value for name, value in study.items()}
+def current_names(study: dict[str, Any]) -> dict[str, Any]:
+    """Replaces former names in a stored description by present ones."""
+
+    def renamed(path: str) -> str:
+        first, dot, rest = path.partition(".")
+        return FORMER_FIELDS.get(first, first) + dot + rest
+
+    study = {FORMER.get(name, name): value for name, value in study.items()}
+    return study | {
+        part: {
+            name: {renamed(path): value for path, value in entries.items()}
+            for name, entries in study[part].items()
+        }
+        for part in ("cells", "evaluations")
+    }
 
 
 def _growth(there: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Cells and ways of judging that `here` has beyond `there`, and the rest of it."""
+    """Cells and evaluations that `here` has beyond `there`, and `here` without them."""
     added, rest = [], dict(here)
     for part in ("cells", "evaluations"):
         added += [name for name in here[part] if name not in there[part]]
@@ -116,7 +128,7 @@ def _growth(there: dict[str, Any], here: dict[str, Any]) -> tuple[list[str], dic
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """What differs between two descriptions; not where things are kept, or how often a checkpoint is made."""
+    """Differences between two descriptions, except in paths and in how often a checkpoint is written."""
     apart = sorted(there["cells"].keys() ^ here["cells"].keys())
     if apart:
         return [f"the cells are not the same ({apart[0]}, ...)"]
@@ -133,12 +145,12 @@ def _without_cells(study: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resolved(stored: dict[str, Any]) -> dict[str, Any]:
-    """A stored point; a field that it lacks was added since, and its default leaves everything as it was.
+    """A stored point with defaults for the fields that were added since, which leave everything as it was.
 
     Raises:
-        ValueError: a field or value is none of this program's.
+        ValueError: an unknown field or value.
     """
-    # The version of mujoco is part of the code's fingerprint, where another one does no harm to a summary.
+    # The version of MuJoCo is part of the code's fingerprint; a report may be rewritten with another one.
     record = {name: value for name, value in stored["record"].items() if name != "mujoco"}
     try:
         return to_dict(from_dict(Point, stored | {"record": record | {"root": "data"}}))

@@ -1,6 +1,6 @@
-"""Jobs as tasks of a Ray cluster: the cells of a study over several machines. An extra, `vlasandbox[ray]`.
+"""Runs jobs as tasks of a Ray cluster: the cells of a study on several machines. Needs `vlasandbox[ray]`.
 
-Each machine needs this package in the same version, and sees the study's folder under the same path.
+Each machine needs the same version of this package, and the study's folder under the same path.
 """
 
 import importlib
@@ -16,19 +16,19 @@ from ..parallel import GRACE, Job, TrainingError
 
 @contextmanager
 def cluster(address: str) -> Iterator[int]:
-    """A connection to the cluster; gives its number of cores.
+    """Context connected to a cluster; yields its number of cores.
 
     Args:
-        address: of the cluster's head, as 10.0.0.1:6379; "auto" for the one that this machine is in;
+        address: of the cluster's head, e.g. 10.0.0.1:6379; "auto" for the one that this machine belongs to;
             "local" for a new one on this machine.
 
     Raises:
         ImportError: Ray is not installed.
-        ConnectionError: there is no cluster.
+        ConnectionError: no cluster at `address`.
     """
     ray = _ray()
     where = {"num_cpus": usable_cores()} if address == "local" else {"address": address}
-    # Our jobs say nothing but what is wrong, and that comes as their result.
+    # Jobs print nothing but errors, and these arrive as results.
     ray.init(**where, log_to_driver=False)
     try:
         yield int(ray.cluster_resources()["CPU"])
@@ -37,13 +37,13 @@ def cluster(address: str) -> Iterator[int]:
 
 
 def run_on_ray(jobs: Sequence[Job], at_once: int) -> None:
-    """Runs all jobs in the connected cluster, each on one core, and on a GPU if it wants one.
+    """Runs all jobs in the connected cluster, each on one core, and on a GPU if it needs one.
 
-    A job whose machine is lost is run again on another one, where it goes on from its last checkpoint.
-    Interrupted, it lets the running ones write a checkpoint.
+    A job whose machine is lost runs again on another one, from its last checkpoint. An interruption lets
+    running jobs write a checkpoint.
 
     Raises:
-        TrainingError: a job failed; the others have been interrupted, their checkpoints are kept.
+        TrainingError: a job failed; the others were interrupted, and their checkpoints are kept.
     """
     ray = _ray()
     task = ray.remote(_run)

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ...eval.compare.score import SuccessRate
+from ...eval.report.markdown import markdown_table
 from ...eval.result import TITLES, EvalResult
+from ...eval.table import Table
 from ...eval.training_record import TrainingRecord
 from ..data.files import read_json
 from ..evaluation import UNFINISHED, is_of
@@ -98,22 +100,24 @@ def _results(run: Path) -> str:
     found = {folder: EvalResult.load(folder) for folder in folders if not folder.name.endswith(UNFINISHED)}
     found = {folder: one for folder, one in found.items() if is_of(one, folder, run / "policy")}
     if not found:
-        return "Not judged yet."
-    lines = [
-        "Success on held-out seeds. One training: other training seeds may do better or worse.",
-        "",
-        "| episodes | condition | success | 95 % interval | seeds | actions executed |",
-        "|---|---|---|---|---|---|",
-    ]
+        return "Not evaluated yet."
+    rows = []
     for folder, result in found.items():
-        cell, last = SuccessRate.of(result), result.seed_start + len(result.episodes) - 1
-        exam = folder.parent.relative_to(run / "eval")
-        lines.append(
-            f"| {exam} | {TITLES[result.condition]} | {cell.counts} | {cell.percent} "
-            f"| {result.seed_start}..{last} | {result.execution.execute} |"
+        rate, last = SuccessRate.of(result), result.seed_start + len(result.episodes) - 1
+        rows.append(
+            [
+                str(folder.parent.relative_to(run / "eval")),
+                TITLES[result.condition],
+                rate.counts,
+                rate.percent,
+                f"{result.seed_start}..{last}",
+                str(result.execution.execute),
+            ]
         )
-    return "\n".join(lines)
+    head = ["episodes", "condition", "success", "95% interval", "seeds", "actions executed"]
+    note = "Success on held-out seeds. One training: other training seeds may do better or worse."
+    return f"{note}\n\n{markdown_table(Table(head, rows))}"
 
 
 def _table(rows: dict[str, Any]) -> str:
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+    return markdown_table(Table(["", ""], [[name, str(value)] for name, value in rows.items()]))

@@ -233,7 +233,7 @@ def quickstart(config: QuickstartConfig, out: Path) -> Path:
                 step.run()
         comparison = start.comparison()
     print(f"\n{comparison.table()}\n")
-    print("\n".join(comparison.verdicts))
+    print("\n".join(comparison.statements))
     if config.smoke:
         print("\nThis was a smoke run: it shows that everything works; its numbers mean nothing.")
     print(f"\nReport: {start.report.resolve()}")

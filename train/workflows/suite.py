@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ...envs import tasks
 from ...eval.compare.comparison import Comparison, compare
-from ...eval.compare.suite import suite_table, write_suite
+from ...eval.compare.suite import suite_table
 from ...eval.report.comparison import write_report
+from ...eval.report.suite import write_suite
 from ...eval.result import CONDITIONS, EXPERT
 from ...eval.rollout.worker_pool import usable_cores
 from ...eval.training_record import TrainingRecord
@@ -79,7 +80,7 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
         folder = out / "report" / exam.folder
         clips = film(comparison, folder / "videos")
         write_report(folder, comparison, {policy.name: TrainingRecord.load(run)}, clips)
-    print(suite_table(comparisons))
+    print(suite_table(comparisons).aligned())
     return write_suite(out / "report", comparisons)
 
 
