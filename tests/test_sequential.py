@@ -47,7 +47,7 @@ def test_without_a_difference_the_budget_is_spent_and_nothing_is_played_twice(ru
         assert [seed for who, _, seeds in played for seed in seeds if who == name] == list(TEST[:130])
     said = capsys.readouterr().out
     assert re.search("no .*difference on 130 seeds", said)
-    assert "20 is needed" in said
+    assert re.search(r"\b20 needed", said)
 
 
 def test_a_stopped_comparison_goes_on_from_its_stored_episodes(runs, monkeypatch):
@@ -102,7 +102,7 @@ def test_more_policies_take_more_seeds(runs, monkeypatch, tmp_path, capsys):
 def test_what_the_number_of_seeds_finds_is_said_after_every_comparison(runs, monkeypatch, capsys):
     script(monkeypatch, lambda name, _, i: name == "good" or i % 5 > 0)
     main(["compare", *runs, "--episodes", "155"])
-    assert "155 shared seeds find a difference of 10 points with 80 % power." in capsys.readouterr().out
+    assert re.search("155 shared seeds .* difference of 10 points", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("flags", [["--episodes", "10"], ["--stop-early", "--episodes", "400"]])

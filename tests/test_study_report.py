@@ -179,7 +179,7 @@ def test_a_crossing_lies_between_levels_in_their_logarithm_with_the_cost_of_the_
 def test_a_tuned_factor_is_a_property_of_cells_and_not_compared():
     rates = {"flow": "1e-3", "bins": "1e-4"}
     results = [
-        replace(one, levels={**one.levels, "lr": rates[one.levels["head"]]})
+        replace(one, levels={**one.levels, "lr": rates[str(one.levels["head"])]})
         for one in heads(dict.fromkeys(rates, 0.5))
     ]
     summary = summarize(results, tuned="lr")

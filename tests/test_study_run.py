@@ -93,7 +93,9 @@ def test_a_finished_study_is_summed_up_by_other_code_and_an_unfinished_one_is_re
 def test_a_process_with_other_code_or_without_the_folder_does_nothing(tmp_path, made_up, monkeypatch):
     run_study(STUDY, tmp_path / "here", run_jobs=made_up)
     [cell, _] = STUDY.cells()
-    with pytest.raises(ValueError, match=r"cannot see .*study\.json: --out must be a folder that all machines"):
+    with pytest.raises(
+        ValueError, match=r"cannot see .*study\.json: --out must be a folder that all machines"
+    ):
         run_cell(CellRun(cell, tmp_path / "elsewhere", {}))
     monkeypatch.setattr(manifest, "code_fingerprint", lambda: "0" * 64)
     with pytest.raises(ValueError, match="another version of the code"):

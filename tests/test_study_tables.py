@@ -16,7 +16,7 @@ from vlasandbox.eval.study.tables import ranking_table
 
 def test_open_loop_error_and_rate_have_columns_where_they_are_known(tmp_path: Path):
     def known(one: StudyResult) -> StudyResult:
-        error = {"flow": 0.1 + 0.05 * one.seed, "bins": None}[one.levels["head"]]
+        error = {"flow": 0.1 + 0.05 * one.seed, "bins": None}[str(one.levels["head"])]
         made = result("x", "ss" if one.levels["head"] == "flow" else "ff", ms=8.0)
         return replace(one, result=made, training=replace(training(), open_loop=error))
 

@@ -27,8 +27,8 @@ class Factor:
 
     name: str
     """Name, without its unit; may be empty if the unit says it all ("3 passes")."""
-    levels: Mapping[Level, Changes]
-    """What each level changes."""
+    levels: Mapping[Any, Changes]
+    """What each `Level` changes. (The key of a mapping is invariant, hence Any.)"""
     unit: str = ""
     """Unit of numeric levels."""
 
