@@ -57,7 +57,7 @@ class Stopwatch:
 
     def __init__(self, policy: Policy) -> None:
         self._act, self.seconds, self.rounds = policy.act, 0.0, 0
-        policy.act = self
+        policy.act = self  # pyright: ignore[reportAttributeAccessIssue]
 
     def __call__(self, observation: Any, generators: Any) -> torch.Tensor:
         """`policy.act`."""

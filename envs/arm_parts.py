@@ -1,7 +1,5 @@
 """Parts that arms are built from: position servos, capsules and boxes to look at, a hand with two fingers."""
 
-from typing import Any
-
 import numpy as np
 
 from .gl import mujoco
@@ -16,7 +14,7 @@ TCP = 0.1034
 
 
 def add_servo(
-    spec: Any, joint: str, stiffness: float, damping: float, span: tuple[float, float], force: float
+    spec: mujoco.MjSpec, joint: str, stiffness: float, damping: float, span: tuple[float, float], force: float
 ) -> None:
     """A position servo: force = stiffness * (setpoint - q) - damping * qdot, limited to `force`."""
     servo = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
@@ -27,7 +25,7 @@ def add_servo(
     servo.forcelimited, servo.forcerange = True, [-force, force]
 
 
-def add_capsule(body: Any, start: tuple, end: tuple, radius: float, rgba: tuple) -> None:
+def add_capsule(body: mujoco.MjsBody, start: tuple, end: tuple, radius: float, rgba: tuple) -> None:
     """A capsule that touches nothing [m]."""
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=[*start, *end], size=[radius, 0, 0], rgba=rgba,
@@ -35,21 +33,21 @@ def add_capsule(body: Any, start: tuple, end: tuple, radius: float, rgba: tuple)
     )  # fmt: skip
 
 
-def add_box(body: Any, pos: tuple, size: tuple, rgba: tuple) -> None:
+def add_box(body: mujoco.MjsBody, pos: tuple, size: tuple, rgba: tuple) -> None:
     """A box that touches nothing; half sizes [m]."""
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=rgba, contype=0, conaffinity=0, mass=0
     )
 
 
-def set_mass(body: Any, mass: float, capsules: tuple) -> None:
+def set_mass(body: mujoco.MjsBody, mass: float, capsules: tuple) -> None:
     """Centre of mass amid the capsules (from, to, radius) [m], inertia of a sphere of 8 cm."""
     ends = np.array([point for start, end, _ in capsules for point in (start, end)])
     body.explicitinertial = True
     body.mass, body.ipos, body.inertia = mass, ends.mean(axis=0), [0.4 * mass * 0.08**2] * 3
 
 
-def add_hand(robot: Robot, spec: Any, link: Any, pos: tuple, quat: tuple) -> None:
+def add_hand(robot: Robot, spec: mujoco.MjSpec, link: mujoco.MjsBody, pos: tuple, quat: tuple) -> None:
     """The Panda's hand, drawn with boxes, at a pose in the frame of `link`; it points along its z axis."""
     hand = link.add_body(name=robot.name("hand"), pos=pos, quat=quat, gravcomp=1)
     hand.explicitinertial = True
@@ -70,12 +68,12 @@ def add_hand(robot: Robot, spec: Any, link: Any, pos: tuple, quat: tuple) -> Non
         add_finger_servo(robot, spec, side)
 
 
-def add_finger_servo(robot: Robot, spec: Any, side: str) -> None:
+def add_finger_servo(robot: Robot, spec: mujoco.MjSpec, side: str) -> None:
     """Drives one finger between closed and fully open."""
     add_servo(spec, robot.name(f"finger_{side}"), 600.0, 12.0, (0.0, robot.finger_travel), 40.0)
 
 
-def add_pad(finger: Any, name: str, pos: tuple) -> Any:
+def add_pad(finger: mujoco.MjsBody, name: str, pos: tuple) -> mujoco.MjsGeom:
     """The geom of a finger that grips: a box that collides, half sizes 1, 0.6 and 1.9 cm."""
     return finger.add_geom(
         name=name, type=mujoco.mjtGeom.mjGEOM_BOX, mass=0, rgba=(0.95, 0.95, 0.95, 1.0),

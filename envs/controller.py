@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -20,7 +19,7 @@ SUBSTEPS_PER_SETPOINT = 4
 class _Arm:
     """One arm's share."""
 
-    def __init__(self, robot: Robot, model: Any) -> None:
+    def __init__(self, robot: Robot, model: mujoco.MjModel) -> None:
         self.kinematics = Kinematics(robot)
         self.index = RobotIndex.of(robot, model)
         self.home, self.travel = np.array(robot.home), robot.finger_travel
@@ -48,7 +47,7 @@ class Controller:
     to be when the control step ends, and a policy that sees the measured pose nearly knows the commanded one.
     """
 
-    def __init__(self, robots: Sequence[Robot], model: Any, control_hz: float) -> None:
+    def __init__(self, robots: Sequence[Robot], model: mujoco.MjModel, control_hz: float) -> None:
         self._arms = [_Arm(robot, model) for robot in robots]
         ends = np.cumsum([JOINTS + len(robot.joint_names) for robot in robots]).tolist()
         self._slots = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
@@ -63,14 +62,14 @@ class Controller:
         self._executed = self.reference
         self._waiting: deque[np.ndarray] = deque()
 
-    def place(self, data: Any, start: Float[np.ndarray, "n 5"]) -> None:
+    def place(self, data: mujoco.MjData, start: Float[np.ndarray, "n 5"]) -> None:
         """Puts the arms at rest at [x, y, z, yaw, gripper], without time passing."""
         for arm, (x, y, z, yaw, gripper) in zip(self._arms, start.tolist(), strict=True):
             pose = np.array([x, y, z, *rotations.from_yaw(yaw)])
             data.qpos[arm.index.arm] = arm.kinematics.solve(arm.home, pose, passes=50)
             data.qpos[arm.index.fingers] = arm.travel if gripper > 0 else 0.0
 
-    def hold(self, data: Any, delay: int = 0) -> None:
+    def hold(self, data: mujoco.MjData, delay: int = 0) -> None:
         """Takes the measured poses as the command. Needs up-to-date kinematics in `data`.
 
         Args:
@@ -103,7 +102,7 @@ class Controller:
             command[slot] = arm.command(reference[slot], wanted[slot], kind, self._control_hz)
         return command
 
-    def step(self, model: Any, data: Any, command: Float[np.ndarray, " r"]) -> None:
+    def step(self, model: mujoco.MjModel, data: mujoco.MjData, command: Float[np.ndarray, " r"]) -> None:
         """One control step with `command` as the newest one; without a delay it is the one executed."""
         self._waiting.append(command)
         self.reference, command = command, self._waiting.popleft()

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from .control import ActionSpace
+from .gl import mujoco
 from .robot import Robot
 from .world import World
 
@@ -37,9 +38,9 @@ class ExpertView(Protocol):
     world: World
     scenario: Any
     """The episode's `Scenario`, of the task's own class."""
-    model: Any
+    model: mujoco.MjModel
     """`mujoco.MjModel`"""
-    data: Any
+    data: mujoco.MjData
     """`mujoco.MjData`"""
     control_hz: float
     """Control rate [Hz]."""

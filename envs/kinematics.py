@@ -1,7 +1,5 @@
 """Inverse kinematics of one arm by damped least squares, on a model of the bare arm (a few µs a pass)."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
@@ -32,10 +30,10 @@ class Kinematics:
         for finger in robot.fingers:
             spec.delete(spec.actuator(robot.name(finger)))
             spec.delete(spec.joint(robot.name(finger)))
-        self._model: Any = spec.compile()
+        self._model = spec.compile()
         joints = [self._model.joint(i).name for i in range(self._model.njnt)]
         assert joints == [robot.name(joint) for joint in robot.joint_names]
-        self._data: Any = mujoco.MjData(self._model)
+        self._data = mujoco.MjData(self._model)
         self._site = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_SITE, robot.name("ee"))
         self._home = np.array(robot.home)
         self._low, self._high = np.array(robot.joint_low), np.array(robot.joint_high)
@@ -104,13 +102,13 @@ def _cross(one: list[float], other: list[float]) -> list[float]:
     return [b * z - c * y, c * x - a * z, a * y - b * x]
 
 
-def pose_of(data: Any, site: int) -> Float[np.ndarray, " 9"]:
+def pose_of(data: mujoco.MjData, site: int) -> Float[np.ndarray, " 9"]:
     """[x, y, z (m), 6-D rotation] of a site."""
     rotation = data.site_xmat[site]
     return np.concatenate([data.site_xpos[site], rotation[0::3], rotation[1::3]])
 
 
-def goal_of(data: Any, site: int) -> Float[np.ndarray, " 4"]:
+def goal_of(data: mujoco.MjData, site: int) -> Float[np.ndarray, " 4"]:
     """[x, y, z (m), yaw (rad)] of a gripper's site."""
     pose = pose_of(data, site)
     return np.append(pose[:3], rotations.to_yaw(pose[ROTATION]))

@@ -93,9 +93,9 @@ class ManipulationEnv(gymnasium.Env):
         self.perturbation = PerturbationSet(perturb)
         spec = self.definition.build()
         self.perturbation.edit(spec)
-        self.model: Any = spec.compile()
+        self.model: mujoco.MjModel = spec.compile()
         self.perturbation.check(self.definition, self.model)
-        self.data: Any = mujoco.MjData(self.model)
+        self.data: mujoco.MjData = mujoco.MjData(self.model)
         robots = self.definition.robots
         self.world = World(self.model, self.data, tuple(RobotIndex.of(arm, self.model) for arm in robots))
         self._controller = Controller(robots, self.model, control_hz)

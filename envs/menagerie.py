@@ -54,7 +54,7 @@ def folder(model: str) -> Path:
         raise FileNotFoundError(f"the robot model {model} cannot be had: {error}; {advice}") from error
 
 
-def load(model: str, entry: str) -> Any:
+def load(model: str, entry: str) -> mujoco.MjSpec:
     """A `mujoco.MjSpec` of what `<model>/<entry>` looks like and how it moves, without actuators,
     constraints, sensors or collisions.
 
@@ -122,7 +122,7 @@ def reduce_mesh(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
     return simplification.simplify(merged, corners, target_reduction=1 - share)
 
 
-def _original(model: Any, name: str) -> Mesh:
+def _original(model: mujoco.MjModel, name: str) -> Mesh:
     """A compiled mesh in the coordinates of its file; compilation has moved it to its principal axes."""
     mesh = model.mesh(name).id
     rotation = np.empty(9)
@@ -135,11 +135,11 @@ def _original(model: Any, name: str) -> Mesh:
     )
 
 
-def _collides(geom: Any) -> bool:
+def _collides(geom: mujoco.MjsGeom) -> bool:
     return bool(geom.contype or geom.conaffinity)
 
 
-def _digest(path: Path, spec: Any) -> str:
+def _digest(path: Path, spec: mujoco.MjSpec) -> str:
     """Of the contents of a model's files, and of how they are reduced."""
     digest = hashlib.sha256(f"{VERSION} {KEPT} {SMALL}".encode())
     digest.update(path.read_bytes())

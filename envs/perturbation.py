@@ -29,11 +29,11 @@ class Perturbation(ABC):
     of_objects: ClassVar[bool] = False
     """Whether it changes the objects that can be moved, and so needs some."""
 
-    def lacks(self, task: Task, model: Any) -> str:
+    def lacks(self, task: Task, model: mujoco.MjModel) -> str:
         """What a task would need for this and has not, as "no movable objects"; empty if it has all."""
         return "no movable objects" if self.of_objects and not len(movable_bodies(model)) else ""
 
-    def edit(self, spec: Any) -> None:  # noqa: B027
+    def edit(self, spec: mujoco.MjSpec) -> None:  # noqa: B027
         """Adds to a scene (`mujoco.MjSpec`) before it is compiled."""
 
     def spread(self, level: int) -> float:
@@ -63,13 +63,13 @@ class Perturbation(ABC):
         return 0.0
 
 
-def movable_bodies(model: Any) -> np.ndarray:
+def movable_bodies(model: mujoco.MjModel) -> np.ndarray:
     """Bodies on a free joint: the objects of a scene."""
     free = model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE)
     return model.jnt_bodyid[free]
 
 
-def object_geoms(model: Any) -> np.ndarray:
+def object_geoms(model: mujoco.MjModel) -> np.ndarray:
     """Geoms of the movable bodies that are switched on."""
     return np.flatnonzero(np.isin(model.geom_bodyid, movable_bodies(model)) & (model.geom_rgba[:, 3] > 0))
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import perturb
+from .gl import mujoco
 from .language import Wording
 from .perturbation import LEVELS, Perturbation
 from .task import Task
@@ -37,12 +38,12 @@ class PerturbationSet:
         self._nominal: dict[str, np.ndarray] = {}
         self._seed = 0
 
-    def edit(self, spec: Any) -> None:
+    def edit(self, spec: mujoco.MjSpec) -> None:
         """Adds what the perturbations need to a scene before it is compiled."""
         for member in self._members.values():
             member.edit(spec)
 
-    def check(self, task: Task, model: Any) -> None:
+    def check(self, task: Task, model: mujoco.MjModel) -> None:
         """Refuses what a task offers nothing for, which would change nothing.
 
         Raises:
@@ -52,7 +53,7 @@ class PerturbationSet:
             if lacks := member.lacks(task, model):
                 raise ValueError(f"perturbation {name!r}: {type(task).__name__} has {lacks}")
 
-    def begin(self, model: Any, seed: int) -> None:
+    def begin(self, model: mujoco.MjModel, seed: int) -> None:
         """Starts the episode of `seed`: restores the model and draws the levels."""
         if not self._nominal:
             fields = {field for member in self._members.values() for field in member.fields}

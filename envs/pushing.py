@@ -55,12 +55,11 @@ def twist(
 ) -> tuple[Complex[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """How the T moves, in its own frame, for each metre that the pusher goes on: shift and turn [rad]."""
     # (I + [[y^2, -xy], [-xy, x^2]] / c^2) f = way; the determinant is 1 + |point|^2 / c^2.
-    x, y = point.real / SPIN, point.imag / SPIN
+    right, ahead, u, v = np.real(point), np.imag(point), np.real(way), np.imag(way)
+    x, y = right / SPIN, ahead / SPIN
     scale = 1.0 + x**2 + y**2
-    force = ((1 + x**2) * way.real + x * y * way.imag) / scale + 1j * (
-        (1 + y**2) * way.imag + x * y * way.real
-    ) / scale
-    return force, (point.real * force.imag - point.imag * force.real) / SPIN**2
+    force = ((1 + x**2) * u + x * y * v) / scale + 1j * ((1 + y**2) * v + x * y * u) / scale
+    return force, (right * np.imag(force) - ahead * np.real(force)) / SPIN**2
 
 
 def after(

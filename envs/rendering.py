@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -91,7 +90,7 @@ def _check_process() -> None:
 class Renderer:
     """Draws any model of one structure (same signature): colours and poses may differ, meshes may not."""
 
-    def __init__(self, model: Any, quality: str) -> None:
+    def __init__(self, model: mujoco.MjModel, quality: str) -> None:
         self._quality = QUALITIES[check_name("quality", quality, QUALITIES)]
         self.users = 0
         vis = model.vis
@@ -131,7 +130,7 @@ class Renderer:
             yield
 
     def render(
-        self, model: Any, data: Any, camera: int, width: int, height: int
+        self, model: mujoco.MjModel, data: mujoco.MjData, camera: int, width: int, height: int
     ) -> UInt8[np.ndarray, "h w 3"]:
         """What fixed camera number `camera` sees.
 
@@ -150,7 +149,7 @@ class Renderer:
             return self._draw(model, data, camera, width, height)
 
     def _draw(
-        self, model: Any, data: Any, camera: int, width: int, height: int
+        self, model: mujoco.MjModel, data: mujoco.MjData, camera: int, width: int, height: int
     ) -> UInt8[np.ndarray, "h w 3"]:
         self._make_room(width, height)
         self._camera.fixedcamid = camera
@@ -186,7 +185,7 @@ class Renderer:
             self._gl.free()
 
 
-def acquire(model: Any, quality: str) -> Renderer:
+def acquire(model: mujoco.MjModel, quality: str) -> Renderer:
     """The process's renderer for models like `model`; give it back with `release`."""
     _check_process()
     key = (model.signature, quality)
@@ -217,7 +216,7 @@ def _free_all() -> None:
     _renderers.clear()
 
 
-def unseen(model: Any, data: Any, camera: int, aspect: float) -> Bool[np.ndarray, " g"]:
+def unseen(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float) -> Bool[np.ndarray, " g"]:
     """Which geoms are certainly not in an image of that width over height. To draw them would cost as much as
     to draw what is seen, and most of an arm is behind its own camera."""
     rotation = data.cam_xmat[camera].reshape(3, 3)
@@ -240,7 +239,12 @@ def _sides(fovy: float, aspect: float) -> Float[np.ndarray, "3 5"]:
 
 
 def project(
-    model: Any, data: Any, camera: int, points_w: Float[np.ndarray, "n 3"], width: int, height: int
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    camera: int,
+    points_w: Float[np.ndarray, "n 3"],
+    width: int,
+    height: int,
 ) -> Float[np.ndarray, "n 2"]:
     """Pixel coordinates (x right, y down, from the top left corner) of world points [m] in an image.
 

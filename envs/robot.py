@@ -4,7 +4,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -49,7 +48,7 @@ class Robot(ABC):
         self.limits = limits or self.default_limits
 
     @abstractmethod
-    def add_to(self, spec: Any) -> None:
+    def add_to(self, spec: mujoco.MjSpec) -> None:
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
 
     def name(self, part: str) -> str:
@@ -74,7 +73,7 @@ class Robot(ABC):
         names += ["ee_x", "ee_y", "ee_z", *(f"ee_rot6d_{i}" for i in range(6)), "gripper_opening"]
         return [self.prefix + name for name in names]
 
-    def mount(self, spec: Any) -> Any:
+    def mount(self, spec: mujoco.MjSpec) -> mujoco.MjsBody:
         """A body at its base, named "base", to build the arm on."""
         x, y, yaw = self.base
         return spec.worldbody.add_body(
@@ -102,10 +101,10 @@ class RobotIndex:
     """Damping over stiffness of each arm servo [s]: by how much it trails a moving setpoint."""
 
     @classmethod
-    def of(cls, robot: Robot, model: Any) -> "RobotIndex":
+    def of(cls, robot: Robot, model: mujoco.MjModel) -> "RobotIndex":
         """Looks the names of `robot` up in `model`."""
 
-        def ids(kind: Any, names: Sequence[str]) -> np.ndarray:
+        def ids(kind: mujoco.mjtObj, names: Sequence[str]) -> np.ndarray:
             found = [mujoco.mj_name2id(model, kind, robot.name(name)) for name in names]
             assert min(found) >= 0, f"model lacks some of {names}"
             return np.array(found)
@@ -124,16 +123,16 @@ class RobotIndex:
             lag=-model.actuator_biasprm[arm_ctrl, 2] / model.actuator_gainprm[arm_ctrl, 0],
         )
 
-    def opening(self, data: Any) -> float:
+    def opening(self, data: mujoco.MjData) -> float:
         """Distance between the finger pads [m]."""
         left, right = data.qpos.take(self.fingers).tolist()
         return left + right
 
-    def fingers_speed(self, data: Any) -> float:
+    def fingers_speed(self, data: mujoco.MjData) -> float:
         """Of the faster finger [m/s]."""
         return float(np.abs(data.qvel[self.finger_dofs]).max())
 
-    def lowest(self, model: Any, data: Any) -> float:
+    def lowest(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         """Height of the lowest point of the pads, which are boxes [m]."""
         heights = []
         for pad in self.pads:
@@ -141,7 +140,7 @@ class RobotIndex:
             heights.append(data.geom_xpos[pad].item(2) - (abs(a) * x + abs(b) * y + abs(c) * z))
         return min(heights)
 
-    def held(self, model: Any, data: Any) -> set[int]:
+    def held(self, model: mujoco.MjModel, data: mujoco.MjData) -> set[int]:
         """Bodies that both pads touch."""
         first, second = self.pads
         touched: dict[int, set[int]] = {first: set(), second: set()}
@@ -152,7 +151,7 @@ class RobotIndex:
                 touched[b].add(int(model.geom_bodyid[a]))
         return touched[first] & touched[second]
 
-    def state(self, data: Any) -> Float32[np.ndarray, " s"]:
+    def state(self, data: mujoco.MjData) -> Float32[np.ndarray, " s"]:
         """Proprioception in the order of `Robot.state_names`."""
         joints, position = data.qpos.take(self.arm).tolist(), data.site_xpos[self.site].tolist()
         rotation = data.site_xmat[self.site].tolist()

@@ -23,7 +23,7 @@ class Sensors:
 
     def __init__(
         self,
-        model: Any,
+        model: mujoco.MjModel,
         robots: Sequence[RobotIndex],
         views: Sequence[str],
         cameras: Sequence[str],
@@ -65,18 +65,18 @@ class Sensors:
             }
         )
 
-    def begin(self, data: Any, delay: int) -> None:
+    def begin(self, data: mujoco.MjData, delay: int) -> None:
         """Starts an episode whose observations are `delay` control steps old (the first ones: as old as the
         episode)."""
         self._delay, self._past = delay, deque(maxlen=delay + 1)
         self.note(data)
 
-    def note(self, data: Any) -> None:
+    def note(self, data: mujoco.MjData) -> None:
         """To be called after every control step."""
         if self._delay:
             self._past.append((physics_state(self._model, data), self._model.geom_rgba.copy()))
 
-    def observe(self, data: Any) -> dict[str, Any]:
+    def observe(self, data: mujoco.MjData) -> dict[str, Any]:
         """{"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}."""
         if not self._delay:
             return self._observe(data)
@@ -89,14 +89,14 @@ class Sensors:
         self._model.geom_rgba[:] = now
         return seen
 
-    def _observe(self, data: Any) -> dict[str, Any]:
+    def _observe(self, data: mujoco.MjData) -> dict[str, Any]:
         size = self.image_size
         agent_pos = np.concatenate([robot.state(data) for robot in self._robots])
         pixels = {name: self.frame(data, name, size, size, self.quality) for name in self.cameras}
         return {"pixels": pixels, "agent_pos": agent_pos}
 
     def frame(
-        self, data: Any, camera: str, width: int, height: int, quality: str
+        self, data: mujoco.MjData, camera: str, width: int, height: int, quality: str
     ) -> UInt8[np.ndarray, "h w 3"]:
         """One image."""
         if quality not in self._renderers:
@@ -106,7 +106,7 @@ class Sensors:
         return self._renderers[quality].render(self._model, data, self._id(camera), width, height)
 
     def project(
-        self, data: Any, points_w: Shaped[np.ndarray, "n 3"], camera: str, width: int, height: int
+        self, data: mujoco.MjData, points_w: Shaped[np.ndarray, "n 3"], camera: str, width: int, height: int
     ) -> Float[np.ndarray, "n 2"]:
         """Pixels (x, y) of world points [m] in an image of that size."""
         return rendering.project(self._model, data, self._id(camera), points_w, width, height)
@@ -121,14 +121,14 @@ class Sensors:
         return self._ids[check_name("camera", camera, self._ids)]
 
 
-def physics_state(model: Any, data: Any) -> Float64[np.ndarray, " q"]:
+def physics_state(model: mujoco.MjModel, data: mujoco.MjData) -> Float64[np.ndarray, " q"]:
     """MuJoCo's mjSTATE_FULLPHYSICS and mjSTATE_USERDATA."""
     state = np.empty(mujoco.mj_stateSize(model, STATE_KIND))
     mujoco.mj_getState(model, data, state, STATE_KIND)
     return state
 
 
-def refresh(model: Any, data: Any) -> None:
+def refresh(model: mujoco.MjModel, data: mujoco.MjData) -> None:
     """Brings positions up to the present state; mj_step leaves them one physics step behind."""
     mujoco.mj_kinematics(model, data)
     mujoco.mj_camlight(model, data)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from .control import ControlLimits
 from .expert import Expert
+from .gl import mujoco
 from .language import PLAIN, Form, Meaning, Wording
 from .placement import Corners
 from .robot import Robot
@@ -48,7 +49,7 @@ class Task(ABC):
         return ("front", *(robot.name("wrist") for robot in self.robots), "overview")
 
     @abstractmethod
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """The scene with the robot in it, as a `mujoco.MjSpec`. Compiled once per environment."""
 
     @abstractmethod

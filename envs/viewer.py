@@ -3,7 +3,6 @@
 import sys
 import time
 import warnings
-from typing import Any
 
 from .gl import NoRenderingError, mujoco
 
@@ -14,7 +13,7 @@ class Viewer:
     The mouse turns the view; what is shown is a copy, so that pushing objects with it changes no episode.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: mujoco.MjModel) -> None:
         """
         Raises:
             NoRenderingError: there is no display, or (macOS) the program was not started by `mjpython`.
@@ -23,14 +22,14 @@ class Viewer:
         self._model = model
         self._shown = mujoco.MjData(model)
         try:
-            from mujoco import viewer
+            from mujoco.viewer import launch_passive
 
-            self._window = viewer.launch_passive(model, self._shown, show_left_ui=False, show_right_ui=False)
+            self._window = launch_passive(model, self._shown, show_left_ui=False, show_right_ui=False)
         except RuntimeError as error:
             raise NoRenderingError(f'render_mode "human" cannot open a window: {error}') from error
         self._next = time.monotonic()
 
-    def show(self, data: Any, seconds: float) -> None:
+    def show(self, data: mujoco.MjData, seconds: float) -> None:
         """Shows the state of `data`, `seconds` after the last one or at once if it is later than that."""
         if not self._window.is_running():
             return

@@ -1,11 +1,11 @@
 """World and Scenario: one compiled scene in its present state, and what one episode asks for in it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from .gl import mujoco
 from .language import Meaning
 from .robot import RobotIndex
 
@@ -14,9 +14,9 @@ from .robot import RobotIndex
 class World:
     """What a predicate may look at: one compiled scene and its present state."""
 
-    model: Any
+    model: mujoco.MjModel
     """`mujoco.MjModel`"""
-    data: Any
+    data: mujoco.MjData
     """`mujoco.MjData`, positions up to date."""
     robots: tuple[RobotIndex, ...]
     """Arm by arm."""

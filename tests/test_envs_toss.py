@@ -1,5 +1,6 @@
 """The toss task: the bins are out of reach, so that only a cube in flight gets there."""
 
+import gymnasium
 import numpy as np
 import pytest
 from expert_episodes import act_until
@@ -90,6 +91,7 @@ def test_a_cube_above_a_bin_is_not_in_it(env):
 def test_the_tasks_own_limits_hold_in_every_action_space(name):
     env = envs.make("toss", image_size=8, cameras=("front",), action_space=name)
     if name == "ee_delta":
+        assert isinstance(env.action_space, gymnasium.spaces.Box)
         assert env.action_space.high[0] == pytest.approx(SPEED / env.control_hz)
     episode = collect_episode(env, 3)
     assert episode.success

@@ -15,6 +15,7 @@ from vlasandbox.envs.perturbation import LEVELS, movable_bodies, object_geoms
 from vlasandbox.envs.perturbation_set import PerturbationSet
 from vlasandbox.envs.registry import camel_case
 from vlasandbox.envs.tasks.pick import _lift
+from vlasandbox.envs.tasks.trace import Trace
 from vlasandbox.train.perturbed_tasks import check_perturbed_tasks
 
 pytestmark = pytest.mark.slow
@@ -318,6 +319,7 @@ def test_a_delayed_picture_has_the_paint_of_its_time():
         seen.append(picture)
     age, _ = late.perturbation.delays(late.control_hz)
     assert age > 0
+    assert isinstance(late.definition, Trace)
     assert late.definition.visited(late.world) > 5
     assert all(np.array_equal(old, new) for old, new in zip(drawn, seen[age:], strict=False))
     late.close()

@@ -25,7 +25,7 @@ def test_latency_is_of_whole_answers_after_the_warm_up():
         time.sleep(0.5 if len(seen) <= WARMUP else 0.02)
         return act(observation, generators)
 
-    policy.act = slow
+    policy.act = slow  # pyright: ignore[reportAttributeAccessIssue]
     latency = measure(policy, [observation_of(sight(step)) for step in range(3)], n=6)
     assert 20 <= latency.p50 <= latency.p95 < 450
     assert len(seen) == WARMUP + 6

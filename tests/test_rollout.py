@@ -135,7 +135,8 @@ def test_a_blank_image_hides_the_images_and_nothing_else():
     policy = small_policy("regression")
     seen = []
     act = policy.act
-    policy.act = lambda observation, generators: seen.append(observation) or act(observation, generators)
+    watched = lambda observation, generators: seen.append(observation) or act(observation, generators)  # noqa: E731
+    policy.act = watched  # pyright: ignore[reportAttributeAccessIssue]
     rng = np.random.default_rng(0)
     mine = sight(0, rng, "pick up the red cube")
     BatchedPolicy(policy, True).chunks({0: mine})
@@ -258,7 +259,7 @@ def test_a_policy_is_loaded_from_its_folder_and_left_as_it_was(tmp_path):
         seen.append((policy.training, torch.get_num_threads()))
         return act(observation, generators)
 
-    policy.act = watched
+    policy.act = watched  # pyright: ignore[reportAttributeAccessIssue]
     threads = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
@@ -350,7 +351,7 @@ def test_a_policy_that_raises_ends_the_evaluation_and_its_processes(rig):
     def broken(observation, generators):
         raise RuntimeError("no such kernel")
 
-    policy.act = broken
+    policy.act = broken  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(RuntimeError, match="no such kernel"):
         evaluate(policy, "rigged.faulty", range(4), workers=2, progress=False, condition="blank_image")
     assert not any(alive(int(path.name)) for path in folder.iterdir())
@@ -443,8 +444,10 @@ def test_mistakes_are_told_before_anything_runs():
 def test_the_environment_renders_images_of_the_size_that_the_policy_was_trained_on():
     policy = small_policy("regression", image_size=40)
     act, seen = policy.act, set()
-    policy.act = lambda observation, generators: (
-        seen.add(observation.images.shape[2:4]) or act(observation, generators)
+    policy.act = (
+        lambda observation, generators: (  # pyright: ignore[reportAttributeAccessIssue]
+            seen.add(observation.images.shape[2:4]) or act(observation, generators)
+        )
     )
     result = evaluate(
         policy, "pick", [TEST.start], workers=1, progress=False, condition="swapped_instruction"

@@ -72,7 +72,11 @@ def leave_sizes(before: Any, after: Any) -> Any:
     """
     if type(before) is not type(after) or not dataclasses.is_dataclass(before) or isinstance(before, type):
         return before
-    if hasattr(before, "SIZES") and before.checkpoint is None and after.checkpoint is not None:
+    if (
+        hasattr(before, "SIZES")
+        and getattr(before, "checkpoint", None) is None
+        and after.checkpoint is not None
+    ):
         return with_checkpoint(before, after.checkpoint)
     parts = {f.name: getattr(before, f.name) for f in dataclasses.fields(before)}
     left = {name: leave_sizes(part, getattr(after, name)) for name, part in parts.items()}

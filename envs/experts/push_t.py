@@ -138,12 +138,12 @@ class Goal:
 
     def _error(self, place: np.ndarray, angle: np.ndarray) -> np.ndarray:
         way, turn = place - self.place, ARM * (angle - self.angle)
-        return np.sqrt(way.real**2 + way.imag**2 + turn**2)
+        return np.sqrt(np.real(way) ** 2 + np.imag(way) ** 2 + turn**2)
 
 
 def _clamped(place: np.ndarray, low: complex, high: complex) -> np.ndarray:
     """The nearest places in a rectangle."""
-    return np.clip(place.real, low.real, high.real) + 1j * np.clip(place.imag, low.imag, high.imag)
+    return np.clip(np.real(place), low.real, high.real) + 1j * np.clip(np.imag(place), low.imag, high.imag)
 
 
 def _outside(place: np.ndarray) -> np.ndarray:
@@ -163,7 +163,7 @@ def _contacts(fingers: complex, turned: complex) -> tuple[np.ndarray, np.ndarray
 
 def _depth(way: np.ndarray) -> np.ndarray:
     """From the middle of the fingers to where they touch what they push along `way`, in their frame [m]."""
-    return PADS[0] * np.abs(way.real) + PADS[1] * np.abs(way.imag)
+    return PADS[0] * np.abs(np.real(way)) + PADS[1] * np.abs(np.imag(way))
 
 
 def _wrapped(angle: float) -> float:

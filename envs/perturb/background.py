@@ -1,7 +1,5 @@
 """The table has another colour, and so has what is seen beyond its edge."""
 
-from typing import Any
-
 import numpy as np
 
 from ..gl import mujoco
@@ -24,7 +22,7 @@ class Background(Perturbation):
     fields = ("geom_rgba",)
     affects = frozenset({"images"})
 
-    def edit(self, spec: Any) -> None:
+    def edit(self, spec: mujoco.MjSpec) -> None:
         """Adds a floor, unseen as long as the axis is off."""
         spec.worldbody.add_body(name="floor", pos=[0, 0, FLOOR]).add_geom(
             name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[5, 5, 1],

@@ -34,7 +34,7 @@ class Camera(Perturbation):
             roll = rng.uniform(-1, 1) * 0.01 * level
             right = np.cross(axes[:, 1] + roll * axes[:, 0], back)
             right /= np.linalg.norm(right)
-            looks = np.stack([right, np.cross(back, right), back], axis=1)
+            looks = np.stack([right, np.cross(back, right), back], axis=1, dtype=np.float64)
             mujoco.mju_mat2Quat(model.cam_quat[camera], looks.ravel())
             model.cam_fovy[camera] *= factor(level, 0.03, rng)
         return scenario

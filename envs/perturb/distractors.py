@@ -1,7 +1,5 @@
 """Things that nobody asked for stand on the table, away from those that matter."""
 
-from typing import Any
-
 import numpy as np
 
 from ..gl import mujoco
@@ -32,11 +30,11 @@ class Distractors(Perturbation):
     fields = ("body_pos", "geom_rgba")
     affects = frozenset({"images"})
 
-    def lacks(self, task: Task, model: Any) -> str:
+    def lacks(self, task: Task, model: mujoco.MjModel) -> str:
         """Room, in some tasks."""
         return "no room for them" if task.crowded else ""
 
-    def edit(self, spec: Any) -> None:
+    def edit(self, spec: mujoco.MjSpec) -> None:
         """Adds as many fixed bodies as the highest level shows."""
         kinds = (
             mujoco.mjtGeom.mjGEOM_SPHERE, mujoco.mjtGeom.mjGEOM_CYLINDER, mujoco.mjtGeom.mjGEOM_ELLIPSOID,

@@ -1,7 +1,6 @@
 """Bars: long boxes that two grippers can hold at once, and mats to lay them on."""
 
 import math
-from typing import Any
 
 from ..gl import mujoco
 from ..world import World
@@ -23,7 +22,7 @@ FLOATING = 0.025
 """A bar whose centre is higher above the table [m] does not lie."""
 
 
-def add_mat(spec: Any, name: str) -> None:
+def add_mat(spec: mujoco.MjSpec, name: str) -> None:
     """A mat called `name`, for looks alone, that `furnish` paints and places."""
     body = spec.worldbody.add_body(name=name)
     body.add_geom(

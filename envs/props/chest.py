@@ -1,7 +1,6 @@
 """Chest: two drawers side by side that open towards the middle of the table, each with a bar to pull at."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -45,7 +44,7 @@ BAR_AT, FLOOR_AT = np.array([0.0, BAR_Y, BAR_HEIGHT]), np.array([0.0, MIDDLE, FL
 _box = partial(add_box, friction=[0.6, 0.005, 0.0001])
 
 
-def add_chest(spec: Any) -> None:
+def add_chest(spec: mujoco.MjSpec) -> None:
     """The chest "chest", with the bodies and slide joints DRAWERS; `dress_chest` paints and places it.
 
     Fingers meet the bars and fronts, objects meet the drawers, and nothing meets the case around them.
@@ -80,7 +79,7 @@ def add_chest(spec: Any) -> None:
             _box(drawer, post, (0.004, BAR_GAP / 2, 0.004), 0)
 
 
-def dress_chest(model: Any, x: float, colours: tuple[str, str]) -> tuple[int, int]:
+def dress_chest(model: mujoco.MjModel, x: float, colours: tuple[str, str]) -> tuple[int, int]:
     """Moves the chest's middle to `x` [m] and paints its drawers; returns their bodies."""
     model.body_pos[body_id(model, "chest"), 0] = x
     bodies = []

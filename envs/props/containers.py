@@ -1,10 +1,9 @@
 """Containers: open trays, which stand elsewhere and have other colours in every episode."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
+from ..gl import mujoco
 from ..placement import Corners, area
 from ..world import World
 from .objects import add_box
@@ -25,14 +24,19 @@ BESIDE = (np.array([0.38, -0.16]), np.array([0.45, 0.16]))
 """Corners of the rectangle from which the centres of objects beside the trays are drawn, x and y [m]."""
 
 
-def add_tray(spec: Any, name: str) -> None:
+def add_tray(spec: mujoco.MjSpec, name: str) -> None:
     """A tray called `name` that `furnish` paints and places. Gripper pads pass through it, as through the
     table."""
     add_pen(spec, name, TRAY_HALF, TRAY_WALL, TRAY_HEIGHT)
 
 
 def add_pen(
-    spec: Any, name: str, half: Float[np.ndarray, " 2"], wall: float, height: float, touches: int = 1
+    spec: mujoco.MjSpec,
+    name: str,
+    half: Float[np.ndarray, " 2"],
+    wall: float,
+    height: float,
+    touches: int = 1,
 ) -> None:
     """A floor for looks and four walls.
 

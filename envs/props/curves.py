@@ -1,7 +1,6 @@
 """Curves: lines drawn on the table with flat boxes, and distances from them."""
 
 import math
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -39,7 +38,7 @@ def draw_curve(shape: str, size: tuple[float, float], turn: float, centre: np.nd
     return np.stack([np.interp(stops, way, corners[:, axis]) for axis in range(2)], axis=1)
 
 
-def add_curve(spec: Any, name: str) -> None:
+def add_curve(spec: mujoco.MjSpec, name: str) -> None:
     """A body called `name` with one flat box for each point, to be laid out by `lay_out`."""
     body = spec.worldbody.add_body(name=name)
     for number in range(POINTS):
@@ -50,7 +49,7 @@ def add_curve(spec: Any, name: str) -> None:
         )  # fmt: skip
 
 
-def lay_out(model: Any, body: int, points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
+def lay_out(model: mujoco.MjModel, body: int, points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
     """Moves the boxes of a body to `points` [m], along the curve; returns the geoms' numbers."""
     geoms = np.arange(POINTS) + model.body_geomadr[body]
     along = np.gradient(points, axis=0)

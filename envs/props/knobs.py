@@ -6,7 +6,6 @@ positive angles.
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -28,7 +27,7 @@ RANGE = 1.1
 GREY = (0.30, 0.31, 0.34, 1.0)
 
 
-def add_knob(spec: Any, name: str) -> None:
+def add_knob(spec: mujoco.MjSpec, name: str) -> None:
     """A knob called `name`, with a hinge of that name, that `dress_knob` paints and places.
 
     Only fingers touch it, and only its bar; friction holds it where it is left.
@@ -50,7 +49,7 @@ def add_knob(spec: Any, name: str) -> None:
 
 
 def dress_knob(
-    model: Any,
+    model: mujoco.MjModel,
     name: str,
     centre: Float[np.ndarray, " 2"],
     colour: str,

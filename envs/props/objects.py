@@ -54,7 +54,11 @@ INERTIA = 5e-5
 
 
 def add_object(
-    spec: Any, name: str, shapes: Mapping[str, Shape] = SHAPES, mass: float = MASS, inertia: float = INERTIA
+    spec: mujoco.MjSpec,
+    name: str,
+    shapes: Mapping[str, Shape] = SHAPES,
+    mass: float = MASS,
+    inertia: float = INERTIA,
 ) -> None:
     """A free body called `name` that `dress` can turn into any of `shapes`."""
     body = spec.worldbody.add_body(name=name, pos=[0.5, 0.0, 0.05])
@@ -69,7 +73,9 @@ def add_object(
         )  # fmt: skip
 
 
-def dress(model: Any, name: str, kind: str, colour: str, shapes: Mapping[str, Shape] = SHAPES) -> int:
+def dress(
+    model: mujoco.MjModel, name: str, kind: str, colour: str, shapes: Mapping[str, Shape] = SHAPES
+) -> int:
     """Makes the body called `name` a `colour` `kind` (one geom on, the others off); returns its number."""
     body = body_id(model, name)
     for other in shapes:
@@ -81,7 +87,7 @@ def dress(model: Any, name: str, kind: str, colour: str, shapes: Mapping[str, Sh
 
 
 def add_box(
-    body: Any, pos: Any, size: Any, touches: int, rgba: Any = (1.0, 1.0, 1.0, 1.0), **settings: Any
+    body: mujoco.MjsBody, pos: Any, size: Any, touches: int, rgba: Any = (1.0, 1.0, 1.0, 1.0), **settings: Any
 ) -> None:
     """A part of the furniture.
 
@@ -97,13 +103,13 @@ def add_box(
     )  # fmt: skip
 
 
-def paint(model: Any, body: int, colour: str) -> None:
+def paint(model: mujoco.MjModel, body: int, colour: str) -> None:
     """Gives every geom of a body a colour."""
     first = model.body_geomadr[body]
     model.geom_rgba[first : first + model.body_geomnum[body]] = RGBA[colour]
 
 
-def furnish(model: Any, name: str, colour: str, centre: Float[np.ndarray, " 2"]) -> int:
+def furnish(model: mujoco.MjModel, name: str, colour: str, centre: Float[np.ndarray, " 2"]) -> int:
     """Paints the fixed body called `name` and moves it to `centre` [m]; returns its number."""
     body = body_id(model, name)
     model.body_pos[body] = [*centre, 0.0]
@@ -118,7 +124,7 @@ def put(world: World, body: int, position: Float[np.ndarray, " 3"], yaw: float =
     world.data.qpos[address + 3 : address + 7] = [math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]
 
 
-def body_id(model: Any, name: str) -> int:
+def body_id(model: mujoco.MjModel, name: str) -> int:
     """Number of the body called `name`."""
     return mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name)
 
@@ -129,7 +135,7 @@ def fell_off(world: World, body: int) -> bool:
     return abs(x - middle_x) > half_x or abs(y - middle_y) > half_y or z < -0.05
 
 
-def half_sizes(model: Any, body: int) -> Float[np.ndarray, " 3"]:
+def half_sizes(model: mujoco.MjModel, body: int) -> Float[np.ndarray, " 3"]:
     """Of the box that an object is now [m]; a perturbation may have changed it."""
     first = model.body_geomadr[body]
     on = model.geom_contype[first : first + model.body_geomnum[body]] == 1

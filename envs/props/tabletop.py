@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -42,7 +41,7 @@ OVERVIEW = View((1.12, -0.58, 0.74), (0.36, 0.02, 0.20), fovy=40.0)
 """For people; sees the whole arm."""
 
 
-def tabletop(robots: Sequence[Robot], front: View = FRONT, overview: View = OVERVIEW) -> Any:
+def tabletop(robots: Sequence[Robot], front: View = FRONT, overview: View = OVERVIEW) -> mujoco.MjSpec:
     """A `mujoco.MjSpec`: table, lights, cameras "front" and "overview", `robots`, a "wrist" camera each."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
@@ -89,7 +88,7 @@ def _right_and_up(view: View) -> list[float]:
     return [*(right / np.linalg.norm(right)), *(up / np.linalg.norm(up))]
 
 
-def _aim(camera: Any, xyaxes: list[float]) -> None:
+def _aim(camera: mujoco.MjsCamera, xyaxes: list[float]) -> None:
     """Directions of the image's right and up in the frame of the camera's body."""
     camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_XYAXES
     camera.alt.xyaxes = xyaxes

@@ -6,9 +6,9 @@ the Franka Emika Panda robot with retrieval of feasible parameters" (RA-L 2019).
 """
 
 import math
-from typing import Any
 
 from ..arm_parts import WHITE, add_capsule, add_hand, add_servo, set_mass
+from ..gl import mujoco
 from ..robot import Robot
 
 # a [m], d [m], alpha [rad], lower limit [rad], upper limit [rad], mass [kg], servo stiffness [N m/rad]
@@ -50,7 +50,7 @@ class Franka(Robot):
     finger_travel = 0.04
     pads_outer = 0.052
 
-    def add_to(self, spec: Any) -> None:
+    def add_to(self, spec: mujoco.MjSpec) -> None:
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
         body = self.mount(spec)
         add_capsule(body, (0, 0, 0.02), (0, 0, 0.11), 0.07, WHITE)

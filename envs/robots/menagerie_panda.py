@@ -4,10 +4,9 @@ Its frames are those of `Franka`, so that servos, limits and home are too; its f
 pads, which are not drawn.
 """
 
-from typing import Any
-
 from .. import menagerie
 from ..arm_parts import TCP, add_finger_servo, add_pad, add_servo
+from ..gl import mujoco
 from ..robot import Robot
 from .franka import JOINTS, LAG, TORQUE, Franka
 
@@ -18,7 +17,7 @@ NONE = [0.0, 0.0, 0.0]
 class MenageriePanda(Franka):
     """Panda arm and hand as meshes."""
 
-    def add_to(self, spec: Any) -> None:
+    def add_to(self, spec: mujoco.MjSpec) -> None:
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
         panda = menagerie.load("franka_emika_panda", "panda.xml")
         panda.option.integrator = spec.option.integrator  # the scene's business

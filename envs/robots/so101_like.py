@@ -11,6 +11,7 @@ from typing import Any
 
 from ..arm_parts import TCP, WHITE, add_capsule, add_hand, add_servo, set_mass
 from ..control import ControlLimits
+from ..gl import mujoco
 from ..robot import Robot
 
 SCALE = 2.2
@@ -73,7 +74,7 @@ class So101Like(Robot):
         low=(0.34, -0.24, 0.012), high=(0.68, 0.24, 0.27), yaw=(-1.35, 1.35), max_tilt=0.0
     )
 
-    def add_to(self, spec: Any) -> None:
+    def add_to(self, spec: mujoco.MjSpec) -> None:
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
         body = self.mount(spec)
         add_capsule(body, (0, 0, 0.02), (0, 0, POST + SHOULDER_PAN - 0.05), 0.05, WHITE)

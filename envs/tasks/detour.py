@@ -8,7 +8,6 @@ one side. The average of the two ways runs into the wall. `Detour.mode` tells wh
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -87,7 +86,7 @@ class Detour(Task):
         """No higher than the walls, and slow enough for the choice to take a while."""
         return replace(limits, high=(*limits.high[:2], CEILING), speed=SPEED)
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Two marks; two walls, free to move so that a push shows."""
         spec = tabletop(self.robots, VIEW)
         spec.nuserdata = 1

@@ -2,13 +2,13 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.drawer import DrawerExpert
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import Corners, stretched, waiting
 from ..props.chest import TRAVEL, add_chest, bar, dress_chest, extension, in_front
@@ -80,7 +80,7 @@ class Drawer(Task):
     stages = ("start", "wrong_drawer", "reached", "moved", "done")
     time_limit = 6.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """A chest of two drawers."""
         spec = tabletop(self.robots, VIEW)
         add_chest(spec)

@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.handover import HandoverExpert
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..props.bars import BARS, INERTIA, MASS, add_mat, on_mat
 from ..props.objects import RGBA, add_object, at_rest, distance, dress, fell_off, furnish, put
@@ -96,7 +96,7 @@ class Handover(Task):
     num_arms = 2
     default_robot = "franka_pair"
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Two mats on each side, three bodies that can each become any bar."""
         spec = tabletop(self.robots, FRONT, OVERVIEW)
         for slot in range(MATS):

@@ -7,7 +7,6 @@ A sentence names one attribute, the hole's colour, so that no combination can be
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -83,7 +82,7 @@ class InsertPeg(Task):
             raise ValueError(f"insert_peg: clearance must be in (0, {2 * RIM}) m, got {clearance}")
         self.clearance = clearance
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """A peg; two holes, each of four walls."""
         spec = tabletop(self.robots)
         inside = PEG.size[0] + self.clearance / 2
@@ -186,7 +185,7 @@ def _meaning(colour: str) -> Meaning:
     return Meaning.of("name", hole=f"{colour} hole")
 
 
-def _wall(body: Any, centre: tuple[float, float], half: tuple[float, float]) -> None:
+def _wall(body: mujoco.MjsBody, centre: tuple[float, float], half: tuple[float, float]) -> None:
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*centre, DEPTH / 2], size=[*half, DEPTH / 2],
         friction=[0.3, 0.005, 0.0001], contype=0, conaffinity=1,

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.pick import PickExpert
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import area, waiting
 from ..props.objects import RGBA, SHAPES, Shape, add_object, fell_off, from_gripper, half_sizes
@@ -63,7 +63,7 @@ class Pick(Task):
     stages = ("start", "wrong_object", "reached", "grasped", "lifted")
     time_limit = 4.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Three bodies that can each become any object."""
         spec = tabletop(self.robots)
         for slot in range(SLOTS):

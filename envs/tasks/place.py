@@ -2,13 +2,13 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import both_sides, waiting
 from ..props.containers import TRAY_AREA, add_tray, beside, inside
@@ -82,7 +82,7 @@ class Place(Task):
     stages = ("start", "wrong_object", "wrong_tray", "reached", "grasped", "over_tray", "placed")
     time_limit = 10.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Three bodies that can each become any object, two trays."""
         spec = tabletop(self.robots)
         for slot in range(TRAYS):

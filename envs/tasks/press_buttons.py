@@ -2,7 +2,6 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -78,7 +77,7 @@ class PressButtons(Task):
     stages = ("start", "wrong_button", "reached", "one_pressed", "pressed")
     time_limit = 6.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Three buttons without colours. Caps stay where they are pushed: friction holds them, no weight
         pulls at them."""
         spec = tabletop(self.robots)

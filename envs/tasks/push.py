@@ -2,7 +2,6 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -75,7 +74,7 @@ class Push(Task):
     stages = ("start", "wrong_slab", "wrong_square", "reached", "moving", "on_square", "pushed")
     time_limit = 8.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Two slabs and two squares, without colours yet."""
         spec = tabletop(self.robots)
         for slot in range(PAIR):

@@ -86,7 +86,7 @@ class PushT(Task):
         """So slow that a T which is hit does not fly off."""
         return replace(limits, speed=SPEED)
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """The T and two flat ones."""
         spec = tabletop(self.robots)
         for slot in range(2):
@@ -183,12 +183,12 @@ def _meaning(colour: str) -> Meaning:
     return Meaning.of("name", outline=f"{colour} outline")
 
 
-def _add_tee(body: Any, half_height: float, **settings: Any) -> None:
+def _add_tee(body: mujoco.MjsBody, half_height: float, **settings: Any) -> None:
     for (x, y), at in ((BAR, BAR_AT), (STEM, STEM_AT)):
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=[0, at, 0], size=[x, y, half_height], **settings)
 
 
-def _add_wall(spec: Any, centre: tuple[float, float], half: tuple[float, float]) -> None:
+def _add_wall(spec: mujoco.MjSpec, centre: tuple[float, float], half: tuple[float, float]) -> None:
     spec.worldbody.add_geom(
         type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*centre, RIM_HEIGHT], size=[*half, RIM_HEIGHT],
         rgba=RIM_RGBA, friction=[0.2, 0.005, 0.0001], contype=0, conaffinity=1,

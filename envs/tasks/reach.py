@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.hover import HoverExpert
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import area, waiting
 from ..props.objects import RGBA, SHAPES, Shape, add_object, distance, fell_off
@@ -86,7 +86,7 @@ class Reach(Task):
     stages = ("start", "wrong_object", "near", "reached")
     time_limit = 3.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Three bodies that can each become any object."""
         spec = tabletop(self.robots)
         for slot in range(OBJECTS):

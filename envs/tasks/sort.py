@@ -1,13 +1,13 @@
 """sort: four objects into two trays, by colour or by shape, as the sentence says."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import both_sides, waiting
 from ..props.containers import TRAY_AREA, add_tray, beside, inside
@@ -60,7 +60,7 @@ class Sort(Task):
     stages = ("start", "wrong_tray", "grasped", "one_in", "two_in", "three_in", "four_in", "sorted")
     time_limit = 24.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Four objects, two trays."""
         spec = tabletop(self.robots)
         for slot in range(TRAYS):

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -93,7 +92,7 @@ class Spatial(Task):
     stages = ("start", "wrong_cube", "reached", "grasped", "at_place", "placed")
     time_limit = 10.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Three cubes and a flat plate that nothing touches."""
         spec = tabletop(self.robots)
         spec.worldbody.add_body(name="plate").add_geom(

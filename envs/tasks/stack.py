@@ -3,13 +3,13 @@
 import itertools
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.carry import CarryExpert, Errand
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import area, waiting
 from ..props.objects import RGBA, SHAPES, add_object, at_rest, distance, fell_off, from_gripper, half_sizes
@@ -69,7 +69,7 @@ class Stack(Task):
     stages = ("start", "wrong_cube", "reached", "grasped", "above", "stacked")
     time_limit = 10.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Three cubes."""
         spec = tabletop(self.robots)
         for slot in range(CUBES):

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.tidy import TidyExpert
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import Corners, area, stretched, waiting
 from ..props.chest import add_chest, bar, bottom, dress_chest, extension, in_drawer, in_front
@@ -76,7 +76,7 @@ class TidyUp(Task):
     stages = ("start", "wrong_object", "opened", "grasped", "inside", "closed")
     time_limit = 20.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """A chest of two drawers, three objects."""
         spec = tabletop(self.robots, VIEW)
         add_chest(spec)

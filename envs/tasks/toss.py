@@ -2,7 +2,6 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from ..control import ControlLimits
 from ..expert import Expert
 from ..experts.toss import TossExpert
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import area, both_sides, waiting
 from ..props.containers import add_pen
@@ -86,7 +86,7 @@ class Toss(Task):
         """Faster, and with the fingers turned to either side of the throw."""
         return replace(limits, speed=SPEED, yaw=YAW)
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Two cubes, two bins."""
         spec = tabletop(self.robots, VIEW)
         for slot in range(2):

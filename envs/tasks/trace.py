@@ -3,13 +3,13 @@
 import itertools
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from ..expert import Expert
 from ..experts.trace import TraceExpert
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import area, waiting
 from ..props.curves import POINTS, SHAPES, add_curve, draw_curve, from_segment, lay_out, nearest
@@ -87,7 +87,7 @@ class Trace(Task):
     stages = ("start", "wrong_curve", "begun", "quarter", "half", "three_quarters", "traced")
     time_limit = 12.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Two curves."""
         spec = tabletop(self.robots, VIEW)
         spec.nuserdata = 5

@@ -2,13 +2,13 @@
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..expert import Expert
 from ..experts.turn import Turn, TurnExpert
+from ..gl import mujoco
 from ..language import Form, Meaning
 from ..placement import area, waiting
 from ..props.knobs import BAR, BAR_HEIGHT, add_knob, angle, dress_knob, is_still, set_angle
@@ -87,7 +87,7 @@ class TurnKnob(Task):
     stages = ("start", "wrong_knob", "reached", "gripped", "turned", "released")
     time_limit = 8.0
 
-    def build(self) -> Any:
+    def build(self) -> mujoco.MjSpec:
         """Two knobs with two marks each."""
         spec = tabletop(self.robots)
         for name in KNOBS:
