@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PACKAGING := pyproject.toml setup.py constraints.txt
 
-.PHONY: help quickstart test test-fast lint format types wheel-smoke pytest docs gl bench clean
+.PHONY: help quickstart test test-fast lint format types stubs wheel-smoke pytest docs gl bench clean
 
 help:
 	@echo "make quickstart   install into $(VENV), record, train four heads, compare them, write a report"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-fast    lint, and the tests that are not marked slow"
 	@echo "make docs         build the documentation site into build/docs"
 	@echo "make format       ruff format and ruff's automatic fixes"
+	@echo "make stubs        regenerate the type stubs of MuJoCo in typings/"
 	@echo "make lint | types | pytest | wheel-smoke | bench | clean"
 	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) TORCH_INDEX=$(TORCH_INDEX)"
 
@@ -66,6 +67,11 @@ format: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# Types of MuJoCo's compiled modules, after a new version of it.
+stubs: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet "pybind11-stubgen>=3"
+	$(BIN)/python typings/generate_mujoco_stubs.py
 
 # The wheel (built from the sdist), installed where nothing of the checkout is importable, run from a folder whose own files carry our names.
 wheel-smoke: $(VENV)/.installed-dev
