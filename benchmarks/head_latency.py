@@ -44,6 +44,14 @@ def act(trunk: Trunk, head: ActionHead, observation: Observation) -> None:
         head.sample(trunk.encode(observation), generators)
 
 
+def passes(trunk: Trunk, head: ActionHead, observation: Observation) -> int:
+    """Network evaluations per chunk."""
+    generators = [torch.Generator().manual_seed(row) for row in range(len(observation.instruction))]
+    with torch.inference_mode():
+        _, counts = head.sample_counted(trunk.encode(observation), generators)
+    return counts.evaluations_per_chunk(head.evaluations)
+
+
 def learn(trunk: Trunk, head: ActionHead, observation: Observation, precision: Precision) -> None:
     """Gradients of one batch."""
     b = len(observation.instruction)
@@ -86,7 +94,7 @@ def main() -> None:
         for name, head in heads.items():
             ordered = sorted(times[name])
             p50, p95 = statistics.median(ordered), ordered[int(0.95 * len(ordered))]
-            print(f"  {name:24} {1e3 * p50:7.2f} ({1e3 * p95:6.2f})  {head.evaluations:3}")
+            print(f"  {name:24} {1e3 * p50:7.2f} ({1e3 * p95:6.2f})  {passes(trunk, head, seen):3}")
         pairs = zip(times["flow, 10 steps"], times["regression"], strict=True)
         print(f"  flow / regression        {statistics.median(f / r for f, r in pairs):7.2f}")
 

@@ -20,6 +20,33 @@ from .trunk import Trunk
 from .types import Prefix
 
 
+@dataclass
+class SamplingCounts:
+    """What chunks have cost one caller, who keeps the counts: a head is shared and counts nothing itself."""
+
+    chunks: int = 0
+    """Chunks sampled."""
+    evaluations: int = 0
+    """Forward passes of these chunks, each batched pass counted for every row that needed it."""
+    undecodable: int = 0
+    """Chunks whose ids were no valid sequence; their codec completed them."""
+
+    def add(self, other: "SamplingCounts") -> None:
+        """Adds further chunks."""
+        self.chunks += other.chunks
+        self.evaluations += other.evaluations
+        self.undecodable += other.undecodable
+
+    def evaluations_per_chunk(self, otherwise: int) -> int:
+        """Mean, rounded; `otherwise` if nothing has been sampled."""
+        return round(self.evaluations / self.chunks) if self.chunks else otherwise
+
+    @property
+    def undecodable_share(self) -> float:
+        """Share of undecodable chunks, 0 to 1."""
+        return self.undecodable / max(self.chunks, 1)
+
+
 @dataclass(frozen=True)
 class HeadConfig(ABC):
     """Base of every head's configuration."""
@@ -34,7 +61,7 @@ class HeadConfig(ABC):
 
     @abstractmethod
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ActionHead":
-        """The head, sized for `trunk` (which it may extend, but must not register as its own submodule)."""
+        """The head, sized for `trunk`, of which it keeps nothing: it extends the prefixes it is given."""
 
 
 class ActionHead(nn.Module, ABC):
@@ -59,15 +86,18 @@ class ActionHead(nn.Module, ABC):
         """A chunk per row. Row i draws its noise from `generators[i]` alone, so that an episode's actions
         do not depend on which other episodes share the batch."""
 
+    def sample_counted(
+        self, prefix: Prefix, generators: Sequence[torch.Generator]
+    ) -> tuple[Float[Tensor, "b k a"], SamplingCounts]:
+        """`sample`, and what its chunks have cost. Heads whose cost varies override it."""
+        b = len(prefix.mask)
+        return self.sample(prefix, generators), SamplingCounts(b, b * self.evaluations)
+
     @property
     @abstractmethod
     def evaluations(self) -> int:
-        """Forward passes per sampled chunk (of the action network, or of the trunk for token heads)."""
-
-    @property
-    def undecodable(self) -> float:
-        """Share of the chunks sampled so far whose ids were no valid sequence; their codec completed them."""
-        return 0.0
+        """Forward passes per sampled chunk (of the action network, or of the trunk for token heads); the
+        largest number where it varies."""
 
 
 class ContinuingHead(ActionHead, ABC):

@@ -3,8 +3,7 @@
 transformers is imported when something is built: it takes seconds.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -51,7 +50,7 @@ class LanguageConfig:
     mlp: int | None = None
     """Width of the hidden layer of each gated MLP; 384 without a checkpoint."""
     instruction_tokens: int = 8
-    """Every instruction is padded to this many, or to the longest that is expected (`room_for`): a row's
+    """Every instruction is padded to this many, or to the longest that is expected: a row's
     arithmetic must not depend on the other rows."""
     first_layers: int | None = None
     """Keep only so many layers of a checkpoint, from the input on (SmolVLA: 16); all by default."""
@@ -204,28 +203,22 @@ class LanguageBackbone(nn.Module):
         words = self.words.weight[-count:]
         return words, words if self.lm_head is None else self.lm_head[-count:]
 
-    @contextmanager
-    def room_for(self, instructions: list[str]) -> Iterator[None]:
-        """As long as it lasts, every instruction is padded to the longest of these, if that is longer.
-
-        It changes the backbone for all who use it: not for two evaluations of one policy at once.
-        """
-        before = self.room
-        self.room = max([before, *map(len, self.tokenize(instructions))])
-        try:
-            yield
-        finally:
-            self.room = before
-
     def embed(
-        self, instructions: list[str], device: torch.device
+        self, instructions: list[str], device: torch.device, at_least: int = 0
     ) -> tuple[Float[Tensor, "b l d"], Bool[Tensor, "b l"]]:
         """Word embeddings, padded on the right, and which of them are real.
 
-        An instruction that is longer than any that was expected lengthens all of its batch.
+        An instruction that is longer than any that was expected lengthens all of its batch. A caller that
+        knows which instructions will come passes the length of the longest one: a row's arithmetic must not
+        depend on the other rows.
+
+        Args:
+            instructions: one sentence per row.
+            device: where the embeddings are needed.
+            at_least: length to pad to, if that is more than `room`.
         """
         rows = self.tokenize(instructions)
-        length = max([self.room, *map(len, rows)])
+        length = max([self.room, at_least, *map(len, rows)])
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=device)
         count = torch.tensor([len(row) for row in rows], device=device)

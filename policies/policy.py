@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..vision.images import resize_uint8
 from ..vision.tensors import random_shift
 from . import lora
-from .head import ActionHead, ContinuingHead, HeadConfig
+from .head import ActionHead, ContinuingHead, HeadConfig, SamplingCounts
 from .limits import MemoryBound
 from .normalizer import Mode, Normalizer
 from .policy_files import PolicyError, read_policy, write_policy
@@ -152,8 +152,12 @@ class Policy(nn.Module):
         generators: Sequence[torch.Generator],
         previous: Float[Tensor, "b k a"] | None = None,
         weights: Float[Tensor, "b k"] | None = None,
+        *,
+        instruction_tokens: int = 0,
+        counts: SamplingCounts | None = None,
     ) -> Float[Tensor, "b k a"]:
-        """A chunk of actions per row, in environment units.
+        """A chunk of actions per row, in environment units. It changes nothing in the policy, so that any
+        number of threads may share one.
 
         Args:
             observation: as the environment gives it, with square images of any size.
@@ -161,6 +165,9 @@ class Policy(nn.Module):
             previous: what is left of the last chunk, index 0 being the action due now, in environment units;
                 the new chunk goes on from it.
             weights: how much each of its actions counts; 0 where there is none.
+            instruction_tokens: length to pad instructions to, if that is more than the policy's own; see
+                `LanguageBackbone.embed`.
+            counts: grows by the chunks sampled and what they cost.
 
         Raises:
             ValueError: `previous` is given, but the head cannot go on from a chunk.
@@ -169,12 +176,15 @@ class Policy(nn.Module):
         images = self._resized(observation.images)
         # Rounding to bf16 costs more time than it saves at these batch sizes.
         with torch.autocast(self.device.type, enabled=False):
-            prefix = self.trunk.encode(self._trunk_input(images, observation))
+            prefix = self.trunk.encode(self._trunk_input(images, observation), instruction_tokens)
             if previous is None or weights is None:
-                chunk = self.head.sample(prefix, generators)
+                chunk, cost = self.head.sample_counted(prefix, generators)
             else:
                 held = self.action_normalizer.normalize(previous.to(self.device))
                 chunk = self.check_guided().sample_onto(prefix, generators, held, weights.to(self.device))
+                cost = SamplingCounts(len(chunk), len(chunk) * self.head.evaluations)
+            if counts is not None:
+                counts.add(cost)
             return self.action_normalizer.unnormalize(chunk)
 
     def check_guided(self) -> ContinuingHead:

@@ -174,10 +174,15 @@ class Trunk(nn.Module):
         """JSON-able shape of the two backbones, with which `TrunkConfig.build` needs no checkpoint."""
         return {"encoder": self.encoder.architecture, "language": self.language.architecture}
 
-    def encode(self, observation: Observation) -> Prefix:
-        """One pass over the observation: images of `image_size`, normalised state, instruction."""
+    def encode(self, observation: Observation, instruction_tokens: int = 0) -> Prefix:
+        """One pass over the observation: images of `image_size`, normalized state, instruction.
+
+        Args:
+            observation: what the policy sees.
+            instruction_tokens: length to which instructions are padded, if that is more than the usual one.
+        """
         words, words_mask = self.language.embed(
-            observation.instruction, observation.state.device
+            observation.instruction, observation.state.device, instruction_tokens
         )  # [b, l, d]
         condition = _sentence(words, words_mask) if self.config.film else None
         image_tokens = self.encoder(to_float(observation.images), condition)  # [b, v, n, e]
@@ -205,7 +210,7 @@ class Trunk(nn.Module):
         if self.config.attention == "causal":
             visible = visible.tril()
         hidden, keys, values = self.language(tokens, visible, positions)
-        return Prefix(hidden, mask, positions, keys, values, image_tokens)
+        return Prefix(hidden, mask, positions, keys, values, image_tokens, self)
 
     def extend(
         self, prefix: Prefix, tokens: Float[Tensor, "b m d"], attend: Literal["causal", "full"]
@@ -235,8 +240,13 @@ class Trunk(nn.Module):
             keys,
             values,
             prefix.image_tokens,
+            self,
         )
         return hidden, extended
+
+    def last_words(self, count: int) -> tuple[Float[Tensor, "v d"], Float[Tensor, "v d"]]:
+        """Embeddings and readout weights of the last v = `count` words of the language model."""
+        return self.language.last_words(count)
 
     def grounding_loss(
         self, prefix: Prefix, grounding: Grounding

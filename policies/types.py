@@ -6,7 +6,8 @@ h w c  pixels, channels  l  instruction tokens      s  proprioceptive state dime
 t  time steps of an episode
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, UInt8
@@ -109,11 +110,27 @@ class Batch:
         )
 
 
+@runtime_checkable
+class Extender(Protocol):
+    """Trunk as seen by a prefix: it computes further tokens, and lends words of its vocabulary."""
+
+    def extend(
+        self, prefix: "Prefix", tokens: Float[Tensor, "b m d"], attend: Literal["causal", "full"]
+    ) -> tuple[Float[Tensor, "b m d"], "Prefix"]:
+        """See `Prefix.extend`."""
+        ...
+
+    def last_words(self, count: int) -> tuple[Float[Tensor, "v d"], Float[Tensor, "v d"]]:
+        """Embeddings and readout weights of the last v = `count` words of the language model."""
+        ...
+
+
 @dataclass
 class Prefix:
-    """All that a head may know of an observation: the trunk's pass over [images | instruction | proprio].
+    """Everything a head may know of an observation: the trunk's pass over [images | instruction | proprio].
 
-    Padding positions have mask False; they do not advance `positions`.
+    Padding positions have mask False and do not advance `positions`. A head holds no trunk: it extends the
+    prefix that it is given.
     """
 
     hidden: Float[Tensor, "b n d"]
@@ -128,6 +145,28 @@ class Prefix:
     """Per layer, values."""
     image_tokens: Float[Tensor, "b v p i"] | None = None
     """The image encoder's own tokens, p per view, before the language model."""
+    trunk: Extender | None = field(default=None, repr=False, compare=False)
+    """Trunk that computed this prefix; None if it cannot be extended."""
+
+    def extend(
+        self, tokens: Float[Tensor, "b m d"], attend: Literal["causal", "full"]
+    ) -> tuple[Float[Tensor, "b m d"], "Prefix"]:
+        """Runs `tokens` through the trunk after this prefix, which stays as it is.
+
+        Args:
+            tokens: embeddings at the scale of the trunk's word embeddings.
+            attend: each token sees the prefix and, of `tokens`, those up to itself ("causal") or all.
+
+        Returns:
+            Last hidden states of the tokens, and the prefix that ends with them.
+        """
+        return self.source.extend(self, tokens, attend)
+
+    @property
+    def source(self) -> Extender:
+        """The trunk, which must be there."""
+        assert self.trunk is not None, "this prefix has no trunk: it cannot be extended"
+        return self.trunk
 
     def repeat(self, times: int) -> "Prefix":
         """Each row `times` times, one after the other: several noise draws share one pass of the trunk."""
@@ -142,6 +181,7 @@ class Prefix:
             [rows(x) for x in self.keys],
             [rows(x) for x in self.values],
             None if self.image_tokens is None else rows(self.image_tokens),
+            self.trunk,
         )
 
     @property

@@ -79,6 +79,7 @@ def rows(prefix: Prefix, index: slice, keep: torch.Tensor | None = None) -> Pref
         prefix.positions[index][:, kept],
         [z[index][:, :, kept] for z in prefix.keys],
         [z[index][:, :, kept] for z in prefix.values],
+        trunk=prefix.trunk,
     )
 
 
@@ -128,7 +129,7 @@ def test_what_padding_holds_and_how_much_there_is_has_no_effect(variant: str):
         [z.masked_fill(~prefix.mask[:, None, :, None], 1e3) for z in tensors]
         for tensors in (prefix.keys, prefix.values)
     )
-    filled = Prefix(hidden, prefix.mask, prefix.positions, keys, values)
+    filled = Prefix(hidden, prefix.mask, prefix.positions, keys, values, trunk=prefix.trunk)
     torch.testing.assert_close(net(x, t, filled), before, atol=1e-6, rtol=1e-5)
 
     shorter = rows(prefix, slice(1, 2), keep=prefix.mask[1])

@@ -20,10 +20,10 @@ def test_latency_is_of_whole_answers_after_the_warm_up():
     policy = small_policy("regression")
     act, seen = policy.act, []
 
-    def slow(observation, generators):
+    def slow(observation, generators, **options):
         seen.append(int(observation.images[0, 0, 0, 0, 0]))
         time.sleep(0.5 if len(seen) <= WARMUP else 0.02)
-        return act(observation, generators)
+        return act(observation, generators, **options)
 
     policy.act = slow  # pyright: ignore[reportAttributeAccessIssue]
     latency = measure(policy, [observation_of(sight(step)) for step in range(3)], n=6)

@@ -8,11 +8,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small_policies import CHUNK, HEADS, small_policy
+from small_policies import CHUNK, HEADS, VARIABLE, small_policy
 
 from vlasandbox import envs
 from vlasandbox.envs.seeds import TEST
@@ -23,6 +24,7 @@ from vlasandbox.eval.rollout.inference import BLANK, LANES, THREADS, BatchedPoli
 from vlasandbox.eval.rollout.worker import Job, LaneObservation
 from vlasandbox.eval.rollout.worker_process import TRIES, EvaluationError, StoppedError, WorkerProcess
 from vlasandbox.policies.execution import Execution
+from vlasandbox.policies.head import SamplingCounts
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +122,40 @@ def test_a_row_answers_the_same_bits_whatever_the_other_rows_hold(head):
         assert np.array_equal(BatchedPolicy(policy, False).chunks(others | {row: mine})[row], alone)
 
 
+@pytest.mark.parametrize("head", [*HEADS, *VARIABLE])
+def test_two_threads_sample_from_one_policy_as_if_each_had_its_own(head):
+    policy = small_policy(head)
+    before = {name: value.clone() for name, value in policy.state_dict().items()}
+    sentences = envs.tasks.load("pick").instructions()
+
+    def answers(instruction_tokens: int) -> tuple[list[np.ndarray], SamplingCounts]:
+        rng = np.random.default_rng(instruction_tokens)
+        seen = [sight(TEST.start + row, rng, sentences[row]) for row in range(LANES)]
+        batch = BatchedPolicy(policy, False, instruction_tokens=instruction_tokens)
+        torch.set_num_threads(THREADS)
+        steps = [batch.chunks({r: replace(s, step=i) for r, s in enumerate(seen)}) for i in range(3)]
+        return [chunk for step in steps for chunk in step.values()], batch.counts
+
+    alone = [answers(tokens) for tokens in (0, 24)]
+    attributes = {name: sorted(vars(module)) for name, module in policy.named_modules()}
+    plain = {name: _plain(module) for name, module in policy.named_modules()}
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            together = list(pool.map(answers, (0, 24)))
+        for (one, own_counts), (other, shared_counts) in zip(alone, together, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+            assert own_counts == shared_counts
+            assert own_counts.chunks == 3 * LANES
+    assert {name: sorted(vars(module)) for name, module in policy.named_modules()} == attributes
+    assert {name: _plain(module) for name, module in policy.named_modules()} == plain
+    assert all(torch.equal(before[name], value) for name, value in policy.state_dict().items())
+
+
+def _plain(module: torch.nn.Module) -> dict[str, Any]:
+    """Attributes of a module that are numbers: what a head would count in."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, int | float | str)}
+
+
 def test_an_episode_draws_its_noise_anew_and_continues_it_from_query_to_query():
     policy = small_policy("flow")
     rng = np.random.default_rng(0)
@@ -135,7 +171,11 @@ def test_a_blank_image_hides_the_images_and_nothing_else():
     policy = small_policy("regression")
     seen = []
     act = policy.act
-    watched = lambda observation, generators: seen.append(observation) or act(observation, generators)  # noqa: E731
+
+    def watched(observation, generators, **options):
+        seen.append(observation)
+        return act(observation, generators, **options)
+
     policy.act = watched  # pyright: ignore[reportAttributeAccessIssue]
     rng = np.random.default_rng(0)
     mine = sight(0, rng, "pick up the red cube")
@@ -255,9 +295,9 @@ def test_a_policy_is_loaded_from_its_folder_and_left_as_it_was(tmp_path):
     policy.train()
     act, seen = policy.act, []
 
-    def watched(observation, generators):
+    def watched(observation, generators, **options):
         seen.append((policy.training, torch.get_num_threads()))
-        return act(observation, generators)
+        return act(observation, generators, **options)
 
     policy.act = watched  # pyright: ignore[reportAttributeAccessIssue]
     threads = torch.get_num_threads()
@@ -348,7 +388,7 @@ def test_a_policy_that_raises_ends_the_evaluation_and_its_processes(rig):
     folder = rig()
     policy = small_policy("regression")
 
-    def broken(observation, generators):
+    def broken(observation, generators, **options):
         raise RuntimeError("no such kernel")
 
     policy.act = broken  # pyright: ignore[reportAttributeAccessIssue]
@@ -444,11 +484,12 @@ def test_mistakes_are_told_before_anything_runs():
 def test_the_environment_renders_images_of_the_size_that_the_policy_was_trained_on():
     policy = small_policy("regression", image_size=40)
     act, seen = policy.act, set()
-    policy.act = (
-        lambda observation, generators: (  # pyright: ignore[reportAttributeAccessIssue]
-            seen.add(observation.images.shape[2:4]) or act(observation, generators)
-        )
-    )
+
+    def watched(observation, generators, **options):
+        seen.add(observation.images.shape[2:4])
+        return act(observation, generators, **options)
+
+    policy.act = watched  # pyright: ignore[reportAttributeAccessIssue]
     result = evaluate(
         policy, "pick", [TEST.start], workers=1, progress=False, condition="swapped_instruction"
     )

@@ -74,10 +74,11 @@ def test_scores_on_the_cache_are_those_of_one_pass_for_every_codec(codec: CodecC
     torch.manual_seed(5)
     head = tokens.Config(codec, "autoregressive", temperature=1.0).build(trunk, K, A)
     seen = watched(head, monkeypatch)
-    head.sample(prefix, generators()[:2])
+    _, counts = head.sample_counted(prefix, generators()[:2])
     ((ids, logits),) = seen
     lengths = head.codec.real(ids).sum(dim=1)
-    assert head.evaluations == round(lengths.float().mean().item())
+    assert (counts.chunks, counts.evaluations) == (2, lengths.sum())
+    assert counts.evaluations_per_chunk(0) == round(lengths.float().mean().item())
     assert logits.shape[1] == lengths.max()
     whole = head.logits(prefix, ids)[:, : logits.shape[1]]
     torch.testing.assert_close(logits, whole, atol=1e-4, rtol=1e-4)
@@ -107,9 +108,9 @@ def test_the_grammar_lets_nothing_fail_and_without_it_failures_are_counted(codec
     for grammar in (True, False):
         torch.manual_seed(5)
         head = tokens.Config(codec, "autoregressive", temperature=1.0, grammar=grammar).build(trunk, K, A)
-        chunk = head.sample(trunk.prefix(torch.randn(B, 2)), generators())
+        chunk, sampled = head.sample_counted(trunk.prefix(torch.randn(B, 2)), generators())
         assert chunk.isfinite().all()
-        counts.append(head.undecodable)
+        counts.append(sampled.undecodable_share)
         actions, mask = torch.rand(B, K, A) * 2 - 1, torch.ones(B, K, dtype=torch.bool)
         loss, metrics = head.loss(trunk.prefix(torch.randn(B, 2)), actions, mask, torch.Generator())
         assert loss.isfinite().all()

@@ -31,6 +31,7 @@ from ...envs.language import Wording
 from ...envs.perturbation_set import PerturbationSet
 from ...envs.registry import check_name
 from ...policies.execution import Execution, Executor
+from ...policies.head import SamplingCounts
 from ...policies.policy import Policy
 from ...policies.types import UNKNOWN_SPACE
 from ..result import EXPERT, Condition, EvalResult, weights_of
@@ -140,18 +141,23 @@ def evaluate(
     job = replace(job, env=env, history=asked.spec.history, wait=execution.delay if execution.wait else 0)
     jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
+    # All instructions are padded alike: a row's arithmetic must not depend on the others.
+    longest = max(map(len, asked.trunk.language.tokenize(_sentences(task, sentence, **(variation or {})))))
     with (
         EpisodeCollector(label, condition, len(seeds), progress) as collector,
         worker_processes(jobs) as (processes, spec),
         inference_mode(asked),
-        asked.trunk.language.room_for(_sentences(task, sentence, **(variation or {}))),
     ):
         asked.check_env(spec)
         first = [process.receive() for process in processes]
         with collector.paused():
-            latency = _latency(asked, first) if condition == "test" else None
+            latency = _latency(asked, first, longest) if condition == "test" else None
+        batches = [BatchedPolicy(asked, condition == "blank_image", execution, longest) for _ in processes]
 
         def result(seeds: Sequence[int]) -> EvalResult:
+            counts = SamplingCounts()
+            for batch in batches:
+                counts.add(batch.counts)
             return collector.result(
                 task,
                 seeds,
@@ -160,8 +166,8 @@ def evaluate(
                 checkpoint=checkpoint,
                 lanes=LANES,
                 threads=THREADS,
-                evaluations=asked.head.evaluations,
-                undecodable=asked.head.undecodable,
+                evaluations=counts.evaluations_per_chunk(asked.head.evaluations),
+                undecodable=counts.undecodable_share,
                 weights=weights,
                 sampling=sampling,
                 device=str(asked.device),
@@ -169,15 +175,8 @@ def evaluate(
             )
 
         games = [
-            partial(
-                _play,
-                process,
-                updates,
-                BatchedPolicy(asked, condition == "blank_image", execution),
-                execution,
-                collector,
-            )
-            for process, updates in zip(processes, first, strict=True)
+            partial(_play, process, updates, batch, execution, collector)
+            for process, updates, batch in zip(processes, first, batches, strict=True)
         ]
         with _keeping(keep, collector, seeds, result):
             in_threads(games, processes)
@@ -276,13 +275,14 @@ def _watch(process: WorkerProcess, collector: EpisodeCollector) -> None:
             collector.add(update.finished)
 
 
-def _latency(policy: Policy, first: list[dict[int, LaneUpdate]]) -> Latency | None:
-    """Measured while all processes wait for their first actions; None if no episode could be started."""
+def _latency(policy: Policy, first: list[dict[int, LaneUpdate]], instruction_tokens: int) -> Latency | None:
+    """Latency, measured while all processes wait for their first actions; None if no episode has started."""
     updates = [update for process in first for update in process.values()]
     observations = [update.observation for update in updates if update.observation is not None]
     if not observations:
         return None
-    return measure(policy, [observation_of(observation) for observation in observations])
+    seen = [observation_of(observation) for observation in observations]
+    return measure(policy, seen, instruction_tokens=instruction_tokens)
 
 
 def _shortened(seeds: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float32
 
 from ...policies.execution import Execution
+from ...policies.head import SamplingCounts
 from ...policies.policy import Policy
 from ...policies.realtime import overlap_weights
 from ...policies.types import Observation
@@ -26,12 +27,25 @@ class BatchedPolicy:
     """LANES rows of observations, each with a noise generator. Threads may share the policy, but not this
     object."""
 
-    def __init__(self, policy: Policy, blank: bool, execution: Execution | None = None) -> None:
+    counts: SamplingCounts
+    """Chunks sampled so far and what they cost, of all rows."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        blank: bool,
+        execution: Execution | None = None,
+        instruction_tokens: int = 0,
+    ) -> None:
         """
         Args:
+            policy: policy that answers.
             blank: whether the policy sees uniform gray instead of the images.
             execution: how the chunks will be executed.
+            instruction_tokens: length to pad instructions to, that of the longest one to come.
         """
+        self.counts = SamplingCounts()
+        self._instruction_tokens = instruction_tokens
         self._execution = execution or Execution()
         self._policy = policy
         self._blank = blank
@@ -62,7 +76,14 @@ class BatchedPolicy:
                 self._seeds[row] = seen.seed
                 self._generators[row].manual_seed(seen.seed)
         held = self._held(left or {}) if self._execution.guided else ()
-        chunks = self._policy.act(observation, self._generators, *held).float().cpu().numpy()
+        chunks = self._policy.act(
+            observation,
+            self._generators,
+            *held,
+            instruction_tokens=self._instruction_tokens,
+            counts=self.counts,
+        )
+        chunks = chunks.float().cpu().numpy()
         return {row: chunks[row].copy() for row in observations}
 
     def _held(self, left: dict[int, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,10 +107,12 @@ def observation_of(seen: LaneObservation, rows: int = 1, blank: bool = False) ->
 def inference_mode(policy: Policy) -> Iterator[None]:
     """Context with the policy in evaluation mode and torch on THREADS threads; restores both."""
     training, threads = policy.training, torch.get_num_threads()
-    policy.eval()
+    if training:
+        policy.eval()
     torch.set_num_threads(THREADS)
     try:
         yield
     finally:
-        policy.train(training)
+        if training:
+            policy.train()
         torch.set_num_threads(threads)

@@ -26,7 +26,9 @@ class Latency:
     """95th percentile of the latency [ms]."""
 
 
-def measure(policy: Policy, observations: Sequence[Observation], n: int = REPEATS) -> Latency:
+def measure(
+    policy: Policy, observations: Sequence[Observation], n: int = REPEATS, instruction_tokens: int = 0
+) -> Latency:
     """Times `n` chunks on `observations` of one row each, cyclically, from pixels to actions on the CPU.
 
     Leaves the policy's device, its mode, and the number of torch threads as they are.
@@ -44,7 +46,8 @@ def measure(policy: Policy, observations: Sequence[Observation], n: int = REPEAT
     for i in range(len(times)):
         start = time.perf_counter()
         # Reading the actions synchronizes with the device.
-        policy.act(observations[i % len(observations)], generators).cpu()
+        seen = observations[i % len(observations)]
+        policy.act(seen, generators, instruction_tokens=instruction_tokens).cpu()
         times[i] = (time.perf_counter() - start) * 1e3
     p50, p95 = np.percentile(times[WARMUP:], (50, 95)).tolist()
     return Latency(p50, p95)

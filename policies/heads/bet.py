@@ -44,7 +44,7 @@ class Config(HeadConfig):
     """Of drawing a cluster; 0 takes the likeliest."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Bet":
-        """The head, sized for `trunk`, which it keeps a reference to and extends.
+        """The head, sized for `trunk`.
 
         Raises:
             ValueError: no cluster, or a weight or temperature that is negative or not finite.
@@ -66,8 +66,6 @@ class Bet(ActionHead):
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
         self.config = config
-        # In a tuple, or the trunk's parameters would be this head's too and be saved twice.
-        self.trunk = (trunk,)
         self.chunk, self.action_dim = chunk, action_dim
         self.register_buffer("centers", torch.zeros(config.clusters, chunk * action_dim))
         self.query = nn.Parameter(torch.randn(1, trunk.dim) * trunk.embedding_scale)
@@ -119,7 +117,7 @@ class Bet(ActionHead):
 
     def _read(self, prefix: Prefix) -> Float[Tensor, "b d"]:
         query = self.query.expand(len(prefix.mask), -1, -1)
-        return self.trunk[0].extend(prefix, query, "full")[0].squeeze(1)
+        return prefix.extend(query, "full")[0].squeeze(1)
 
     def _chunk(self, hidden: Float[Tensor, "b d"], cluster: Int[Tensor, " b"]) -> Float[Tensor, "b k a"]:
         offsets = rearrange(self.offsets(hidden).float(), "b (c n) -> b c n", c=len(self.centers))

@@ -49,7 +49,7 @@ class Config(HeadConfig):
     """Hidden width of the encoder's MLPs; 3200 in ACT."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Cvae":
-        """The head, sized for `trunk`, which it keeps a reference to and extends.
+        """The head, sized for `trunk`.
 
         Raises:
             ValueError: `kl` is negative or not finite, a size below 1, or `width` no multiple of `heads`.
@@ -72,8 +72,6 @@ class Cvae(ActionHead):
     ) -> None:
         super().__init__()
         self.config, self.network = config, network
-        # In a tuple, or the trunk's parameters would be this head's too and be saved twice.
-        self.trunk = (trunk,)
         self.chunk, self.action_dim = chunk, action_dim
         self.encoder = StyleEncoder(config, trunk.dim, chunk, action_dim)
         self.style = scaled_linear(config.latent, trunk.dim, trunk.embedding_scale)
@@ -86,7 +84,7 @@ class Cvae(ActionHead):
 
     def predict(self, prefix: Prefix, z: Float[Tensor, "b z"]) -> Float[Tensor, "b k a"]:
         """The chunk in the style z."""
-        _, styled = self.trunk[0].extend(prefix, self.style(z).unsqueeze(1), "full")
+        _, styled = prefix.extend(self.style(z).unsqueeze(1), "full")
         zeros = torch.zeros(len(z), self.chunk, self.action_dim, device=z.device)
         return self.network(zeros, zeros[:, 0, 0], styled).float()
 

@@ -54,7 +54,7 @@ class Config(HeadConfig):
         return "head.codec", self.codec.reach
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "DiscreteDiffusion":
-        """The head, sized for `trunk`, which it keeps a reference to and extends.
+        """The head, sized for `trunk`.
 
         Raises:
             ValueError: no round, a temperature that is negative or not finite, or an impossible codec.
@@ -75,8 +75,6 @@ class DiscreteDiffusion(ActionHead):
         if self.codec.end is not None:
             name = type(self.codec).__name__
             raise ValueError(f"discrete_diffusion needs sequences of fixed length; codec {name} has others")
-        # In a tuple, or the trunk's parameters would be this head's too and be saved twice.
-        self.trunk = (trunk,)
         self.slots = nn.Parameter(torch.randn(self.codec.length, trunk.dim) * trunk.embedding_scale)
         # The last row is the mask token.
         self.embedding = nn.Embedding(self.codec.vocab_size + 1, trunk.dim)
@@ -97,7 +95,7 @@ class DiscreteDiffusion(ActionHead):
     ) -> Float[Tensor, "b m v"]:
         """Of every id at every place, given those that are not hidden [nats]."""
         seen = self.slots + self.embedding(ids.masked_fill(hidden, self.codec.vocab_size))
-        states, _ = self.trunk[0].extend(prefix, seen, "full")
+        states, _ = prefix.extend(seen, "full")
         scores = self.readout(states).float()
         # In codecs of fixed length what is allowed at a place does not depend on the other ids.
         lawful = scores.masked_fill(~self.codec.allowed(ids), torch.finfo(scores.dtype).min)

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from ..codec import CodecConfig, hold
 from ..codecs import bins
-from ..head import ActionHead, HeadConfig, masked_mean
+from ..head import ActionHead, HeadConfig, SamplingCounts, masked_mean
 from ..reach import Reach
 from ..trunk import Trunk
 from ..types import Prefix
@@ -60,7 +60,7 @@ class Config(HeadConfig):
     does not learn the hidden ids themselves."""
     grammar: bool = True
     """Whether only ids that the codec allows at a place are scored, in training and sampling, so that all
-    that is sampled can be decoded. Without it (pi0-FAST) `Tokens.undecodable` says how often that failed."""
+    that is sampled can be decoded. Without it (pi0-FAST) `SamplingCounts.undecodable` counts failures."""
     ids: Literal["own", "words"] = "own"
     """Embeddings and readout of their own, or those of the language model's last words (autoregressive
     decoding only). That model needs an output layer (`lm_head`) and words to spare (`vocab_size`); its words
@@ -72,7 +72,7 @@ class Config(HeadConfig):
         return "head.codec", self.codec.reach
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Tokens":
-        """The head, sized for `trunk`, which it keeps a reference to and extends.
+        """The head, sized for `trunk`.
 
         Raises:
             ValueError: a smoothing, window or temperature that is negative or not finite, a share beyond 0
@@ -101,10 +101,7 @@ class Tokens(ActionHead):
         super().__init__()
         self.config = config
         self.codec = config.codec.build(chunk, action_dim)
-        # In a tuple, or the trunk's parameters would be this head's too and be saved twice.
-        self.trunk = (trunk,)
         self.chunk, self.action_dim = chunk, action_dim
-        self.chunks = self.failures = 0  # sampled so far, and those among them that were no valid sequence
         name = type(self.codec).__name__
         if self.codec.centres is None and (config.smoothing or config.decode == "expectation"):
             raise ValueError(
@@ -177,10 +174,15 @@ class Tokens(ActionHead):
             scores = scores / self.config.temperature + noise
         return scores.argmax(dim=-1)
 
-    @property
-    def undecodable(self) -> float:
+    def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
         """See `ActionHead`."""
-        return self.failures / max(self.chunks, 1)
+        return self.sample_counted(prefix, generators)[0]
+
+    @abstractmethod
+    def sample_counted(
+        self, prefix: Prefix, generators: Sequence[torch.Generator]
+    ) -> tuple[Float[Tensor, "b k a"], SamplingCounts]:
+        """See `ActionHead`."""
 
     def noise(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "b m v"] | None:
         """Gumbel noise for whole sequences, row i from `generators[i]`: as much as the longest one takes, so
@@ -191,19 +193,20 @@ class Tokens(ActionHead):
         uniform = torch.stack([torch.rand(shape, generator=g, device=g.device) for g in generators])
         return -(-uniform.log()).log()
 
-    def actions(self, ids: Int[Tensor, "b m"], logits: Float[Tensor, "b n v"]) -> Float[Tensor, "b k a"]:
-        """Actions of the chosen ids, of which the first n were scored; counts what is no valid sequence."""
+    def actions(
+        self, ids: Int[Tensor, "b m"], logits: Float[Tensor, "b n v"]
+    ) -> tuple[Float[Tensor, "b k a"], int]:
+        """Actions of the chosen ids, of which the first n were scored, and how many rows were no valid
+        sequence."""
         decoded, failed = self.codec.decode(ids)
-        self.chunks += len(failed)
-        self.failures += int(failed.sum())
         if self.config.decode == "argmax":
-            return decoded
+            return decoded, int(failed.sum())
         centres = self.codec.centres
         assert centres is not None
         distance = torch.arange(self.codec.vocab_size, device=ids.device) - ids.unsqueeze(-1)
         near = logits.masked_fill(distance.abs() > self.config.window, -torch.inf).softmax(dim=-1)
         near = rearrange(near, "b (k a) v -> b k a v", a=self.action_dim)
-        return einsum(near, centres, "b k a v, v a -> b k a")
+        return einsum(near, centres, "b k a v, v a -> b k a"), int(failed.sum())
 
     def _lawful(self, logits: Float[Tensor, "b m v"], allowed: Bool[Tensor, "b m v"]) -> Tensor:
         # Not -inf: zero times that is not a number in smoothed targets.
@@ -232,15 +235,18 @@ class Parallel(Tokens):
     ) -> Float[Tensor, "b m v"]:
         """Scores of all ids; it looks at no actions."""
         queries = self.slots.expand(len(prefix.mask), -1, -1)
-        hidden, _ = self.trunk[0].extend(prefix, queries, "full")
+        hidden, _ = prefix.extend(queries, "full")
         return rearrange(self.readout(hidden), "b q (i v) -> b (q i) v", v=self.codec.vocab_size)
 
-    def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """Every value on its own."""
+    def sample_counted(
+        self, prefix: Prefix, generators: Sequence[torch.Generator]
+    ) -> tuple[Float[Tensor, "b k a"], SamplingCounts]:
+        """Chooses every value on its own."""
         logits = self.logits(prefix).float()
         # In codecs of fixed length what is allowed does not depend on the ids.
         allowed = self.codec.allowed(torch.zeros(logits.shape[:2], dtype=torch.long, device=logits.device))
-        return self.actions(self.choose(logits, allowed, self.noise(generators)), logits)
+        actions, failures = self.actions(self.choose(logits, allowed, self.noise(generators)), logits)
+        return actions, SamplingCounts(len(actions), len(actions), failures)
 
 
 class Placeholder(Parallel):
@@ -258,7 +264,7 @@ class Placeholder(Parallel):
         blank: Bool[Tensor, "b m"] | None = None,
     ) -> Float[Tensor, "b m v"]:
         """Scores of all ids; it looks at no actions."""
-        hidden, _ = self.trunk[0].extend(prefix, self.slots.expand(len(prefix.mask), -1, -1), "causal")
+        hidden, _ = prefix.extend(self.slots.expand(len(prefix.mask), -1, -1), "causal")
         return self.readout(hidden)
 
 
@@ -274,34 +280,35 @@ class Autoregressive(Tokens):
             self.embedding = nn.Embedding(self.codec.vocab_size, trunk.dim)
             nn.init.normal_(self.embedding.weight, std=trunk.embedding_scale)
             self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
-        self._scored = 0  # ids of all chunks so far
 
     @property
     def evaluations(self) -> int:
-        """One pass of the trunk per token; where sequences end by themselves, the mean of all so far."""
-        return round(self._scored / self.chunks) if self.chunks else self.codec.length
+        """One pass of the trunk per token of the longest sequence."""
+        return self.codec.length
 
     def logits(
         self, prefix: Prefix, ids: Int[Tensor, "b m"], blank: Bool[Tensor, "b m"] | None = None
     ) -> Float[Tensor, "b m v"]:
         """Scores of each id given the true ones before it."""
-        before = self._embed(ids)
+        before = self._embed(ids, prefix)
         if blank is not None:
             before = before.masked_fill(blank.unsqueeze(2), 0)
         inputs = self.slots + F.pad(before[:, :-1], (0, 0, 1, 0))
-        hidden, _ = self.trunk[0].extend(prefix, inputs, "causal")
-        return self._read_out(hidden)
+        hidden, _ = prefix.extend(inputs, "causal")
+        return self._read_out(hidden, prefix)
 
-    def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """Token by token on the growing cache, until every row has ended. A row that ends earlier goes on
-        beside the others, and what comes after its end is not looked at."""
+    def sample_counted(
+        self, prefix: Prefix, generators: Sequence[torch.Generator]
+    ) -> tuple[Float[Tensor, "b k a"], SamplingCounts]:
+        """Decodes token by token on the growing cache, until every row has ended. A row that ends earlier is
+        computed along with the others, and what comes after its end is ignored."""
         noise, end = self.noise(generators), self.codec.end
         ids = torch.full((len(prefix.mask), self.codec.length), end or 0, device=prefix.mask.device)
         token = self.slots[:1].expand(len(ids), -1, -1)
         logits = []
         for slot in range(self.codec.length):
-            hidden, prefix = self.trunk[0].extend(prefix, token, "causal")
-            scores = self._read_out(hidden).float()  # [b, 1, v]
+            hidden, prefix = prefix.extend(token, "causal")
+            scores = self._read_out(hidden, prefix).float()  # [b, 1, v]
             allowed = self.codec.allowed(ids[:, : slot + 1])[:, -1:]
             chosen = self.choose(scores, allowed, None if noise is None else noise[:, slot : slot + 1])
             ids[:, slot] = chosen.squeeze(1)
@@ -309,16 +316,16 @@ class Autoregressive(Tokens):
             over = end is not None and (ids[:, : slot + 1] == end).any(dim=1).all()
             if over or slot + 1 == self.codec.length:
                 break
-            token = self.slots[slot + 1] + self._embed(chosen)
-        self._scored += int(self.codec.real(ids).sum())
-        return self.actions(ids, torch.cat(logits, dim=1))
+            token = self.slots[slot + 1] + self._embed(chosen, prefix)
+        actions, failures = self.actions(ids, torch.cat(logits, dim=1))
+        return actions, SamplingCounts(len(ids), int(self.codec.real(ids).sum()), failures)
 
-    def _embed(self, ids: Int[Tensor, "b m"]) -> Float[Tensor, "b m d"]:
+    def _embed(self, ids: Int[Tensor, "b m"], prefix: Prefix) -> Float[Tensor, "b m d"]:
         if self.config.ids == "own":
             return self.embedding(ids)
-        return F.embedding(ids, self.trunk[0].language.last_words(self.codec.vocab_size)[0])
+        return F.embedding(ids, prefix.source.last_words(self.codec.vocab_size)[0])
 
-    def _read_out(self, hidden: Float[Tensor, "b m d"]) -> Float[Tensor, "b m v"]:
+    def _read_out(self, hidden: Float[Tensor, "b m d"], prefix: Prefix) -> Float[Tensor, "b m v"]:
         if self.config.ids == "own":
             return self.readout(hidden)
-        return F.linear(hidden, self.trunk[0].language.last_words(self.codec.vocab_size)[1])
+        return F.linear(hidden, prefix.source.last_words(self.codec.vocab_size)[1])

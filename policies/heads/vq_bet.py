@@ -48,7 +48,7 @@ class Config(HeadConfig):
     """Of sampling codes; 0 takes the likeliest."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "VqBet":
-        """The head, sized for `trunk`, which it keeps a reference to and extends.
+        """The head, sized for `trunk`.
 
         Raises:
             ValueError: a weight or the temperature is negative or not finite.
@@ -69,8 +69,6 @@ class VqBet(ActionHead):
         super().__init__()
         self.config = config
         self.codec = config.codec.build(chunk, action_dim)
-        # In a tuple, or the trunk's parameters would be this head's too and be saved twice.
-        self.trunk = (trunk,)
         self.chunk, self.action_dim = chunk, action_dim
         self.query = nn.Parameter(torch.randn(1, trunk.dim) * trunk.embedding_scale)
         self.codes = nn.Linear(trunk.dim, self.codec.vocab_size)
@@ -130,7 +128,7 @@ class VqBet(ActionHead):
 
     def _read(self, prefix: Prefix) -> Float[Tensor, "b d"]:
         query = self.query.expand(len(prefix.mask), -1, -1)
-        return self.trunk[0].extend(prefix, query, "full")[0].squeeze(1)
+        return prefix.extend(query, "full")[0].squeeze(1)
 
     def _logits(self, hidden: Float[Tensor, "b d"]) -> Float[Tensor, "b l c"]:
         return rearrange(self.codes(hidden).float(), "b (l c) -> b l c", c=self.codec.codes)

@@ -38,7 +38,7 @@ class Config(NetworkConfig):
     """Features of time."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "MLPResNet":
-        """The network, sized for `trunk`, which it keeps a reference to and extends.
+        """The network, sized for `trunk`.
 
         Raises:
             ValueError: a size is below 1, or `time` is odd or not positive.
@@ -62,8 +62,6 @@ class MLPResNet(ActionNetwork):
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
-        # In a tuple, or the trunk's parameters would be this network's too and be saved twice.
-        self.trunk = (trunk,)
         self.readout = nn.Parameter(torch.randn(1, trunk.dim) * trunk.embedding_scale)
         self.frequencies = nn.Parameter(torch.randn(config.time // 2) * 0.2 * STEPS)
         self.time = nn.Sequential(
@@ -77,7 +75,7 @@ class MLPResNet(ActionNetwork):
     def prepare(self, prefix: Prefix) -> ReadPrefix:
         """Runs the readout token through the trunk."""
         token = self.readout.expand(len(prefix.mask), -1, -1)
-        hidden, _ = self.trunk[0].extend(prefix, token, "full")
+        hidden, _ = prefix.extend(token, "full")
         return ReadPrefix(**vars(prefix), readout=hidden.squeeze(1))
 
     def time_features(self, t: Float[Tensor, " b"]) -> Float[Tensor, "b f"]:

@@ -36,7 +36,7 @@ class Config(NetworkConfig):
     """Residual blocks of the MLP."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ReadoutMLP":
-        """The network, sized for `trunk`, which it keeps a reference to and extends.
+        """The network, sized for `trunk`.
 
         Raises:
             ValueError: `blocks` is below 1.
@@ -50,8 +50,6 @@ class ReadoutMLP(ActionNetwork):
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
-        # In a tuple, or the trunk's parameters would be this network's too and be saved twice.
-        self.trunk = (trunk,)
         d, scale = trunk.dim, trunk.embedding_scale
         self.time = nn.Sequential(of_time(d), scaled_linear(d, d, scale * 2**0.5))
         self.number_in = nn.Linear(1, d)
@@ -73,7 +71,7 @@ class ReadoutMLP(ActionNetwork):
     ) -> Float[Tensor, "b k a"]:
         """Prediction for the (noisy) chunk `x` at time `t` in [0, 1]."""
         tokens = torch.cat([self.time(t).unsqueeze(1), self.placeholders(x)], dim=1)
-        hidden, _ = self.trunk[0].extend(prefix, tokens, "full")
+        hidden, _ = prefix.extend(tokens, "full")
         z = self.first(rearrange(hidden[:, 1:], "b (k a) d -> b k (a d)", k=x.shape[1]))
         for block in self.blocks:
             z = z + block(z)

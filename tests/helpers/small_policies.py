@@ -6,6 +6,7 @@ import torch
 from vlasandbox.envs import robots
 from vlasandbox.envs.control import ActionSpace
 from vlasandbox.envs.tasks import load
+from vlasandbox.policies.codecs import text
 from vlasandbox.policies.head import HeadConfig
 from vlasandbox.policies.heads import diffusion, flow, regression, tokens
 from vlasandbox.policies.language import LanguageConfig
@@ -23,6 +24,10 @@ HEADS: dict[str, HeadConfig] = {
     "diffusion": diffusion.Config(network=expert.Config(width=32), steps=3),
     "flow": flow.Config(network=expert.Config(width=32), steps=3),
 }
+VARIABLE: dict[str, HeadConfig] = {
+    "tokens_text": tokens.Config(text.Config(), "autoregressive", temperature=1.0),
+}
+"""Heads whose chunks take a varying number of passes."""
 
 
 def small_policy(
@@ -45,7 +50,9 @@ def small_policy(
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Policy.build(PolicyConfig(HEADS[head], trunk), spec, stats, load("pick").instructions()).eval()
+        return Policy.build(
+            PolicyConfig((HEADS | VARIABLE)[head], trunk), spec, stats, load("pick").instructions()
+        ).eval()
 
 
 def _stats(low: np.ndarray, high: np.ndarray) -> dict[str, np.ndarray]:

@@ -37,10 +37,9 @@ class Mean(ActionHead):
         self.noise, self.chunk, self.action_dim = config.noise, chunk, action_dim
         self.query = nn.Parameter(torch.randn(1, trunk.dim))
         self.readout = nn.Linear(trunk.dim, chunk * action_dim)
-        self._extend = trunk.extend
 
     def predict(self, prefix) -> torch.Tensor:
-        hidden, _ = self._extend(prefix, self.query.expand(len(prefix.mask), -1, -1), "causal")
+        hidden, _ = prefix.extend(self.query.expand(len(prefix.mask), -1, -1), "causal")
         return self.readout(hidden).view(-1, self.chunk, self.action_dim)
 
     def loss(self, prefix, actions, mask, generator) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

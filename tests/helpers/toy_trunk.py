@@ -52,7 +52,7 @@ class ToyTrunk(Trunk):
         positions = mask.long().cumsum(dim=1) - 1
         visible = mask.unsqueeze(1).expand(-1, TOKENS, -1)
         hidden, keys, values = self.run(tokens, visible, positions, None)
-        return Prefix(hidden, mask, positions, keys, values)
+        return Prefix(hidden, mask, positions, keys, values, trunk=self)
 
     def extend(
         self, prefix: Prefix, tokens: Tensor, attend: Literal["causal", "full"]
@@ -65,7 +65,8 @@ class ToyTrunk(Trunk):
         hidden, keys, values = self.run(tokens, visible, positions, prefix)
         mask = torch.cat([prefix.mask, torch.ones(b, m, dtype=torch.bool)], dim=1)
         everything = torch.cat([prefix.hidden, hidden], dim=1)
-        return hidden, Prefix(everything, mask, torch.cat([prefix.positions, positions], dim=1), keys, values)
+        positions = torch.cat([prefix.positions, positions], dim=1)
+        return hidden, Prefix(everything, mask, positions, keys, values, trunk=self)
 
     def run(
         self, tokens: Tensor, visible: Tensor, positions: Tensor, past: Prefix | None
