@@ -1,6 +1,6 @@
-"""The tasks: one module each, named as the task, holding a `Task` subclass of the same name in CamelCase.
+"""The tasks: one module each, named after the task, with a `Task` subclass of the same name in CamelCase.
 
-A task with parameters is called with them: "insert_peg:clearance=0.001"; several are separated by commas.
+Parameters follow the name, separated by commas: "insert_peg:clearance=0.001".
 """
 
 import inspect
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 def names() -> list[str]:
-    """Tasks in this folder, sorted."""
+    """Names of the tasks in this folder, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def check(name: str) -> str:
-    """`name`, if there is such a task; parameters are not looked at.
+    """Returns `name` if such a task exists; parameters are not checked.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such task.
     """
     check_module("task", name.partition(":")[0], names())
     return name
 
 
 def expand(text: str) -> list[str]:
-    """The tasks in "pick+stack"; "suite" is all of this folder for one arm.
+    """Tasks in "pick+stack"; "suite" stands for all tasks of this folder that need one arm.
 
     Raises:
-        ValueError: no such task.
+        ValueError: there is no such task.
     """
     if text == "suite":
         return [name for name in names() if task_class(name).num_arms == 1]
@@ -40,22 +40,22 @@ def expand(text: str) -> list[str]:
 
 
 def task_class(name: str) -> "type[Task]":
-    """The class of a task; parameters are not looked at.
+    """Class of a task; parameters are not checked.
 
     Raises:
-        ValueError: no such task.
+        ValueError: there is no such task.
     """
     name = name.partition(":")[0]
     return load_from("task", name, camel_case(name), names(), __name__)
 
 
 def load(name: str, robot: str | None = None) -> "Task":
-    """The task called `name` for `robot` (its own default one if not given).
+    """Builds the task called `name` for `robot`, or for the task's default robot.
 
-    A dotted name, `my_package.stack`, loads anyone's module.
+    A dotted name such as `my_package.stack` loads anyone's module.
 
     Raises:
-        ValueError: no such task, parameter or robot, or a robot with another number of arms than it needs.
+        ValueError: unknown task, parameter or robot, or a robot with the wrong number of arms.
     """
     from .. import robots
 

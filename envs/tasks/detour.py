@@ -1,9 +1,9 @@
 """detour: bring the gripper to the named mark, around the wall that stands exactly in between.
 
-A sentence names one attribute, the mark's colour, so that no combination can be held out.
+A sentence names a single attribute, the mark's color, so no combination can be held out.
 
-Either way round is as long as the other: scenes are mirror images of themselves, and nothing in them favours
-one side. The average of the two ways runs into the wall. `Detour.mode` tells which one an episode took.
+Both ways around are equally long: scenes are mirror images of themselves, and nothing in them favors one
+side. The average of the two ways runs into the wall. `Detour.mode` tells which way an episode took.
 """
 
 import itertools
@@ -24,43 +24,44 @@ from ..task import Task
 from ..world import Scenario, World
 
 WALL = (0.032, 0.005, 0.030)
-"""Half sizes [m]."""
+"""Half sizes of a wall [m]."""
 WALL_RGBA = (0.36, 0.30, 0.26, 1.0)
 CEILING = 0.045
-"""Highest command [m]: fingers cannot pass over a wall."""
+"""Highest commanded gripper position [m]: the fingers cannot pass over a wall."""
 SPEED = 0.3
-"""Fastest command [m/s]."""
+"""Maximum commanded speed [m/s]."""
 TOO_HIGH = 0.055
-"""The gripper above this height [m] is a failure; joint commands know no ceiling."""
+"""The gripper above this height [m] is a failure, since joint commands are not bound by the ceiling."""
 CENTRE = (np.array([0.502, -0.008]), np.array([0.518, 0.008]))
-"""Corners of the rectangle from which the gripper's start is drawn, x and y [m]; marks lie on either side."""
+"""Corners of the rectangle from which the gripper's start is drawn, x and y [m]; a mark lies on either
+side."""
 TURN = 0.08
-"""The line through both marks is turned by up to +- this from the y axis [rad]."""
+"""The line through both marks is rotated by up to this angle from the y axis, in either direction [rad]."""
 WALL_AT, MARK_AT = 0.09, 0.20
-"""Distance of walls and marks from the start [m]."""
+"""Distance of the walls and of the marks from the start [m]."""
 PUSHED = 0.008
-"""A wall that has moved this far was pushed [m]."""
+"""A wall that has moved this far counts as pushed [m]."""
 ARRIVED = 0.015
-"""The gripper is on a mark when this near to its middle [m]."""
+"""The gripper is on a mark when the mark is within this distance of its middle [m]."""
 VIEW = from_the_front((0.50, 0.0, 0.05), fovy=18.5)
-"""Lower and wider than usual, so that both marks are seen."""
+"""Front view, lower and wider than usual so that both marks are visible."""
 SIDES = {-1: "near", 1: "far"}
-"""Ways round a wall, as the robot sees them."""
+"""Ways around a wall, as seen from the robot."""
 
 
 @dataclass(frozen=True)
 class DetourScenario(Scenario):
-    """Adds the geometry, and the way the expert takes."""
+    """Scenario with the geometry and the way that the expert takes."""
 
     mark: int
-    """Body of the mark that is asked for."""
+    """Body id of the mark to reach."""
     other: int
     marks: dict[int, str]
-    """Body -> color, of both marks."""
+    """Body id -> color, for both marks."""
     walls: dict[int, Float[np.ndarray, " 2"]]
-    """Body of each wall -> where it stands [m]."""
+    """Body id of each wall -> its position, x and y [m]."""
     way: Way
-    """To the mark, round its wall. Its side is in no observation."""
+    """Way to the mark around its wall. The side is in no observation."""
 
 
 class Detour(Task):
@@ -83,11 +84,11 @@ class Detour(Task):
 
     @classmethod
     def limits(cls, limits: ControlLimits) -> ControlLimits:
-        """No higher than the walls, and slow enough for the choice to take a while."""
+        """Limits no higher than the walls, and slow enough that choosing a side takes a while."""
         return replace(limits, high=(*limits.high[:2], CEILING), speed=SPEED)
 
     def build(self) -> mujoco.MjSpec:
-        """Two marks; two walls, free to move so that a push shows."""
+        """Builds two marks and two walls, which are free to move so that a push shows."""
         spec = tabletop(self.robots, VIEW)
         spec.nuserdata = 1
         for slot in range(2):
@@ -104,7 +105,7 @@ class Detour(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> DetourScenario:
-        """Start, walls and marks on one line; a colour for each mark."""
+        """Draws start, walls and marks on one line, and a color for each mark."""
         centre = rng.uniform(*area(*CENTRE, world.spread))
         angle = rng.uniform(-TURN, TURN)
         lateral = np.array([np.cos(angle), np.sin(angle)])
@@ -133,7 +134,7 @@ class Detour(Task):
         )
 
     def questions(self, world: World, scenario: DetourScenario) -> list[DetourScenario]:
-        """Either mark; the way to the other one leads in the opposite direction."""
+        """Either mark; the way to the other mark leads in the opposite direction."""
         back = replace(scenario.way, ahead=-scenario.way.ahead)
         return [
             replace(
@@ -147,33 +148,34 @@ class Detour(Task):
         ]
 
     def after_step(self, world: World, scenario: DetourScenario) -> None:
-        """Notes on which side the gripper first got past the wall."""
+        """Records on which side the gripper first passed the wall."""
         ahead, aside = scenario.way.seen_from(_gripper(world))
         if world.data.userdata[0] == 0 and ahead > WALL_AT:
             world.data.userdata[0] = np.sign(aside)
 
     def mode(self, world: World, scenario: DetourScenario) -> str | None:
-        """Which of `SIDES` the gripper took past the wall of the named mark; None: it has not passed it."""
+        """The side, from `SIDES`, on which the gripper passed the named mark's wall; None if it has not
+        passed it."""
         return SIDES.get(int(world.data.userdata[0]))
 
     def is_success(self, world: World, scenario: DetourScenario) -> bool:
-        """The gripper is on the mark."""
+        """True when the gripper is on the mark."""
         return _apart(world, scenario.mark) < ARRIVED and not self.has_failed(world, scenario)
 
     def has_failed(self, world: World, scenario: DetourScenario) -> bool:
-        """A wall was pushed, or the gripper went too high."""
+        """True when a wall was pushed or the gripper went too high."""
         return bool(
             world.data.site_xpos[world.robot.site, 2] > TOO_HIGH
             or any(distance(world.data.xpos[wall, :2], at) > PUSHED for wall, at in scenario.walls.items())
         )
 
     def progress(self, world: World, scenario: DetourScenario) -> float:
-        """The share of the way that is done; 1 is kept for success."""
+        """Completed share of the way; 1 is reserved for success."""
         left = scenario.way.left(_gripper(world)) / scenario.way.left(scenario.way.start)
         return 0.95 * min(max(1.0 - left, 0.0), 1.0)
 
     def stage(self, world: World, scenario: DetourScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         if _apart(world, scenario.other) < ARRIVED:
             return "wrong_mark"
         ahead, aside = scenario.way.seen_from(_gripper(world))
@@ -182,20 +184,20 @@ class Detour(Task):
         return "beside_wall" if ahead > 0 and abs(aside) > WALL[0] else "start"
 
     def focus(self, world: World, scenario: DetourScenario) -> Float[np.ndarray, " 3"]:
-        """The mark."""
+        """Position of the mark [m]."""
         return world.data.xpos[scenario.mark]
 
     def reserved(self, world: World, scenario: DetourScenario) -> list[Corners]:
-        """Both ways to both marks."""
+        """Areas of both ways to both marks."""
         reach = np.array([ASIDE, MARK_AT])
         return [(scenario.way.start - reach, scenario.way.start + reach)]
 
     def expert(self) -> Expert:
-        """Round one end of the wall, then to the mark."""
+        """Expert that goes around one end of the wall to the mark."""
         return DetourExpert()
 
     def meanings(self) -> list[Meaning]:
-        """A mark of every colour."""
+        """A mark of every color."""
         return [_meaning(colour) for colour in RGBA]
 
 
@@ -208,5 +210,5 @@ def _gripper(world: World) -> Float[np.ndarray, " 2"]:
 
 
 def _apart(world: World, mark: int) -> float:
-    """From the gripper to the middle of a mark, in the plane [m]."""
+    """Distance of the gripper from the center of a mark, in the plane [m]."""
     return float(np.hypot(*(_gripper(world) - world.data.xpos[mark, :2])))

@@ -1,4 +1,4 @@
-"""drawer: open or close the named one of two drawers, which may stand open, ajar or closed."""
+"""drawer: open or close the named one of two drawers, which may start open, ajar or closed."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -18,38 +18,38 @@ from ..task import Task
 from ..world import Scenario, World
 
 CHEST = (0.495, 0.515)
-"""x of the middle of the chest is drawn from here [m]."""
+"""Range of x from which the middle of the chest is drawn [m]."""
 AJAR, OPEN = (0.04, 0.07), (0.11, 0.12)
-"""Extensions of drawers that are ajar or open at first [m]."""
+"""Initial extensions of drawers that start ajar or open [m]."""
 CLOSED_BELOW, OPEN_ABOVE = 0.015, 0.09
 """A drawer counts as closed below the first extension and as open above the second [m]."""
 STAYS = 0.03
-"""Success: the other drawer is this near to where it was [m]."""
+"""Largest displacement of the other drawer for success [m]."""
 MOVED = 0.02
-"""A drawer has moved when it is farther than this from where it was [m]."""
+"""A drawer has moved when it is farther than this from its initial extension [m]."""
 NEAR = 0.06
-"""The gripper has reached the drawer when it is this near to its bar [m]."""
+"""The gripper has reached the drawer when it is within this distance of its bar [m]."""
 PLACES = ("closest to", "farthest from")
-"""The robot; of the chest's drawers in their order."""
+"""Names of a drawer by its distance to the robot, in the order of the chest's drawers."""
 START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))
-"""Corners of the box in which the gripper waits, x, y, z [m]."""
+"""Corners of the box from which the gripper's start is drawn, x, y, z [m]."""
 VIEW = from_the_front((0.485, 0.09, 0.11), fovy=16.5)
-"""Stands before the chest."""
+"""Front view that stands before the chest."""
 
 
 @dataclass(frozen=True)
 class DrawerScenario(Scenario):
-    """Adds what is to move where."""
+    """Scenario with the drawer to move and its direction."""
 
     drawer: int
-    """Body of the drawer that is asked for."""
+    """Body id of the drawer to move."""
     other: int
     opens: bool
-    """Whether it is to be opened, not closed."""
+    """True to open it, False to close it."""
     before: dict[int, float]
-    """Extension of each drawer at first [m]."""
+    """Body id of each drawer -> initial extension [m]."""
     names: dict[int, tuple[str, ...]]
-    """Body -> what the drawer can be called."""
+    """Body id -> names of the drawer."""
 
 
 class Drawer(Task):
@@ -81,13 +81,13 @@ class Drawer(Task):
     time_limit = 6.0
 
     def build(self) -> mujoco.MjSpec:
-        """A chest of two drawers."""
+        """Builds a chest of two drawers."""
         spec = tabletop(self.robots, VIEW)
         add_chest(spec)
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> DrawerScenario:
-        """Each drawer is closed, ajar or open; any move that is left to make is asked for."""
+        """Draws each drawer closed, ajar or open, and asks for any move that is possible."""
         first, second = ([*RGBA][i] for i in rng.permutation(len(RGBA))[:2])
         drawers = dress_chest(world.model, rng.uniform(*stretched(*CHEST, world.spread)), (first, second))
         before, questions = {}, []
@@ -112,7 +112,7 @@ class Drawer(Task):
         )
 
     def questions(self, world: World, scenario: DrawerScenario) -> list[DrawerScenario]:
-        """Every move that was left to make at first, of either drawer, called in every way."""
+        """Every move that was possible at the start, of either drawer, by each of its names."""
         return [
             replace(
                 scenario,
@@ -127,23 +127,24 @@ class Drawer(Task):
         ]
 
     def is_success(self, world: World, scenario: DrawerScenario) -> bool:
-        """The drawer is open, or closed, and the other one is as it was."""
+        """True when the drawer is open or closed as asked and the other one has stayed."""
         extended = extension(world, scenario.drawer)
         moved = extended > OPEN_ABOVE if scenario.opens else extended < CLOSED_BELOW
         return moved and abs(_way(world, scenario, scenario.other)) < STAYS
 
     def has_failed(self, world: World, scenario: DrawerScenario) -> bool:
-        """Drawers can always be moved back."""
+        """Always False: a drawer can always be moved back."""
         return False
 
     def progress(self, world: World, scenario: DrawerScenario) -> float:
-        """0.3 for nearness of the gripper to the bar, 0.65 for the drawer's way; 1 is kept for success."""
+        """0.3 for the gripper's closeness to the bar and 0.65 for the drawer's travel; 1 is reserved for
+        success."""
         extended = extension(world, scenario.drawer) / TRAVEL
         done = extended if scenario.opens else 1.0 - extended
         return 0.3 * max(0.0, 1.0 - _distance(world, scenario.drawer) / 0.4) + 0.65 * done
 
     def stage(self, world: World, scenario: DrawerScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         if abs(_way(world, scenario, scenario.other)) > MOVED:
             return "wrong_drawer"
         if abs(_way(world, scenario, scenario.drawer)) > MOVED:
@@ -151,38 +152,38 @@ class Drawer(Task):
         return "reached" if _distance(world, scenario.drawer) < NEAR else "start"
 
     def focus(self, world: World, scenario: DrawerScenario) -> Float[np.ndarray, " 3"]:
-        """The bar."""
+        """Position of the drawer's bar [m]."""
         return bar(world, scenario.drawer)
 
     def reserved(self, world: World, scenario: DrawerScenario) -> list[Corners]:
-        """In front of the chest."""
+        """Area in front of the chest."""
         return [in_front(world)]
 
     def expert(self) -> Expert:
-        """Hook the bar and pull, or push it."""
+        """Expert that hooks the bar and pulls it, or pushes it."""
         return DrawerExpert()
 
     def meanings(self) -> list[Meaning]:
-        """Either move, of the drawer of a colour, of another colour, or at a place."""
+        """Either move, of the drawer of a color, of another color than one named, or at a place."""
         words = [name for colour in RGBA for place in PLACES for name in _names(colour, colour, place)]
         return [Meaning.of(form, drawer=name) for form in self.forms for name in dict.fromkeys(words)]
 
 
 def _names(colour: str, other: str, place: str) -> tuple[str, str, str]:
-    """What a drawer can be called beside one of colour `other`."""
+    """Names of a drawer next to one of color `other`."""
     return f"{colour} drawer", f"drawer that is not {other}", f"drawer {place} the robot"
 
 
 def _moves(before: float) -> tuple[str, ...]:
-    """Forms that ask for a move of a drawer with this extension [m]."""
+    """Instruction forms for the possible moves of a drawer at this extension [m]."""
     return (*(("open",) if before < OPEN[0] else ()), *(("close",) if before > 0 else ()))
 
 
 def _way(world: World, scenario: DrawerScenario, drawer: int) -> float:
-    """By how much a drawer has been opened since the start [m]."""
+    """Distance by which a drawer has been opened since the start [m]."""
     return extension(world, drawer) - scenario.before[drawer]
 
 
 def _distance(world: World, drawer: int) -> float:
-    """From the gripper to a drawer's bar [m]."""
+    """Distance of the gripper from a drawer's bar [m]."""
     return distance(world.data.site_xpos[world.robot.site], bar(world, drawer))

@@ -19,44 +19,45 @@ from ..world import Scenario, World
 OBJECTS, MATS = 3, 4
 ARMS = ("left", "right")
 SIDES = (-1, 1)
-"""Sign of y on the side of each arm."""
+"""Sign of y on each arm's side."""
 MIDDLE_X = 0.485
 LANES = (-0.15, -0.05, 0.05, 0.15)
-"""Things lie beside each other on each side, at these x from the middle [m]."""
+"""Positions in x of the objects on each side, relative to the middle [m]."""
 ROW = 0.115
-"""Distance of their centres from the middle, in y [m]."""
+"""Distance in y of the objects' centers from the middle [m]."""
 JITTER = np.array([0.005, 0.010])
-"""Objects are moved by up to +- this, x and y [m]."""
+"""Objects are displaced by up to this much in either direction, x and y [m]."""
 MAX_JITTER = np.array([0.008, 0.025])
-"""No spread moves them farther: open fingers fit between neighbours, and opposite bars do not touch."""
+"""Largest displacement at any spread, x and y [m]: open fingers fit between neighbors, and opposite bars do
+not touch."""
 AWAY = 0.07
-"""Success asks the grippers to be this far from the object's centre [m]."""
+"""Minimum distance of the grippers from the object's center for success [m]."""
 NEAR = 0.08
-"""A gripper has reached the object when its middle is this near to the object's centre [m]."""
+"""A gripper has reached the object when its middle is within this distance of the object's center [m]."""
 START = np.array([0.0, 0.15, 0.26])
-"""Where the right gripper waits, x from the middle, y, z [m]; the left one's place is its mirror image."""
+"""Start of the right gripper, x relative to the middle, y, z [m]; the left gripper's is its mirror image."""
 START_JITTER = 0.02
-"""Both wait up to +- this elsewhere [m]."""
+"""Both starts are displaced by up to this much in either direction [m]."""
 FRONT = from_the_front((0.485, 0.0, 0.10), fovy=20.0)
 OVERVIEW = View((1.75, 0.0, 0.95), (0.45, 0.0, 0.25), fovy=46.0)
 
 
 @dataclass(frozen=True)
 class HandoverScenario(Scenario):
-    """Adds who passes what where."""
+    """Scenario with the bar to pass, the arms' roles and the destination."""
 
     target: int
-    """Body of the bar that is asked for."""
+    """Body id of the bar to pass."""
     others: tuple[int, ...]
-    """The other bodies."""
+    """Body ids of the other bars."""
     giver: int
-    """Number of the arm on whose side the target lies; the other one receives."""
+    """Index of the arm on whose side the target lies; the other arm receives it."""
     mat: int
-    """Body of the mat that the target belongs on."""
+    """Body id of the mat to lay the target on."""
     things: dict[int, tuple[str, str, int]]
-    """Body -> color, kind in BARS, and number of the arm on whose side it lies; of all three."""
+    """Body id -> color, kind in BARS, and index of the arm on whose side it lies, for all three bars."""
     mats: dict[tuple[int, str], int]
-    """Number of the arm on whose side it lies, and color -> body."""
+    """Index of the arm on whose side it lies, and color -> body id of the mat."""
 
     @property
     def kind(self) -> str:
@@ -65,7 +66,7 @@ class HandoverScenario(Scenario):
 
     @property
     def receiver(self) -> int:
-        """Number of the other arm."""
+        """Index of the receiving arm."""
         return 1 - self.giver
 
 
@@ -97,7 +98,7 @@ class Handover(Task):
     default_robot = "franka_pair"
 
     def build(self) -> mujoco.MjSpec:
-        """Two mats on each side, three bodies that can each become any bar."""
+        """Builds two mats on each side and three bodies, each of which can become any bar."""
         spec = tabletop(self.robots, FRONT, OVERVIEW)
         for slot in range(MATS):
             add_mat(spec, f"mat_{slot}")
@@ -106,8 +107,8 @@ class Handover(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> HandoverScenario:
-        """The target and a distractor on the giver's side, another one opposite; one has the target's colour,
-        one is of its kind. On each side a mat in both colours that are left."""
+        """Draws the target and a distractor on the giver's side and another distractor on the other side; one
+        shares the target's color, one its kind. Each side has a mat in both of the remaining colors."""
         giver = int(rng.integers(2))
         kind, other_kind = (list(BARS)[i] for i in rng.permutation(len(BARS)))
         colour, other_colour, *mat_colours = (list(RGBA)[i] for i in rng.permutation(len(RGBA)))
@@ -172,7 +173,7 @@ class Handover(Task):
         return [*(position + rng.uniform(-START_JITTER, START_JITTER, 3)), yaw, 1.0]
 
     def is_success(self, world: World, scenario: HandoverScenario) -> bool:
-        """The target lies on the mat, alone, and the grippers have left it."""
+        """True when the target alone lies on the mat and the grippers have left it."""
         return (
             on_mat(world, scenario.mat, scenario.target)
             and at_rest(world, scenario.target)
@@ -181,12 +182,12 @@ class Handover(Task):
         )
 
     def has_failed(self, world: World, scenario: HandoverScenario) -> bool:
-        """The target slid off the table's edge."""
+        """True when the target has slid off the edge of the table."""
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: HandoverScenario) -> float:
-        """0.2 for nearness of the giver, 0.2 for its grasp, 0.2 for the other arm's, 0.3 for the way to the
-        mat, 0.1 for leaving."""
+        """0.2 for the giver's closeness, 0.2 for its grasp, 0.2 for the receiver's grasp, 0.3 for the way to
+        the mat, and 0.1 for leaving."""
         if on_mat(world, scenario.mat, scenario.target):
             return 0.9
         holders = _holders(world, scenario)
@@ -197,7 +198,7 @@ class Handover(Task):
         return 0.4 if scenario.giver in holders else 0.2 * near
 
     def stage(self, world: World, scenario: HandoverScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         holders = _holders(world, scenario)
         if world.held().intersection(scenario.others) or any(
             on_mat(world, scenario.mat, body) for body in scenario.others
@@ -212,18 +213,18 @@ class Handover(Task):
         return "reached" if min(_distances(world, scenario)) < NEAR else "start"
 
     def focus(self, world: World, scenario: HandoverScenario) -> Float[np.ndarray, " 3"]:
-        """The target until the receiver alone has it, then the mat."""
+        """Position of the target until only the receiver holds it, then of the mat [m]."""
         received = _holders(world, scenario) == [scenario.receiver]
         if received or on_mat(world, scenario.mat, scenario.target):
             return world.data.xpos[scenario.mat]
         return world.data.xpos[scenario.target]
 
     def expert(self) -> Expert:
-        """Fetch, hold out, take over, let go, lay down."""
+        """Expert that fetches, presents, takes over, releases and lays down."""
         return HandoverExpert()
 
     def meanings(self) -> list[Meaning]:
-        """Every bar to either arm, onto every mat of another colour."""
+        """Every bar to either arm, onto every mat of another color."""
         return [
             _meaning(colour, kind, mat, arm)
             for colour in RGBA
@@ -239,17 +240,17 @@ def _meaning(colour: str, kind: str, mat: str, arm: str) -> Meaning:
 
 
 def _spot(arm: int, lane: int) -> Float[np.ndarray, " 2"]:
-    """Centre of a lane on an arm's side [m]."""
+    """Center of a lane on an arm's side [m]."""
     return np.array([MIDDLE_X + LANES[lane], SIDES[arm] * ROW])
 
 
 def _holders(world: World, scenario: HandoverScenario) -> list[int]:
-    """Numbers of the arms that hold the target."""
+    """Indices of the arms that hold the target."""
     held = [robot.held(world.model, world.data) for robot in world.robots]
     return [arm for arm in range(2) if scenario.target in held[arm]]
 
 
 def _distances(world: World, scenario: HandoverScenario) -> list[float]:
-    """From each gripper to the target's centre [m]."""
+    """Distance of each gripper from the target's center [m]."""
     target = world.data.xpos[scenario.target]
     return [distance(world.data.site_xpos[robot.site], target) for robot in world.robots]

@@ -1,6 +1,6 @@
-"""insert_peg: stand the peg in the hole of the named colour, with little room to spare.
+"""insert_peg: stand the peg in the hole of the named color, with little clearance.
 
-A sentence names one attribute, the hole's colour, so that no combination can be held out.
+A sentence names a single attribute, the hole's color, so no combination can be held out.
 
 "insert_peg:clearance=0.001" makes the holes 1 mm wider than the peg.
 """
@@ -24,41 +24,41 @@ from ..world import Scenario, World
 
 PEG = Shape((0.016, 0.016, 0.040), yaw=0.25, grasp=0.012)
 BALLAST = 0.043
-"""Depth of the peg's centre of mass below its centre [m]."""
+"""Depth of the peg's center of mass below its geometric center [m]."""
 PEG_RGBA = (0.55, 0.40, 0.62, 1.0)
 MASS, INERTIA = 0.1, 5e-5
-"""Of the peg [kg], about every axis [kg m^2]."""
+"""Mass of the peg [kg] and its inertia about every axis [kg m^2]."""
 RIM = 0.012
 """Half width of the walls around a hole [m]."""
 DEPTH = 0.035
-"""Of the holes [m]; they end on the table."""
+"""Depth of the holes, which end at the table [m]."""
 PEG_AREA = (np.array([0.40, -0.12]), np.array([0.45, 0.12]))
-"""Corners of the rectangle from which the peg's centre is drawn, x and y [m]."""
+"""Corners of the rectangle from which the peg's center is drawn, x and y [m]."""
 HOLE_AREA = (np.array([0.53, 0.06]), np.array([0.58, 0.14]))
-"""The same for the right hole; the left one's is its mirror image."""
+"""Corners of the rectangle for the right hole's center, x and y [m]; the left hole's is its mirror image."""
 SEATED = 0.006
-"""The peg is in when its underside is this near to the table [m]."""
+"""The peg is inserted when its underside is within this distance of the table [m]."""
 NEAR = 0.05
-"""The gripper has reached the peg when its middle is this near to the peg's centre [m]."""
+"""The gripper has reached the peg when its middle is within this distance of the peg's center [m]."""
 
 
 @dataclass(frozen=True)
 class InsertPegScenario(Scenario):
-    """Adds the bodies."""
+    """Scenario with the bodies of the peg and the holes."""
 
     peg: int
     hole: int
-    """Body around the hole that is asked for."""
+    """Body id of the walls around the hole to fill."""
     other: int
     holes: dict[int, str]
-    """Body -> color, of both holes."""
+    """Body id -> color, for both holes."""
 
 
 class InsertPeg(Task):
     """Put the peg into the named one of two holes and let go.
 
     Args:
-        clearance: by how much a hole is wider than the peg, both sides together [m].
+        clearance: width of a hole minus that of the peg [m].
     """
 
     forms = {  # noqa: RUF012
@@ -83,7 +83,7 @@ class InsertPeg(Task):
         self.clearance = clearance
 
     def build(self) -> mujoco.MjSpec:
-        """A peg; two holes, each of four walls."""
+        """Builds a peg and two holes, each made of four walls."""
         spec = tabletop(self.robots)
         inside = PEG.size[0] + self.clearance / 2
         for slot in range(2):
@@ -95,8 +95,8 @@ class InsertPeg(Task):
         peg = spec.worldbody.add_body(name="peg", pos=[0.5, 0.0, 0.1])
         peg.add_freejoint(name="peg")
         peg.explicitinertial = True
-        # The weight hangs below the foot, so that the peg rights itself however it falls: fingers that only
-        # point down could not stand it up.
+        # The center of mass lies below the foot so that the peg rights itself after any fall: fingers that
+        # only point down could not stand it up.
         peg.mass, peg.ipos, peg.inertia = MASS, [0, 0, -BALLAST], [INERTIA] * 3
         peg.add_geom(
             type=mujoco.mjtGeom.mjGEOM_BOX, size=PEG.size, rgba=PEG_RGBA,
@@ -105,7 +105,7 @@ class InsertPeg(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> InsertPegScenario:
-        """A hole on each side, in two colours."""
+        """Draws a hole on each side, in two colors."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
         peg = body_id(world.model, "peg")
         centre = rng.uniform(*area(*PEG_AREA, world.spread))
@@ -131,7 +131,7 @@ class InsertPeg(Task):
         ]
 
     def is_success(self, world: World, scenario: InsertPegScenario) -> bool:
-        """The peg stands in the hole, let go."""
+        """True when the peg stands in the hole, released."""
         return (
             _underside(world, scenario) < SEATED
             and self._over(world, scenario, scenario.hole)
@@ -140,11 +140,12 @@ class InsertPeg(Task):
         )
 
     def has_failed(self, world: World, scenario: InsertPegScenario) -> bool:
-        """The peg fell off the table."""
+        """True when the peg has fallen off the table."""
         return fell_off(world, scenario.peg)
 
     def progress(self, world: World, scenario: InsertPegScenario) -> float:
-        """0.2 for closeness of the gripper, 0.2 for the grasp, 0.3 for closeness to the hole, then depth."""
+        """0.2 for the gripper's closeness, 0.2 for the grasp, 0.3 for the closeness to the hole, then the
+        depth."""
         if self._over(world, scenario, scenario.hole) and (depth := _depth(world, scenario)) > 0:
             return 0.7 + 0.25 * min(depth, 1.0)
         if scenario.peg not in world.held():
@@ -152,7 +153,7 @@ class InsertPeg(Task):
         return 0.4 + 0.3 * max(0.0, 1.0 - _aside(world, scenario, scenario.hole).max() / 0.4)
 
     def stage(self, world: World, scenario: InsertPegScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         entered = _depth(world, scenario) > 0
         if entered and self._over(world, scenario, scenario.other):
             return "wrong_hole"
@@ -163,21 +164,21 @@ class InsertPeg(Task):
         return "reached" if from_gripper(world, scenario.peg) < NEAR else "start"
 
     def focus(self, world: World, scenario: InsertPegScenario) -> Float[np.ndarray, " 3"]:
-        """The peg until it is held, then the hole."""
+        """Position of the peg until it is held, then of the hole [m]."""
         if scenario.peg in world.held():
             return world.data.xpos[scenario.hole] + [0.0, 0.0, DEPTH]
         return world.data.xpos[scenario.peg]
 
     def expert(self) -> Expert:
-        """Grasp, carry over, line up, lower, let go."""
+        """Expert that grasps, carries, aligns, lowers and releases."""
         return InsertExpert(PEG, DEPTH, self.clearance)
 
     def meanings(self) -> list[Meaning]:
-        """A hole of every colour."""
+        """A hole of every color."""
         return [_meaning(colour) for colour in RGBA]
 
     def _over(self, world: World, scenario: InsertPegScenario, hole: int) -> bool:
-        """Whether the peg's centre is no farther from a hole's than play allows."""
+        """True when the peg's center is no farther from the hole's than the clearance allows."""
         return bool(_aside(world, scenario, hole).max() < self.clearance / 2 + 0.002)
 
 
@@ -193,7 +194,7 @@ def _wall(body: mujoco.MjsBody, centre: tuple[float, float], half: tuple[float, 
 
 
 def _aside(world: World, scenario: InsertPegScenario, hole: int) -> Float[np.ndarray, " 2"]:
-    """Distance of the peg's centre from a hole's along x and y [m]."""
+    """Distance of the peg's center from a hole's along x and y [m]."""
     return np.abs(world.data.xpos[scenario.peg, :2] - world.data.xpos[hole, :2])
 
 
@@ -204,5 +205,5 @@ def _underside(world: World, scenario: InsertPegScenario) -> float:
 
 
 def _depth(world: World, scenario: InsertPegScenario) -> float:
-    """Of the peg below the rim, in depths of a hole; negative above."""
+    """Depth of the peg below the rim as a fraction of the hole's depth; negative above the rim."""
     return 1.0 - _underside(world, scenario) / DEPTH

@@ -1,4 +1,4 @@
-"""pick: lift the named one of three objects; only colour and shape together tell which."""
+"""pick: lift the named one of three objects; only color and shape together identify it."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,23 +21,23 @@ SLOTS = 3
 AREA = (np.array([0.43, -0.14]), np.array([0.60, 0.14]))
 """Corners of the rectangle from which object centres are drawn, x and y [m]."""
 LIFT = 0.05
-"""Success: this far above the resting height [m]."""
+"""Height above the resting position at which the lift counts as a success [m]."""
 DISTURBED = 0.02
-"""Another object lifted this far [m] is a failure to pick the named one alone."""
+"""Lifting another object this far is a failure: the target was not picked alone [m]."""
 NEAR = 0.05
-"""The gripper has reached the target when its middle is this near to the target's centre [m]."""
+"""The gripper has reached the target when its middle is within this distance of the target's center [m]."""
 
 
 @dataclass(frozen=True)
 class PickScenario(Scenario):
-    """Adds what the objects are."""
+    """Scenario with the identity of each object."""
 
     target: int
-    """Body that is asked for."""
+    """Body id of the object to pick."""
     others: tuple[int, ...]
-    """The other bodies."""
+    """Body ids of the other objects."""
     things: dict[int, tuple[str, str]]
-    """Body -> color and shape, of all three."""
+    """Body id -> color and shape, for all three objects."""
 
     @property
     def shape(self) -> Shape:
@@ -64,14 +64,14 @@ class Pick(Task):
     time_limit = 4.0
 
     def build(self) -> mujoco.MjSpec:
-        """Three bodies that can each become any object."""
+        """Builds three bodies, each of which can become any object."""
         spec = tabletop(self.robots)
         for slot in range(SLOTS):
             add_object(spec, f"object_{slot}")
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> PickScenario:
-        """A target and two distractors: one of its colour, one of its shape. Slots are dealt at random."""
+        """Draws a target and two distractors, one of its color and one of its shape, in random slots."""
         kinds, colours = list(SHAPES), list(RGBA)
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
@@ -88,7 +88,7 @@ class Pick(Task):
         )
 
     def questions(self, world: World, scenario: PickScenario) -> list[PickScenario]:
-        """Each of the three objects."""
+        """One question per object."""
         return [
             replace(
                 scenario,
@@ -100,23 +100,23 @@ class Pick(Task):
         ]
 
     def is_success(self, world: World, scenario: PickScenario) -> bool:
-        """The target is up and nothing else is."""
+        """True when the target is lifted and no other object is."""
         return _lift(world, scenario.target) >= LIFT and all(
             _lift(world, body) <= DISTURBED for body in scenario.others
         )
 
     def has_failed(self, world: World, scenario: PickScenario) -> bool:
-        """The target slid off the table's edge."""
+        """True when the target has slid off the edge of the table."""
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: PickScenario) -> float:
-        """0.3 for closeness of the gripper, 0.2 for the grasp, 0.5 for the height."""
+        """0.3 for the gripper's closeness, 0.2 for the grasp, and 0.5 for the height."""
         held = scenario.target in world.held()
         lift = min(max(_lift(world, scenario.target) / LIFT, 0.0), 1.0) if held else 0.0
         return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4) + 0.2 * held + 0.5 * lift
 
     def stage(self, world: World, scenario: PickScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         held = world.held()
         if scenario.target in held:
             return "grasped"
@@ -125,15 +125,15 @@ class Pick(Task):
         return "reached" if from_gripper(world, scenario.target) < NEAR else "start"
 
     def focus(self, world: World, scenario: PickScenario) -> Float[np.ndarray, " 3"]:
-        """The target."""
+        """Position of the target [m]."""
         return world.data.xpos[scenario.target]
 
     def expert(self) -> Expert:
-        """Hover, descend, close, lift."""
+        """Expert that hovers, descends, closes the gripper and lifts."""
         return PickExpert()
 
     def meanings(self) -> list[Meaning]:
-        """Every colour of every shape."""
+        """Every color of every shape."""
         return [_meaning(colour, kind) for colour in RGBA for kind in SHAPES]
 
 
@@ -142,5 +142,5 @@ def _meaning(colour: str, kind: str) -> Meaning:
 
 
 def _lift(world: World, body: int) -> float:
-    """Of a body's centre above its place at rest [m]."""
+    """Height of a body's center above its resting position [m]."""
     return float(world.data.xpos[body, 2] - half_sizes(world.model, body)[2])

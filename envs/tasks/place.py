@@ -30,28 +30,28 @@ from ..world import Scenario, World
 
 OBJECTS, TRAYS = 3, 2
 DROP = 0.012
-"""Height of an object's underside above the table when it is let go [m]."""
+"""Height of an object's underside above the table when the expert releases it [m]."""
 AWAY = 0.07
-"""Success asks the gripper to be this far from the object [m]."""
+"""Minimum distance of the gripper from the object for success [m]."""
 NEAR = 0.05
-"""The gripper has reached the target when its middle is this near to the target's centre [m]."""
+"""The gripper has reached the target when its middle is within this distance of the target's center [m]."""
 
 
 @dataclass(frozen=True)
 class PlaceScenario(Scenario):
-    """Adds what the objects and trays are."""
+    """Scenario with the identity of each object and tray."""
 
     target: int
-    """Body that is asked for."""
+    """Body id of the object to place."""
     others: tuple[int, ...]
-    """The other bodies."""
+    """Body ids of the other objects."""
     tray: int
-    """Body of the tray that it belongs into."""
+    """Body id of the tray to place it in."""
     other_tray: int
     things: dict[int, tuple[str, str]]
-    """Body -> color and shape, of all objects."""
+    """Body id -> color and shape, for all objects."""
     trays: dict[int, str]
-    """Body -> color."""
+    """Body id of each tray -> color."""
 
     @property
     def shape(self) -> Shape:
@@ -83,7 +83,7 @@ class Place(Task):
     time_limit = 10.0
 
     def build(self) -> mujoco.MjSpec:
-        """Three bodies that can each become any object, two trays."""
+        """Builds two trays and three bodies, each of which can become any object."""
         spec = tabletop(self.robots)
         for slot in range(TRAYS):
             add_tray(spec, f"tray_{slot}")
@@ -92,7 +92,8 @@ class Place(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> PlaceScenario:
-        """A target, a distractor of its colour, one of its shape; trays in the two colours that are left."""
+        """Draws a target, a distractor of its color and one of its shape, and trays in the two remaining
+        colors."""
         kinds, colours = list(SHAPES), list(RGBA)
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour, *tray_colours = (colours[i] for i in rng.permutation(len(colours)))
@@ -131,7 +132,7 @@ class Place(Task):
         ]
 
     def is_success(self, world: World, scenario: PlaceScenario) -> bool:
-        """The target lies in the tray, alone, and the gripper has left it."""
+        """True when the target alone lies in the tray and the gripper has left it."""
         return (
             inside(world, scenario.tray, scenario.target)
             and at_rest(world, scenario.target)
@@ -140,11 +141,11 @@ class Place(Task):
         )
 
     def has_failed(self, world: World, scenario: PlaceScenario) -> bool:
-        """The target slid off the table's edge."""
+        """True when the target has slid off the edge of the table."""
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: PlaceScenario) -> float:
-        """0.3 for nearness of the gripper, 0.2 for the grasp, 0.4 for the way there, 0.1 for leaving."""
+        """0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for leaving."""
         held = scenario.target in world.held()
         if not held and inside(world, scenario.tray, scenario.target):
             return 0.9
@@ -153,7 +154,7 @@ class Place(Task):
         return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4) + 0.2 * held + 0.4 * carried
 
     def stage(self, world: World, scenario: PlaceScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         held = world.held()
         if held.intersection(scenario.others) or any(
             inside(world, scenario.tray, body) for body in scenario.others
@@ -168,22 +169,22 @@ class Place(Task):
         return "reached" if from_gripper(world, scenario.target) < NEAR else "start"
 
     def focus(self, world: World, scenario: PlaceScenario) -> Float[np.ndarray, " 3"]:
-        """The target until it is held, then the tray."""
+        """Position of the target until it is held, then of the tray [m]."""
         fetched = scenario.target in world.held() or inside(world, scenario.tray, scenario.target)
         return world.data.xpos[scenario.tray if fetched else scenario.target]
 
     def expert(self) -> Expert:
-        """Grasp, carry over, let go, rise."""
+        """Expert that grasps, carries, releases and retreats."""
         return CarryExpert(self.errand)
 
     def errand(self, world: World, scenario: PlaceScenario) -> Errand | None:
-        """What the expert has left to do."""
+        """What remains for the expert to do, or None."""
         if inside(world, scenario.tray, scenario.target) and scenario.target not in world.held():
             return None
         return Errand(scenario.target, scenario.shape, world.model.body_pos[scenario.tray] + [0.0, 0.0, DROP])
 
     def meanings(self) -> list[Meaning]:
-        """Every object into every tray of another colour."""
+        """Every object into every tray of another color."""
         return [
             _meaning(colour, kind, tray)
             for colour in RGBA

@@ -1,4 +1,4 @@
-"""press_buttons: press two of three buttons, in an order that need not be the one in which they are named."""
+"""press_buttons: press two of three buttons, in an order that may differ from the order of mention."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -19,42 +19,42 @@ from ..world import Scenario, World
 
 BUTTONS = 3
 AREA = (np.array([0.43, -0.15]), np.array([0.59, 0.15]))
-"""Corners of the rectangle from which the buttons' centres are drawn, x and y [m]."""
+"""Corners of the rectangle from which the buttons' centers are drawn, x and y [m]."""
 BASE = (0.030, 0.030, 0.008)
 CAP = (0.020, 0.020, 0.006)
 LAMP = (0.013, 0.013, 0.0145)
-"""Half sizes [m]. The lamp is fixed; only a cap that has been pushed down lets it show."""
+"""Half sizes of the lamp [m]. It is fixed and becomes visible only when its cap is pressed down."""
 TOP = 0.034
-"""Height of a button that nobody has pressed [m]."""
+"""Height of an unpressed button [m]."""
 TRAVEL = 0.012
-"""How far it goes down [m]."""
+"""Travel of a button [m]."""
 PRESSED = 0.009
-"""Counts as pressed from this depth on [m]."""
+"""Depth from which a button counts as pressed [m]."""
 RADIUS = 0.05
-"""Free space around each button's centre [m]."""
+"""Free space around each button's center [m]."""
 NEAR = 0.04
-"""The gripper has reached a button when it is this near to its top [m]."""
+"""The gripper has reached a button when it is within this distance of its top [m]."""
 GREY = (0.30, 0.31, 0.34, 1.0)
 
 
 @dataclass(frozen=True)
 class PressButtonsScenario(Scenario):
-    """Adds which button is which."""
+    """Scenario with the role of each button."""
 
     first: int
-    """Body of the cap to press first."""
+    """Body id of the cap to press first."""
     second: int
     third: int
-    """The one to leave alone."""
+    """Body id of the cap to leave alone."""
     caps: dict[int, str]
-    """Body of the cap -> color, of all three."""
+    """Body id of each cap -> color, for all three."""
 
 
 class PressButtons(Task):
-    """Press one button, then another. Pressed ones stay down, so that a wrong one is wrong for good.
+    """Press one button, then another. Pressed buttons stay down, so a wrong press cannot be undone.
 
-    With the second button down before the first the episode is lost and ends. So the depths of the buttons
-    tell all: both are down only if the order was right.
+    If the second button is down before the first, the episode fails and ends. So the depths of the buttons
+    say it all: both are down only if the order was right.
     """
 
     forms = {  # noqa: RUF012
@@ -78,8 +78,8 @@ class PressButtons(Task):
     time_limit = 6.0
 
     def build(self) -> mujoco.MjSpec:
-        """Three buttons without colours. Caps stay where they are pushed: friction holds them, no weight
-        pulls at them."""
+        """Builds three buttons without colors. Caps stay where they are pushed: friction holds them and
+        gravity does not act on them."""
         spec = tabletop(self.robots)
         for slot in range(BUTTONS):
             button = spec.worldbody.add_body(name=f"button_{slot}")
@@ -94,7 +94,7 @@ class PressButtons(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> PressButtonsScenario:
-        """Three colours; any two of them in either order."""
+        """Draws three colors and asks for any two of them in either order."""
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:BUTTONS]]
         pads = self.robots[0].pads_outer
 
@@ -131,7 +131,7 @@ class PressButtons(Task):
         ]
 
     def is_success(self, world: World, scenario: PressButtonsScenario) -> bool:
-        """The two are down and the third is up."""
+        """True when the two named buttons are down and the third is up."""
         return (
             _pressed(world, scenario.first)
             and _pressed(world, scenario.second)
@@ -139,19 +139,19 @@ class PressButtons(Task):
         )
 
     def has_failed(self, world: World, scenario: PressButtonsScenario) -> bool:
-        """A button is down that should not be, or not yet."""
+        """True when a button is down that should not be, or not yet."""
         too_soon = _pressed(world, scenario.second) and not _pressed(world, scenario.first)
         return too_soon or _pressed(world, scenario.third)
 
     def progress(self, world: World, scenario: PressButtonsScenario) -> float:
-        """0.45 for each button, while the gripper's nearness to it counts for 0.2 of them."""
+        """0.45 for each button, of which the gripper's closeness counts for 0.2."""
         if self.has_failed(world, scenario):
             return 0.0
         done = 0.45 * _pressed(world, scenario.first)
         return done + 0.2 * max(0.0, 1.0 - from_gripper(world, self._next(world, scenario)) / 0.4)
 
     def stage(self, world: World, scenario: PressButtonsScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         if self.has_failed(world, scenario):
             return "wrong_button"
         if _pressed(world, scenario.first):
@@ -159,22 +159,22 @@ class PressButtons(Task):
         return "reached" if from_gripper(world, scenario.first) < NEAR else "start"
 
     def focus(self, world: World, scenario: PressButtonsScenario) -> Float[np.ndarray, " 3"]:
-        """The button to press next."""
+        """Position of the next button to press [m]."""
         return world.data.xpos[self._next(world, scenario)]
 
     def expert(self) -> Expert:
-        """One button after the other, with closed fingers from above."""
+        """Expert that presses one button after the other from above with closed fingers."""
         return PokeExpert(self.button)
 
     def button(self, world: World, scenario: PressButtonsScenario) -> Float[np.ndarray, " 3"] | None:
-        """Top of the button that the expert has to press next, when pressed [m]; None if all is done."""
+        """Pressed position of the top of the expert's next button [m]; None when both are done."""
         if self.is_success(world, scenario):
             return None
         base = world.model.body_parentid[self._next(world, scenario)]
         return world.data.xpos[base] + [0.0, 0.0, TOP - TRAVEL]
 
     def meanings(self) -> list[Meaning]:
-        """Every two colours in either order."""
+        """Every two colors in either order."""
         return [_meaning(first, second) for first, second in itertools.permutations(RGBA, 2)]
 
     def _next(self, world: World, scenario: PressButtonsScenario) -> int:

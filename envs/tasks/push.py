@@ -18,38 +18,39 @@ from ..world import Scenario, World
 
 PAIR = 2
 SLAB = np.array([0.044, 0.044, 0.010])
-"""Half sizes [m]: wider than an open gripper."""
+"""Half sizes of a slab [m]: wider than an open gripper."""
 TOP = 0.020
 """Height of a slab [m]."""
 YAW = 0.3
-"""Slabs are turned by up to +- this [rad]."""
+"""Slabs are rotated by up to this angle in either direction [rad]."""
 SQUARE = 0.060
-"""Half side of the squares [m]."""
+"""Half the side length of the squares [m]."""
 SLAB_AREA = (np.array([0.40, 0.06]), np.array([0.44, 0.14]))
-"""Corners of the rectangle for the right slab's centre, x and y [m]; the left one's is its mirror image."""
+"""Corners of the rectangle for the right slab's center, x and y [m]; the left slab's is its mirror image."""
 SQUARE_AREA = (np.array([0.555, 0.08]), np.array([0.58, 0.14]))
-"""The same for the squares."""
+"""Corners of the rectangle for the right square's center, x and y [m]; the left square's is its mirror
+image."""
 ON = 0.025
-"""A slab is on a square when the centres are this near [m]."""
+"""A slab is on a square when their centers are within this distance [m]."""
 CLEAR = 0.02
-"""Success asks the fingers to be this high above the slab [m]."""
+"""Minimum height of the fingers above the slab for success [m]."""
 NEAR = 0.06
-"""The gripper has reached the slab when its middle is this near to the slab's centre [m]."""
+"""The gripper has reached the slab when its middle is within this distance of the slab's center [m]."""
 
 
 @dataclass(frozen=True)
 class PushScenario(Scenario):
-    """Adds which slab goes where."""
+    """Scenario with the slab and the square of the instruction."""
 
     target: int
-    """Body of the slab that is asked for."""
+    """Body id of the slab to push."""
     other: int
     square: int
-    """Body of the square that it belongs on."""
+    """Body id of the square to push it onto."""
     other_square: int
     slabs: dict[int, str]
     squares: dict[int, str]
-    """Body -> color."""
+    """Body id of each square -> color."""
 
 
 class Push(Task):
@@ -75,7 +76,7 @@ class Push(Task):
     time_limit = 8.0
 
     def build(self) -> mujoco.MjSpec:
-        """Two slabs and two squares, without colours yet."""
+        """Builds two slabs and two squares, not yet colored."""
         spec = tabletop(self.robots)
         for slot in range(PAIR):
             spec.worldbody.add_body(name=f"square_{slot}").add_geom(
@@ -86,13 +87,13 @@ class Push(Task):
             body.add_freejoint(name=f"slab_{slot}")
             body.add_geom(
                 type=mujoco.mjtGeom.mjGEOM_BOX, mass=0.1,
-                # Fingers hold on to it better than the table does: priority and the larger friction decide.
+                # Fingers grip the slab better than the table does: priority and the larger friction decide.
                 size=SLAB, condim=4, friction=[0.4, 0.005, 0.0001], priority=1, contype=1, conaffinity=1,
             )  # fmt: skip
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> PushScenario:
-        """One slab and one square on each side, in four colours."""
+        """Draws one slab and one square on each side, in four colors."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
         slabs, squares = (
             [body_id(world.model, f"{name}_{i}") for i in range(PAIR)] for name in ("slab", "square")
@@ -132,7 +133,7 @@ class Push(Task):
         ]
 
     def is_success(self, world: World, scenario: PushScenario) -> bool:
-        """The slab lies on the square, without the other one, and the fingers have left it."""
+        """True when the slab alone lies on the square and the fingers have left it."""
         return (
             _apart(world, scenario.target, scenario.square) < ON
             and at_rest(world, scenario.target)
@@ -141,17 +142,18 @@ class Push(Task):
         )
 
     def has_failed(self, world: World, scenario: PushScenario) -> bool:
-        """The slab slid off the table's edge."""
+        """True when the slab has slid off the edge of the table."""
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: PushScenario) -> float:
-        """0.3 for nearness of the gripper, 0.6 for nearness of the slab to the square, 0.1 for leaving."""
+        """0.3 for the gripper's closeness, 0.6 for the slab's closeness to the square, and 0.1 for
+        leaving."""
         way = _apart(world, scenario.target, scenario.square)
         reach = 1.0 if way < ON else max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4)
         return 0.3 * reach + 0.6 * max(0.0, 1.0 - max(way - ON, 0.0) / 0.4)
 
     def stage(self, world: World, scenario: PushScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         if any(
             _apart(world, scenario.other, square) < ON for square in (scenario.square, scenario.other_square)
         ):
@@ -165,20 +167,20 @@ class Push(Task):
         return "reached" if at_rest(world, scenario.target) else "moving"
 
     def focus(self, world: World, scenario: PushScenario) -> Float[np.ndarray, " 3"]:
-        """The slab until the fingers are on it, then the square."""
+        """Position of the slab until the fingers are on it, then of the square [m]."""
         body = scenario.target if from_gripper(world, scenario.target) > NEAR else scenario.square
         return world.data.xpos[body]
 
     def expert(self) -> Expert:
-        """Press on the slab from above, drag it, rise."""
+        """Expert that presses on the slab from above, drags it and rises."""
         return PressExpert(self.drag)
 
     def drag(self, world: World, scenario: PushScenario) -> Drag:
-        """What the expert has to do."""
+        """What the expert has to drag, and where to."""
         return Drag(scenario.target, TOP, world.data.xpos[scenario.square, :2], ON - 0.005)
 
     def meanings(self) -> list[Meaning]:
-        """Every slab onto every square of another colour."""
+        """Every slab onto every square of another color."""
         return [_meaning(slab, square) for slab in RGBA for square in RGBA if square != slab]
 
 
@@ -187,5 +189,5 @@ def _meaning(slab: str, square: str) -> Meaning:
 
 
 def _apart(world: World, slab: int, square: int) -> float:
-    """Between the centres, in the plane [m]."""
+    """Distance between the centers of slab and square in the plane [m]."""
     return float(np.hypot(*(world.data.xpos[slab] - world.data.xpos[square])[:2]))

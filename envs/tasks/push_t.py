@@ -1,6 +1,6 @@
-"""push_t: push the T into the named one of two outlines, with closed fingers.
+"""push_t: push the T into the named one of two outlines with closed fingers.
 
-A sentence names one attribute, the outline's colour, so that no combination can be held out.
+A sentence names a single attribute, the outline's color, so no combination can be held out.
 """
 
 import itertools
@@ -27,40 +27,42 @@ HEIGHT = 0.012
 """Half height of the T [m]."""
 TEE_RGBA = (0.50, 0.22, 0.58, 1.0)
 TEE_AREA = (np.array([0.45, -0.04]), np.array([0.47, 0.04]))
-"""Corners of the rectangle from which the T's centre of mass is drawn, x and y [m]."""
+"""Corners of the rectangle from which the T's center of mass is drawn, x and y [m]."""
 OUTLINE_AREA = (np.array([0.53, 0.09]), np.array([0.55, 0.11]))
-"""The same for one outline; the other one's is its mirror image."""
+"""Corners of the rectangle for one outline's center of mass, x and y [m]; the other one's is its mirror
+image."""
 RIM = np.array([[0.365, -0.215], [0.665, 0.215]])
-"""Corners of the low walls that keep the T within reach, x and y [m]. Fingers pass through them."""
+"""Corners of the low walls that keep the T within reach, x and y [m]. The fingers pass through them."""
 RIM_HALF, RIM_HEIGHT = 0.005, 0.018
 """Half thickness and half height of these walls [m]."""
 RIM_RGBA = (0.50, 0.48, 0.46, 1.0)
 TURN = 0.6
-"""All of them are turned by up to +- this [rad]."""
+"""The T and the outlines are rotated by up to this angle in either direction [rad]."""
 NEAR, ALIGNED = 0.015, math.radians(10)
-"""The T is in an outline when the centres of mass are this near [m] and the angles too [rad]."""
+"""The T is in an outline when the centers of mass are within this distance [m] and the angles within this
+difference [rad]."""
 ARM = 0.08
-"""Error in place [m] that one radian counts for in progress."""
+"""Position error that counts as much as one radian in `progress` [m]."""
 SPEED = 0.25
-"""Fastest command [m/s]."""
+"""Maximum commanded speed [m/s]."""
 START = (np.array([0.38, -0.03, 0.12]), np.array([0.42, 0.03, 0.16]))
-"""Corners of the box in which the gripper waits, x, y, z [m]."""
+"""Corners of the box from which the gripper's start is drawn, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
 class PushTScenario(Scenario):
-    """Adds the bodies, and the pose that is asked for."""
+    """Scenario with the bodies and the target pose."""
 
     tee: int
     outline: int
-    """Body of the outline that is asked for."""
+    """Body id of the outline to fill."""
     other: int
     place: complex
-    """x + iy of its centre of mass [m]."""
+    """Target position of the T's center of mass, as x + iy [m]."""
     angle: float
-    """[rad]"""
+    """Target angle of the T [rad]."""
     outlines: dict[int, tuple[str, complex, float]]
-    """Body -> color, place [m] and angle [rad], of both outlines."""
+    """Body id -> color, position [m] and angle [rad], for both outlines."""
 
 
 class PushT(Task):
@@ -83,11 +85,11 @@ class PushT(Task):
 
     @classmethod
     def limits(cls, limits: ControlLimits) -> ControlLimits:
-        """So slow that a T which is hit does not fly off."""
+        """Limits slow enough that a pushed T does not fly off."""
         return replace(limits, speed=SPEED)
 
     def build(self) -> mujoco.MjSpec:
-        """The T and two flat ones."""
+        """Builds the T and two flat outlines."""
         spec = tabletop(self.robots)
         for slot in range(2):
             outline = spec.worldbody.add_body(name=f"outline_{slot}", quat=[0.8, 0, 0, 0.6])
@@ -101,13 +103,13 @@ class PushT(Task):
         tee.add_freejoint(name="tee")
         _add_tee(
             tee, HEIGHT, mass=0.05, rgba=TEE_RGBA, contype=1, conaffinity=1,
-            # Fingers hold on to it better than the table does: priority and the larger friction decide.
+            # Fingers grip the T better than the table does: priority and the larger friction decide.
             condim=4, friction=[0.4, 0.005, 0.0001], priority=1,
         )  # fmt: skip
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> PushTScenario:
-        """An outline on each side, in two colours."""
+        """Draws an outline on each side, in two colors."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
         tee = body_id(world.model, "tee")
         centre = rng.uniform(*area(*TEE_AREA, world.spread))
@@ -147,35 +149,35 @@ class PushT(Task):
         return found
 
     def is_success(self, world: World, scenario: PushTScenario) -> bool:
-        """The T lies in the outline."""
+        """True when the T lies in the outline."""
         return _is_in(world, scenario, scenario.outline) and at_rest(world, scenario.tee)
 
     def has_failed(self, world: World, scenario: PushTScenario) -> bool:
-        """The T slid off the table's edge."""
+        """True when the T has slid off the edge of the table."""
         return fell_off(world, scenario.tee)
 
     def progress(self, world: World, scenario: PushTScenario) -> float:
-        """0.1 for nearness of the gripper, 0.85 for nearness of the T, in place and angle."""
+        """0.1 for the gripper's closeness and 0.85 for the T's closeness in position and angle."""
         reach = max(0.0, 1.0 - from_gripper(world, scenario.tee) / 0.4)
         return 0.1 * reach + 0.85 * max(0.0, 1.0 - _error(world, scenario) / 0.4)
 
     def stage(self, world: World, scenario: PushTScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         if _is_in(world, scenario, scenario.other):
             return "wrong_outline"
         error = _error(world, scenario)
         return "near" if error < 0.03 else "half_way" if error < 0.07 else "start"
 
     def focus(self, world: World, scenario: PushTScenario) -> Float[np.ndarray, " 3"]:
-        """The outline."""
+        """Position of the outline [m]."""
         return world.data.xpos[scenario.outline]
 
     def expert(self) -> Expert:
-        """Push after push, planned ahead."""
+        """Expert that plans one push after the other."""
         return PushTExpert()
 
     def meanings(self) -> list[Meaning]:
-        """An outline of every colour."""
+        """An outline of every color."""
         return [_meaning(colour) for colour in RGBA]
 
 
@@ -196,7 +198,7 @@ def _add_wall(spec: mujoco.MjSpec, centre: tuple[float, float], half: tuple[floa
 
 
 def _off(world: World, scenario: PushTScenario, outline: int) -> tuple[float, float]:
-    """Of the T from an outline, in place [m] and angle [rad]."""
+    """Error of the T relative to an outline, in position [m] and angle [rad]."""
     data, bodies = world.data, (scenario.tee, outline)
     (x, y, _), (to_x, to_y, _) = (data.xpos[body].tolist() for body in bodies)
     (a, _, _, b, *_), (c, _, _, d, *_) = (data.xmat[body].tolist() for body in bodies)  # x axes, in the plane

@@ -1,4 +1,5 @@
-"""reach: hover over one of three objects, told by its name, by what it is not, or by its place in the row."""
+"""reach: hover over one of three objects, identified by name, by what it is not, or by its place in the
+row."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,29 +21,29 @@ from ..world import Scenario, World
 OBJECTS = 3
 ORDINALS = ("first", "second", "third")
 SIDES = ("left", "right")
-"""Of who looks through the front camera: y grows to the right."""
+"""Sides as seen through the front camera, in which y grows to the right."""
 AREA = (np.array([0.43, -0.15]), np.array([0.60, 0.15]))
-"""Corners of the rectangle from which object centres are drawn, x and y [m]."""
+"""Corners of the rectangle from which object centers are drawn, x and y [m]."""
 APART = 0.04
-"""Objects differ by this much in y [m], so that their order from left to right is plain to see."""
+"""Minimum difference of the objects' y [m], which makes their order from left to right obvious."""
 ABOVE = 0.05
-"""From an object's top to the gripper that hovers over it [m]."""
+"""Height of the hovering gripper above an object's top [m]."""
 TOLERANCE = 0.02
-"""Success: the gripper is this near to that point [m]."""
+"""Largest distance of the gripper from that point for success [m]."""
 NEAR = 0.06
-"""The gripper is near an object when it is this near to the point over it [m]."""
+"""The gripper is near an object when it is within this distance of the point above it [m]."""
 
 
 @dataclass(frozen=True)
 class ReachScenario(Scenario):
-    """Adds what the objects are."""
+    """Scenario with the identity of each object."""
 
     target: int
-    """Body that is asked for."""
+    """Body id of the object to hover over."""
     shapes: dict[int, Shape]
-    """Of every object."""
+    """Body id of every object -> shape."""
     ways: dict[int, tuple[Meaning, ...]]
-    """Body -> every way to ask for it."""
+    """Body id -> every meaning that identifies it."""
 
 
 class Reach(Task):
@@ -87,19 +88,19 @@ class Reach(Task):
     time_limit = 3.0
 
     def build(self) -> mujoco.MjSpec:
-        """Three bodies that can each become any object."""
+        """Builds three bodies, each of which can become any object."""
         spec = tabletop(self.robots)
         for slot in range(OBJECTS):
             add_object(spec, f"object_{slot}")
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> ReachScenario:
-        """An object, one of its colour and one of its shape; any of them is asked for, in any form."""
+        """Draws an object, one of its color and one of its shape, and asks for any of them in any form."""
         kinds, colours = list(SHAPES), list(RGBA)
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
         colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
         things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
-        # Drawn before the places, so that other places leave the question as it is.
+        # Drawn before the positions, so that other positions do not change the instruction.
         target, swapped = rng.permutation(OBJECTS)[:2].tolist()
         forms, sides = rng.integers(len(self.forms), size=OBJECTS), rng.integers(len(SIDES), size=OBJECTS)
 
@@ -111,7 +112,7 @@ class Reach(Task):
                     return bodies, np.argsort(rights).tolist()
 
         bodies, row = sample_spread(in_a_row, world, rng, lambda wide, nominal: wide[1] == nominal[1])
-        # What each object alone is not, in the order of `things`.
+        # The property that each object alone lacks, in the order of `things`.
         nots = (f"neither {other_colour} nor a {other_kind}", f"not a {kind}", f"not {colour}")
         ways, meanings = [], []
         for i, thing in enumerate(things):
@@ -140,19 +141,19 @@ class Reach(Task):
         ]
 
     def is_success(self, world: World, scenario: ReachScenario) -> bool:
-        """The gripper hovers over the target."""
+        """True when the gripper hovers over the target."""
         return _distance(world, scenario, scenario.target) < TOLERANCE
 
     def has_failed(self, world: World, scenario: ReachScenario) -> bool:
-        """The target slid off the table's edge."""
+        """True when the target has slid off the edge of the table."""
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: ReachScenario) -> float:
-        """Nearness of the gripper to the point over the target."""
+        """Closeness of the gripper to the point above the target."""
         return 0.95 * max(0.0, 1.0 - _distance(world, scenario, scenario.target) / 0.4)
 
     def stage(self, world: World, scenario: ReachScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         away = {body: _distance(world, scenario, body) for body in scenario.shapes}
         nearest = min(away, key=away.__getitem__)
         if away[nearest] > NEAR:
@@ -160,15 +161,16 @@ class Reach(Task):
         return "near" if nearest == scenario.target else "wrong_object"
 
     def focus(self, world: World, scenario: ReachScenario) -> Float[np.ndarray, " 3"]:
-        """The target."""
+        """Position of the target [m]."""
         return world.data.xpos[scenario.target]
 
     def expert(self) -> Expert:
-        """Straight there, in the end from above."""
+        """Expert that goes straight to the point and approaches it from above."""
         return HoverExpert(lambda world, scenario: _over(world, scenario, scenario.target))
 
     def meanings(self) -> list[Meaning]:
-        """Every object, every property that one of three objects alone can lack, every place in the row."""
+        """Every object, every property that one of three objects alone can lack, and every place in the
+        row."""
         pairs = [(colour, kind) for colour in RGBA for kind in SHAPES]
         properties = [f"not {colour}" for colour in RGBA] + [f"not a {kind}" for kind in SHAPES]
         properties += [f"neither {colour} nor a {kind}" for colour, kind in pairs]
@@ -180,15 +182,15 @@ class Reach(Task):
 
 
 def _right(world: World, body: int) -> float:
-    """How far to the right an object has been put [m]."""
+    """Position of an object along the axis from left to right [m]."""
     return float(world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[body]] + 1])
 
 
 def _over(world: World, scenario: ReachScenario, body: int) -> Float[np.ndarray, " 3"]:
-    """Where a gripper hovers over an object [m]."""
+    """Position of a gripper that hovers over an object [m]."""
     return world.data.xpos[body] + np.array([0.0, 0.0, scenario.shapes[body].height + ABOVE])
 
 
 def _distance(world: World, scenario: ReachScenario, body: int) -> float:
-    """From the gripper to there [m]."""
+    """Distance of the gripper from the point above an object [m]."""
     return distance(world.data.site_xpos[world.robot.site], _over(world, scenario, body))

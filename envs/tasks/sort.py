@@ -1,4 +1,4 @@
-"""sort: four objects into two trays, by colour or by shape, as the sentence says."""
+"""sort: put four objects into two trays, by color or by shape, as the sentence says."""
 
 from dataclasses import dataclass, replace
 
@@ -20,27 +20,27 @@ from ..world import Scenario, World
 KINDS = ("cube", "carton")
 OBJECTS, TRAYS = 4, 2
 ASIDE = 0.031
-"""From the middle of a tray to the place of either object in it [m]; the far one is filled first."""
+"""Distance from the middle of a tray to either of its two places [m]; the far place is filled first."""
 DROP = 0.012
-"""Height of an object's underside above the table when it is let go [m]."""
+"""Height of an object's underside above the table when the expert releases it [m]."""
 AWAY = 0.07
-"""Success asks the gripper to be this far from every object [m]."""
+"""Minimum distance of the gripper from every object for success [m]."""
 
 
 @dataclass(frozen=True)
 class SortScenario(Scenario):
-    """Adds where each object belongs."""
+    """Scenario with the tray of each object."""
 
     trays: dict[int, int]
-    """Body of each object -> body of its tray."""
+    """Body id of each object -> body id of its tray."""
     shapes: dict[int, Shape]
-    """Of each object."""
+    """Body id of each object -> shape."""
     possible: tuple[tuple[Meaning, dict[int, int]], ...]
-    """Each sentence that this scene allows, with the `trays` that it asks for."""
+    """Each instruction that fits this scene, with the `trays` that it asks for."""
 
 
 class Sort(Task):
-    """Put each of four objects into the tray that its colour, or its shape, decides."""
+    """Put each of four objects into the tray given by its color or by its shape."""
 
     forms = {  # noqa: RUF012
         "attribute": Form(
@@ -61,7 +61,7 @@ class Sort(Task):
     time_limit = 24.0
 
     def build(self) -> mujoco.MjSpec:
-        """Four objects, two trays."""
+        """Builds four objects and two trays."""
         spec = tabletop(self.robots)
         for slot in range(TRAYS):
             add_tray(spec, f"tray_{slot}")
@@ -70,7 +70,7 @@ class Sort(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> SortScenario:
-        """Both shapes in both of two colours; trays in the other two."""
+        """Draws two colors of two shapes each, and trays in the two remaining colors."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
         things = [(colour, kind) for colour in colours[:2] for kind in KINDS]
         bodies = spawn_objects(world, things, beside, self.robots[0].pads_outer, rng)
@@ -78,7 +78,7 @@ class Sort(Task):
             furnish(world.model, f"tray_{slot}", colour, centre)
             for slot, (colour, centre) in enumerate(zip(colours[2:], both_sides(TRAY_AREA, rng), strict=True))
         ]
-        # Each sentence, with the tray that it puts each object into: two sentences mean the same.
+        # Each meaning with the assignment of objects to trays; every assignment has two equivalent meanings.
         possible = tuple(
             (
                 _meaning(words, *named),
@@ -103,23 +103,23 @@ class Sort(Task):
         return [replace(scenario, asked=asked, trays=trays) for asked, trays in scenario.possible]
 
     def is_success(self, world: World, scenario: SortScenario) -> bool:
-        """Every object lies in its tray and the gripper has left."""
+        """True when every object lies in its tray and the gripper has left."""
         return all(
             inside(world, tray, body) and at_rest(world, body) and from_gripper(world, body) > AWAY
             for body, tray in scenario.trays.items()
         )
 
     def has_failed(self, world: World, scenario: SortScenario) -> bool:
-        """An object slid off the table's edge."""
+        """True when an object has slid off the edge of the table."""
         return any(fell_off(world, body) for body in scenario.trays)
 
     def progress(self, world: World, scenario: SortScenario) -> float:
-        """The share of objects in their trays, one in the grip counting for 0.4; 1 is kept for success."""
+        """Share of objects in their trays; one in the grip counts 0.4, and 1 is reserved for success."""
         done, grasped = len(_done(world, scenario)), not world.held().isdisjoint(scenario.trays)
         return 0.95 * (done + 0.4 * grasped) / OBJECTS
 
     def stage(self, world: World, scenario: SortScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         both = set(scenario.trays.values())
         for body, tray in scenario.trays.items():
             if any(inside(world, other, body) for other in both - {tray}):
@@ -129,18 +129,18 @@ class Sort(Task):
         return "grasped" if world.held().intersection(scenario.trays) else "start"
 
     def focus(self, world: World, scenario: SortScenario) -> Float[np.ndarray, " 3"]:
-        """The object to fetch, or the place for the one that is held."""
+        """Position of the next object or, once it is held, of its place in the tray [m]."""
         errand = self.errand(world, scenario)
         if errand is None:
             return world.data.site_xpos[world.robot.site]
         return errand.spot if errand.body in world.held() else world.data.xpos[errand.body]
 
     def expert(self) -> Expert:
-        """From left to right: grasp, carry over, let go."""
+        """Expert that grasps, carries and releases the objects from left to right."""
         return CarryExpert(self.errand)
 
     def errand(self, world: World, scenario: SortScenario) -> Errand | None:
-        """What the expert has to do next: with the object in its grip, else with the leftmost."""
+        """The expert's next job: the object in its grip, otherwise the leftmost one left."""
         held, left = world.held(), scenario.trays.keys() - _done(world, scenario)
         if not left:
             return None
@@ -156,7 +156,7 @@ class Sort(Task):
         return Errand(body, scenario.shapes[body], spot)
 
     def meanings(self) -> list[Meaning]:
-        """Every colour or shape into every tray, with every other tray for the rest."""
+        """Every color or shape into every tray, with every other tray for the rest."""
         return [
             _meaning(words, tray, other)
             for words in (*(f"{colour} object" for colour in RGBA), *KINDS)
@@ -171,7 +171,7 @@ def _meaning(words: str, tray: str, other: str) -> Meaning:
 
 
 def _attributes(things: list[tuple[str, str]], bodies: list[int]) -> list[tuple[str, set[int]]]:
-    """Words for each colour and each shape, with the bodies that have it."""
+    """Words for each color and each shape, with the bodies that have it."""
     found: dict[str, set[int]] = {}
     for body, (colour, kind) in zip(bodies, things, strict=True):
         found.setdefault(f"{colour} object", set()).add(body)
@@ -180,5 +180,5 @@ def _attributes(things: list[tuple[str, str]], bodies: list[int]) -> list[tuple[
 
 
 def _done(world: World, scenario: SortScenario) -> set[int]:
-    """Objects in their trays and out of the grip."""
+    """Body ids of the objects that are in their trays and released."""
     return {body for body, tray in scenario.trays.items() if inside(world, tray, body)} - world.held()

@@ -23,39 +23,39 @@ from ..world import Scenario, World
 CUBES = 3
 CUBE = SHAPES["cube"]
 PLATE = 0.035
-"""Radius [m]."""
+"""Radius of the plate [m]."""
 AREA = (np.array([0.41, -0.17]), np.array([0.61, 0.17]))
-"""Corners of the rectangle from which the cubes' centres are drawn, x and y [m]."""
+"""Corners of the rectangle from which the cubes' centers are drawn, x and y [m]."""
 PLATE_AREA = (np.array([0.48, -0.06]), np.array([0.54, 0.06]))
-"""The same for the plate's centre."""
+"""Corners of the rectangle from which the plate's center is drawn, x and y [m]."""
 APART = 0.08
-"""From the plate's centre to the cubes' [m]."""
+"""Minimum distance of the cubes' centers from the plate's [m]."""
 DROP = 0.008
-"""Height of the cube's underside above the table when it is let go [m]."""
+"""Height of the cube's underside above the table when the expert releases it [m]."""
 LOW = 0.04
-"""A cube whose centre is no higher than this lies on the table, not on another one [m]."""
+"""A cube whose center is no higher than this lies on the table, not on another cube [m]."""
 AWAY = 0.07
-"""Success asks the gripper to be this far from the cube [m]."""
+"""Minimum distance of the gripper from the cube for success [m]."""
 INDIRECT = 0.25
-"""Share of the cubes that are called by what they are not."""
+"""Share of instructions that describe the cube by what it is not."""
 NEAR = 0.05
-"""The gripper has reached the cube when its middle is this near to the cube's centre [m]."""
+"""The gripper has reached the cube when its middle is within this distance of the cube's center [m]."""
 
 
 @dataclass(frozen=True)
 class SpatialScenario(Scenario):
-    """Adds what goes where."""
+    """Scenario with the cube to move and its destination."""
 
     target: int
-    """Body of the cube that is asked for."""
+    """Body id of the cube to move."""
     others: tuple[int, ...]
-    """The other cubes."""
+    """Body ids of the other cubes."""
     relation: Relation
-    """In which the target has to be."""
+    """Spatial relation in which the target has to end."""
     names: dict[int, str]
-    """Body -> what it is called, of the cubes and the plate."""
+    """Body id -> what it is called, for the cubes and the plate."""
     moves: tuple[tuple[int, Relation], ...]
-    """Each cube with each relation that it is not in at first and for which there is room."""
+    """Each cube with each relation that it does not start in and that has room for it."""
 
 
 class Spatial(Task):
@@ -93,7 +93,7 @@ class Spatial(Task):
     time_limit = 10.0
 
     def build(self) -> mujoco.MjSpec:
-        """Three cubes and a flat plate that nothing touches."""
+        """Builds three cubes and a flat plate without collisions."""
         spec = tabletop(self.robots)
         spec.worldbody.add_body(name="plate").add_geom(
             type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[PLATE, 0.001, 0], rgba=[0.96, 0.96, 0.97, 1],
@@ -104,7 +104,7 @@ class Spatial(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> SpatialScenario:
-        """Cubes of three colours; any relation for which there is room is asked for."""
+        """Draws cubes of three colors and asks for any relation that has room."""
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:CUBES]]
         form = [*self.forms][rng.integers(len(self.forms))]
 
@@ -154,7 +154,8 @@ class Spatial(Task):
         )
 
     def questions(self, world: World, scenario: SpatialScenario) -> list[SpatialScenario]:
-        """Every move that was possible at first, with the cube called by its color or by the others'."""
+        """Every move that was possible at the start, naming the cube by its color or by the others'
+        colors."""
         cubes = (scenario.target, *scenario.others)
         return [
             replace(
@@ -169,7 +170,7 @@ class Spatial(Task):
         ]
 
     def is_success(self, world: World, scenario: SpatialScenario) -> bool:
-        """The cube lies where it should and the gripper has left it."""
+        """True when the cube is in the relation and the gripper has left it."""
         return (
             _is_there(world, scenario)
             and bool(world.data.xpos[scenario.target, 2] < LOW)
@@ -178,11 +179,11 @@ class Spatial(Task):
         )
 
     def has_failed(self, world: World, scenario: SpatialScenario) -> bool:
-        """A cube slid off the table's edge."""
+        """True when a cube has slid off the edge of the table."""
         return any(fell_off(world, cube) for cube in (scenario.target, *scenario.others))
 
     def progress(self, world: World, scenario: SpatialScenario) -> float:
-        """0.3 for nearness of the gripper, 0.2 for the grasp, 0.4 for the way there, 0.1 for leaving."""
+        """0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for leaving."""
         held = scenario.target in world.held()
         if not held and _is_there(world, scenario):
             return 0.9
@@ -191,7 +192,7 @@ class Spatial(Task):
         return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4) + 0.2 * held + 0.4 * carried
 
     def stage(self, world: World, scenario: SpatialScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         held = world.held()
         if held.intersection(scenario.others):
             return "wrong_cube"
@@ -202,22 +203,22 @@ class Spatial(Task):
         return "reached" if from_gripper(world, scenario.target) < NEAR else "start"
 
     def focus(self, world: World, scenario: SpatialScenario) -> Float[np.ndarray, " 3"]:
-        """The cube until it is held, then its place."""
+        """Position of the cube until it is held, then of its destination [m]."""
         if scenario.target in world.held() or _is_there(world, scenario):
             return np.append(_spot(world, scenario), CUBE.height)
         return world.data.xpos[scenario.target]
 
     def reserved(self, world: World, scenario: SpatialScenario) -> list[Corners]:
-        """Where the cube will stand."""
+        """Area where the cube will stand."""
         spot = _spot(world, scenario)
         return [(spot - CUBE.radius, spot + CUBE.radius)]
 
     def expert(self) -> Expert:
-        """Grasp, carry over, let go, rise."""
+        """Expert that grasps, carries, releases and retreats."""
         return CarryExpert(self.errand)
 
     def errand(self, world: World, scenario: SpatialScenario) -> Errand | None:
-        """What the expert has left to do."""
+        """What remains for the expert to do, or None."""
         if scenario.target not in world.held() and _is_there(world, scenario):
             return None
         low, high = self.robots[0].limits.yaw
@@ -226,7 +227,8 @@ class Spatial(Task):
         return Errand(scenario.target, CUBE, spot, min(max(yaw, low), high))
 
     def meanings(self) -> list[Meaning]:
-        """Every cube, also called by the colours that it has not, beside or between other things."""
+        """Every cube, named by its color or by the colors that it does not have, beside or between other
+        things."""
         asked = []
         for colour in RGBA:
             rest = [other for other in RGBA if other != colour]
@@ -237,7 +239,7 @@ class Spatial(Task):
 
 
 def _moves(cubes: list[int], plate: int) -> Iterator[tuple[int, Relation]]:
-    """Every cube into every relation to the other things."""
+    """Every cube with every relation to the other things."""
     for cube in cubes:
         landmarks = [body for body in (*cubes, plate) if body != cube]
         yield from ((cube, Relation((body,), way)) for body in landmarks for way in WAYS)
@@ -245,7 +247,7 @@ def _moves(cubes: list[int], plate: int) -> Iterator[tuple[int, Relation]]:
 
 
 def _meaning(target: int, relation: Relation, names: dict[int, str], indirect: bool) -> Meaning:
-    """Asks for a move of a cube that is called by its color or, `indirect`, by what it is not."""
+    """Meaning that asks for a move of a cube named by its color or, if `indirect`, by what it is not."""
     words = names[target]
     if indirect:
         rest = {name.split()[0] for body, name in names.items() if body != target}
@@ -257,7 +259,7 @@ def _meaning(target: int, relation: Relation, names: dict[int, str], indirect: b
 
 
 def _about(words: str, cubes: list[str]) -> list[Meaning]:
-    """Everything that can be asked of a cube called `words` beside these cubes and the plate."""
+    """Everything that can be asked of a cube called `words` next to these cubes and the plate."""
     landmarks = [*cubes, "plate"]
     return [
         *(
@@ -282,11 +284,11 @@ def _places(world: World, bodies: Sequence[int]) -> dict[int, Float[np.ndarray, 
 
 
 def _spot(world: World, scenario: SpatialScenario) -> Float[np.ndarray, " 2"]:
-    """Where the cube belongs [m]."""
+    """Destination of the cube [m]."""
     return scenario.relation.spot(_places(world, scenario.relation.landmarks))
 
 
 def _is_there(world: World, scenario: SpatialScenario) -> bool:
-    """Whether the cube is in the relation, at whatever height."""
+    """True when the cube is in the relation, at any height."""
     places = _places(world, (scenario.target, *scenario.relation.landmarks))
     return scenario.relation.holds(scenario.target, places)

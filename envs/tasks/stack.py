@@ -1,4 +1,4 @@
-"""stack: put one named cube on another; the third one is in the way of guessing."""
+"""stack: put one named cube on another; a third cube rules out guessing."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -22,33 +22,33 @@ CUBES = 3
 AREA = (np.array([0.43, -0.14]), np.array([0.60, 0.14]))
 """Corners of the rectangle from which the cubes' centres are drawn, x and y [m]."""
 DROP = 0.006
-"""The cube is let go this high above the other one [m]."""
+"""Height above the lower cube at which the expert releases the upper one [m]."""
 OFFSET = 0.02
-"""Farthest that the upper cube's centre may be beside the lower one's [m]."""
+"""Largest horizontal offset of the upper cube's center from the lower one's [m]."""
 LEVEL = 0.005
-"""Height error of a cube that lies flat where it should [m]."""
+"""Largest height error of a cube that lies flat in place [m]."""
 AWAY = 0.07
-"""Success asks the gripper to be this far from the upper cube [m]."""
+"""Minimum distance of the gripper from the upper cube for success [m]."""
 NEAR = 0.05
-"""The gripper has reached the upper cube when its middle is this near to the cube's centre [m]."""
+"""The gripper has reached the upper cube when its middle is within this distance of the cube's center [m]."""
 START = (np.array([0.38, -0.03, 0.20]), np.array([0.42, 0.03, 0.24]))
-"""Corners of the box in which the gripper waits, x, y, z [m]."""
+"""Corners of the box from which the gripper's start is drawn, x, y, z [m]."""
 
 
 @dataclass(frozen=True)
 class StackScenario(Scenario):
-    """Adds which cube is which."""
+    """Scenario with the role of each cube."""
 
     upper: int
-    """Body to put on `lower`."""
+    """Body id of the cube to put on `lower`."""
     lower: int
     third: int
     cubes: dict[int, str]
-    """Body -> color, of all three."""
+    """Body id -> color, for all three cubes."""
 
 
 class Stack(Task):
-    """Stack one named cube on the other; the order in the sentence matters."""
+    """Stack one named cube on another; the order in the sentence matters."""
 
     forms = {  # noqa: RUF012
         "name": Form(
@@ -70,14 +70,14 @@ class Stack(Task):
     time_limit = 10.0
 
     def build(self) -> mujoco.MjSpec:
-        """Three cubes."""
+        """Builds three cubes."""
         spec = tabletop(self.robots)
         for slot in range(CUBES):
             add_object(spec, f"object_{slot}")
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> StackScenario:
-        """Three cubes of different colours; swapped is the reverse order."""
+        """Draws three cubes of different colors; the swapped instruction reverses the order."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:CUBES]]
         corners = partial(area, *AREA)
         things = [(colour, "cube") for colour in colours]
@@ -93,7 +93,7 @@ class Stack(Task):
         )
 
     def questions(self, world: World, scenario: StackScenario) -> list[StackScenario]:
-        """Any cube on any other."""
+        """Any cube on any other one."""
         return [
             replace(
                 scenario,
@@ -106,7 +106,8 @@ class Stack(Task):
         ]
 
     def is_success(self, world: World, scenario: StackScenario) -> bool:
-        """The upper cube lies on the lower one, which lies on the table, and the gripper has left."""
+        """True when the upper cube lies on the lower one, which lies on the table, and the gripper has
+        left."""
         return (
             _stacked(world, scenario)
             and at_rest(world, scenario.upper)
@@ -115,11 +116,11 @@ class Stack(Task):
         )
 
     def has_failed(self, world: World, scenario: StackScenario) -> bool:
-        """One of the two slid off the table's edge."""
+        """True when one of the two cubes has slid off the edge of the table."""
         return fell_off(world, scenario.upper) or fell_off(world, scenario.lower)
 
     def progress(self, world: World, scenario: StackScenario) -> float:
-        """0.3 for nearness of the gripper, 0.2 for the grasp, 0.4 for the way there, 0.1 for leaving."""
+        """0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for leaving."""
         held = scenario.upper in world.held()
         if not held and _stacked(world, scenario):
             return 0.9
@@ -128,7 +129,7 @@ class Stack(Task):
         return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.upper) / 0.4) + 0.2 * held + 0.4 * carried
 
     def stage(self, world: World, scenario: StackScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         held = world.held()
         if scenario.upper in held or _stacked(world, scenario):
             way = world.data.xpos[scenario.upper] - world.data.xpos[scenario.lower]
@@ -138,24 +139,24 @@ class Stack(Task):
         return "reached" if from_gripper(world, scenario.upper) < NEAR else "start"
 
     def focus(self, world: World, scenario: StackScenario) -> Float[np.ndarray, " 3"]:
-        """The upper cube until it is held, then the top of the lower one."""
+        """Position of the upper cube until it is held, then of the top of the lower one [m]."""
         if scenario.upper in world.held() or _stacked(world, scenario):
             return _top(world, scenario)
         return world.data.xpos[scenario.upper]
 
     def expert(self) -> Expert:
-        """Grasp, carry over, let go, rise."""
+        """Expert that grasps, carries, releases and retreats."""
         return CarryExpert(self.errand)
 
     def errand(self, world: World, scenario: StackScenario) -> Errand | None:
-        """What the expert has left to do."""
+        """What remains for the expert to do, or None."""
         if scenario.upper not in world.held() and _stacked(world, scenario, slack=DROP):
             return None
         spot = _top(world, scenario) + np.array([0.0, 0.0, DROP])
         return Errand(scenario.upper, SHAPES["cube"], spot, yaw=None)
 
     def meanings(self) -> list[Meaning]:
-        """Every ordered pair of colours."""
+        """Every ordered pair of colors."""
         return [_meaning(upper, lower) for upper, lower in itertools.permutations(RGBA, 2)]
 
 
@@ -164,7 +165,7 @@ def _meaning(upper: str, lower: str) -> Meaning:
 
 
 def _stacked(world: World, scenario: StackScenario, slack: float = 0.0) -> bool:
-    """Whether the upper cube is where it belongs, at most `slack` [m] too high."""
+    """True when the upper cube is in place and at most `slack` [m] too high."""
     raised = world.data.xpos[scenario.lower, 2] - half_sizes(world.model, scenario.lower)[2]
     x, y, over = (world.data.xpos[scenario.upper] - _top(world, scenario)).tolist()
     gap = over - half_sizes(world.model, scenario.upper)[2]
@@ -172,6 +173,6 @@ def _stacked(world: World, scenario: StackScenario, slack: float = 0.0) -> bool:
 
 
 def _top(world: World, scenario: StackScenario) -> Float[np.ndarray, " 3"]:
-    """Middle of the lower cube's upper face [m]."""
+    """Center of the lower cube's upper face [m]."""
     half = half_sizes(world.model, scenario.lower)[2]
     return world.data.xpos[scenario.lower] + np.array([0.0, 0.0, half])

@@ -1,4 +1,4 @@
-"""tidy_up: open the named one of two drawers, put the named one of three objects into it, close it."""
+"""tidy_up: open the named one of two drawers, put the named one of three objects into it, and close it."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,33 +20,33 @@ from ..world import Scenario, World
 
 OBJECTS = 3
 KINDS = ("cube", "brick")
-"""Cartons are too tall for the drawers."""
+"""Shapes of the objects. Cartons are too tall for the drawers."""
 AREA = (np.array([0.38, -0.175]), np.array([0.595, -0.10]))
-"""Corners of the rectangle from which object centres are drawn, x and y [m]; open drawers keep out of it."""
+"""Corners of the rectangle from which object centers are drawn, x and y [m]; open drawers stay out of it."""
 CHEST = (0.495, 0.515)
-"""x of the middle of the chest is drawn from here [m]."""
+"""Range of x from which the middle of the chest is drawn [m]."""
 CLOSED, OPEN = 0.015, 0.09
 """A drawer counts as closed below the first extension and as open above the second [m]."""
 START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))
-"""Corners of the box in which the gripper waits, x, y, z [m]."""
+"""Corners of the box from which the gripper's start is drawn, x, y, z [m]."""
 VIEW = from_the_front((0.485, 0.0, 0.11), fovy=17.5)
-"""Sees every object and the fronts of the drawers whole."""
+"""Front view of every object and of the whole drawer fronts."""
 
 
 @dataclass(frozen=True)
 class TidyUpScenario(Scenario):
-    """Adds what goes where."""
+    """Scenario with the object to put away and its drawer."""
 
     target: int
-    """Body that is asked for."""
+    """Body id of the object to put away."""
     others: tuple[int, ...]
-    """The other objects."""
+    """Body ids of the other objects."""
     drawer: int
-    """Body of the drawer that it belongs into."""
+    """Body id of the drawer to put it in."""
     things: dict[int, tuple[str, str]]
-    """Body -> color and shape, of all objects."""
+    """Body id -> color and shape, for all objects."""
     drawers: dict[int, str]
-    """Body -> color."""
+    """Body id of each drawer -> color."""
 
     @property
     def shape(self) -> Shape:
@@ -55,7 +55,7 @@ class TidyUpScenario(Scenario):
 
 
 class TidyUp(Task):
-    """Put the named object into the named drawer and close it; both drawers are closed at first."""
+    """Put the named object into the named drawer and close it; both drawers start closed."""
 
     forms = {  # noqa: RUF012
         "name": Form(
@@ -77,7 +77,7 @@ class TidyUp(Task):
     time_limit = 20.0
 
     def build(self) -> mujoco.MjSpec:
-        """A chest of two drawers, three objects."""
+        """Builds a chest of two drawers and three objects."""
         spec = tabletop(self.robots, VIEW)
         add_chest(spec)
         for slot in range(OBJECTS):
@@ -85,7 +85,8 @@ class TidyUp(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> TidyUpScenario:
-        """A target, a distractor of its colour, one of its shape; drawers in the other two colours."""
+        """Draws a target, a distractor of its color and one of its shape, and drawers in the two remaining
+        colors."""
         kind, other_kind = (KINDS[i] for i in rng.permutation(len(KINDS)))
         colour, other_colour, *drawer_colours = ([*RGBA][i] for i in rng.permutation(len(RGBA)))
         things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
@@ -122,7 +123,7 @@ class TidyUp(Task):
         ]
 
     def is_success(self, world: World, scenario: TidyUpScenario) -> bool:
-        """The target lies in the drawer, alone, and the drawer is closed."""
+        """True when the target alone lies in the drawer and the drawer is closed."""
         return (
             in_drawer(world, scenario.drawer, scenario.target)
             and extension(world, scenario.drawer) < CLOSED
@@ -130,11 +131,11 @@ class TidyUp(Task):
         )
 
     def has_failed(self, world: World, scenario: TidyUpScenario) -> bool:
-        """The target slid off the table's edge."""
+        """True when the target has slid off the edge of the table."""
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: TidyUpScenario) -> float:
-        """0.3 for opening, 0.15 for the grasp, 0.15 for letting go inside, 0.4 for closing."""
+        """0.3 for opening, 0.15 for the grasp, 0.15 for the release inside, and 0.4 for closing."""
         opened = min(extension(world, scenario.drawer) / OPEN, 1.0)
         held = scenario.target in world.held()
         if in_drawer(world, scenario.drawer, scenario.target) and not held:
@@ -142,7 +143,7 @@ class TidyUp(Task):
         return 0.3 * opened + 0.15 * held
 
     def stage(self, world: World, scenario: TidyUpScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         held = world.held()
         if held.intersection(scenario.others):
             return "wrong_object"
@@ -153,7 +154,8 @@ class TidyUp(Task):
         return "opened" if extension(world, scenario.drawer) > OPEN else "start"
 
     def focus(self, world: World, scenario: TidyUpScenario) -> Float[np.ndarray, " 3"]:
-        """The drawer's bar until it is open, the target, the inside of the drawer, the bar again."""
+        """Position of the drawer's bar until it is open, then of the target, of the drawer's inside, and of
+        the bar again [m]."""
         if scenario.target in world.held():
             return bottom(world, scenario.drawer)
         stored = in_drawer(world, scenario.drawer, scenario.target)
@@ -162,15 +164,15 @@ class TidyUp(Task):
         return world.data.xpos[scenario.target]
 
     def reserved(self, world: World, scenario: TidyUpScenario) -> list[Corners]:
-        """In front of the chest."""
+        """Area in front of the chest."""
         return [in_front(world)]
 
     def expert(self) -> Expert:
-        """Hook the drawer open, carry the object in, push the drawer shut."""
+        """Expert that hooks the drawer open, carries the object in and pushes the drawer shut."""
         return TidyExpert()
 
     def meanings(self) -> list[Meaning]:
-        """Every object that fits into every drawer of another colour."""
+        """Every object that fits, into every drawer of another color."""
         return [
             _meaning(colour, kind, drawer)
             for colour in RGBA

@@ -31,36 +31,38 @@ from ..world import Scenario, World
 
 CUBE = SHAPES["cube"]
 CUBE_AREA = (np.array([0.40, 0.05]), np.array([0.46, 0.12]))
-"""Corners of the rectangle for the right cube's centre, x and y [m]; the left one's is its mirror image."""
+"""Corners of the rectangle for the right cube's center, x and y [m]; the left cube's is its mirror image."""
 INSIDE, WALL = 0.075, 0.004
 """Half width of a bin and half thickness of its walls [m]."""
 HEIGHT = 0.08
-"""Of the walls of a bin [m]."""
+"""Height of a bin's walls [m]."""
 BIN_AREA = (np.array([0.47, 0.355]), np.array([0.53, 0.365]))
-"""Like `CUBE_AREA`, for the bins: the cubes' centres can be brought no nearer than 0.24."""
+"""Corners of the rectangle for the right bin's center, x and y [m]; the left bin's is its mirror image. The
+gripper can bring a cube's center no nearer than 0.24 m."""
 REACH = 0.27
-"""A cube that lies farther than this from the middle, in no bin, is lost [m]."""
+"""A cube farther than this from the middle and in no bin is lost [m]."""
 SPEED = 1.8
-"""Fastest command [m/s]."""
+"""Maximum commanded speed [m/s]."""
 YAW = (-1.35, 1.90)
-"""Range of the commanded yaw [rad]: fingers beside the way of the throw, not before and behind the cube."""
+"""Range of the commanded yaw [rad]: the fingers stay beside the path of the throw, not before or behind the
+cube."""
 VIEW = from_the_front((0.47, 0.0, 0.09), fovy=29.0)
-"""Sees the inner halves of both bins, so that the cubes are five pixels wide in a 64 pixel image."""
+"""Front view of the inner halves of both bins; cubes are five pixels wide in a 64-pixel image."""
 
 
 @dataclass(frozen=True)
 class TossScenario(Scenario):
-    """Adds the bodies."""
+    """Scenario with the cube and the bin of the instruction."""
 
     target: int
-    """Cube that is asked for."""
+    """Body id of the cube to throw."""
     other: int
     bin: int
-    """Bin that it belongs in."""
+    """Body id of the bin to throw it into."""
     other_bin: int
     cubes: dict[int, str]
     bins: dict[int, str]
-    """Body -> color."""
+    """Body id of each bin -> color."""
 
 
 class Toss(Task):
@@ -83,11 +85,11 @@ class Toss(Task):
 
     @classmethod
     def limits(cls, limits: ControlLimits) -> ControlLimits:
-        """Faster, and with the fingers turned to either side of the throw."""
+        """Faster limits that let the fingers turn to either side of the throw."""
         return replace(limits, speed=SPEED, yaw=YAW)
 
     def build(self) -> mujoco.MjSpec:
-        """Two cubes, two bins."""
+        """Builds two cubes and two bins."""
         spec = tabletop(self.robots, VIEW)
         for slot in range(2):
             add_object(spec, f"object_{slot}")
@@ -95,7 +97,7 @@ class Toss(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> TossScenario:
-        """A cube and a bin on each side, in four colours."""
+        """Draws a cube and a bin on each side, in four colors."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
         cubes = [dress(world.model, f"object_{slot}", "cube", colours[slot]) for slot in range(2)]
         for cube, centre in zip(cubes, both_sides(area(*CUBE_AREA, world.spread), rng), strict=True):
@@ -131,7 +133,7 @@ class Toss(Task):
         ]
 
     def is_success(self, world: World, scenario: TossScenario) -> bool:
-        """The cube lies in the bin, without the other one."""
+        """True when the cube alone lies in the bin."""
         return (
             _inside(world, scenario.bin, scenario.target)
             and at_rest(world, scenario.target)
@@ -139,11 +141,11 @@ class Toss(Task):
         )
 
     def has_failed(self, world: World, scenario: TossScenario) -> bool:
-        """The cube lies out of reach, but not in the bin."""
+        """True when the cube lies out of reach and outside the bin."""
         return fell_off(world, scenario.target) or _is_missed(world, scenario)
 
     def progress(self, world: World, scenario: TossScenario) -> float:
-        """0.3 for closeness of the gripper, 0.2 for the grasp, 0.4 for closeness to the bin."""
+        """0.3 for the gripper's closeness, 0.2 for the grasp, and 0.4 for the closeness to the bin."""
         data = world.data
         away = distance(data.xpos[scenario.target, :2], data.xpos[scenario.bin, :2])
         near = 0.4 * max(0.0, 1.0 - away / 0.6)
@@ -153,7 +155,7 @@ class Toss(Task):
         return 0.3 * reach + (0.2 + near if scenario.target in world.held() else 0.0)
 
     def stage(self, world: World, scenario: TossScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         held = world.held()
         if scenario.target in held:
             return "grasped"
@@ -169,18 +171,19 @@ class Toss(Task):
         return "reached" if from_gripper(world, scenario.target) < 0.05 else "start"
 
     def focus(self, world: World, scenario: TossScenario) -> Float[np.ndarray, " 3"]:
-        """The cube until it is held, then the near half of the bin, which the front camera sees."""
+        """Position of the cube until it is held, then of the near half of the bin, which the front camera
+        sees [m]."""
         if scenario.target not in world.held():
             return world.data.xpos[scenario.target]
         x, y, z = world.data.xpos[scenario.bin]
         return np.array([x, y - np.sign(y) * INSIDE / 2, z])
 
     def expert(self) -> Expert:
-        """Grasp, wind up, throw."""
+        """Expert that grasps, winds up and throws."""
         return TossExpert(HEIGHT)
 
     def meanings(self) -> list[Meaning]:
-        """Every cube into every bin of another colour."""
+        """Every cube into every bin of another color."""
         return [_meaning(cube, bin_) for cube in RGBA for bin_ in RGBA if bin_ != cube]
 
 

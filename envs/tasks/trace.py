@@ -1,4 +1,4 @@
-"""trace: go along the named one of two drawn curves with closed fingers, from the named end to the other."""
+"""trace: follow the named one of two drawn curves with closed fingers, from the named end to the other."""
 
 import itertools
 import math
@@ -19,48 +19,49 @@ from ..task import Task
 from ..world import Scenario, World
 
 AREA = (np.array([0.49, 0.10]), np.array([0.53, 0.11]))
-"""Corners of the rectangle for the right curve's centre, x and y [m]; the left one's is its mirror image."""
+"""Corners of the rectangle for the right curve's center, x and y [m]; the left curve's is its mirror
+image."""
 HALF = ((0.035, 0.060), (0.050, 0.075))
-"""Half extents of the curves, x and y [m]: smallest and largest."""
+"""Smallest and largest half extents of the curves, x and y [m]."""
 TURN = 0.25
-"""Curves are turned by up to +- this [rad]."""
+"""Curves are rotated by up to this angle in either direction [rad]."""
 WITHIN = 0.01
-"""A point is visited by fingertips that pass it this near [m], after the point before."""
+"""A point is visited when the fingertips pass within this distance of it [m], after the point before."""
 DOWN = 0.015
-"""Height below which fingertips draw [m]."""
+"""Height below which the fingertips draw [m]."""
 CLOSED = 0.02
 """Largest opening of fingers that draw [m]."""
 LOST = 0.015
-"""Farther from the curve, fingertips do not follow it badly, but not at all [m] and must take it up again."""
+"""Fingertips farther than this from the curve have lost it and must take it up again [m]."""
 ACCURACY = 0.004
 """Largest mean distance from the curve, over the length drawn, for success [m]."""
 VISITED_RGBA = (0.25, 0.25, 0.27, 1.0)
 BETWEEN = (0.25, 0.5, 0.75, 1.0)
-"""Where the way of one control step is looked at."""
+"""Fractions of one control step's path at which it is checked."""
 START = (np.array([0.38, -0.03, 0.10]), np.array([0.42, 0.03, 0.16]))
-"""Corners of the box in which the gripper waits, x, y, z [m]."""
+"""Corners of the box from which the gripper's start is drawn, x, y, z [m]."""
 VIEW = from_the_front((0.485, 0.0, 0.11), fovy=17.0)
-"""Sees both ends of every curve."""
+"""Front view of both ends of every curve."""
 STARTS = {"left": slice(None), "right": slice(None, None, -1)}
-"""End at which a curve begins -> its points in that order."""
+"""End at which a curve begins -> slice that puts its points in that order."""
 COUNT, LAST, ERROR, LENGTH = 0, slice(1, 3), 3, 4
-"""User data: points visited; where the fingertips drew last (0, 0: nowhere) [m]; their distance from the
-curve, summed over the length drawn [m^2]; that length [m]."""
+"""Places in the user data: number of points visited; position at which the fingertips last drew (0, 0:
+nowhere) [m]; their distance from the curve, integrated over the length drawn [m^2]; that length [m]."""
 
 
 @dataclass(frozen=True)
 class TraceScenario(Scenario):
-    """Adds the curves."""
+    """Scenario with the two curves."""
 
     line: Float[np.ndarray, "p 2"]
-    """Points of the curve that is asked for, in the order that is asked for [m]."""
+    """Points of the curve to follow, in the order asked for [m]."""
     geoms: Int[np.ndarray, " p"]
-    """One for each."""
+    """Geom ids of these points."""
     rgba: tuple[float, ...]
     other: Float[np.ndarray, "p 2"]
     """Points of the other curve [m]."""
     curves: dict[str, tuple[Float[np.ndarray, "p 2"], Int[np.ndarray, " p"]]]
-    """Color -> points [m] and geoms from left to right, of both curves."""
+    """Color -> points [m] and geom ids from left to right, for both curves."""
 
 
 class Trace(Task):
@@ -88,7 +89,7 @@ class Trace(Task):
     time_limit = 12.0
 
     def build(self) -> mujoco.MjSpec:
-        """Two curves."""
+        """Builds two curves."""
         spec = tabletop(self.robots, VIEW)
         spec.nuserdata = 5
         for slot in range(2):
@@ -96,7 +97,7 @@ class Trace(Task):
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> TraceScenario:
-        """A curve on each side, in two colours and shapes."""
+        """Draws a curve on each side, in two colors and shapes."""
         colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
         shapes = [list(SHAPES)[i] for i in rng.permutation(len(SHAPES))[:2]]
         sides = rng.permutation([-1.0, 1.0])
@@ -137,7 +138,7 @@ class Trace(Task):
         ]
 
     def after_step(self, world: World, scenario: TraceScenario) -> None:
-        """Notes which points the fingertips have passed, and how near to the curve they went."""
+        """Records which points the fingertips have passed and how close to the curve they stayed."""
         memory, tip = world.data.userdata, _tip(world)
         visited = self.visited(world)
         if tip is None:
@@ -159,24 +160,24 @@ class Trace(Task):
         world.model.geom_rgba[scenario.geoms[visited:]] = scenario.rgba
 
     def visited(self, world: World) -> int:
-        """How many points of the curve have been visited."""
+        """Number of points visited."""
         return int(world.data.userdata[COUNT])
 
     def mean_error(self, world: World) -> float:
-        """Mean distance from the curve over what has been drawn [m]."""
+        """Mean distance from the curve over the length drawn [m]."""
         memory = world.data.userdata
         return float(memory[ERROR] / max(memory[LENGTH], 1e-9))
 
     def is_success(self, world: World, scenario: TraceScenario) -> bool:
-        """All points were visited, and the fingertips kept to the curve."""
+        """True when all points were visited and the fingertips stayed close to the curve."""
         return self.visited(world) == POINTS and self.mean_error(world) <= ACCURACY
 
     def has_failed(self, world: World, scenario: TraceScenario) -> bool:
-        """All points were visited, but not accurately enough."""
+        """True when all points were visited, but not accurately enough."""
         return self.visited(world) == POINTS and self.mean_error(world) > ACCURACY
 
     def progress(self, world: World, scenario: TraceScenario) -> float:
-        """0.1 for nearness to the first point, then 0.85 for the share of points."""
+        """0.1 for the closeness to the first point, then 0.85 for the share of points visited."""
         if not (visited := self.visited(world)):
             gripper = world.data.site_xpos[world.robot.site]
             away = float(np.linalg.norm(gripper - np.append(scenario.line[0], 0.0)))
@@ -184,7 +185,7 @@ class Trace(Task):
         return 0.1 + 0.85 * visited / POINTS
 
     def stage(self, world: World, scenario: TraceScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         visited, tip = self.visited(world), _tip(world)
         if visited:
             return self.stages[2 + min(4 * visited // POINTS, 3)]
@@ -192,15 +193,15 @@ class Trace(Task):
         return "wrong_curve" if wrong else "start"
 
     def focus(self, world: World, scenario: TraceScenario) -> Float[np.ndarray, " 3"]:
-        """The next point."""
+        """Position of the next point [m]."""
         return np.append(scenario.line[min(self.visited(world), POINTS - 1)], 0.0)
 
     def expert(self) -> Expert:
-        """Come down on the next point, go on along the curve."""
+        """Expert that lowers the fingers onto the next point and follows the curve."""
         return TraceExpert(self.visited)
 
     def meanings(self) -> list[Meaning]:
-        """A curve of every colour, both ways."""
+        """A curve of every color, in both directions."""
         return [_meaning(colour, start) for colour in RGBA for start in STARTS]
 
 
@@ -210,6 +211,6 @@ def _meaning(colour: str, start: str) -> Meaning:
 
 
 def _tip(world: World) -> list[float] | None:
-    """Where closed fingers draw [m]; None: they do not."""
+    """Position at which closed fingers draw [m], or None if they do not."""
     draws = world.robot.opening(world.data) < CLOSED and world.robot.lowest(world.model, world.data) < DOWN
     return world.data.site_xpos[world.robot.site].tolist()[:2] if draws else None

@@ -1,4 +1,4 @@
-"""turn_knob: turn the named one of two knobs to a side, or to a mark."""
+"""turn_knob: turn the named one of two knobs to a side or to a mark."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -19,44 +19,44 @@ from ..world import Scenario, World
 
 KNOBS = ("knob_0", "knob_1")
 SIDES = ("left", "right")
-"""Of who looks through the front camera: y grows to the right."""
+"""Sides as seen through the front camera, in which y grows to the right."""
 AREA = (np.array([0.46, 0.07]), np.array([0.56, 0.12]))
-"""Corners of the rectangle for the right knob's axis, x and y [m]; the left one's is its mirror image."""
+"""Corners of the rectangle for the right knob's axis, x and y [m]; the left knob's is its mirror image."""
 START = 0.2
-"""Knobs start within +- this [rad]."""
+"""Knobs start within this angle of 0, in either direction [rad]."""
 MARKS = (0.6, 0.9)
-"""Marks are drawn from these angles, on either side [rad]."""
+"""Range from which the angle of a mark is drawn, on either side [rad]."""
 TURNED = 0.45
-"""A knob is turned to a side when it is this far there [rad]."""
+"""Angle from which a knob counts as turned to a side [rad]."""
 ON_MARK = 0.12
-"""A knob is turned to a mark when it is this near to it [rad]."""
+"""A knob is on a mark when it is within this angle of it [rad]."""
 NEAR_ENOUGH = 0.09
-"""The expert lets a knob stay if it is this near to its goal [rad]."""
+"""The expert leaves a knob alone once it is within this angle of its goal [rad]."""
 STAYS = 0.2
-"""Success: the other knob is this near to where it was [rad]."""
+"""Largest rotation of the other knob for success [rad]."""
 CLEAR = 0.02
-"""Success asks the fingers to be this high above the bar [m]."""
+"""Minimum height of the fingers above the bar for success [m]."""
 NEAR = 0.05
-"""The gripper has reached the knob when it is this near to the bar's middle [m]."""
+"""The gripper has reached the knob when it is within this distance of the middle of its bar [m]."""
 
 
 @dataclass(frozen=True)
 class TurnKnobScenario(Scenario):
-    """Adds what is to be turned where."""
+    """Scenario with the knob to turn and its goal."""
 
     knob: int
-    """Body of the knob that is asked for."""
+    """Body id of the knob to turn."""
     other: int
     before: dict[int, float]
-    """Angle of each knob at first [rad]."""
+    """Body id of each knob -> initial angle [rad]."""
     goal: float
-    """Angle that the expert turns to [rad]."""
+    """Angle to which the expert turns it [rad]."""
     allowed: tuple[float, float]
-    """Lowest and highest angle that count [rad]."""
+    """Smallest and largest angle that count as success [rad]."""
     names: dict[int, tuple[str, str]]
-    """Body -> what the knob can be called, by its color and by its place."""
+    """Body id -> names of the knob, by its color and by its place."""
     marks: dict[int, dict[str, tuple[float, str]]]
-    """Body -> side -> angle [rad] and color of the knob's mark there."""
+    """Body id -> side -> angle [rad] and color of the knob's mark on that side."""
 
 
 class TurnKnob(Task):
@@ -88,14 +88,15 @@ class TurnKnob(Task):
     time_limit = 8.0
 
     def build(self) -> mujoco.MjSpec:
-        """Two knobs with two marks each."""
+        """Builds two knobs with two marks each."""
         spec = tabletop(self.robots)
         for name in KNOBS:
             add_knob(spec, name)
         return spec
 
     def reset(self, world: World, rng: np.random.Generator) -> TurnKnobScenario:
-        """A knob on the left and one on the right; either is asked for, to either side, in either form."""
+        """Draws a knob on the left and one on the right, and asks for either, to either side, in either
+        form."""
         centres = rng.uniform(*area(*AREA, world.spread), size=(len(KNOBS), 2)) * [[1, -1], [1, 1]]
         colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[: len(KNOBS)]]
         before: dict[int, float] = {}
@@ -159,7 +160,7 @@ class TurnKnob(Task):
         return found
 
     def is_success(self, world: World, scenario: TurnKnobScenario) -> bool:
-        """The knob is where it should be, at rest and free, and the other one is as it was."""
+        """True when the knob is at its goal, at rest and released, and the other one has stayed."""
         return (
             _turned(world, scenario)
             and is_still(world, scenario.knob)
@@ -168,11 +169,11 @@ class TurnKnob(Task):
         )
 
     def has_failed(self, world: World, scenario: TurnKnobScenario) -> bool:
-        """Knobs can always be turned back."""
+        """Always False: a knob can always be turned back."""
         return False
 
     def progress(self, world: World, scenario: TurnKnobScenario) -> float:
-        """0.3 for nearness of the gripper, 0.1 for the grip, 0.5 for the turn, 0.1 for letting go."""
+        """0.3 for the gripper's closeness, 0.1 for the grip, 0.5 for the turn, and 0.1 for the release."""
         if _turned(world, scenario):
             return 0.9
         held = scenario.knob in world.held()
@@ -183,7 +184,7 @@ class TurnKnob(Task):
         return 0.3 * near + 0.1 * held + 0.45 * max(0.0, 1.0 - left)
 
     def stage(self, world: World, scenario: TurnKnobScenario) -> str:
-        """Where the episode stands now."""
+        """Current stage of the episode."""
         held = world.held()
         if scenario.other in held or abs(_way(world, scenario, scenario.other)) > STAYS:
             return "wrong_knob"
@@ -194,15 +195,15 @@ class TurnKnob(Task):
         return "reached" if from_gripper(world, scenario.knob) < NEAR else "start"
 
     def focus(self, world: World, scenario: TurnKnobScenario) -> Float[np.ndarray, " 3"]:
-        """The bar."""
+        """Position of the knob's bar [m]."""
         return world.data.xpos[scenario.knob]
 
     def expert(self) -> Expert:
-        """Grip the bar, turn, let go, rise."""
+        """Expert that grips the bar, turns it, lets go and rises."""
         return TurnExpert(self.turn)
 
     def turn(self, world: World, scenario: TurnKnobScenario) -> Turn:
-        """What the expert has to do: first of all, turn back the other knob if that has strayed."""
+        """The expert's next turn: the other knob first, if it has strayed."""
         knob, goal, held = scenario.knob, scenario.goal, world.held()
         strayed = abs(_way(world, scenario, scenario.other)) > STAYS - 0.05
         if scenario.other in held or (strayed and knob not in held):
@@ -210,7 +211,7 @@ class TurnKnob(Task):
         return Turn(knob, world.data.xpos[knob], angle(world, knob), goal, NEAR_ENOUGH)
 
     def meanings(self) -> list[Meaning]:
-        """Knobs by colour or place; sides, or marks of another colour than the knob's."""
+        """Knobs by color or place; to a side, or to a mark of another color than the knob's."""
         asked = []
         for words in (*RGBA, *SIDES):
             asked += [Meaning.of("side", knob=f"{words} knob", side=side) for side in SIDES]
@@ -224,17 +225,17 @@ class TurnKnob(Task):
 
 
 def _marks(colour: str, other: str) -> tuple[str, str]:
-    """What a mark can be called beside one of colour `other`."""
+    """Names of a mark next to one of color `other`."""
     return f"{colour} mark", f"mark that is not {other}"
 
 
 def _to_side(goal: float) -> tuple[float, float]:
-    """Angles that count where a knob is to be turned to the side of `goal` [rad]."""
+    """Smallest and largest angle that count as turned to the side of `goal` [rad]."""
     return (TURNED, np.inf) if goal > 0 else (-np.inf, -TURNED)
 
 
 def _to_mark(goal: float) -> tuple[float, float]:
-    """Angles that count where a knob is to be turned to the mark at `goal` [rad]."""
+    """Smallest and largest angle that count as turned to the mark at `goal` [rad]."""
     return goal - ON_MARK, goal + ON_MARK
 
 
@@ -244,5 +245,5 @@ def _turned(world: World, scenario: TurnKnobScenario) -> bool:
 
 
 def _way(world: World, scenario: TurnKnobScenario, knob: int) -> float:
-    """By how much a knob has been turned since the start [rad]."""
+    """Angle by which a knob has been turned since the start [rad]."""
     return angle(world, knob) - scenario.before[knob]
