@@ -1,1 +1,1 @@
-"""One scripted expert a file."""
+"""Scripted experts, one per file."""

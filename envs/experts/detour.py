@@ -1,4 +1,4 @@
-"""Expert for going round a wall on one of two equally good sides."""
+"""Expert that goes around a wall on one of two equally good sides."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from jaxtyping import Float
 from ..expert import Expert, ExpertView
 
 ASIDE = 0.11
-"""Distance from the line between start and goal at which the wall is passed [m]."""
+"""Distance from the line between start and goal at which the expert passes the wall [m]."""
 CLEAR = 0.08
-"""This far from the line, the way ahead is free [m]."""
+"""Distance from the line beyond which the way ahead is clear [m]."""
 DECIDED = 0.03
-"""This far from the line, a way is clearly taken [m]."""
+"""Distance from the line beyond which a side has clearly been chosen [m]."""
 PAST = 0.065
-"""This far behind the wall, head for the goal [m]."""
+"""Distance behind the wall from which the expert heads for the goal [m]."""
 HEIGHT = 0.028
-"""Of the gripper above the table [m]."""
+"""Height of the gripper above the table [m]."""
 
 
 @dataclass(frozen=True)
@@ -24,26 +24,26 @@ class Way:
     """A straight line with a wall across it."""
 
     start: Float[np.ndarray, " 2"]
-    """[m]"""
+    """Start of the line, x and y [m]."""
     ahead: Float[np.ndarray, " 2"]
     """Unit vector from the start to the goal."""
     lateral: Float[np.ndarray, " 2"]
     """Unit vector along the wall."""
     wall: float
-    """From the start to the wall [m]."""
+    """Distance from the start to the wall [m]."""
     length: float
-    """From the start to the goal [m]."""
+    """Distance from the start to the goal [m]."""
     side: int
-    """+1: round the wall's end that `lateral` points to; -1: round the other one. Only for who has not set
-    out yet."""
+    """Side on which to pass the wall: +1 where `lateral` points, -1 on the other. It counts only until the
+    gripper has set out."""
 
     def seen_from(self, place: Float[np.ndarray, " 2"]) -> tuple[float, float]:
-        """How far `place` is ahead of the start and, along `lateral`, aside of the line [m]."""
+        """Distance of `place` ahead of the start and, along `lateral`, from the line [m]."""
         offset = place - self.start
         return float(offset.dot(self.ahead)), float(offset.dot(self.lateral))
 
     def next(self, place: Float[np.ndarray, " 2"]) -> Float[np.ndarray, " 2"]:
-        """The corner to head for from `place` (or the goal) [m]."""
+        """The corner, or the goal, to head for from `place` [m]."""
         ahead, aside = self.seen_from(place)
         if ahead > self.wall + PAST:
             return self._at(self.length, 0.0)
@@ -51,7 +51,8 @@ class Way:
         return self._at(self.wall / 2 if abs(aside) < CLEAR else self.wall + 1.5 * PAST, side * ASIDE)
 
     def left(self, place: Float[np.ndarray, " 2"]) -> float:
-        """Length of the way from `place` to the goal, by way of one corner if the wall is still ahead [m]."""
+        """Remaining distance from `place` to the goal, by way of one corner if the wall is still ahead
+        [m]."""
         ahead, aside = self.seen_from(place)
         if ahead > self.wall + PAST:
             return float(np.hypot(self.length - ahead, aside))
@@ -63,7 +64,7 @@ class Way:
 
 
 class DetourExpert(Expert):
-    """Needs `scenario.way`."""
+    """Expert for scenarios with a `way`."""
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
         """The next corner, at the same height."""

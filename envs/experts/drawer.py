@@ -1,4 +1,4 @@
-"""Expert for drawers of the chest: closed fingers hook the bar and pull, or push it back."""
+"""Expert for the chest's drawers: closed fingers hook the bar and pull, or push it back."""
 
 import numpy as np
 from jaxtyping import Float
@@ -9,41 +9,41 @@ from .carry import RETREAT, retreat
 from .pick import cone
 
 HOVER = 0.08
-"""Height above a place at the bar from which the gripper comes down [m]."""
+"""Height above a place at the bar from which the gripper descends [m]."""
 TIPS = 0.014
-"""Depth of the fingertips below the middle of the bar that they pull or push [m]."""
+"""Depth of the fingertips below the middle of the bar while they pull or push it [m]."""
 ABOVE = 0.025
-"""Fingertips this far above the middle of the bar touch nothing near it [m]."""
+"""Height of the fingertips above the middle of the bar at which they clear everything near it [m]."""
 WIDE = TRAVEL - 0.025
-"""A drawer that is this far open takes an object [m]."""
+"""Extension from which a drawer is open enough to take an object [m]."""
 WIDEST = TRAVEL - 0.008
-"""Who pulls already stops here [m]."""
+"""Extension at which a pull that is under way ends [m]."""
 SHUT, NEARLY_SHUT = 0.003, 0.010
-"""Who pushes already stops at the first extension [m], who does not only starts above the second."""
+"""Extension at which a push that is under way ends, and extension from which one starts [m]."""
 BEHIND, BEFORE = (BAR_GAP + BAR[1]) / 2, -0.026
-"""From the bar to the closed fingers that are about to pull it, and to push it, along y [m]."""
+"""Distance from the bar to the closed fingers that are about to pull it, and to push it, along y [m]."""
 SIDEWAYS = 0.02
-"""Fingers are at the bar when no farther than this from its middle, along x [m]."""
+"""Fingers are at the bar when they are within this distance of its middle, along x [m]."""
 NEAR = 0.08
 """Fingers farther than this from the bar are clear of it [m]."""
 GAIN = 8.0
-"""Speed of pulling and pushing for each metre that is left [1/s]."""
+"""Speed of pulling and pushing per meter of remaining distance [1/s]."""
 CLOSED = 0.01
-"""Opening of fingers with nothing between them [m]."""
+"""Opening of fingers that hold nothing [m]."""
 
 
 class DrawerExpert(Expert):
-    """Needs `scenario.drawer` and `scenario.opens`."""
+    """Expert for scenarios with a `drawer` and a direction, `opens`."""
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         move = pull if env.scenario.opens else push
         goal = move(env, env.scenario.drawer)
         return (rise(env) if goal is None else goal)[None]
 
 
 def pull(env: ExpertView, drawer: int) -> Float[np.ndarray, " 5"] | None:
-    """Opens a drawer; None when it is wide open."""
+    """Opens a drawer; None once it is wide open."""
     extended, pulling = extension(env.world, drawer), _at_bar(env, drawer, 1)
     if extended >= (WIDEST if pulling else WIDE):
         return None
@@ -51,7 +51,7 @@ def pull(env: ExpertView, drawer: int) -> Float[np.ndarray, " 5"] | None:
 
 
 def push(env: ExpertView, drawer: int) -> Float[np.ndarray, " 5"] | None:
-    """Closes a drawer; None when it is shut."""
+    """Closes a drawer; None once it is shut."""
     extended, pushing = extension(env.world, drawer), _at_bar(env, drawer, -1)
     if extended < (SHUT if pushing else NEARLY_SHUT):
         return None
@@ -59,19 +59,19 @@ def push(env: ExpertView, drawer: int) -> Float[np.ndarray, " 5"] | None:
 
 
 def rise(env: ExpertView) -> Float[np.ndarray, " 5"]:
-    """Straight up with closed fingers."""
+    """Rises straight up with closed fingers."""
     reference = env.goals()[0]
     return np.array([*reference[:2], RETREAT, reference[3], -1.0])
 
 
 def hooked(env: ExpertView, drawer: int) -> bool:
-    """Whether closed fingers would run into the bar on their way elsewhere."""
+    """True when closed fingers would run into the bar on their way elsewhere."""
     way = env.data.site_xpos[env.world.robot.site] - bar(env.world, drawer)
     return bool(_shut(env) and not _above(env) and np.hypot(way[0], way[1]) < NEAR)
 
 
 def _approach(env: ExpertView, drawer: int, aside: float) -> Float[np.ndarray, " 5"]:
-    """Come down on one side of the bar with closed fingers."""
+    """Lowers the closed fingers on one side of the bar."""
     if not (_shut(env) or _above(env)):
         return retreat(env)
     reference, robot = env.goals()[0], env.world.robot
@@ -84,14 +84,14 @@ def _approach(env: ExpertView, drawer: int, aside: float) -> Float[np.ndarray, "
 
 
 def _slide(env: ExpertView, way: float) -> Float[np.ndarray, " 5"]:
-    """Move the bar along y by `way` [m]."""
+    """Moves the bar along y by `way` [m]."""
     reference = env.goals()[0]
     step = way * min(1.0, GAIN / env.control_hz)
     return np.array([reference[0], reference[1] + step, *reference[2:4], -1.0])
 
 
 def _at_bar(env: ExpertView, drawer: int, side: int) -> bool:
-    """Whether closed fingers are behind (1) or before (-1) the bar, low enough to move it."""
+    """Side on which closed fingers are low enough to move the bar: 1 behind it, -1 before it, 0 neither."""
     x, y = (env.data.site_xpos[env.world.robot.site] - bar(env.world, drawer))[:2]
     low = env.world.robot.lowest(env.model, env.data) < BAR_HEIGHT
     return bool(_shut(env) and low and abs(x) < SIDEWAYS and 0 < side * y < BAR_GAP + BAR[1])

@@ -1,7 +1,7 @@
-"""Expert for passing a bar from hand to hand in the air, told apart by the state alone.
+"""Expert that passes a bar from hand to hand in the air, as a function of the state alone.
 
-The giver grasps the bar at its own end and holds it out along the line between the arms; the receiver comes
-down on the other end and closes; the giver opens and rises; the receiver lays the bar down.
+The giver grasps the bar at its own end and presents it along the line between the arms; the receiver descends
+on the other end and closes; the giver opens and rises; the receiver lays the bar down.
 """
 
 import math
@@ -15,46 +15,46 @@ from ..props.bars import BARS, on_mat
 from .pick import HOVER, IN_PLACE, STILL, cone, misalignment
 
 END = 0.045
-"""From a bar's centre to the middle of a gripper that holds it [m]: hands stay clear of each other."""
+"""Distance from a bar's center to the middle of a gripper that holds it, which keeps the hands apart [m]."""
 EXCHANGE = np.array([0.485, 0.0, 0.20])
-"""Centre of the bar that is held out [m]."""
+"""Center of the presented bar [m]."""
 OFFERED = 0.012
-"""It is held out when this near to there [m]."""
+"""The bar is presented when its center is within this distance of that place [m]."""
 STRAIGHT = 0.15
-"""And turned by no more than this [rad]."""
+"""The bar is presented when its rotation is within this angle of straight ahead [rad]."""
 WAITING_Y, WAITING_Z = 0.15, 0.26
-"""Where an idle gripper stays, away from the middle [m]."""
+"""Distance from the middle and height at which an idle gripper waits [m]."""
 BELOW = 0.02
-"""Rise before moving sideways when this far below the height to travel at [m]."""
+"""The gripper rises before it moves sideways when it is this far below its travel height [m]."""
 LIFTED = 0.01
-"""A bar has left the table when its centre is this much higher than at rest [m]."""
+"""A bar has left the table when its center is this far above its resting height [m]."""
 TRAVEL = 0.10
-"""A bar is carried to a mat this high above it [m]."""
+"""Height above a mat at which a bar is carried to it [m]."""
 DROP = 0.004
-"""Height of its underside above the table when it is let go [m]."""
+"""Height of the bar's underside above the table at release [m]."""
 LOOSE = 0.008
-"""Fingers are open around a bar when their distance exceeds its width by this [m]."""
+"""Fingers are open around a bar when their distance exceeds its width by this much [m]."""
 FLICKER = 0.003
-"""Fingers that hold a bar are no farther apart than its width and this [m]."""
+"""Fingers that hold a bar are at most its width plus this apart [m]."""
 INSIDE = 0.012
-"""And their middle no farther from its axis [m]."""
+"""Fingers that hold a bar have their middle within this distance of its axis [m]."""
 OVER = 0.02
-"""The receiver fetches a bar that lies this far on its side [m]; one that fell where it was held out is
-the giver's."""
+"""The receiver fetches a bar that lies at least this far on its own side [m]; a bar that fell where it was
+presented is the giver's."""
 CLEAR = 0.045
-"""Height of a gripper over the bar from which it may go its way [m]."""
+"""Height of a gripper above the bar from which it may move away [m]."""
 
 
 class HandoverExpert(Expert):
-    """Needs `scenario.target`, `kind`, `giver`, `receiver` and `mat`."""
+    """Expert for scenarios with `target`, `kind`, `giver`, `receiver` and `mat`."""
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Targets of both grippers for the current state."""
         scenario = env.scenario
         hands = [_Hand(env, arm) for arm in range(2)]
         giver, receiver = hands[scenario.giver], hands[scenario.receiver]
         if giver.holds and receiver.holds:
-            # Both stay; the giver opens once the receiver has a firm grip.
+            # Both hold still; the giver opens once the receiver has a firm grip.
             giver.goal = np.append(giver.reference[:4], 1.0 if receiver.still else -1.0)
             receiver.goal = np.append(receiver.reference[:4], -1.0)
         elif giver.holds:
@@ -77,7 +77,7 @@ class HandoverExpert(Expert):
 
 
 class _Hand:
-    """One gripper and the bar."""
+    """One gripper and its relation to the bar."""
 
     goal: Float[np.ndarray, " 5"]
 
@@ -97,30 +97,30 @@ class _Hand:
         axis = data.xmat[scenario.target].reshape(3, 3)[:, 0]
         forward = np.array([math.cos(self.ahead), math.sin(self.ahead)])
         self.axis = axis if axis[:2] @ forward > 0 else -axis
-        """Along the bar, away from the arm."""
+        """Unit vector along the bar, away from the arm."""
         self.turn = math.remainder(math.atan2(self.axis[1], self.axis[0]) - self.ahead, 2 * math.pi)
-        """Of the bar, from straight ahead [rad]."""
+        """Rotation of the bar from straight ahead [rad]."""
         self.holds = scenario.target in self.index.held(env.model, data) or self._is_around()
 
     @property
     def is_closing(self) -> bool:
-        """Whether the bar is still on the table and the grip not firm."""
+        """True while the bar is on the table and the grip is not firm."""
         return not self.still and bool(self.bar[2] < self.shape.height + LIFTED)
 
     @property
     def offers(self) -> bool:
-        """Whether the bar is where the other arm takes it."""
+        """True when the bar is where the other arm can take it."""
         off = np.abs(self.bar - EXCHANGE).max()
         return bool(self.still and off < OFFERED and abs(self.turn) < STRAIGHT)
 
     @property
     def is_clear(self) -> bool:
-        """Whether this gripper can no longer touch the bar."""
+        """True when this gripper can no longer touch the bar."""
         beside = np.linalg.norm(self.pose[:2] - self.bar[:2]) > self.shape.size[0] + 0.03
         return bool(beside or self.pose[2] > self.bar[2] + CLEAR)
 
     def grasp(self) -> Float[np.ndarray, " 5"]:
-        """Down on this arm's end of the bar and close."""
+        """Descends on this arm's end of the bar and closes."""
         point = np.clip(self.bar - END * self.axis, self.limits.low, self.limits.high)
         grasp = np.append(point, self.ahead + self.turn)
         error = self.pose - grasp
@@ -129,16 +129,16 @@ class _Hand:
         return np.array([*point[:2], point[2] + cone(self.reference[:4], grasp, HOVER), grasp[3], 1.0])
 
     def hold_out(self) -> Float[np.ndarray, " 5"]:
-        """The bar to the middle, pointing at the other arm."""
+        """Brings the bar to the middle, pointing at the other arm."""
         return self._up_first(np.append(self._gripper_for(EXCHANGE), -1.0))
 
     def wait_above(self) -> Float[np.ndarray, " 5"]:
-        """Over the end of the bar that will be offered."""
+        """Waits above the end of the bar that will be presented."""
         x, y, z = EXCHANGE
         return np.array([x, y + self.side * END, z + HOVER, self.ahead, 1.0])
 
     def lay_down(self) -> Float[np.ndarray, " 5"]:
-        """The bar over the mat, down, open."""
+        """Brings the bar above the mat, lowers it and opens."""
         x, y, z = self.mat
         place = self._gripper_for(np.array([x, y, z + self.shape.height + DROP]))
         error = self.pose - place
@@ -148,7 +148,7 @@ class _Hand:
         return self._up_first(np.array([*place[:2], place[2] + lift, place[3], -1.0]))
 
     def leave(self) -> Float[np.ndarray, " 5"]:
-        """Open, straight up, back to where it waits."""
+        """Opens, rises straight up and returns to the waiting position."""
         if self.is_clear:
             goal = np.array([EXCHANGE[0], self.side * WAITING_Y, WAITING_Z, self.ahead, 1.0])
             return self._up_first(goal) if self.pose[2] < self.bar[2] + CLEAR else goal
@@ -157,7 +157,8 @@ class _Hand:
         return np.array([*self.reference[:2], self.limits.high[2], self.reference[3], 1.0])
 
     def _is_around(self) -> bool:
-        """Whether closed fingers have the bar between them: contact flickers where motions start and stop."""
+        """True when closed fingers have the bar between them: contacts flicker where motions start and
+        stop."""
         offset = self.pose[:3] - self.bar
         along = np.clip(offset @ self.axis, -self.shape.size[0], self.shape.size[0])
         beside = np.linalg.norm(offset - along * self.axis)
@@ -166,14 +167,14 @@ class _Hand:
         return bool(shut and beside < INSIDE)
 
     def _gripper_for(self, centre: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 4"]:
-        """Gripper [x, y, z, yaw] at which the bar that it holds is at `centre`, straight ahead."""
+        """Gripper pose [x, y, z, yaw] that puts the held bar at `centre`, straight ahead."""
         cos, sin = math.cos(self.turn), math.sin(self.turn)
         x, y, z = self.bar - self.pose[:3]
         offset = np.array([cos * x + sin * y, cos * y - sin * x, z])
         return np.append(centre - offset, self.pose[3] - self.turn)
 
     def _up_first(self, goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
-        """`goal`, but straight up as long as it is well above."""
+        """Returns `goal`, replaced by a point straight above while the gripper is well below it."""
         if self.reference[2] < goal[2] - BELOW:
             return np.array([*self.reference[:2], goal[2], self.reference[3], goal[4]])
         return goal

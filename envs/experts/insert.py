@@ -1,4 +1,4 @@
-"""Expert for standing a peg in a hole: grasp, carry over, line up by the peg itself, lower, let go."""
+"""Expert that stands a peg in a hole: grasp, carry, align by the peg itself, lower, release."""
 
 import numpy as np
 from jaxtyping import Float
@@ -12,47 +12,50 @@ from .pick import FUNNEL, IN_PLACE, grasp_of, in_grip, reach
 TRAVEL = 0.03
 """Height of the peg's underside above the rim on its way to the hole [m]."""
 READY = 0.004
-"""Height above the rim at which it waits until it is lined up [m]."""
+"""Height above the rim at which the peg waits until it is aligned [m]."""
 CENTRED = 0.002
-"""Close when this near to the peg's axis [m]: held beside its centre of mass, it hangs askew."""
+"""The gripper closes when it is within this distance of the peg's axis [m]: held off its center of mass, a
+peg hangs tilted."""
 STILL = 0.0015
-"""And when this near to where it was told to be [m]: moving, it would tilt the peg."""
+"""The gripper closes when it is within this distance of its command [m]: a moving gripper would tilt the
+peg."""
 CARRYING = 0.25
-"""Speed with the peg in the grip [m/s]: jerks tilt it."""
+"""Speed while carrying the peg, which jerks would tilt [m/s]."""
 LOWERING = 0.06
-"""Speed of the peg on its way in [m/s]."""
+"""Maximum speed of the peg on its way in [m/s]."""
 CREEPING = 0.008
-"""At its start [m/s]."""
+"""Speed of the peg when it starts on its way in [m/s]."""
 FASTER = 6.0
-"""How much faster with every metre [1/s]."""
+"""Increase of that speed per meter of depth [1/s]."""
 LINED_UP = 0.4
-"""Share of the clearance by which the peg may be off when it starts."""
+"""Largest misalignment at which the peg starts on its way in, as a share of the clearance."""
 ENTERING = 0.8
-"""The same until it is in."""
+"""Largest misalignment until the peg is in, as a share of the clearance."""
 UPRIGHT = 0.998
-"""Cosine of the tilt at which the peg can still be inserted."""
+"""Smallest cosine of the tilt at which the peg can still be inserted."""
 SPOT = (0.42, 0.0)
-"""Where it is put down to right itself [m], clear of the holes."""
+"""Place, clear of the holes, where the peg is put down to right itself, x and y [m]."""
 SEATED = 0.003
-"""Let go when the underside is this near to the table [m]."""
+"""The peg is released when its underside is within this distance of the table [m]."""
 LIFTED = 0.008
-"""What is held has left the table when its underside is this high above it [m]."""
+"""A held peg has left the table when its underside is this high above it [m]."""
 
 
 class InsertExpert(Expert):
-    """Needs `scenario.peg` and `scenario.hole`, a body whose origin is the middle of the hole on the table.
+    """Expert for scenarios with a `peg` and a `hole`, a body whose origin is the middle of the hole on the
+    table.
 
     Args:
-        peg: its shape.
-        depth: of the hole, from its rim to the table [m].
-        clearance: by how much the hole is wider [m].
+        peg: shape of the peg.
+        depth: depth of the hole, from its rim to the table [m].
+        clearance: width of the hole minus that of the peg [m].
     """
 
     def __init__(self, peg: Shape, depth: float, clearance: float) -> None:
         self._peg, self._depth, self._clearance = peg, depth, clearance
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         data, peg, hole = env.data, env.scenario.peg, env.scenario.hole
         up = data.xmat[peg].reshape(3, 3)[:, 2]
         off = (data.xpos[hole] - data.xpos[peg] + self._peg.height * up)[:2]  # of the underside
@@ -68,7 +71,7 @@ class InsertExpert(Expert):
             return self._fetch(env, grasp)[None]
         if not in_grip(env, peg) and bottom < LIFTED:
             return reach(env, grasp)[None]
-        # Steering by what is measured of the peg makes up for how it sits in the fingers.
+        # Steering by the measured position of the peg compensates for how it sits in the fingers.
         gripper = goal_of(data, env.world.robot.site)
         if upright:
             askew = float(np.abs(off).max() + self._peg.size[0] * abs(grasp[3]))
@@ -88,7 +91,7 @@ class InsertExpert(Expert):
         return place[None]
 
     def _fetch(self, env: ExpertView, grasp: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 5"]:
-        """Grasp the peg, with the gripper in the middle and at rest."""
+        """Grasps the peg with the gripper centered on it and at rest."""
         approach = reach(env, grasp)
         gripper, told = goal_of(env.data, env.world.robot.site), env.goals()[0, :4]
         if np.abs(gripper - grasp)[:2].max() > CENTRED or np.abs(gripper - told)[:3].max() > STILL:
@@ -96,9 +99,11 @@ class InsertExpert(Expert):
         return after_opening(env, approach)
 
     def _height(self, env: ExpertView, bottom: float, askew: float, inside: bool) -> float:
-        """Where the underside should be [m]: above the rim until it is lined up, then lower and lower."""
+        """Target height of the underside [m]: above the rim until the peg is aligned, then lower and
+        lower."""
         above = bottom - self._depth
-        # Once on the way in, more is allowed: else every start, which shakes the arm, would be broken off.
+        # Once the peg is on its way in, a larger error is tolerated; otherwise the jerk of every start would
+        # abort it.
         allowed = (LINED_UP if above > 0.8 * READY else ENTERING) * self._clearance
         if inside or (askew < allowed and above < 1.5 * READY):
             return bottom - min(CREEPING + FASTER * max(READY - above, 0.0), LOWERING) / env.control_hz

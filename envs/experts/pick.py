@@ -1,4 +1,5 @@
-"""Expert for picking up one object from above: hover, descend, close, lift, told apart by the state alone."""
+"""Expert that picks up one object from above (hover, descend, close, lift), as a function of the state
+alone."""
 
 import math
 
@@ -12,24 +13,24 @@ from ..props.objects import Shape
 HOVER = 0.10
 """Height above the grasp from which the gripper descends [m]."""
 FUNNEL = 1.5
-"""Height to keep for each metre (or YAW_ARM radians) of misalignment: the way down narrows to the object."""
+"""Height to keep per meter (or YAW_ARM radians) of misalignment: the way down narrows toward the object."""
 YAW_ARM = 0.04
-"""Misalignment [m] that one radian counts for."""
+"""Misalignment that counts as much as one radian of yaw [m]."""
 ALIGNED = 0.008
-"""Misalignment [m] without extra height."""
+"""Misalignment that needs no extra height [m]."""
 IN_PLACE = 0.012
-"""Close the gripper when this near to the grasp, sideways and in height [m]."""
+"""The gripper closes when it is within this distance of the grasp, horizontally and in height [m]."""
 STILL = 0.03
-"""Fingers slower than this [m/s] have finished closing."""
+"""Fingers slower than this have finished closing [m/s]."""
 RAISED = 0.14
 """Height of the gripper above the table at which a lift ends [m]."""
 
 
 class PickExpert(Expert):
-    """Needs `scenario.target` and `scenario.shape`."""
+    """Expert for scenarios with a `target` and its `shape`."""
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         if in_grip(env, env.scenario.target):
             reference = env.goals()[0]
             return np.array([[*reference[:2], RAISED, reference[3], -1.0]])
@@ -37,12 +38,12 @@ class PickExpert(Expert):
 
 
 def in_grip(env: ExpertView, body: int) -> bool:
-    """Whether the fingers have closed around a body."""
+    """True when the fingers have closed around a body."""
     return body in env.world.held() and env.world.robot.fingers_speed(env.data) < STILL
 
 
 def reach(env: ExpertView, grasp: Float[np.ndarray, " 4"]) -> Float[np.ndarray, " 5"]:
-    """Hover over a grasp, come down around it, close when there."""
+    """Hovers over a grasp, descends around it and closes there."""
     if in_place(env, grasp):
         return np.append(grasp, -1.0)
     lift = cone(env.goals()[0, :4], grasp, HOVER)
@@ -50,23 +51,24 @@ def reach(env: ExpertView, grasp: Float[np.ndarray, " 4"]) -> Float[np.ndarray, 
 
 
 def in_place(env: ExpertView, pose: Float[np.ndarray, " 4"]) -> bool:
-    """Whether the gripper is at [x, y, z, yaw]."""
+    """True when the gripper is at [x, y, z, yaw]."""
     error = goal_of(env.data, env.world.robot.site) - pose
     return bool(misalignment(error) < IN_PLACE and abs(error[2]) < IN_PLACE)
 
 
 def cone(commanded: Float[np.ndarray, " 4"], pose: Float[np.ndarray, " 4"], top: float) -> float:
-    """Height to keep above `pose` on the way down to it, at most `top` [m]: a cone that ends there."""
+    """Height to keep above `pose` on the way down to it, at most `top` [m]: a cone with its tip there."""
     return min(max(FUNNEL * (misalignment(commanded - pose) - ALIGNED), 0.0), top)
 
 
 def misalignment(error: Float[np.ndarray, " 4"]) -> float:
-    """Of a gripper that is off by [x, y, z, yaw], sideways and in yaw [m]."""
+    """Misalignment of a gripper that is off by [x, y, z, yaw], horizontally and in yaw [m]."""
     return math.hypot(error[0], error[1]) + YAW_ARM * abs(error[3])
 
 
 def grasp_of(env: ExpertView, body: int, shape: Shape) -> Float[np.ndarray, " 4"]:
-    """Gripper [x, y, z, yaw] around a box, whichever side it stands on, fingers across its narrow side."""
+    """Gripper pose [x, y, z, yaw] around a box on any of its sides, with the fingers across its narrow
+    side."""
     rotation = env.data.xmat[body].reshape(3, 3)
     up = int(np.argmax(np.abs(rotation[2])))
     one, other = (axis for axis in range(3) if axis != up)

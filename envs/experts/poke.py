@@ -1,4 +1,4 @@
-"""Expert for pressing buttons: closed fingers go over the next one and push it down."""
+"""Expert for buttons: closed fingers move above the next button and push it down."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,25 +12,25 @@ from .carry import RETREAT, up_first
 from .pick import cone
 
 HOVER = 0.06
-"""Height above a button from which the fingers come down [m]."""
+"""Height above a button from which the fingers descend [m]."""
 DEPTH = 0.004
-"""How far below the pressed button the fingertips are told to go [m]: a servo pushes as hard as it is off."""
+"""Commanded depth of the fingertips below the pressed button [m]: a servo's force grows with its error."""
 CLOSED = 0.02
-"""Opening of fingers that can push [m]."""
+"""Largest opening of fingers that can push [m]."""
 
 
 class PokeExpert(Expert):
-    """Presses the button that a task gives for a state, until it gives none; then rises.
+    """Expert that presses the button a task returns for a state, until it returns none, and then rises.
 
     Args:
-        button: top of the button when pressed [m].
+        button: function that returns the top of the next button when pressed [m].
     """
 
     def __init__(self, button: Callable[[World, Any], Float[np.ndarray, " 3"] | None]) -> None:
         self._button = button
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         robot, reference = env.world.robot, env.goals()[0]
         button = self._button(env.world, env.scenario)
         if button is None:

@@ -1,4 +1,4 @@
-"""Expert for what is too wide to grasp: closed fingers press on it from above, drag it along, and rise."""
+"""Expert for objects too wide to grasp: closed fingers press on one from above, drag it and rise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,42 +14,43 @@ from .carry import RETREAT, up_first
 from .pick import cone
 
 HOVER = 0.06
-"""Height above the object from which the fingers come down [m]."""
+"""Height above the object from which the fingers descend [m]."""
 DEPTH = 0.002
-"""How far the fingertips are told to go below the object's top [m]: a servo pushes as hard as it is off."""
+"""Commanded depth of the fingertips below the object's top [m]: a servo's force grows with its error."""
 TOUCHING = 0.003
-"""Fingertips this near to the top, or lower, press on it [m]."""
+"""Fingertips at most this far above the object's top press on it [m]."""
 MIDDLE = 0.025
-"""They press on the middle of the object when no farther from its centre than this [m]."""
+"""The fingers press on the middle of the object when within this distance of its center [m]."""
 CLOSED = 0.02
-"""Opening of fingers that can press [m]."""
+"""Largest opening of fingers that can press [m]."""
 GAIN = 8.0
-"""Speed of the drag for each metre that is left [1/s]: what arrives fast slides on."""
+"""Speed of the drag per meter of remaining distance [1/s]: an object that arrives fast slides on."""
 ARRIVED = 0.008
-"""Rise when the object is this near to its spot [m]."""
+"""The fingers rise when the object is within this distance of its destination [m]."""
 
 
 @dataclass(frozen=True)
 class Drag:
-    """One flat object to move."""
+    """One flat object and its destination."""
 
     body: int
     top: float
-    """Of the object above the table [m]."""
+    """Height of the object's top above the table [m]."""
     spot: Float[np.ndarray, " 2"]
-    """Where its centre goes [m]."""
+    """Destination of the object's center, x and y [m]."""
     near_enough: float
-    """Once the fingers have left, the object may stay if it is this near to its spot [m]."""
+    """Once the fingers have left, the object may stay if it is within this distance of its destination
+    [m]."""
 
 
 class PressExpert(Expert):
-    """Does the one drag that a task asks for."""
+    """Expert that performs the one drag a task asks for."""
 
     def __init__(self, drag: Callable[[World, Any], Drag]) -> None:
         self._drag = drag
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         drag = self._drag(env.world, env.scenario)
         data, reference = env.data, env.goals()[0]
         centre = data.xpos[drag.body, :2]

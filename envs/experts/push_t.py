@@ -1,4 +1,4 @@
-"""Expert for pushing a T into an outline: plans two pushes ahead, anew in every state, and does the first."""
+"""Expert that pushes a T into an outline: in every state it replans two pushes and performs the first."""
 
 from dataclasses import dataclass
 
@@ -11,47 +11,48 @@ from ..pushing import FIRST, LAST, POINTS, WAY, WAYS, after, twist
 PADS = (0.010, 0.012)
 """Half sizes of closed fingers, x and y [m]."""
 CORNER = np.pi / 4
-"""Fingers push with a corner [rad], any of the four: flat, they would push where the T happens to touch."""
+"""Rotation at which the fingers push with a corner, any of the four [rad]: a flat side would push wherever
+the T happens to touch it."""
 TIP = 0.008
 """Height of the fingertips above the table while they push [m]."""
 CLEAR = 0.040
-"""The same on the way from one push to the next [m]."""
+"""Height of the fingertips above the table on the way from one push to the next [m]."""
 GAP = 0.012
-"""From the T at which the fingers come down [m]."""
+"""Distance from the T at which the fingers descend [m]."""
 ADJACENT = 0.020
-"""Fingers nearer to a face than this are there to push it [m]."""
+"""Fingers closer to a face than this are there to push it [m]."""
 EDGE = 0.005
-"""By how much they may miss the face or seem to be in it [m]."""
+"""Tolerance by which the fingers may miss a face or seem to be inside it [m]."""
 PLACED = 0.006
-"""The fingers have reached a place when they are this near to it [m]."""
+"""The fingers have reached a place when they are within this distance of it [m]."""
 SPEED = 0.10
-"""Of pushes [m/s]."""
+"""Speed of pushes [m/s]."""
 ARM = 0.08
-"""Error in place [m] that one radian counts for."""
+"""Position error that counts as much as one radian [m]."""
 LIFTING = 0.015
 """Error that one more push must save [m]."""
 EFFORT = 0.15
-"""And how much for each metre of pushing: what is planned far ahead is uncertain."""
+"""Error that a push must save per meter of its length: plans far ahead are uncertain."""
 DONE = (0.007, 0.07)
-"""Good enough to stop pushing, in place [m] and angle [rad]."""
+"""Errors in position [m] and angle [rad] at which the expert stops pushing."""
 KEPT = (0.012, 0.14)
-"""The same for fingers that have left."""
+"""Errors in position [m] and angle [rad] that are accepted once the fingers have left."""
 LENGTHS = np.array([0.004, 0.010, 0.020, 0.035, 0.055, 0.08, 0.11, 0.15])
-"""Of pushes that are considered [m]."""
+"""Lengths of the pushes considered [m]."""
 REGION = (0.44 - 0.13j, 0.57 + 0.13j)
-"""Corners of where the T may be pushed to on the way [m]."""
+"""Corners of the region through which the T may be pushed [m]."""
 SPOTS = np.array([0j, 0.02j, -0.02j, -0.05j, 0.03 + 0.02j, -0.03 + 0.02j])
-"""Where to press on a T that has left it, in its frame [m]."""
+"""Places at which to press on a T that has left the region, in its frame [m]."""
 TOP, DEPTH = 0.024, 0.002
-"""Height of the T, and how far the fingertips are told to press below it [m]."""
+"""Height of the T, and commanded depth of the fingertips when they press on it [m]."""
 SHIFTS, TURNS = twist(POINTS, WAYS)
 
 
 class PushTExpert(Expert):
-    """Needs `scenario.tee` and the outline's pose as `scenario.place` (complex, [m]) and `scenario.angle`."""
+    """Expert for scenarios with a `tee` and the outline's pose, `place` (complex, [m]) and `angle` [rad]."""
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         data, tee, reference = env.data, env.scenario.tee, env.goals()[0]
         rotation = data.xmat[tee]
         place, angle = complex(*data.xpos[tee, :2]), float(np.arctan2(rotation[3], rotation[0]))
@@ -92,8 +93,8 @@ class PushTExpert(Expert):
 
 
 def _drag(env: ExpertView, place: complex, ahead: complex, tip: float) -> tuple[complex, float] | None:
-    """Where to go, and how high with the fingertips, to drag a T back that cannot be pushed back from behind:
-    press on it from above. None if there is no need or no way to."""
+    """Target of the gripper and height of the fingertips for dragging back, pressed from above, a T that
+    cannot be pushed back from behind; None if this is unnecessary or impossible."""
     limits, fingers = env.definition.robots[0].limits, complex(*env.goals()[0, :2])
     spots = place + ahead * SPOTS
     low, high = complex(*limits.low[:2]), complex(*limits.high[:2])
@@ -115,18 +116,18 @@ def _drag(env: ExpertView, place: complex, ahead: complex, tip: float) -> tuple[
 
 @dataclass(frozen=True)
 class Goal:
-    """Where the T belongs."""
+    """Target pose of the T."""
 
     place: complex
-    """Of the centre of mass [m]."""
+    """Position of the center of mass, x + iy [m]."""
     angle: float
-    """[rad]"""
+    """Angle of the T [rad]."""
 
     def left(
         self, place: complex, angle: float, shift: np.ndarray, turn: np.ndarray
     ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
         """Error left after the best push in each of k ways and, if it pays, the best push after it; and the
-        length of the first [m]."""
+        length of the first push [m]."""
         one = after(np.array(place), np.array(angle), shift[:, None], turn[:, None], LENGTHS)
         two = after(
             one[0][..., None, None], one[1][..., None, None], SHIFTS[:, None], TURNS[:, None], LENGTHS
@@ -142,18 +143,18 @@ class Goal:
 
 
 def _clamped(place: np.ndarray, low: complex, high: complex) -> np.ndarray:
-    """The nearest places in a rectangle."""
+    """Nearest positions inside a rectangle."""
     return np.clip(np.real(place), low.real, high.real) + 1j * np.clip(np.imag(place), low.imag, high.imag)
 
 
 def _outside(place: np.ndarray) -> np.ndarray:
-    """How far a T is from where it can be pushed from every side [m]."""
+    """Distance of a T from the region where it can be pushed from every side [m]."""
     return np.abs(place - _clamped(place, *REGION))
 
 
 def _contacts(fingers: complex, turned: complex) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points of the T next to the fingers, on one or two faces, directions to push there, in its frame, and
-    how far away they are [m]."""
+    """Points of the T next to the fingers, on one or two faces, the directions of a push there, in its frame,
+    and their distances [m]."""
     along = (LAST - FIRST) / np.abs(LAST - FIRST)
     way = ((fingers - FIRST) * np.conj(along)).real
     gap = -((fingers - FIRST) * np.conj(WAY)).real - _depth(turned * WAY)
@@ -162,7 +163,8 @@ def _contacts(fingers: complex, turned: complex) -> tuple[np.ndarray, np.ndarray
 
 
 def _depth(way: np.ndarray) -> np.ndarray:
-    """From the middle of the fingers to where they touch what they push along `way`, in their frame [m]."""
+    """Distance from the middle of the fingers to where they touch what they push along `way`, in their frame
+    [m]."""
     return PADS[0] * np.abs(np.real(way)) + PADS[1] * np.abs(np.imag(way))
 
 

@@ -1,4 +1,4 @@
-"""Expert for tidying up: hook a drawer open, carry the object in, push the drawer shut."""
+"""Expert that tidies up: it hooks a drawer open, carries the object in and pushes the drawer shut."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,22 +10,22 @@ from .carry import Errand, carry, retreat
 from .drawer import WIDE, hooked, pull, push, rise
 
 CONTENT = 0.01
-"""Who holds an object already puts it into a drawer that is this much less wide open [m]."""
+"""With the object already in the grip, a drawer may be this much less than wide open [m]."""
 DROP = 0.03
-"""Height of an object's underside above the drawer's floor when it is let go [m]."""
+"""Height of an object's underside above the drawer's floor at release [m]."""
 STUCK = 0.05
-"""Fingers this far from where they were told to be are caught in a bar [m]."""
+"""Fingers this far from their commanded position are caught in a bar [m]."""
 IN_THE_WAY = 0.06
-"""An object nearer than this to where the bar of an open drawer is cannot be grasped for it [m]."""
+"""An object within this distance of where an open drawer's bar will be is in the way of the bar [m]."""
 PARKING = np.array([0.50, -0.14, 0.012])
-"""Where an object is put down again if its drawer is closed [m]."""
+"""Place where an object is put down again if its drawer is closed [m]."""
 
 
 class TidyExpert(Expert):
-    """Needs `scenario.target`, `scenario.shape` and `scenario.drawer`."""
+    """Expert for scenarios with `target`, `shape` and `drawer`."""
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         return _wanted(env)[None]
 
 
@@ -53,7 +53,8 @@ def _wanted(env: ExpertView) -> Float[np.ndarray, " 5"]:
 
 
 def _in_the_way(env: ExpertView) -> bool:
-    """Whether the object lies where the bar of its drawer comes; it is put aside while the drawer is shut."""
+    """True when the object lies where its drawer's bar will come; it is moved aside while the drawer is
+    shut."""
     world, drawer = env.world, env.scenario.drawer
     away = world.data.xpos[env.scenario.target] - bar(world, drawer)
     to_open = extension(world, drawer) - TRAVEL

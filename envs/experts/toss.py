@@ -1,4 +1,4 @@
-"""Expert for tossing: grasp, wind up, run up in a straight line, let go so that it flies into the bin."""
+"""Expert for tossing: it grasps, winds up, accelerates in a straight line and releases toward the bin."""
 
 import math
 
@@ -12,33 +12,33 @@ from .pick import grasp_of, in_grip, in_place, reach
 
 GRAVITY = 9.81
 RUN_UP = 0.2
-"""From the start of a throw to when the fingers are told to open [s]: whole control steps at 5 to 50 Hz."""
+"""Time from the start of a throw to the command to open [s]: whole control steps at 5 to 50 Hz."""
 VELOCITY = (1.15, 0.45)
-"""Of the throw, sideways and up [m/s]."""
+"""Velocity of the throw, horizontal and vertical [m/s]."""
 CAUGHT_UP = 0.97
-"""Share of the commanded velocity that the cube has when it is let go; measured."""
+"""Measured velocity of the cube at release as a share of the commanded one."""
 CARRYING = 0.4
-"""Fastest motion but for the throw [m/s]."""
+"""Maximum speed of all motions other than the throw [m/s]."""
 HEIGHT = 0.20
-"""Of the gripper when the command is given [m]."""
+"""Height of the gripper at the command to open [m]."""
 THROWN = 0.1
-"""A cube on its lane with this share of the velocity of a throw is being thrown."""
+"""A cube on its lane with this share of the throw's velocity is being thrown."""
 LANE = 0.03
-"""How far from the line of the throw the gripper may be [m]."""
+"""Largest distance of the gripper from the line of the throw [m]."""
 FLYING = (0.06, 0.3)
-"""A cube out of the grip flies if it is higher above the table [m] or faster [m/s] than this."""
+"""A released cube is flying if it is higher above the table [m] or faster [m/s] than this."""
 ACROSS = math.pi / 2
 """Yaw of a gripper with its fingers beside the throw [rad]."""
 WITHIN = 0.015
-"""A cube this near to the middle of closed fingers is between them [m]."""
+"""A cube within this distance of the middle of closed fingers is between them [m]."""
 ON_TABLE = 0.03
-"""A cube whose centre is lower has not been lifted [m]."""
+"""A cube whose center is lower than this has not been lifted [m]."""
 LIFTED = 0.06
 """Height of a cube above the table from which it is carried on [m]."""
 
 
 class TossExpert(Expert):
-    """Needs `scenario.target` and `scenario.bin`.
+    """Expert for scenarios with a `target` and a `bin`.
 
     Args:
         wall: height of the bin's walls [m].
@@ -48,7 +48,7 @@ class TossExpert(Expert):
         self._wall = wall
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         data, cube, reference = env.data, env.scenario.target, env.goals()[0]
         place = data.xpos[cube]
         address = env.model.body_dofadr[cube]
@@ -80,7 +80,7 @@ class TossExpert(Expert):
         return _slowly(env, np.array([*windup, ACROSS, -1.0]))
 
     def _throw(self, bin_: Float[np.ndarray, " 3"]) -> tuple[np.ndarray, np.ndarray]:
-        """Where the fingers are told to open [m], and the velocity there [m/s]."""
+        """Place of the command to open [m], and the velocity there [m/s]."""
         side = math.copysign(1.0, bin_[1])
         way = np.array([0.0, side * VELOCITY[0], VELOCITY[1]])
         rise, fall = CAUGHT_UP * VELOCITY[1], HEIGHT - self._wall / 2
@@ -89,7 +89,7 @@ class TossExpert(Expert):
 
 
 def _slowly(env: ExpertView, goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, "1 5"]:
-    """`goal`, but no farther than CARRYING allows."""
+    """Returns `goal`, moved closer if CARRYING would be exceeded."""
     here = env.goals()[0, :3]
     way = goal[:3] - here
     length = max(float(np.linalg.norm(way)), 1e-9)

@@ -1,4 +1,4 @@
-"""Expert for going along a drawn curve with closed fingers."""
+"""Expert that follows a drawn curve with closed fingers."""
 
 from collections.abc import Callable
 
@@ -11,31 +11,31 @@ from ..world import World
 from .pick import cone
 
 SPEED = 0.12
-"""Along the curve [m/s]."""
+"""Speed along the curve [m/s]."""
 STRIDE = 0.012
-"""Longest way along the curve in one control step [m]: corners are cut by less than half of it."""
+"""Longest advance along the curve in one control step [m]: corners are cut by less than half of it."""
 TIP = 0.006
 """Height of the fingertips above the table while they draw [m]."""
 HOVER = 0.03
-"""Height above that from which they come down [m]."""
+"""Height above the drawing height from which the fingertips descend [m]."""
 ON_CURVE = 0.012
-"""Take up the curve where it is left when farther from it than this [m]."""
+"""Fingertips farther than this from the curve take it up again where they left it [m]."""
 RISEN = 0.08
-"""Height of the gripper when all is done [m]."""
+"""Final height of the gripper [m]."""
 
 
 class TraceExpert(Expert):
-    """Needs `scenario.line`.
+    """Expert for scenarios with a `line`.
 
     Args:
-        visited: how many of its points have been visited.
+        visited: function that returns how many of its points have been visited.
     """
 
     def __init__(self, visited: Callable[[World], int]) -> None:
         self._visited = visited
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         line, reference, visited = env.scenario.line, env.goals()[0], self._visited(env.world)
         if visited == len(line):
             return np.array([[*reference[:2], RISEN, 0.0, -1.0]])

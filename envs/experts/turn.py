@@ -1,4 +1,4 @@
-"""Expert for knobs: fingers on either side of the bar, turn with it, let go, rise."""
+"""Expert for knobs: fingers on either side of the bar turn with it, let go and rise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,34 +13,34 @@ from .carry import retreat
 from .pick import reach
 
 ARRIVED = 0.03
-"""Let go when this near to the goal [rad]."""
+"""The fingers let go within this angle of the goal [rad]."""
 GAIN = 6.0
-"""Speed of the turn for each radian that is left [1/s]."""
+"""Speed of the turn per radian of remaining angle [1/s]."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One bar to turn about the vertical."""
+    """One bar to turn about the vertical axis."""
 
     body: int
     middle: Float[np.ndarray, " 3"]
-    """Of the bar, on the axis [m]."""
+    """Middle of the bar, on the axis [m]."""
     angle: float
-    """Of the bar now: where the fingers' yaw has to be [rad]."""
+    """Current angle of the bar, which the fingers' yaw must match [rad]."""
     goal: float
-    """[rad]"""
+    """Angle to turn the bar to [rad]."""
     near_enough: float
-    """Once the fingers have left, the bar may stay if it is this near to its goal [rad]."""
+    """Once the fingers have left, the bar may stay if it is within this angle of its goal [rad]."""
 
 
 class TurnExpert(Expert):
-    """Does the one turn that a task asks for."""
+    """Expert that performs the one turn a task asks for."""
 
     def __init__(self, turn: Callable[[World, Any], Turn]) -> None:
         self._turn = turn
 
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where to head for."""
+        """Target of the gripper for the current state."""
         turn = self._turn(env.world, env.scenario)
         way = turn.goal - turn.angle
         if turn.body not in env.world.held():

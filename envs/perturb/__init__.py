@@ -1,4 +1,4 @@
-"""Perturbations: one module each, holding a `Perturbation` subclass of the same name in CamelCase."""
+"""Perturbations: one module each, with a `Perturbation` subclass of the same name in CamelCase."""
 
 import pkgutil
 from typing import TYPE_CHECKING
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def names() -> list[str]:
-    """Perturbations in this folder, sorted."""
+    """Names of the perturbations in this folder, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def load(name: str) -> "Perturbation":
-    """The perturbation called `name`; a dotted name loads anyone's module.
+    """Builds the perturbation called `name`; a dotted name loads anyone's module.
 
     Raises:
-        ValueError: no such perturbation.
+        ValueError: there is no such perturbation.
     """
     return load_from("perturbation", name, camel_case(name), names(), __name__)()

@@ -4,7 +4,7 @@ from ..perturbation import Perturbation
 
 
 class ActionDelay(Perturbation):
-    """0.1 s for each level, at least one control step; until then the robot holds still."""
+    """Delay of 0.1 s per level, at least one control step; until then the robot holds still."""
 
     affects = frozenset[str]()
 

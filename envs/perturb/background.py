@@ -1,4 +1,4 @@
-"""The table has another colour, and so has what is seen beyond its edge."""
+"""Different colors of the table and of what is visible beyond its edge."""
 
 import numpy as np
 
@@ -10,20 +10,20 @@ from ..world import Scenario, World
 FLOOR = -0.75
 """Height of the floor that hides the sky [m]."""
 SKY = (0.69, 0.73, 0.78)
-"""Colour in which a lit floor looks like the sky."""
+"""Color in which a lit floor looks like the sky."""
 
 
 class Background(Perturbation):
-    """15 % of the way to a random colour for each level, for each of the two.
+    """Moves both colors 15% of the way to a random color per level.
 
-    A front camera sees beyond the table only where another axis moves it; `overview` sees some of it.
+    A front camera sees beyond the table only if another perturbation moves it; `overview` sees some of it.
     """
 
     fields = ("geom_rgba",)
     affects = frozenset({"images"})
 
     def edit(self, spec: mujoco.MjSpec) -> None:
-        """Adds a floor, unseen as long as the axis is off."""
+        """Adds a floor that is invisible while the perturbation is off."""
         spec.worldbody.add_body(name="floor", pos=[0, 0, FLOOR]).add_geom(
             name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[5, 5, 1],
             rgba=[*SKY, 0], contype=0, conaffinity=0,
@@ -32,7 +32,7 @@ class Background(Perturbation):
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
     ) -> Scenario:
-        """Paints table and floor."""
+        """Paints the table and the floor."""
         rgba = world.model.geom_rgba
         for name in ("table", "floor"):
             geom = mujoco.mj_name2id(world.model, mujoco.mjtObj.mjOBJ_GEOM, name)

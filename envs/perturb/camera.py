@@ -1,4 +1,4 @@
-"""Cameras stand elsewhere and see a wider or narrower view; they still look at the same point."""
+"""Displaced cameras with a wider or narrower field of view that still look at the same point."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from ..world import Scenario, World
 
 
 class Camera(Perturbation):
-    """Up to 3 cm to each side, 0.01 rad of roll and 3 % of the field of view for each level; a tenth of the
-    shift on the wrist."""
+    """Shift of up to 3 cm along each axis (a tenth of it on the wrist), 0.01 rad of roll and 3% of the field
+    of view per level."""
 
     fields = ("cam_pos", "cam_quat", "cam_fovy")
     affects = frozenset({"images"})
@@ -18,7 +18,7 @@ class Camera(Perturbation):
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
     ) -> Scenario:
-        """Moves the cameras that policies see through; the one for people stays."""
+        """Moves the cameras that policies see through; the overview for people stays."""
         model = world.model
         for name in task.cameras[:-1]:
             camera = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name)

@@ -1,4 +1,4 @@
-"""Things that nobody asked for stand on the table, away from those that matter."""
+"""Extra objects on the table, away from those that matter."""
 
 import numpy as np
 
@@ -10,28 +10,28 @@ from ..task import Task
 from ..world import Scenario, World
 
 SIZE = 0.022
-"""Half size [m]."""
+"""Half size of a distractor [m]."""
 BEHIND = (np.array([0.27, -0.20]), np.array([0.36, 0.20]))
-"""Corners of an area beyond the workspace, x and y [m]: there is room, and no arm comes down there."""
+"""Corners of an area behind the workspace, x and y [m]: it has room, and no arm descends there."""
 EDGE = 0.05
-"""They stand no nearer to the edge of the task's first picture, as a share of its side."""
+"""Minimum distance from the edge of the task's first image, as a share of its side."""
 GAP = 0.05
-"""Free space around each, about [m]."""
+"""Approximate free space around each distractor [m]."""
 HIDDEN = (0.0, 0.0, -1.0)
-"""Where those that are not shown wait [m]."""
+"""Position of the hidden distractors [m]."""
 TRIES = 200
-"""Places tried for each in either area; one that fits nowhere stays hidden, if another stands."""
+"""Attempts per distractor in either area; one that fits nowhere stays hidden if another is visible."""
 
 
 class Distractors(Perturbation):
-    """One more for each level: balls, cylinders and ellipsoids, grey and purple; in the workspace or,
-    where the task leaves no room there, behind it."""
+    """One more per level: balls, cylinders and ellipsoids in gray and purple, in the workspace or, where the
+    task leaves no room there, behind it."""
 
     fields = ("body_pos", "geom_rgba")
     affects = frozenset({"images"})
 
     def lacks(self, task: Task, model: mujoco.MjModel) -> str:
-        """Room, in some tasks."""
+        """Room on the table, for some tasks."""
         return "no room for them" if task.crowded else ""
 
     def edit(self, spec: mujoco.MjSpec) -> None:
@@ -47,10 +47,10 @@ class Distractors(Perturbation):
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
     ) -> Scenario:
-        """Places and paints `level` of them.
+        """Places and paints `level` distractors.
 
         Raises:
-            ValueError: the task fills the table.
+            ValueError: the task leaves no room on the table.
         """
         model, data = world.model, world.data
         mujoco.mj_kinematics(model, data)
@@ -81,12 +81,12 @@ class Distractors(Perturbation):
 
 
 def _outside(place: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
-    """From a place to the rectangle between two corners [m]."""
+    """Distance of a place from the rectangle between two corners [m]."""
     return float(np.linalg.norm(np.maximum(np.maximum(low - place, place - high), 0.0)))
 
 
 def _clearance(world: World, geoms: np.ndarray, place: np.ndarray) -> float:
-    """From a place to the nearest of the boxes around `geoms` [m]."""
+    """Distance of a place from the nearest of the boxes around `geoms` [m]."""
     turn = world.data.geom_xmat[geoms].reshape(-1, 3, 3)
     local = np.einsum("gji,gj->gi", turn, place - world.data.geom_xpos[geoms])
     centres, halves = np.split(world.model.geom_aabb[geoms], 2, axis=1)

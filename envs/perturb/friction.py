@@ -1,4 +1,4 @@
-"""Everything is more slippery, or less."""
+"""More or less slippery surfaces."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..world import Scenario, World
 
 
 class Friction(Perturbation):
-    """10 % of all friction coefficients for each level."""
+    """Change of all friction coefficients by 10% per level."""
 
     fields = ("geom_friction",)
     affects = frozenset[str]()
@@ -16,6 +16,6 @@ class Friction(Perturbation):
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
     ) -> Scenario:
-        """Scales the friction of every geom: in a contact one side's alone may count."""
+        """Scales the friction of every geom, since in a contact one side's alone may count."""
         world.model.geom_friction[:] *= factor(level, 0.1, rng)
         return scenario

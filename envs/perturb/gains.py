@@ -1,4 +1,4 @@
-"""The servos of the arm are stiffer or weaker."""
+"""Stiffer or weaker servos of the arm."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..world import Scenario, World
 
 
 class Gains(Perturbation):
-    """10 % of stiffness for each level, with the damping as it was."""
+    """Change of stiffness by 10% per level, with unchanged damping."""
 
     fields = ("actuator_gainprm", "actuator_biasprm")
     affects = frozenset[str]()

@@ -1,4 +1,4 @@
-"""Lights are brighter or darker, tinted, and come from elsewhere."""
+"""Brighter or darker, tinted light from other directions."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..world import Scenario, World
 
 
 class Light(Perturbation):
-    """20 % of brightness, 6 % of tint and 0.12 rad of direction for each level."""
+    """Change of brightness by 20%, of tint by 6% and of direction by 0.12 rad per level."""
 
     fields = ("light_diffuse", "light_dir")
     affects = frozenset({"images"})

@@ -1,4 +1,4 @@
-"""Objects are heavier or lighter."""
+"""Heavier or lighter objects."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..world import Scenario, World
 
 
 class Mass(Perturbation):
-    """20 % for each level, one factor for all objects of a scene."""
+    """Change of mass by 20% per level, with one factor for all objects of a scene."""
 
     fields = (
         "body_mass", "body_inertia", "body_subtreemass", "body_invweight0", "dof_invweight0", "dof_M0",
@@ -19,12 +19,13 @@ class Mass(Perturbation):
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
     ) -> Scenario:
-        """Scales mass and inertia of every movable body."""
+        """Scales the mass and inertia of every movable body."""
         scale, bodies = factor(level, 0.2, rng), movable_bodies(world.model)
         model = world.model
         for array in (model.body_mass, model.body_inertia, model.body_subtreemass):
             array[bodies] *= scale
-        # Computed once, when MuJoCo compiles: how hard contacts push, how inert a body on its own is.
+        # MuJoCo computes these only when it compiles: how hard contacts push and how inert a body is by
+        # itself.
         dofs = np.isin(model.dof_bodyid, bodies)
         model.body_invweight0[bodies] /= scale
         model.dof_invweight0[dofs] /= scale

@@ -1,4 +1,4 @@
-"""Objects have other shades of their colours."""
+"""Different shades of the objects' colors."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..world import Scenario, World
 
 
 class ObjectColour(Perturbation):
-    """Up to 6 % of brightness in each colour channel for each level, for each object on its own."""
+    """Change of brightness by up to 6% per color channel and level, drawn per object."""
 
     fields = ("geom_rgba",)
     affects = frozenset({"images"})

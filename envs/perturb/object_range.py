@@ -1,14 +1,14 @@
-"""Objects lie in a larger part of the table than in training."""
+"""A larger area for objects than in training."""
 
 from ..perturbation import Perturbation
 
 
 class ObjectRange(Perturbation):
-    """10 % more in each direction for each level, within the workspace. The same is asked; the swapped
-    instruction of `spatial` may be another one, since it depends on the places what else is possible."""
+    """10% more in each direction per level, within the workspace. The instruction stays the same; the swapped
+    instruction of `spatial` may change, since the positions decide what else is possible."""
 
     affects = frozenset({"images", "physics"})
 
     def spread(self, level: int) -> float:
-        """Factor on the areas from which the task places objects."""
+        """Factor on the areas in which the task places objects."""
         return 1.0 + 0.1 * level

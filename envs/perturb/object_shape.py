@@ -1,4 +1,4 @@
-"""Objects are longer and narrower than in training, or shorter and wider."""
+"""Longer and narrower, or shorter and wider, objects than in training."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .object_size import ObjectSize, scale_geoms
 
 
 class ObjectShape(Perturbation):
-    """5 % along the object's x axis for each level and as much less along y; heights stay."""
+    """5% per level along the object's x axis and as much less along y; heights stay."""
 
     fields = ObjectSize.fields
     affects = frozenset({"images"})

@@ -1,4 +1,4 @@
-"""Objects are larger or smaller."""
+"""Larger or smaller objects."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..world import Scenario, World
 
 
 class ObjectSize(Perturbation):
-    """5 % for each level, one factor for all objects of a scene."""
+    """Change of size by 5% per level, with one factor for all objects of a scene."""
 
     fields = ("geom_size", "geom_pos", "geom_rbound", "geom_aabb", "bvh_aabb")
     affects = frozenset({"images", "physics"})
@@ -17,15 +17,15 @@ class ObjectSize(Perturbation):
     def scene(
         self, task: Task, world: World, scenario: Scenario, level: int, rng: np.random.Generator
     ) -> Scenario:
-        """Scales every movable object; it settles onto the table from there."""
+        """Scales every movable object, which then settles onto the table."""
         scale_geoms(world, np.full(3, factor(level, 0.05, rng)))
         return scenario
 
 
 def scale_geoms(world: World, scale: np.ndarray) -> None:
-    """Scales all movable objects along their axes, and sets them down on their new undersides.
+    """Scales all movable objects along their axes and sets them down on their new undersides.
 
-    The boxes around them, by which MuJoCo sorts out what cannot touch, must grow along.
+    The bounding boxes by which MuJoCo rules out contacts must grow along.
     """
     model = world.model
     geoms = object_geoms(model)

@@ -1,13 +1,13 @@
-"""What is observed is old."""
+"""Delayed observations."""
 
 from ..perturbation import Perturbation
 
 
 class ObservationDelay(Perturbation):
-    """0.1 s for each level, at least one control step."""
+    """Delay of 0.1 s per level, at least one control step."""
 
     affects = frozenset[str]()
 
     def observation_delay(self, level: int) -> float:
-        """Age of what is observed [s]."""
+        """Age of the observation [s]."""
         return 0.1 * level

@@ -1,17 +1,17 @@
-"""The instruction is put in other words."""
+"""Rephrased instructions."""
 
 from ..language import Wording
 from ..perturbation import Perturbation
 
 
 class Paraphrase(Perturbation):
-    """1: sentences for training; 2: its synonyms too; 3: held-out sentences; 4: with synonyms for training;
-    5: with held-out synonyms."""
+    """1: training sentences; 2: with training synonyms; 3: held-out sentences; 4: with training synonyms; 5: with
+    held-out synonyms."""
 
     affects = frozenset({"instruction"})
 
     def wording(self, level: int) -> Wording:
-        """Sentences and words, by level."""
+        """Sentences and synonyms for each level."""
         return (
             Wording("train", "plain"),
             Wording("train", "train"),

@@ -1,4 +1,4 @@
-"""The robot waits elsewhere when the episode begins."""
+"""A different start of the robot."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from ..world import Scenario, World
 
 
 class RobotStart(Perturbation):
-    """Up to 2 cm along each axis and 0.1 rad of yaw for each level."""
+    """Up to 2 cm along each axis and 0.1 rad of yaw per level."""
 
     affects = frozenset({"images", "state", "physics"})
 

@@ -1,4 +1,4 @@
-"""Images and proprioception are noisy."""
+"""Noisy images and proprioception."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from ..perturbation import Perturbation
 
 
 class SensorNoise(Perturbation):
-    """Standard deviation for each level: 4 grey values in images, 0.002 [m, rad] in the state."""
+    """Standard deviation per level: 4 gray levels in images, 0.002 [m, rad] in the state."""
 
     affects = frozenset({"images", "state"})
 
     def observe(self, observation: dict[str, Any], level: int, rng: np.random.Generator) -> dict[str, Any]:
-        """Adds normal noise."""
+        """Adds Gaussian noise."""
         pixels = {
             name: (image + rng.normal(scale=4.0 * level, size=image.shape))
             .round()

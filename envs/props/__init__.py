@@ -1,1 +1,1 @@
-"""Furniture of the tasks: objects, the table, drawers, knobs, and where they are put."""
+"""Props of the tasks: objects, table, drawers, knobs, and their placement."""

@@ -11,19 +11,19 @@ BARS = {
     "stick": Shape((0.085, 0.010, 0.010), yaw=math.radians(8)),
 }
 MASS = 0.05
-"""[kg]"""
+"""Mass of a bar [kg]."""
 INERTIA = 1e-4
-"""About every axis, for every shape [kg m^2]."""
+"""Inertia about every axis, for every shape [kg m^2]."""
 MAT = (0.036, 0.085)
 """Half sizes of a mat, x and y [m]."""
 ON = (0.02, 0.025)
-"""A bar is on a mat when its centre is this near to the mat's, in x and y [m]."""
+"""A bar is on a mat when their centers are within these distances in x and y [m]."""
 FLOATING = 0.025
-"""A bar whose centre is higher above the table [m] does not lie."""
+"""A bar whose center is higher above the table than this is not lying [m]."""
 
 
 def add_mat(spec: mujoco.MjSpec, name: str) -> None:
-    """A mat called `name`, for looks alone, that `furnish` paints and places."""
+    """Adds a purely visual mat called `name`, which `furnish` paints and places."""
     body = spec.worldbody.add_body(name=name)
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_BOX, pos=(0, 0, 0.0005), size=(*MAT, 0.0005), contype=0, conaffinity=0
@@ -31,6 +31,6 @@ def add_mat(spec: mujoco.MjSpec, name: str) -> None:
 
 
 def on_mat(world: World, mat: int, bar: int) -> bool:
-    """Whether a bar lies on a mat."""
+    """True when a bar lies on a mat."""
     x, y, z = (world.data.xpos[bar] - world.model.body_pos[mat]).tolist()
     return abs(x) < ON[0] and abs(y) < ON[1] and z < FLOATING

@@ -1,4 +1,4 @@
-"""Chest: two drawers side by side that open towards the middle of the table, each with a bar to pull at."""
+"""Chest: two drawers side by side that open toward the middle of the table, each with a bar to pull."""
 
 from functools import partial
 
@@ -12,42 +12,42 @@ from .objects import RGBA, add_box, body_id, paint
 
 DRAWERS = ("drawer_0", "drawer_1")
 PITCH = 0.14
-"""Between the middles of the drawers, along x [m]."""
+"""Distance between the middles of the drawers, along x [m]."""
 TRAVEL = 0.12
-"""From closed to fully open [m]."""
+"""Travel of a drawer from closed to fully open [m]."""
 FRONT = 0.145
-"""y of the outside of closed drawers [m]."""
+"""y of the outer face of closed drawers [m]."""
 INNER = np.array([0.062, 0.060])
-"""Half sizes of a drawer's inside, x and y [m]."""
+"""Half sizes of a drawer's interior, x and y [m]."""
 THICK = 0.005
 """Half thickness of fronts and walls [m]."""
 WALL_HEIGHT = 0.04
 FRONT_HEIGHT = 0.07
-"""[m]"""
+"""Height of the fronts [m]."""
 FLOOR = 0.008
-"""Height of the surface on which things in a drawer lie [m]."""
+"""Height of a drawer's inner floor [m]."""
 BAR = np.array([0.030, 0.006, 0.006])
 """Half sizes of the bar [m]."""
 BAR_HEIGHT = 0.045
-"""Of its middle [m]."""
+"""Height of the middle of the bar [m]."""
 BAR_GAP = 0.045
-"""Between the bar and the front: closed fingers fit in [m]."""
+"""Gap between the bar and the front, wide enough for closed fingers [m]."""
 WOOD = (0.55, 0.42, 0.30, 1.0)
 MIDDLE = FRONT + 2 * THICK + INNER[1]
 """y of the middle of a closed drawer [m]."""
 BAR_Y = FRONT - BAR_GAP - BAR[1]
 """y of the bar of a closed drawer [m]."""
 BAR_AT, FLOOR_AT = np.array([0.0, BAR_Y, BAR_HEIGHT]), np.array([0.0, MIDDLE, FLOOR])
-"""Middles of the bar and of the floor of a closed drawer [m]."""
+"""Middles of the bar and of the floor of a closed drawer, relative to the chest [m]."""
 
 
 _box = partial(add_box, friction=[0.6, 0.005, 0.0001])
 
 
 def add_chest(spec: mujoco.MjSpec) -> None:
-    """The chest "chest", with the bodies and slide joints DRAWERS; `dress_chest` paints and places it.
+    """Adds the chest "chest" with the bodies and slide joints DRAWERS, which `dress_chest` paints and places.
 
-    Fingers meet the bars and fronts, objects meet the drawers, and nothing meets the case around them.
+    Fingers collide with the bars and fronts, objects with the drawers, and nothing with the case around them.
     """
     chest = spec.worldbody.add_body(name="chest")
     depth = INNER[1] + 2 * THICK
@@ -80,7 +80,7 @@ def add_chest(spec: mujoco.MjSpec) -> None:
 
 
 def dress_chest(model: mujoco.MjModel, x: float, colours: tuple[str, str]) -> tuple[int, int]:
-    """Moves the chest's middle to `x` [m] and paints its drawers; returns their bodies."""
+    """Moves the chest's middle to `x` [m] and paints its drawers; returns their body ids."""
     model.body_pos[body_id(model, "chest"), 0] = x
     bodies = []
     for name, colour in zip(DRAWERS, colours, strict=True):
@@ -93,27 +93,27 @@ def dress_chest(model: mujoco.MjModel, x: float, colours: tuple[str, str]) -> tu
 
 
 def extension(world: World, drawer: int) -> float:
-    """How far a drawer is open [m]."""
+    """Distance by which a drawer is open [m]."""
     return float(world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[drawer]]])
 
 
 def bar(world: World, drawer: int) -> Float[np.ndarray, " 3"]:
-    """Middle of a drawer's bar [m]."""
+    """Position of the middle of a drawer's bar [m]."""
     return world.data.xpos[drawer] + BAR_AT
 
 
 def bottom(world: World, drawer: int) -> Float[np.ndarray, " 3"]:
-    """Middle of the floor of a drawer [m]."""
+    """Position of the middle of a drawer's floor [m]."""
     return world.data.xpos[drawer] + FLOOR_AT
 
 
 def in_front(world: World) -> Corners:
-    """Corners of the part of the table over which the drawers move [m]."""
+    """Corners of the area of the table over which the drawers move [m]."""
     x = world.model.body_pos[body_id(world.model, "chest"), 0]
     return np.array([x - PITCH, BAR_Y - TRAVEL - BAR[1]]), np.array([x + PITCH, FRONT])
 
 
 def in_drawer(world: World, drawer: int, body: int) -> bool:
-    """Whether a body's centre is between the walls of a drawer, and no higher than they are."""
+    """True when a body's center is between the walls of a drawer and no higher than they are."""
     x, y, z = (world.data.xpos[body] - bottom(world, drawer)).tolist()
     return bool(abs(x) < INNER[0] and abs(y) < INNER[1] and z < WALL_HEIGHT)

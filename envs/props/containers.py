@@ -1,4 +1,4 @@
-"""Containers: open trays, which stand elsewhere and have other colours in every episode."""
+"""Containers: open trays with a different place and color in every episode."""
 
 import numpy as np
 from jaxtyping import Float
@@ -9,24 +9,24 @@ from ..world import World
 from .objects import add_box
 
 TRAY_HALF = np.array([0.060, 0.050])
-"""Half sizes of the inside, x and y [m]; a brick lies along x."""
+"""Half sizes of the interior, x and y [m]; a brick lies along x."""
 TRAY_WALL = 0.004
 """Half thickness of the walls [m]."""
 TRAY_HEIGHT = 0.02
-"""Of the walls [m]; lower than fingers that hold a cube at rest in the tray."""
+"""Height of the walls [m], below fingers that hold a cube resting in the tray."""
 INSIDE_X, INSIDE_Y = (TRAY_HALF - 0.01).tolist()
-"""A body is inside when its centre is this near to the tray's, a centimetre off the walls [m]."""
+"""A body is inside when its center is within these distances of the tray's, 1 cm off the walls [m]."""
 FLOATING = 0.07
-"""A body whose centre is higher above the table [m] is not in a tray yet."""
+"""A body whose center is higher above the table than this is not yet in a tray [m]."""
 TRAY_AREA = (np.array([0.57, 0.07]), np.array([0.59, 0.13]))
-"""Corners of the rectangle of the right tray's centre, x and y [m]; the left one's is its mirror image."""
+"""Corners of the rectangle for the right tray's center, x and y [m]; the left tray's is its mirror image."""
 BESIDE = (np.array([0.38, -0.16]), np.array([0.45, 0.16]))
-"""Corners of the rectangle from which the centres of objects beside the trays are drawn, x and y [m]."""
+"""Corners of the rectangle from which the centers of objects beside the trays are drawn, x and y [m]."""
 
 
 def add_tray(spec: mujoco.MjSpec, name: str) -> None:
-    """A tray called `name` that `furnish` paints and places. Gripper pads pass through it, as through the
-    table."""
+    """Adds a tray called `name`, which `furnish` paints and places. Gripper pads pass through it, as through
+    the table."""
     add_pen(spec, name, TRAY_HALF, TRAY_WALL, TRAY_HEIGHT)
 
 
@@ -38,13 +38,13 @@ def add_pen(
     height: float,
     touches: int = 1,
 ) -> None:
-    """A floor for looks and four walls.
+    """Adds a purely visual floor and four walls.
 
     Args:
-        half: half sizes of the inside, x and y [m].
+        half: half sizes of the interior, x and y [m].
         wall: half thickness of the walls [m].
-        height: of the walls [m].
-        touches: what the walls stop, see `add_box`.
+        height: height of the walls [m].
+        touches: what the walls collide with; see `add_box`.
     """
     body = spec.worldbody.add_body(name=name)
     x, y = half + wall
@@ -55,12 +55,13 @@ def add_pen(
 
 
 def beside(spread: float) -> Corners:
-    """Corners of the rectangle for the centres of objects [m], scaled by `spread` but not into the trays."""
+    """Corners of the rectangle for the centers of objects [m], scaled by `spread` but kept out of the
+    trays."""
     low, high = area(*BESIDE, spread)
     return low, np.minimum(high, [BESIDE[1][0], np.inf])
 
 
 def inside(world: World, tray: int, body: int) -> bool:
-    """Whether a body is in a tray: its centre within the walls and it not held above them."""
+    """True when a body is in a tray: its center is within the walls and it is not held above them."""
     x, y, z = (world.data.xpos[body] - world.model.body_pos[tray]).tolist()
     return abs(x) < INSIDE_X and abs(y) < INSIDE_Y and z < FLOATING

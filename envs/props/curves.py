@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from ..gl import mujoco
 
 POINTS = 20
-"""Of each curve."""
+"""Number of points of each curve."""
 WIDTH = 0.014
-"""Of the line [m]."""
+"""Width of the line [m]."""
 FINE = np.linspace(0.0, 1.0, 201)
 SHAPES: dict[str, Float[np.ndarray, "m 2"]] = {
     "arc": np.stack([np.sin(np.pi * FINE), 1 - np.cos(np.pi * FINE)], axis=1) - [0.5, 1.0],
@@ -18,17 +18,17 @@ SHAPES: dict[str, Float[np.ndarray, "m 2"]] = {
     "zigzag": np.array([[-0.7, -1.0], [0.7, -1 / 3], [-0.7, 1 / 3], [0.7, 1.0]]),
     "bracket": np.array([[-0.5, -1.0], [0.5, -1.0], [0.5, 1.0], [-0.5, 1.0]]),
 }
-"""Corners from left to right, which is along +y for who looks through the front camera; about 2 wide."""
+"""Corners from left to right, which is along +y as seen through the front camera; about 2 wide."""
 
 
 def draw_curve(shape: str, size: tuple[float, float], turn: float, centre: np.ndarray) -> np.ndarray:
-    """Points [POINTS, 2] at equal distances along a curve [m], from left to right.
+    """Equidistant points [POINTS, 2] along a curve, from left to right [m].
 
     Args:
         shape: one of SHAPES.
         size: half extents along x and y [m]; a negative one along x mirrors the curve.
-        turn: about the vertical [rad].
-        centre: x, y [m].
+        turn: rotation about the vertical axis [rad].
+        centre: x and y of the center [m].
     """
     corners = SHAPES[shape] * size
     cos, sin = np.cos(turn), np.sin(turn)
@@ -39,10 +39,10 @@ def draw_curve(shape: str, size: tuple[float, float], turn: float, centre: np.nd
 
 
 def add_curve(spec: mujoco.MjSpec, name: str) -> None:
-    """A body called `name` with one flat box for each point, to be laid out by `lay_out`."""
+    """Adds a body called `name` with one flat box per point, for `lay_out` to place."""
     body = spec.worldbody.add_body(name=name)
     for number in range(POINTS):
-        # Poses other than the body's own, or the compiler would fuse them with it.
+        # Poses different from the body's own, since the compiler would otherwise fuse them with it.
         body.add_geom(
             type=mujoco.mjtGeom.mjGEOM_BOX, pos=[0.3 + 0.02 * number, 0.1, 0.0005], quat=[0.8, 0, 0, 0.6],
             size=[0.01, WIDTH / 2, 0.0005], contype=0, conaffinity=0,
@@ -50,7 +50,7 @@ def add_curve(spec: mujoco.MjSpec, name: str) -> None:
 
 
 def lay_out(model: mujoco.MjModel, body: int, points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
-    """Moves the boxes of a body to `points` [m], along the curve; returns the geoms' numbers."""
+    """Moves the boxes of a body to `points` [m], aligned with the curve; returns the geom ids."""
     geoms = np.arange(POINTS) + model.body_geomadr[body]
     along = np.gradient(points, axis=0)
     angles = np.arctan2(along[:, 1], along[:, 0])
@@ -65,8 +65,8 @@ def lay_out(model: mujoco.MjModel, body: int, points: Float[np.ndarray, "n 2"]) 
 def nearest(
     places: Float[np.ndarray, "m 2"], line: Float[np.ndarray, "n 2"]
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Where on a line through points the nearest spot to each place is, in points from its start, and how far
-    it is [m]."""
+    """Nearest spot on a line through points for each place, counted in points from its start, and its
+    distance [m]."""
     start, way = line[:-1], line[1:] - line[:-1]
     offset = places[:, None] - start
     share = np.vecdot(offset, way) / np.maximum(np.vecdot(way, way), 1e-12)
@@ -79,7 +79,7 @@ def nearest(
 
 
 def from_segment(place: list[float], start: list[float], end: list[float]) -> float:
-    """How far one place x, y is from a straight way [m]; `nearest` takes many times as long."""
+    """Distance of one place from a line segment, x and y [m]; much faster than `nearest`."""
     x, y = place[0] - start[0], place[1] - start[1]
     way_x, way_y = end[0] - start[0], end[1] - start[1]
     share = (x * way_x + y * way_y) / max(way_x * way_x + way_y * way_y, 1e-12)
@@ -88,6 +88,6 @@ def from_segment(place: list[float], start: list[float], end: list[float]) -> fl
 
 
 def at(line: Float[np.ndarray, "n 2"], position: float) -> Float[np.ndarray, " 2"]:
-    """The place on a line that is so many points from its start [m]."""
+    """Position on a line at the given number of points from its start [m]."""
     numbers = np.arange(len(line))
     return np.array([np.interp(position, numbers, line[:, axis]) for axis in range(2)])

@@ -1,7 +1,7 @@
-"""Knobs: bars on dials, to be turned about the vertical, each between two marks.
+"""Knobs: bars on dials that turn about the vertical axis, each between two marks.
 
-A knob points away from the front camera at angle 0 and, for who looks through that camera, to the left at
-positive angles.
+At angle 0 a knob points away from the front camera; at positive angles it points to the left as seen through
+that camera.
 """
 
 import math
@@ -17,18 +17,18 @@ from .objects import RGBA, add_box, body_id, paint
 BAR = (0.036, 0.008, 0.014)
 """Half sizes of the bar along x, y, z [m]."""
 BAR_HEIGHT = 0.024
-"""Of its middle above the table [m]."""
+"""Height of the middle of the bar above the table [m]."""
 DIAL = 0.045
-"""Radius of the disc below the bar [m]."""
+"""Radius of the disk below the bar [m]."""
 MARK_AT = 0.056
-"""From the axis to the marks [m]."""
+"""Distance of the marks from the axis [m]."""
 RANGE = 1.1
-"""Knobs turn this far to either side [rad]."""
+"""Largest angle of a knob in either direction [rad]."""
 GREY = (0.30, 0.31, 0.34, 1.0)
 
 
 def add_knob(spec: mujoco.MjSpec, name: str) -> None:
-    """A knob called `name`, with a hinge of that name, that `dress_knob` paints and places.
+    """Adds a knob called `name` with a hinge of the same name, which `dress_knob` paints and places.
 
     Only fingers touch it, and only its bar; friction holds it where it is left.
     """
@@ -55,12 +55,12 @@ def dress_knob(
     colour: str,
     marks: Sequence[tuple[float, str]],
 ) -> int:
-    """Places and paints a knob and its two marks; returns its body.
+    """Places and paints a knob and its two marks; returns its body id.
 
     Args:
-        centre: x, y of its axis [m].
-        colour: of its bar.
-        marks: angle [rad] and colour of each.
+        centre: x and y of its axis [m].
+        colour: color of its bar.
+        marks: angle [rad] and color of each mark.
     """
     model.body_pos[body_id(model, f"{name}_base"), :2] = centre
     for side, (angle, mark_colour) in enumerate(marks):
@@ -73,15 +73,15 @@ def dress_knob(
 
 
 def angle(world: World, knob: int) -> float:
-    """How far to the left a knob is turned [rad]."""
+    """Angle of a knob, positive to the left [rad]."""
     return float(world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[knob]]])
 
 
 def set_angle(world: World, knob: int, value: float) -> None:
-    """Turns a knob [rad]."""
+    """Turns a knob to an angle [rad]."""
     world.data.qpos[world.model.jnt_qposadr[world.model.body_jntadr[knob]]] = value
 
 
 def is_still(world: World, knob: int) -> bool:
-    """Whether a knob turns slower than 0.1 rad/s."""
+    """True when a knob turns slower than 0.1 rad/s."""
     return abs(float(world.data.qvel[world.model.body_dofadr[knob]])) < 0.1

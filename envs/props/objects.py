@@ -1,4 +1,5 @@
-"""Objects to manipulate: boxes of three shapes in four colours. No recompile makes one of another."""
+"""Objects to manipulate: boxes of three shapes in four colors. Any can become any other without a
+recompile."""
 
 import math
 from collections.abc import Mapping
@@ -22,23 +23,23 @@ RGBA = {
 
 @dataclass(frozen=True)
 class Shape:
-    """A box, standing on the table."""
+    """A box that stands on the table."""
 
     size: tuple[float, float, float]
     """Half sizes along x, y, z [m]."""
     yaw: float
-    """Yaws are drawn from +- this [rad]."""
+    """Yaw is drawn within this angle of 0, in either direction [rad]."""
     grasp: float = 0.0
-    """Height of the grasp above the centre of an upright box [m]."""
+    """Height of the grasp above the center of an upright box [m]."""
 
     @property
     def height(self) -> float:
-        """Of the centre above the table when at rest [m]."""
+        """Height of the center above the table at rest [m]."""
         return self.size[2]
 
     @property
     def radius(self) -> float:
-        """Of the upright cylinder that contains it [m]."""
+        """Radius of the smallest upright cylinder that contains the box [m]."""
         return math.hypot(self.size[0], self.size[1])
 
 
@@ -48,9 +49,9 @@ SHAPES = {
     "brick": Shape((0.052, 0.016, 0.016), yaw=math.radians(35)),
 }
 MASS = 0.1
-"""[kg]"""
+"""Mass of an object [kg]."""
 INERTIA = 5e-5
-"""About every axis, for every shape [kg m^2]."""
+"""Inertia about every axis, for every shape [kg m^2]."""
 
 
 def add_object(
@@ -60,7 +61,7 @@ def add_object(
     mass: float = MASS,
     inertia: float = INERTIA,
 ) -> None:
-    """A free body called `name` that `dress` can turn into any of `shapes`."""
+    """Adds a free body called `name` that `dress` can turn into any of `shapes`."""
     body = spec.worldbody.add_body(name=name, pos=[0.5, 0.0, 0.05])
     body.add_freejoint(name=name)
     body.explicitinertial = True
@@ -76,7 +77,8 @@ def add_object(
 def dress(
     model: mujoco.MjModel, name: str, kind: str, colour: str, shapes: Mapping[str, Shape] = SHAPES
 ) -> int:
-    """Makes the body called `name` a `colour` `kind` (one geom on, the others off); returns its number."""
+    """Turns the body called `name` into a `colour` `kind` (one geom on, the others off); returns its body
+    id."""
     body = body_id(model, name)
     for other in shapes:
         geom = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, f"{name}_{other}")
@@ -89,12 +91,12 @@ def dress(
 def add_box(
     body: mujoco.MjsBody, pos: Any, size: Any, touches: int, rgba: Any = (1.0, 1.0, 1.0, 1.0), **settings: Any
 ) -> None:
-    """A part of the furniture.
+    """Adds a box to a body.
 
     Args:
-        pos: centre in the frame of `body` [m].
+        pos: center in the frame of `body` [m].
         size: half sizes [m].
-        touches: 0 nothing, 1 objects, 2 gripper pads, 3 both.
+        touches: what it collides with: 0 nothing, 1 objects, 2 gripper pads, 3 both.
         settings: other attributes of the geom.
     """
     body.add_geom(
@@ -104,13 +106,13 @@ def add_box(
 
 
 def paint(model: mujoco.MjModel, body: int, colour: str) -> None:
-    """Gives every geom of a body a colour."""
+    """Paints every geom of a body."""
     first = model.body_geomadr[body]
     model.geom_rgba[first : first + model.body_geomnum[body]] = RGBA[colour]
 
 
 def furnish(model: mujoco.MjModel, name: str, colour: str, centre: Float[np.ndarray, " 2"]) -> int:
-    """Paints the fixed body called `name` and moves it to `centre` [m]; returns its number."""
+    """Paints the fixed body called `name` and moves it to `centre` [m]; returns its body id."""
     body = body_id(model, name)
     model.body_pos[body] = [*centre, 0.0]
     paint(model, body, colour)
@@ -118,43 +120,44 @@ def furnish(model: mujoco.MjModel, name: str, colour: str, centre: Float[np.ndar
 
 
 def put(world: World, body: int, position: Float[np.ndarray, " 3"], yaw: float = 0.0) -> None:
-    """Places a free body's frame at `position` [m], turned about the vertical by `yaw` [rad]."""
+    """Places a free body's frame at `position` [m], rotated about the vertical axis by `yaw` [rad]."""
     address = world.model.jnt_qposadr[world.model.body_jntadr[body]]
     world.data.qpos[address : address + 3] = position
     world.data.qpos[address + 3 : address + 7] = [math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]
 
 
 def body_id(model: mujoco.MjModel, name: str) -> int:
-    """Number of the body called `name`."""
+    """Id of the body called `name`."""
     return mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name)
 
 
 def fell_off(world: World, body: int) -> bool:
-    """Whether a body has left the table top."""
+    """True when a body has left the table top."""
     (x, y, z), (middle_x, middle_y, half_x, half_y) = world.data.xpos[body].tolist(), TABLE
     return abs(x - middle_x) > half_x or abs(y - middle_y) > half_y or z < -0.05
 
 
 def half_sizes(model: mujoco.MjModel, body: int) -> Float[np.ndarray, " 3"]:
-    """Of the box that an object is now [m]; a perturbation may have changed it."""
+    """Half sizes of the box that an object currently is, perturbations included [m]."""
     first = model.body_geomadr[body]
     on = model.geom_contype[first : first + model.body_geomnum[body]] == 1
     return model.geom_size[first + on.argmax()]
 
 
 def at_rest(world: World, body: int) -> bool:
-    """Whether a free body moves slower than 5 cm/s."""
+    """True when a free body moves slower than 5 cm/s."""
     address = world.model.body_dofadr[body]
     velocity = world.data.qvel[address : address + 3]
     return math.sqrt(velocity.dot(velocity)) < 0.05
 
 
 def from_gripper(world: World, body: int) -> float:
-    """From the first arm's gripper to a body's centre [m]."""
+    """Distance of the first arm's gripper from a body's center [m]."""
     return distance(world.data.site_xpos[world.robot.site], world.data.xpos[body])
 
 
 def distance(one: Float[np.ndarray, " d"], other: Float[np.ndarray, " d"]) -> float:
-    """Between two points [m]. `np.linalg.norm` takes thrice as long, and predicates ask often."""
+    """Distance between two points [m]. `np.linalg.norm` takes three times as long, and predicates call this
+    often."""
     way = one - other
     return math.sqrt(way.dot(way))

@@ -1,4 +1,4 @@
-"""Spawning of a scene's objects: dressed and scattered, none favored by its slot."""
+"""Spawning of a scene's objects: they are dressed and scattered such that no slot is special."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -20,13 +20,13 @@ def sample_spread(
     rng: np.random.Generator,
     alike: Callable[[T, T], bool] = lambda wide, nominal: True,
 ) -> T:
-    """What `draw` draws at the spread of `world`, for draws that take as many tries as they need.
+    """Draws with `draw` at the spread of `world`; for draws that need rejection sampling.
 
-    `rng` is left as a draw at a spread of 1 leaves it, so that all that is drawn later is the same.
+    `rng` is left as a draw at a spread of 1 would leave it, so that everything drawn later stays the same.
 
     Args:
-        draw: given a world, whose spread counts, and a generator.
-        alike: what is drawn must also have in common with what would be drawn at a spread of 1.
+        draw: function of a world, whose spread counts, and of a generator.
+        alike: what the draw must have in common with the one at a spread of 1.
     """
     if world.spread == 1.0:
         return draw(world, rng)
@@ -44,14 +44,14 @@ def spawn_objects(
     pads_outer: float,
     rng: np.random.Generator,
 ) -> list[int]:
-    """Puts each (colour, shape) somewhere in an area; returns its body.
+    """Puts each (color, shape) somewhere in an area; returns the body ids.
 
-    The bodies "object_0", "object_1", ... take the things in random order, so that a body's number says
+    The bodies "object_0", "object_1", ... become the things in random order, so that a body id reveals
     nothing.
 
     Args:
-        corners: the area at a spread.
-        pads_outer: from the middle of the open gripper to the outside of a pad [m].
+        corners: function that returns the area for a spread.
+        pads_outer: distance from the middle of the open gripper to the outer face of a pad [m].
     """
     slots = rng.permutation(len(things)).tolist()
     shapes = [SHAPES[kind] for _, kind in things]

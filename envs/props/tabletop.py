@@ -1,4 +1,4 @@
-"""Tabletop: the empty scene that tasks build on: physics settings, table, light, cameras and the robot."""
+"""Tabletop: the empty scene that tasks build on, with physics settings, table, light, cameras and robot."""
 
 import math
 from collections.abc import Sequence
@@ -10,39 +10,40 @@ from ..gl import mujoco
 from ..robot import Robot
 
 TIMESTEP = 0.005
-"""[s]; grasps break at 10 ms."""
+"""Time step of the physics [s]; grasps break at 10 ms."""
 TABLE = (0.30, 0.0, 0.65, 0.60)
-"""Centre x, y and half sizes x, y of the table top [m]; its surface is z = 0."""
+"""Center x, y and half sizes x, y of the table top [m]; its surface is z = 0."""
 
 
 @dataclass(frozen=True)
 class View:
-    """Where an upright camera stands and looks."""
+    """Position and target of an upright camera."""
 
     eye: tuple[float, float, float]
-    """[m]"""
+    """Position of the camera [m]."""
     target: tuple[float, float, float]
-    """Point that it looks at [m]."""
+    """Point that the camera looks at [m]."""
     fovy: float
-    """[degrees]"""
+    """Vertical field of view [degrees]."""
 
 
 def from_the_front(target: tuple[float, float, float], fovy: float) -> View:
-    """1.4 m from `target` [m], 50 degrees above the table; steep enough that the gripper hides nothing that
-    it has not reached."""
+    """View from 1.4 m away from `target` [m], 50 degrees above the table: steep enough that the gripper hides
+    nothing it has not reached."""
     x, y, z = target
     elevation = math.radians(50)
     return View((x + 1.40 * math.cos(elevation), y, z + 1.40 * math.sin(elevation)), target, fovy)
 
 
 FRONT = from_the_front((0.485, 0.0, 0.11), fovy=15.5)
-"""Just holds the workspace, so that an object of 5 cm is 7 pixels wide in a 64 pixel image."""
+"""Front view that just covers the workspace, so that a 5 cm object is 7 pixels wide in a 64-pixel image."""
 OVERVIEW = View((1.12, -0.58, 0.74), (0.36, 0.02, 0.20), fovy=40.0)
-"""For people; sees the whole arm."""
+"""View of the whole arm, for people."""
 
 
 def tabletop(robots: Sequence[Robot], front: View = FRONT, overview: View = OVERVIEW) -> mujoco.MjSpec:
-    """A `mujoco.MjSpec`: table, lights, cameras "front" and "overview", `robots`, a "wrist" camera each."""
+    """Builds a `mujoco.MjSpec` with table, lights, the cameras "front" and "overview", `robots`, and a
+    "wrist" camera on each."""
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     option = spec.option
@@ -81,7 +82,7 @@ def tabletop(robots: Sequence[Robot], front: View = FRONT, overview: View = OVER
 
 
 def _right_and_up(view: View) -> list[float]:
-    """Axes of the image in the world."""
+    """Right and up axes of the image in the world frame."""
     forward = np.subtract(view.target, view.eye)
     right = np.cross(forward, [0.0, 0.0, 1.0])
     up = np.cross(right, forward)
@@ -89,6 +90,6 @@ def _right_and_up(view: View) -> list[float]:
 
 
 def _aim(camera: mujoco.MjsCamera, xyaxes: list[float]) -> None:
-    """Directions of the image's right and up in the frame of the camera's body."""
+    """Sets the camera's orientation from the image's right and up axes in the frame of its body."""
     camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_XYAXES
     camera.alt.xyaxes = xyaxes

@@ -1,4 +1,4 @@
-"""The robots: one module each, with a function `arms()` that gives the arms it consists of."""
+"""The robots: one module each, with a function `arms()` that returns its arms."""
 
 import pkgutil
 from typing import TYPE_CHECKING
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def names() -> list[str]:
-    """Robots in this folder, sorted."""
+    """Names of the robots in this folder, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def load(name: str) -> "tuple[Robot, ...]":
-    """The arms of the robot called `name`; a dotted name loads anyone's module.
+    """Arms of the robot called `name`; a dotted name loads anyone's module.
 
     Raises:
-        ValueError: no such robot.
+        ValueError: there is no such robot.
     """
     return load_from("robot", name, "arms", names(), __name__)()

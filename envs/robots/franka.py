@@ -1,4 +1,4 @@
-"""A 7-joint arm with the kinematics of the Franka Emika Panda and its hand, drawn with capsules and boxes.
+"""7-joint arm with the kinematics of the Franka Emika Panda and its hand, drawn with capsules and boxes.
 
 Sources of the numbers: frames (Craig's modified Denavit-Hartenberg parameters), flange, joint limits and hand
 from Franka's public interface documentation; link masses rounded from Gaz et al., "Dynamic identification of
@@ -22,9 +22,9 @@ JOINTS = (
     (0.088, 0.0, math.pi / 2, -2.8973, 2.8973, 0.74, 2000.0),
 )
 LAG = 0.04
-"""Damping over stiffness of every servo [s]."""
+"""Ratio of damping to stiffness of every servo [s]."""
 TORQUE = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)
-"""Largest joint torques [N m]."""
+"""Maximum joint torques [N m]."""
 
 # link: capsules as (from, to, radius) [m] in the frame of the joint that moves the link
 LINKS: dict[int, tuple[tuple[tuple[float, ...], tuple[float, ...], float], ...]] = {
@@ -37,7 +37,7 @@ LINKS: dict[int, tuple[tuple[tuple[float, ...], tuple[float, ...], float], ...]]
     7: (((0, 0, 0.0), (0, 0, 0.075), 0.042),),
 }
 FLANGE = 0.107
-"""From the last joint to the hand [m]."""
+"""Distance from the last joint to the hand [m]."""
 
 
 class Franka(Robot):

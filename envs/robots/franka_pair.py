@@ -1,8 +1,8 @@
-"""Two Franka arms that face each other across the table, left and right as the front camera sees them.
+"""Two Franka arms that face each other across the table, left and right as seen through the front camera.
 
-Each gripper stays on its own side of y = 0, so that only what it holds crosses over. An arm's yaw is counted
-in the world: the right one points its hand to -y at yaw -pi/2, the left one to +y at pi/2, and neither range
-contains pi, where yaws wrap.
+Each gripper stays on its own side of y = 0, so that only what it holds crosses over. Yaw is measured in the
+world frame: the right arm points its hand to -y at yaw -pi/2, the left arm to +y at pi/2, and neither range
+contains pi, where yaw wraps.
 """
 
 import math
@@ -12,19 +12,19 @@ from ..robot import Robot
 from .franka import Franka
 
 MIDDLE_X = 0.485
-"""Both bases and the front camera are at this x [m]."""
+"""x of both bases and of the front camera [m]."""
 BASE_Y = 0.53
-"""Of the right base [m]."""
+"""y of the right base [m]."""
 REACH_Y = (0.0, 0.20)
 """Range of the right gripper's y [m]."""
 REACH_X = 0.20
-"""Farthest from the middle, in x [m]."""
+"""Largest distance from the middle, in x [m]."""
 YAW = 1.45
-"""Farthest from straight ahead [rad]."""
+"""Largest yaw from straight ahead [rad]."""
 
 
 def arms() -> tuple[Robot, ...]:
-    """Left, right."""
+    """The left and the right arm."""
     return _arm("left_", -1), _arm("right_", 1)
 
 

@@ -1,7 +1,7 @@
-"""The real Panda's looks and masses, from MuJoCo Menagerie (see menagerie.py for where it comes from).
+"""The real Panda's appearance and masses, from MuJoCo Menagerie (for its source see menagerie.py).
 
-Its frames are those of `Franka`, so that servos, limits and home are too; its fingertips grip with the same
-pads, which are not drawn.
+Its frames are those of `Franka`, and so are servos, limits and home pose; its fingertips grip with the same
+pads, which are invisible.
 """
 
 from .. import menagerie
@@ -15,7 +15,7 @@ NONE = [0.0, 0.0, 0.0]
 
 
 class MenageriePanda(Franka):
-    """Panda arm and hand as meshes."""
+    """Panda arm and hand made of meshes."""
 
     def add_to(self, spec: mujoco.MjSpec) -> None:
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
@@ -23,7 +23,7 @@ class MenageriePanda(Franka):
         panda.option.integrator = spec.option.integrator  # the scene's business
         for body in panda.bodies[1:]:
             body.gravcomp = 1
-        # MuJoCo warns of an empty prefix, hence one of theirs, which our names then replace.
+        # MuJoCo warns about an empty prefix, hence one of theirs, which our names then replace.
         theirs = self.name("panda_")
         spec.attach(panda, prefix=theirs, frame=self.mount(spec).add_frame())
         for number, name in enumerate(self.joint_names, start=1):

@@ -1,10 +1,11 @@
-"""A smaller arm with 5 joints and the proportions of the SO-101, on a post, with a gripper like the others'.
+"""A smaller arm with 5 joints and the proportions of the SO-101, on a post, with the same gripper as the
+others.
 
 Source of the numbers: joint origins and limits in the SO-101's public URDF (TheRobotStudio/SO-ARM100, "new
-calibration": every joint's zero is the middle of its range), without the few millimetres by which its joints
-lie beside each other. Everything is `SCALE` times as long, so that the arm reaches where the others do.
-With pan, three parallel joints and roll it turns its gripper about any vertical axis, but tilts it in the
-arm's own plane only, hence not at all.
+calibration": every joint's zero is the middle of its range), without the offsets of a few millimeters between
+its joints. All lengths are scaled by `SCALE`, so that the arm reaches as far as the others. Pan, three
+parallel joints and roll turn the gripper about any vertical axis, but tilt it only in the arm's own plane,
+hence not at all.
 """
 
 from typing import Any
@@ -20,16 +21,16 @@ POST = 0.2
 SHOULDER_PAN = 0.0624 * SCALE
 """Height of the pan joint above the arm's base [m]."""
 SHOULDER_LIFT = (0.0304 * SCALE, 0, 0.0542 * SCALE)
-"""From the pan to the lift joint [m]."""
+"""Offset from the pan joint to the lift joint [m]."""
 UPPER_ARM = 0.1160 * SCALE
 FOREARM = 0.1350 * SCALE
 WRIST = 0.0611 * SCALE
-"""From the wrist's bending to its rolling joint [m]."""
+"""Distance from the wrist's flexion joint to its roll joint [m]."""
 GRIPPER = 0.0981 * SCALE
-"""From there to the middle of the finger pads [m]."""
+"""Distance from the roll joint to the middle of the finger pads [m]."""
 
 Y = (0, 1, 0)
-# Where the joint sits in the frame of the link before [m], axis, limits [rad], mass [kg], capsules
+# Position of the joint in the previous link's frame [m], axis, limits [rad], mass [kg], capsules.
 JOINTS: dict[str, tuple[Any, ...]] = {
     "shoulder_pan": (
         (0, 0, POST + SHOULDER_PAN), (0, 0, 1), (-1.92, 1.92), 1.0,
@@ -54,15 +55,15 @@ JOINTS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 ORANGE = (0.95, 0.55, 0.15, 1.0)
 STIFFNESS = 2000.0
-"""Of every servo [N m/rad]."""
+"""Stiffness of every servo [N m/rad]."""
 LAG = 0.04
-"""Damping over stiffness of every servo [s]."""
+"""Ratio of damping to stiffness of every servo [s]."""
 TORQUE = 40.0
-"""Largest joint torque [N m]."""
+"""Maximum joint torque [N m]."""
 
 
 class So101Like(Robot):
-    """Reaches all of `placement.WORKSPACE` with the gripper pointing straight down."""
+    """Arm that reaches all of `placement.WORKSPACE` with the gripper pointing straight down."""
 
     joint_names = tuple(JOINTS)
     home = (0.0, 0.2, 0.62, 0.75, 0.0)
