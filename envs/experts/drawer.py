@@ -91,7 +91,7 @@ def _slide(env: ExpertView, way: float) -> Float[np.ndarray, " 5"]:
 
 
 def _at_bar(env: ExpertView, drawer: int, side: int) -> bool:
-    """Side on which closed fingers are low enough to move the bar: 1 behind it, -1 before it, 0 neither."""
+    """True when closed fingers are low enough to move the bar from `side`: 1 behind it, -1 before it."""
     x, y = (env.data.site_xpos[env.world.robot.site] - bar(env.world, drawer))[:2]
     low = env.world.robot.lowest(env.model, env.data) < BAR_HEIGHT
     return bool(_shut(env) and low and abs(x) < SIDEWAYS and 0 < side * y < BAR_GAP + BAR[1])
