@@ -1,4 +1,4 @@
-"""Parts that arms are built from: position servos, capsules and boxes to look at, a hand with two fingers."""
+"""Parts that arms are built from: position servos, visual capsules and boxes, and a hand with two fingers."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from .robot import Robot
 WHITE = (0.93, 0.93, 0.95, 1.0)
 DARK = (0.16, 0.17, 0.19, 1.0)
 FINGER_MOUNT = 0.0584
-"""From the hand to the fingers' mount [m]."""
+"""Distance from the hand to the fingers' mount [m]."""
 TCP = 0.1034
-"""From the hand to the middle of the finger pads [m]."""
+"""Distance from the hand to the middle of the finger pads [m]."""
 
 
 def add_servo(
     spec: mujoco.MjSpec, joint: str, stiffness: float, damping: float, span: tuple[float, float], force: float
 ) -> None:
-    """A position servo: force = stiffness * (setpoint - q) - damping * qdot, limited to `force`."""
+    """Adds a position servo: force = stiffness * (setpoint - q) - damping * qdot, limited to `force`."""
     servo = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
     servo.gaintype, servo.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_AFFINE
     servo.gainprm[0] = stiffness
@@ -26,7 +26,7 @@ def add_servo(
 
 
 def add_capsule(body: mujoco.MjsBody, start: tuple, end: tuple, radius: float, rgba: tuple) -> None:
-    """A capsule that touches nothing [m]."""
+    """Adds a capsule without collisions [m]."""
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=[*start, *end], size=[radius, 0, 0], rgba=rgba,
         contype=0, conaffinity=0, mass=0,
@@ -34,21 +34,23 @@ def add_capsule(body: mujoco.MjsBody, start: tuple, end: tuple, radius: float, r
 
 
 def add_box(body: mujoco.MjsBody, pos: tuple, size: tuple, rgba: tuple) -> None:
-    """A box that touches nothing; half sizes [m]."""
+    """Adds a box without collisions; half sizes [m]."""
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_BOX, pos=pos, size=size, rgba=rgba, contype=0, conaffinity=0, mass=0
     )
 
 
 def set_mass(body: mujoco.MjsBody, mass: float, capsules: tuple) -> None:
-    """Centre of mass amid the capsules (from, to, radius) [m], inertia of a sphere of 8 cm."""
+    """Sets the mass, with its center amid the capsules (from, to, radius) [m] and the inertia of an 8 cm
+    sphere."""
     ends = np.array([point for start, end, _ in capsules for point in (start, end)])
     body.explicitinertial = True
     body.mass, body.ipos, body.inertia = mass, ends.mean(axis=0), [0.4 * mass * 0.08**2] * 3
 
 
 def add_hand(robot: Robot, spec: mujoco.MjSpec, link: mujoco.MjsBody, pos: tuple, quat: tuple) -> None:
-    """The Panda's hand, drawn with boxes, at a pose in the frame of `link`; it points along its z axis."""
+    """Adds the Panda's hand, drawn with boxes, at a pose in the frame of `link`; it points along its z
+    axis."""
     hand = link.add_body(name=robot.name("hand"), pos=pos, quat=quat, gravcomp=1)
     hand.explicitinertial = True
     hand.mass, hand.ipos, hand.inertia = 0.73, [0, 0, 0.03], [0.0025, 0.001, 0.002]
@@ -69,16 +71,16 @@ def add_hand(robot: Robot, spec: mujoco.MjSpec, link: mujoco.MjsBody, pos: tuple
 
 
 def add_finger_servo(robot: Robot, spec: mujoco.MjSpec, side: str) -> None:
-    """Drives one finger between closed and fully open."""
+    """Adds the servo that drives one finger between closed and fully open."""
     add_servo(spec, robot.name(f"finger_{side}"), 600.0, 12.0, (0.0, robot.finger_travel), 40.0)
 
 
 def add_pad(finger: mujoco.MjsBody, name: str, pos: tuple) -> mujoco.MjsGeom:
-    """The geom of a finger that grips: a box that collides, half sizes 1, 0.6 and 1.9 cm."""
+    """Adds the part of a finger that grips: a colliding box with half sizes 1, 0.6 and 1.9 cm."""
     return finger.add_geom(
         name=name, type=mujoco.mjtGeom.mjGEOM_BOX, mass=0, rgba=(0.95, 0.95, 0.95, 1.0),
         pos=pos, size=[0.010, 0.006, 0.019], contype=2, conaffinity=1,
         condim=4, friction=[1.5, 0.02, 0.001],
-        # Stiffer than the default, in which the pads sink millimetres into what they hold.
+        # Stiffer than the default, with which the pads sink millimeters into what they hold.
         priority=1, solref=[0.01, 1], solimp=[0.95, 0.99, 0.001, 0.5, 2],
     )  # fmt: skip

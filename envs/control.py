@@ -33,7 +33,7 @@ KINDS = ("ee", "ee6d", "joint")
 MODES = ("delta", "absolute", "relative")
 ACTION_SPACES = tuple(f"{kind}_{mode}" for kind in KINDS for mode in MODES)
 ROTATION, GRIPPER, JOINTS = slice(3, 9), 9, 10
-"""Where the parts of one arm's command are; the position comes first, joints to the end."""
+"""Places of the parts of one arm's command; the position comes first, and joint targets fill the rest."""
 RELATIVE_TO = {"absolute": "none", "delta": "last_commanded", "relative": "commanded_at_chunk_start"}
 ROTATIONS = {
     "ee": "yaw about the world's z axis, fingers pointing down",
@@ -44,7 +44,7 @@ ROTATIONS = {
 
 @dataclass(frozen=True)
 class ControlLimits:
-    """Bounds on what an arm is told, the same in every action space."""
+    """Bounds on an arm's command, the same in every action space."""
 
     low: tuple[float, float, float] = (0.34, -0.24, 0.012)
     """Lowest commanded x, y, z [m]."""
@@ -55,16 +55,17 @@ class ControlLimits:
     max_tilt: float = 0.6
     """Largest commanded angle between the gripper and straight down [rad]."""
     speed: float = 0.5
-    """Fastest commanded motion [m/s]."""
+    """Maximum commanded speed [m/s]."""
     turn_rate: float = 3.0
-    """Fastest commanded turn, in yaw and in tilt [rad/s]."""
+    """Maximum commanded rate of rotation, in yaw and in tilt [rad/s]."""
     joint_rate: float = 6.0
-    """Fastest commanded joint motion [rad/s]."""
+    """Maximum commanded joint speed [rad/s]."""
 
     def next_pose(
         self, reference: Float[np.ndarray, " 9"], wanted: Float[np.ndarray, " 9"], control_hz: float
     ) -> Float[np.ndarray, " 9"]:
-        """The commanded pose when `wanted` is asked for: within a step's reach, inside the workspace."""
+        """Next commanded pose when `wanted` is asked for: within one step's reach and inside the
+        workspace."""
         start = reference[:3].tolist()
         x, y, z = way = (wanted[:3] - reference[:3]).tolist()
         share = min(1.0, self.speed / control_hz / max(math.sqrt(x * x + y * y + z * z), 1e-12))
@@ -81,20 +82,20 @@ class ControlLimits:
 
 @dataclass(frozen=True)
 class ArmSpec:
-    """What an action space must know of one arm."""
+    """What an action space needs to know about one arm."""
 
     prefix: str
-    """Before the names of its numbers, e.g. "left_"."""
+    """Prefix of the names of its dimensions, e.g. "left_"."""
     joints: int
     limits: ControlLimits
     joint_low: tuple[float, ...]
-    """[rad]"""
+    """Lower joint limits [rad]."""
     joint_high: tuple[float, ...]
-    """[rad]"""
+    """Upper joint limits [rad]."""
 
     @property
     def command_names(self) -> list[str]:
-        """Names of the numbers of its command."""
+        """Names of its command's dimensions."""
         names = ["x", "y", "z", *(f"rot6d_{i}" for i in range(6)), "gripper"]
         names += [f"joint_{i}" for i in range(1, self.joints + 1)]
         return [self.prefix + name for name in names]
@@ -102,7 +103,7 @@ class ArmSpec:
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """The meaning of an action vector for one robot, stored with every dataset and checkpoint."""
+    """Meaning of an action vector for one robot, stored with every dataset and checkpoint."""
 
     name: str
     arms: tuple[ArmSpec, ...]
@@ -114,17 +115,17 @@ class ActionSpace:
 
     @property
     def kind(self) -> str:
-        """What is commanded: one of KINDS."""
+        """Commanded quantity: one of KINDS."""
         return self.name.partition("_")[0]
 
     @property
     def mode(self) -> str:
-        """What it is counted from: one of MODES."""
+        """Reference that actions count from: one of MODES."""
         return self.name.partition("_")[2]
 
     @property
     def dims(self) -> tuple[str, ...]:
-        """Names of an action's numbers."""
+        """Names of an action's dimensions."""
         mark = "" if self.mode == "absolute" else "d"
         names = []
         for arm in self.arms:
@@ -138,7 +139,7 @@ class ActionSpace:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Of an action's numbers."""
+        """Units of an action's dimensions."""
         units = []
         for arm in self.arms:
             part = {"ee": ["m"] * 3 + ["rad"], "ee6d": ["m"] * 3 + ["1"] * 6, "joint": ["rad"] * arm.joints}
@@ -148,7 +149,7 @@ class ActionSpace:
     def encode(
         self, command: Float[np.ndarray, "*t r"], reference: Float[np.ndarray, "*#t r"]
     ) -> Float[np.ndarray, "*t a"]:
-        """The actions that ask for `command`, counted from `reference`."""
+        """Actions that ask for `command`, relative to `reference`."""
         parts = []
         for _, slot in self._slots():
             after, before = command[..., slot], reference[..., slot]
@@ -158,11 +159,11 @@ class ActionSpace:
     def decode(
         self, action: Float[np.ndarray, " a"], reference: Float[np.ndarray, " r"]
     ) -> Float[np.ndarray, " r"]:
-        """The command that `action` asks for. Numbers that this kind of action says nothing about are the
-        reference's: joint targets of "ee" and "ee6d", poses of "joint".
+        """Command that `action` asks for. What this kind of action does not specify stays as in the
+        reference: joint targets for "ee" and "ee6d", poses for "joint".
 
         Raises:
-            ValueError: numbers of an "ee6d" action that are no rotation.
+            ValueError: the rotation of an "ee6d" action is degenerate.
         """
         command = reference.astype(np.float64)
         start = 0
@@ -215,7 +216,7 @@ class ActionSpace:
             command[ROTATION] = rotations.from_matrix(matrix)
 
     def bounds(self) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, " a"]]:
-        """Useful range of an action's numbers, low and high; values outside are clipped by the controller."""
+        """Useful range of an action's dimensions, low and high; the controller clips values outside."""
         low, high = [], []
         for arm in self.arms:
             limits = arm.limits
@@ -237,7 +238,7 @@ class ActionSpace:
         return np.array(low), np.array(high)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able description, complete enough for a program that knows nothing of vlasandbox."""
+        """JSON-serializable description, complete enough for a program without vlasandbox."""
         low, high = self.bounds()
         return {
             "name": self.name,
@@ -254,12 +255,12 @@ class ActionSpace:
 
 
 def command_names(arms: tuple[ArmSpec, ...]) -> list[str]:
-    """Names of the numbers of a command, all arms in one."""
+    """Names of the dimensions of a command, for all arms."""
     return [name for arm in arms for name in arm.command_names]
 
 
 def layout(names: list[str]) -> tuple[ArmSpec, ...]:
-    """The arms behind `command_names`, as stored with a dataset; enough to encode and decode, not to clip.
+    """Arms behind `command_names`, as stored with a dataset: enough to encode and decode, not to clip.
 
     Raises:
         ValueError: these are not the names of commands.
@@ -278,10 +279,10 @@ def layout(names: list[str]) -> tuple[ArmSpec, ...]:
 
 
 def stored_space(spec_dict: Mapping[str, Any], name: str | None = None) -> ActionSpace:
-    """The action space of a dataset's or checkpoint's `spec_dict`, or another one for the same robot.
+    """Action space of a dataset's or checkpoint's `spec_dict`, or another one for the same robot.
 
     Raises:
-        ValueError: no such action space, or not a description of ours.
+        ValueError: there is no such action space, or `spec_dict` is not one of vlasandbox's.
     """
     stored = spec_dict["action_space"]
     arms = layout(spec_dict["command_names"])

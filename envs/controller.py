@@ -1,4 +1,4 @@
-"""Controller: from what an action asks for to joint servo setpoints, the same for every action space."""
+"""Controller: turns commands into joint servo setpoints, the same way for every action space."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SUBSTEPS_PER_SETPOINT = 4
 
 
 class _Arm:
-    """One arm's share."""
+    """Part of the controller for one arm."""
 
     def __init__(self, robot: Robot, model: mujoco.MjModel) -> None:
         self.kinematics = Kinematics(robot)
@@ -43,8 +43,8 @@ class _Arm:
 class Controller:
     """Holds the last command and moves the arms to the next one within a control step.
 
-    Setpoints ramp from one command to the next, ahead by the servos' lag, so that an arm is where it was told
-    to be when the control step ends, and a policy that sees the measured pose nearly knows the commanded one.
+    Setpoints ramp from one command to the next, ahead by the servos' lag. So an arm has reached its command
+    when the control step ends, and a policy that sees the measured pose nearly knows the commanded one.
     """
 
     def __init__(self, robots: Sequence[Robot], model: mujoco.MjModel, control_hz: float) -> None:
@@ -58,12 +58,12 @@ class Controller:
         self._blocks: list[int] = lengths.tolist()
         self._middles = ((starts + lengths / 2) / total)[:, None]  # where the ramp is while a setpoint holds
         self.reference: Float[np.ndarray, " r"] = np.zeros(ends[-1])
-        """The newest command (see control.py)."""
+        """Newest command (see control.py)."""
         self._executed = self.reference
         self._waiting: deque[np.ndarray] = deque()
 
     def place(self, data: mujoco.MjData, start: Float[np.ndarray, "n 5"]) -> None:
-        """Puts the arms at rest at [x, y, z, yaw, gripper], without time passing."""
+        """Puts the arms at rest at [x, y, z, yaw, gripper] without simulating."""
         for arm, (x, y, z, yaw, gripper) in zip(self._arms, start.tolist(), strict=True):
             pose = np.array([x, y, z, *rotations.from_yaw(yaw)])
             data.qpos[arm.index.arm] = arm.kinematics.solve(arm.home, pose, passes=50)
@@ -73,7 +73,8 @@ class Controller:
         """Takes the measured poses as the command. Needs up-to-date kinematics in `data`.
 
         Args:
-            delay: control steps from `step` being called with a command to its execution.
+            data: state to measure.
+            delay: control steps from a command's call of `step` to its execution.
         """
         for arm, slot in zip(self._arms, self._slots, strict=True):
             joints = data.qpos[arm.index.arm]
@@ -85,32 +86,33 @@ class Controller:
         self._waiting = deque([self.reference] * delay)
 
     def command(self, wanted: Float[np.ndarray, " r"], kind: str) -> Float[np.ndarray, " r"]:
-        """The next command if `wanted` is asked for: as far as the limits allow in one control step.
+        """Next command when `wanted` is asked for: as far toward it as the limits allow in one control step.
 
         Args:
-            wanted: a command whose poses ("ee", "ee6d") or joint targets ("joint") are wanted.
-            kind: which (see control.py).
+            wanted: a command whose poses ("ee", "ee6d") or joint targets ("joint") count.
+            kind: which of them count (see control.py).
         """
         return self.follow(self.reference, wanted, kind)
 
     def follow(
         self, reference: Float[np.ndarray, " r"], wanted: Float[np.ndarray, " r"], kind: str
     ) -> Float[np.ndarray, " r"]:
-        """The same from another command than the newest one."""
+        """Like `command`, from another command than the newest one."""
         command = np.empty(len(reference))
         for arm, slot in zip(self._arms, self._slots, strict=True):
             command[slot] = arm.command(reference[slot], wanted[slot], kind, self._control_hz)
         return command
 
     def step(self, model: mujoco.MjModel, data: mujoco.MjData, command: Float[np.ndarray, " r"]) -> None:
-        """One control step with `command` as the newest one; without a delay it is the one executed."""
+        """Performs one control step with `command` as the newest one, which is executed unless there is a
+        delay."""
         self._waiting.append(command)
         self.reference, command = command, self._waiting.popleft()
         ramps = []
         for arm, slot in zip(self._arms, self._slots, strict=True):
             start, end = self._executed[slot], command[slot]
             change = end[JOINTS:] - start[JOINTS:]
-            # A servo trails a moving setpoint by lag * velocity; asking for that much more cancels it.
+            # A servo trails a moving setpoint by lag * velocity; adding that much to the setpoint cancels it.
             ahead = arm.index.lag * change * self._control_hz
             ramps.append((arm.index.ctrl[:-2], start[JOINTS:] + change * self._middles + ahead))
             data.ctrl[arm.index.ctrl[-2:]] = arm.travel if end[GRIPPER] > 0 else 0.0
@@ -126,7 +128,7 @@ class Controller:
         return np.array([[*c[:3], rotations.to_yaw(c[ROTATION]), c[GRIPPER]] for c in parts])
 
     def with_goals(self, goals: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, " r"]:
-        """The newest command with other poses and grippers: what [x, y, z, yaw, gripper] asks for."""
+        """Newest command with its poses and grippers replaced by [x, y, z, yaw, gripper] for each arm."""
         wanted = self.reference.copy()
         for slot, (x, y, z, yaw, gripper) in zip(self._slots, goals.tolist(), strict=True):
             wanted[slot][:JOINTS] = [x, y, z, *rotations.from_yaw(yaw), gripper]
@@ -134,7 +136,7 @@ class Controller:
 
 
 def substeps(control_hz: float, timestep: float) -> int:
-    """Physics steps in one control step.
+    """Number of physics steps in one control step.
 
     Raises:
         ValueError: the physics step [s] does not divide the control step.

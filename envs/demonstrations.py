@@ -1,4 +1,4 @@
-"""Demonstrations: run a task's expert through one episode, disturbed on request, and keep what was seen."""
+"""Demonstrations: runs a task's expert through one episode, disturbed on request, and records it."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,9 +13,9 @@ from .manipulation_env import ManipulationEnv
 
 
 def collect_episode(env: ManipulationEnv, seed: int, noise: NoiseConfig | None = None) -> Episode:
-    """The episode of `seed`; with `noise`, a function of (seed, noise) still."""
+    """Records the episode of `seed`; with `noise`, it is a function of both."""
     expert = env.definition.expert()
-    # Another stream than the one that drew the scene.
+    # A different stream from the one that drew the scene.
     detours = Detours(noise, env.control_hz, np.random.default_rng([seed, 1])) if noise else None
     observation, info = env.reset(seed=seed)
     initial_state = env.physics_state()

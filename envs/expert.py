@@ -1,8 +1,8 @@
-"""Expert: a scripted policy that sees the simulator's state and remembers nothing.
+"""Expert: a scripted policy that sees the simulator's state and has no memory.
 
-Because the action is a function of the present state, the expert can label any state, also one that it would
-not have reached by itself. `demonstrations.py` uses that: it disturbs the motion and records how the expert
-recovers (Laskey et al., "DART: Noise injection for robust imitation learning", 2017).
+Since its action is a function of the current state, the expert can label any state, including those that it
+would never reach. `demonstrations.py` uses this: it disturbs the motion and records how the expert recovers
+(Laskey et al., "DART: Noise injection for robust imitation learning", 2017).
 """
 
 import math
@@ -21,27 +21,27 @@ from .world import World
 
 @runtime_checkable
 class HasRobots(Protocol):
-    """A task, of which experts know the arms alone."""
+    """Task as seen by an expert: only its arms."""
 
     robots: tuple[Robot, ...]
 
 
 @runtime_checkable
 class ExpertView(Protocol):
-    """What an expert sees of an environment: the simulator's present state and the newest command."""
+    """Environment as seen by an expert: the simulator's current state and the newest command."""
 
     @property
     def definition(self) -> HasRobots:
-        """The task."""
+        """Task that the environment runs."""
         ...
 
     world: World
     scenario: Any
-    """The episode's `Scenario`, of the task's own class."""
+    """Scenario of the episode, of the task's own class."""
     model: mujoco.MjModel
-    """`mujoco.MjModel`"""
+    """Compiled model of the scene."""
     data: mujoco.MjData
-    """`mujoco.MjData`"""
+    """Current state of the simulation."""
     control_hz: float
     """Control rate [Hz]."""
 
@@ -52,38 +52,38 @@ class ExpertView(Protocol):
 
 @runtime_checkable
 class ExpertEnv(ExpertView, Protocol):
-    """What it takes beside that to turn an expert's goals into actions."""
+    """Environment that can turn an expert's goals into actions."""
 
     actions: ActionSpace
 
     def reference(self) -> Float32[np.ndarray, " r"]:
-        """The newest command (see control.py), from which delta actions count."""
+        """Newest command (see control.py), from which delta actions count."""
         ...
 
     def command_towards(self, goals: Float[np.ndarray, "n 5"]) -> Float[np.ndarray, " r"]:
-        """The command that goes as far towards each arm's [x, y, z, yaw, gripper] as one step can."""
+        """Command that goes as far toward each arm's [x, y, z, yaw, gripper] as one step can."""
         ...
 
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """Detours injected while demonstrating: for some steps the arm heads elsewhere. The label stays the
-    expert's.
+    """Detours injected into demonstrations: for some steps the arm heads elsewhere, while the label stays the
+    expert's action.
 
-    They lead to where a policy's own mistakes lead, such as beside the object with the gripper closed, so
-    that demonstrations show the way back.
+    They lead where a policy's own mistakes lead, such as next to the object with the gripper closed, so that
+    demonstrations show the way back.
     """
 
     rate: float = 1.0
-    """Of detours starting, on average [1/s]."""
+    """Mean rate at which detours start [1/s]."""
     seconds: float = 0.4
-    """Longest detour [s]; the length is uniform from one control step."""
+    """Longest detour [s]; durations are uniform from one control step."""
     position: float = 0.1
-    """Farthest goal of a detour from where it starts [m]."""
+    """Largest distance of a detour's goal from its start [m]."""
     yaw: float = 0.15
-    """Largest turn of a detour [rad]."""
+    """Largest rotation of a detour [rad]."""
     gripper_flip: float = 0.3
-    """Share of the detours with the gripper command reversed."""
+    """Share of the detours with an inverted gripper command."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.gripper_flip <= 1:
@@ -94,7 +94,7 @@ class NoiseConfig:
 
 
 class Detours:
-    """The disturbances of one episode, drawn from `rng`."""
+    """Disturbances of one episode, drawn from `rng`."""
 
     def __init__(self, noise: NoiseConfig, control_hz: float, rng: np.random.Generator) -> None:
         self._noise, self._rng = noise, rng
@@ -106,7 +106,7 @@ class Detours:
     def divert(
         self, env: ExpertEnv, command: Float[np.ndarray, " r"], wanted: Float[np.ndarray, "n 5"]
     ) -> Float[np.ndarray, " r"] | None:
-        """What to command instead of the expert's `command` towards `wanted`, or None to leave it."""
+        """What to command instead of the expert's `command` toward `wanted`, or None to leave it."""
         noise, rng = self._noise, self._rng
         if self._left == 0:
             if rng.random() >= self._probability:
@@ -127,13 +127,13 @@ class Detours:
 
 
 class Expert(ABC):
-    """Maps the environment's present state to a command."""
+    """Maps the environment's current state to a command."""
 
     @abstractmethod
     def wanted(self, env: ExpertView) -> Float[np.ndarray, "n 5"]:
-        """Where each arm should head: [x, y, z (m, world), yaw (rad), gripper], however far away."""
+        """Target of each arm, [x, y, z (m, world), yaw (rad), gripper], at any distance."""
 
     def act(self, env: ExpertEnv) -> Float32[np.ndarray, " a"]:
-        """The action, in the environment's action space, that goes as far there as one step can."""
+        """Action, in the environment's action space, that goes as far toward the target as one step can."""
         command = env.command_towards(self.wanted(env))
         return env.actions.encode(command, env.reference().astype(np.float64)).astype(np.float32)

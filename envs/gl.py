@@ -1,8 +1,8 @@
-"""The one door to mujoco: picks an OpenGL backend, then imports it. Others say `from .gl import mujoco`.
+"""The only way to import mujoco: picks an OpenGL backend first. Other modules write `from .gl import mujoco`.
 
 mujoco reads MUJOCO_GL once, when it is imported, and on Linux defaults to a backend that needs a display.
 Mesa's software renderer reads LP_NUM_THREADS once, with its first context: without threads of its own it is
-as fast at the sizes that policies see, and a process forked after rendering does not wait for them for ever.
+as fast at the sizes that policies see, and a process forked after rendering does not wait for them forever.
 """
 
 import ctypes
@@ -16,11 +16,11 @@ from typing import Any
 
 CURE = "Install one with: apt-get install --no-install-recommends libegl1 libgl1"
 BACKENDS = ("egl", "osmesa")
-"""What renders without a display; glfw works too, with one."""
+"""Backends that render without a display; glfw also works, with one."""
 
 
 class NoRenderingError(ImportError):
-    """No OpenGL context can be made on this machine; the message says what to do."""
+    """No OpenGL context can be created on this machine; the message says what to do."""
 
 
 def _loads(library: str) -> bool:
@@ -32,10 +32,10 @@ def _loads(library: str) -> bool:
 
 
 def choose_backend(loads: Callable[[str], bool] = _loads) -> str:
-    """Name of the offscreen backend whose libraries this Linux machine has: "egl", else "osmesa".
+    """Name of the offscreen backend whose libraries this Linux machine has: "egl", otherwise "osmesa".
 
     Raises:
-        NoRenderingError: neither is there; the message names the packages that cure it.
+        NoRenderingError: neither is available; the message names the packages to install.
     """
     # PyOpenGL needs libGL even where EGL makes the context.
     if loads("libEGL.so.1") and loads("libGL.so.1"):
@@ -46,7 +46,7 @@ def choose_backend(loads: Callable[[str], bool] = _loads) -> str:
 
 
 def no_rendering(error: Exception) -> NoRenderingError:
-    """What to tell the user when `error` came in the way of rendering."""
+    """Error for the user when `error` prevented rendering."""
     backend = os.environ.get("MUJOCO_GL")
     return NoRenderingError(
         f"MuJoCo cannot render with MUJOCO_GL={backend}: {error}. "
@@ -65,17 +65,18 @@ try:
     from mujoco.rendering.classic import gl_context
 
     if _chosen and _imported_before:
-        # Somebody imported mujoco before MUJOCO_GL was set; the choice is all that this module holds.
+        # Somebody imported mujoco before MUJOCO_GL was set; this module holds nothing but that choice.
         importlib.reload(gl_context)
-# PyOpenGL raises AttributeError where a library is missing, mujoco RuntimeError for an unknown backend.
+# PyOpenGL raises AttributeError where a library is missing; mujoco raises RuntimeError for an unknown
+# backend.
 except (AttributeError, ImportError, RuntimeError) as error:
     raise no_rendering(error) from error
 
 
 def survives_fork() -> bool:
-    """Whether a process forked from this one can go on rendering; asked while a context is current.
+    """True if a process forked from this one can keep rendering; to be called while a context is current.
 
-    Only a software renderer that has no thread in this process is known to do so.
+    Only a software renderer without a thread in this process is known to do so.
     """
     if os.environ["MUJOCO_GL"] not in BACKENDS:
         return False
@@ -88,15 +89,15 @@ def survives_fork() -> bool:
 
 
 def _thread_names() -> list[str]:
-    """Names of this process's threads, also of those that libraries started (Linux; elsewhere none)."""
+    """Names of this process's threads, including those that libraries started (Linux; empty elsewhere)."""
     return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
 
 
 def forget_display() -> None:
     """Keeps mujoco from using or terminating the display.
 
-    In a forked process that would wait for a thread of the driver (Mesa's shader cache has one) which exists
-    in its parent alone.
+    In a forked process, that would wait for a thread of the driver (Mesa's shader cache has one) which exists
+    only in the parent.
     """
     egl: Any = sys.modules.get("mujoco.egl")
     if egl is not None:
@@ -104,10 +105,10 @@ def forget_display() -> None:
 
 
 def make_context(width: int, height: int) -> Any:
-    """An offscreen OpenGL context for images of up to that size [pixels].
+    """Creates an offscreen OpenGL context for images of up to the given size [pixels].
 
     Raises:
-        NoRenderingError: the library is there, but no driver makes a context.
+        NoRenderingError: the library is present, but no driver can create a context.
     """
     try:
         return gl_context.GLContext(width, height)

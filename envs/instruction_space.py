@@ -1,7 +1,7 @@
-"""The gymnasium space of instructions, which survives the shared memory of `gymnasium.vector.AsyncVectorEnv`.
+"""Gymnasium space of instructions that survives the shared memory of `gymnasium.vector.AsyncVectorEnv`.
 
-gymnasium reads texts out of shared memory once, when the vector is made; here they are read whenever the
-observation is looked at or copied, as its arrays are.
+gymnasium reads text from shared memory once, when the vector is created; here text is read whenever the
+observation is accessed or copied, as its arrays are.
 """
 
 import multiprocessing
@@ -20,19 +20,19 @@ from gymnasium.vector.utils import (
 MAX_INSTRUCTION = 200
 """Longest instruction [characters]."""
 CHARACTERS = string.ascii_letters + string.digits + " ,.'-"
-"""Of instructions."""
+"""Characters allowed in instructions."""
 _BYTES = 4 * MAX_INSTRUCTION  # of UTF-8, of the longest instruction
 
 
 class InstructionSpace(spaces.Text):
-    """Sentences of up to MAX_INSTRUCTION of the CHARACTERS."""
+    """Sentences of up to MAX_INSTRUCTION characters out of CHARACTERS."""
 
     def __init__(self) -> None:
         super().__init__(MAX_INSTRUCTION, charset=CHARACTERS)
 
 
 class SharedInstructions(Sequence[str]):
-    """The instructions that the workers of a vector wrote last; a deep copy is a tuple of strings."""
+    """Instructions last written by the workers of a vector; a deep copy is a tuple of strings."""
 
     def __init__(self, buffer: Any, n: int) -> None:
         self._buffer, self._n = buffer, n
@@ -53,7 +53,7 @@ class SharedInstructions(Sequence[str]):
         return repr(tuple(self))
 
 
-# By exact type, unlike the rest, which this space has from `spaces.Text`.
+# Registered for the exact type, unlike everything else, which this space inherits from `spaces.Text`.
 @batch_differing_spaces.register(InstructionSpace)
 def _batch(spaces_: Sequence[InstructionSpace]) -> spaces.Tuple:
     return spaces.Tuple(spaces_)

@@ -1,4 +1,4 @@
-"""Inverse kinematics of one arm by damped least squares, on a model of the bare arm (a few µs a pass)."""
+"""Inverse kinematics of one arm by damped least squares, on a model of the bare arm (a few µs per pass)."""
 
 import numpy as np
 from jaxtyping import Float
@@ -9,9 +9,9 @@ from .gl import mujoco
 from .robot import Robot
 
 DAMPING = 1e-4 * np.eye(6)
-"""Added to J J^T; bounds the joint step near singular poses."""
+"""Damping added to J J^T, which bounds the joint step near singular poses."""
 POSTURE_GAIN = 0.2
-"""Share of the way to the home posture that the spare joint goes in each control step."""
+"""Share of the way to the home posture that the redundant joint moves in each control step."""
 TOLERANCE = 1e-4
 """Pose error [m, rad] at which the iteration stops."""
 
@@ -19,8 +19,9 @@ TOLERANCE = 1e-4
 class Kinematics:
     """Gripper poses [x, y, z (m, world), 6-D rotation] from joint angles, and back.
 
-    Python and MuJoCo's own small functions compute, rather than numpy: they give the same on every processor,
-    and are less code, all of which has to come from memory again after a frame was rendered.
+    Computed with Python and MuJoCo's own small functions rather than numpy: they give the same result on
+    every processor and are less code, all of which must be fetched from memory again after a frame was
+    rendered.
     """
 
     def __init__(self, robot: Robot) -> None:
@@ -39,7 +40,7 @@ class Kinematics:
         self._low, self._high = np.array(robot.joint_low), np.array(robot.joint_high)
         self._jacobian, self._gram = np.zeros((6, self._model.nv)), np.zeros((6, 6))
         self._shift, self._change = np.zeros(6), np.zeros(self._model.nv)
-        # Views, which follow the data.
+        # Views that follow the data.
         self._joints = self._data.qpos
         self._position, self._rotation = self._data.site_xpos[self._site], self._data.site_xmat[self._site]
 
@@ -54,7 +55,7 @@ class Kinematics:
         """Joint angles [rad] near `start` that bring the gripper to `pose`, or as close as `passes` get.
 
         Each pass adds J^T (J J^T + damping I)^-1 e (Buss, "Introduction to inverse kinematics", 2004); the
-        first one also the null-space share of a pull towards home (Liegeois 1977).
+        first pass also adds the null-space component of a pull toward home (Liegeois 1977).
         """
         wanted = pose.tolist()
         joints = start.copy()
@@ -86,7 +87,7 @@ class Kinematics:
 
 
 def _error(wanted: list[float], position: list[float], rotation: list[float]) -> list[float]:
-    """What is missing to a pose [m, rad], at a position and rotation matrix (row by row)."""
+    """Error relative to a pose [m, rad], at a position and rotation matrix (row by row)."""
     x, y, z, *columns = wanted
     first, second = columns[:3], columns[3:]
     # Half the sum of cross products of matching axes is the rotation vector, for small errors.
@@ -103,12 +104,12 @@ def _cross(one: list[float], other: list[float]) -> list[float]:
 
 
 def pose_of(data: mujoco.MjData, site: int) -> Float[np.ndarray, " 9"]:
-    """[x, y, z (m), 6-D rotation] of a site."""
+    """Position and rotation, [x, y, z (m), 6-D rotation], of a site."""
     rotation = data.site_xmat[site]
     return np.concatenate([data.site_xpos[site], rotation[0::3], rotation[1::3]])
 
 
 def goal_of(data: mujoco.MjData, site: int) -> Float[np.ndarray, " 4"]:
-    """[x, y, z (m), yaw (rad)] of a gripper's site."""
+    """Position and yaw, [x, y, z (m), yaw (rad)], of a gripper's site."""
     pose = pose_of(data, site)
     return np.append(pose[:3], rotations.to_yaw(pose[ROTATION]))

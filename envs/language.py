@@ -1,10 +1,10 @@
-"""Instruction grammar: what is asked, and the ways of saying it, some of which are kept from training.
+"""Instruction grammar: what is asked, and its phrasings, some of which are held out from training.
 
 A task asks for a `Meaning`; each of its `Form`s lists templates that express one kind of meaning. There are
-three wordings: "plain" is the first template and the words themselves; "train" draws among the templates and
-synonyms for training, the plain ones included; "held_out" draws among templates that no training episode has
-and, where there are any, synonyms that none has. Besides, some combinations of attributes are listed as held
-out, whatever the words.
+three wordings: "plain" uses the first template and the words themselves; "train" draws from the templates and
+synonyms for training, including the plain ones; "held_out" draws from templates and, where there are any,
+synonyms that no training episode uses. In addition, some combinations of attributes are held out, whatever
+the words.
 """
 
 import itertools
@@ -28,10 +28,10 @@ SYNONYMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "blue": (("navy",), ("azure",)),
     "yellow": (("golden",), ("lemon",)),
 }
-"""Word in a slot -> (for training, held out)."""
+"""Word in a slot -> synonyms for training and held-out synonyms."""
 
 HELD_OUT = frozenset({"yellow cube", "red carton", "green brick"})
-"""Objects that combinations="train" never asks for, though it asks for each colour and each shape."""
+"""Objects that combinations="train" never asks for, though it asks for each of their colors and shapes."""
 
 HELD_OUT_PAIRS = frozenset(
     {
@@ -52,12 +52,12 @@ HELD_OUT_PAIRS = frozenset(
         ("close", "green drawer"),
     }
 )
-"""First two slots of a `Meaning`, or its form and first slot, that it never asks for together either."""
+"""Pairs of a `Meaning`'s first two slots, or of its form and first slot, that it never asks for either."""
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What is asked, apart from the wording."""
+    """What is asked, independent of the wording."""
 
     form: str
     """Key into the task's forms."""
@@ -66,12 +66,12 @@ class Meaning:
 
     @staticmethod
     def of(form: str, **slots: str) -> "Meaning":
-        """E.g. `Meaning.of("name", object="red cube")`."""
+        """Builds a meaning, e.g. `Meaning.of("name", object="red cube")`."""
         return Meaning(form, tuple(slots.items()))
 
     @property
     def is_held_out(self) -> bool:
-        """Whether it names a combination of attributes that is kept from training."""
+        """True if it names a combination of attributes that is held out from training."""
         words = tuple(words for _, words in self.slots)
         pairs = {words[:2], (self.form, words[0])}
         return not HELD_OUT_PAIRS.isdisjoint(pairs) or not HELD_OUT.isdisjoint(words)
@@ -79,17 +79,17 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Wording:
-    """Where sentences and words are drawn from, each one of WORDINGS."""
+    """Sources of sentences and words, each one of WORDINGS."""
 
     sentences: str
     words: str
 
     @staticmethod
     def of(name: str) -> "Wording":
-        """The same source for both.
+        """Builds a wording with the same source for both.
 
         Raises:
-            ValueError: no such wording.
+            ValueError: there is no such wording.
         """
         check_name("wording", name, WORDINGS)
         return Wording(name, name)
@@ -100,15 +100,15 @@ PLAIN = Wording("plain", "plain")
 
 @dataclass(frozen=True)
 class Form:
-    """Templates with {slot}s, all of the same meaning."""
+    """Templates with {slot}s that all have the same meaning."""
 
     plain: str
     train: tuple[str, ...]
-    """Further ones for training."""
+    """Additional templates for training."""
     held_out: tuple[str, ...]
 
     def templates(self, wording: str) -> tuple[str, ...]:
-        """Those that `wording`, one of WORDINGS, draws from."""
+        """Templates that `wording`, one of WORDINGS, draws from."""
         return {"plain": (self.plain,), "train": (self.plain, *self.train), "held_out": self.held_out}[
             wording
         ]
@@ -123,7 +123,7 @@ class Form:
         return template.format(**slots)
 
     def sentences(self, meaning: Meaning, wording: Wording) -> Iterator[str]:
-        """Every sentence that `say` can give."""
+        """Every sentence that `say` can return."""
         names = [slot for slot, _ in meaning.slots]
         choices = []
         for _, words in meaning.slots:
@@ -134,9 +134,9 @@ class Form:
                 yield template.format(**dict(zip(names, chosen, strict=True)))
 
     def asks(self, meaning: Meaning, sentence: str) -> bool:
-        """Whether a person's sentence is one of the templates for `meaning`, with whichever synonyms.
+        """True if a person's sentence is one of the templates for `meaning`, with any synonyms.
 
-        Capitals, spaces and a mark at the end do not count.
+        Capitalization, spaces and a final punctuation mark are ignored.
         """
         text = " ".join(sentence.lower().split()).rstrip(" .!")
         slots = {

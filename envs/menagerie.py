@@ -1,9 +1,10 @@
-"""Menagerie: real robots' models from MuJoCo Menagerie, with meshes light enough to render for policies.
+"""Menagerie: models of real robots from MuJoCo Menagerie, with meshes light enough to render for policies.
 
-Nothing of Menagerie is part of this package. A model is read from `$MENAGERIE_ROOT/<model>/`, a checkout, or
-else through the package mujoco-menagerie, which downloads and keeps it. Each model has its own licence, the
-file LICENSE beside it. Only what is seen and what moves is kept: bodies, joints, masses, visual meshes. These
-have far more faces than an image of 100 pixels can show; they are reduced once and kept in the user's cache.
+Nothing from Menagerie is part of this package. A model is read from a checkout, `$MENAGERIE_ROOT/<model>/`,
+or through the package mujoco-menagerie, which downloads and caches it. Each model has its own license, the
+file LICENSE next to it. Only what is visible and what moves is kept: bodies, joints, masses, visual meshes.
+The meshes have far more faces than an image of 100 pixels can show; they are reduced once and kept in the
+user's cache.
 """
 
 import functools
@@ -21,19 +22,19 @@ from .gl import mujoco
 KEPT = 0.08
 """Share of a mesh's faces that is kept."""
 SMALL = 100
-"""Meshes are not reduced below this many faces."""
+"""Number of faces below which meshes are not reduced."""
 VERSION = 1
-"""Goes into the cache's keys; to be raised when the reduction changes."""
+"""Version in the cache's keys, to be raised when the reduction changes."""
 
 Mesh = tuple[np.ndarray, np.ndarray]
-"""Vertices [v, 3] [m], faces [f, 3]."""
+"""Vertices [v, 3] [m] and faces [f, 3]."""
 
 
 def folder(model: str) -> Path:
-    """Where the files of `model` are.
+    """Folder with the files of `model`.
 
     Raises:
-        FileNotFoundError: they are not on this machine and cannot be had; the message says what to do.
+        FileNotFoundError: they are neither on this machine nor available; the message says what to do.
     """
     advice = (
         f"set MENAGERIE_ROOT to a checkout of MuJoCo Menagerie, a folder that has {model}/ in it, or run "
@@ -55,8 +56,8 @@ def folder(model: str) -> Path:
 
 
 def load(model: str, entry: str) -> mujoco.MjSpec:
-    """A `mujoco.MjSpec` of what `<model>/<entry>` looks like and how it moves, without actuators,
-    constraints, sensors or collisions.
+    """Loads the appearance and the motion of `<model>/<entry>`, without actuators, constraints, sensors or
+    collisions.
 
     Raises:
         FileNotFoundError: see `folder`.
@@ -81,7 +82,7 @@ def load(model: str, entry: str) -> mujoco.MjSpec:
 
 @functools.cache
 def _reduced(path: str) -> dict[str, Mesh]:
-    """The visual meshes of a model, by name, from the cache or reduced now."""
+    """Visual meshes of a model by name, from the cache or reduced now."""
     spec = mujoco.MjSpec.from_file(path)
     wanted = sorted({geom.meshname for geom in spec.geoms if geom.meshname and not _collides(geom)})
     cached = _cache_folder() / f"{_digest(Path(path), spec)}.npz"
@@ -98,13 +99,13 @@ def _reduced(path: str) -> dict[str, Mesh]:
 
 
 def reduce_mesh(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
-    """A mesh of `KEPT` times as many faces that looks alike, by quadric error (Garland and Heckbert, "Surface
+    """Reduces a mesh to `KEPT` times as many faces by quadric error (Garland and Heckbert, "Surface
     simplification using quadric error metrics", 1997).
 
     Raises:
-        ImportError: fast-simplification is not installed; not needed for small meshes.
+        ImportError: fast-simplification is not installed; small meshes do not need it.
     """
-    # Vertices that were split for texture or shading must be one again, or the surface tears.
+    # Vertices that were split for texture or shading must be merged, or the surface tears.
     merged, index = np.unique(np.round(vertices, 6), axis=0, return_inverse=True)
     corners = index.reshape(-1)[faces]
     proper = (corners != np.roll(corners, 1, axis=1)).all(axis=1)
@@ -123,7 +124,7 @@ def reduce_mesh(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
 
 
 def _original(model: mujoco.MjModel, name: str) -> Mesh:
-    """A compiled mesh in the coordinates of its file; compilation has moved it to its principal axes."""
+    """A compiled mesh in the coordinates of its file; the compiler has moved it to its principal axes."""
     mesh = model.mesh(name).id
     rotation = np.empty(9)
     mujoco.mju_quat2Mat(rotation, model.mesh_quat[mesh])
@@ -140,7 +141,7 @@ def _collides(geom: mujoco.MjsGeom) -> bool:
 
 
 def _digest(path: Path, spec: mujoco.MjSpec) -> str:
-    """Of the contents of a model's files, and of how they are reduced."""
+    """Digest of the contents of a model's files and of the reduction."""
     digest = hashlib.sha256(f"{VERSION} {KEPT} {SMALL}".encode())
     digest.update(path.read_bytes())
     for mesh in spec.meshes:

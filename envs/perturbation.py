@@ -1,8 +1,8 @@
 """Perturbation: one factor in which an episode may differ from the nominal one, at levels 1 (mild) to 5
 (harsh).
 
-All else of the episode stays as it is for the same seed: a perturbation draws from a stream of random
-numbers of its own, so that the nominal episode is its control arm. Implementations live in perturb/.
+Everything else about the episode stays the same for the same seed: a perturbation draws from its own stream
+of random numbers, so the nominal episode is its control. Implementations live in perturb/.
 """
 
 from abc import ABC
@@ -19,29 +19,29 @@ LEVELS = range(1, 6)
 
 
 class Perturbation(ABC):
-    """Does nothing; each perturbation overrides what it changes."""
+    """Base class that changes nothing; each perturbation overrides what it changes."""
 
     fields: ClassVar[tuple[str, ...]] = ()
     """Arrays of `mujoco.MjModel` that `scene` writes to; they are restored before every episode."""
     affects: ClassVar[frozenset[str]]
-    """What differs at the start of an episode: of "images", "state" (proprioception), "instruction" and
+    """What differs at the start of an episode: any of "images", "state" (proprioception), "instruction" and
     "physics" (the simulator's state, as far as things can move). Empty for perturbations that show later."""
     of_objects: ClassVar[bool] = False
-    """Whether it changes the objects that can be moved, and so needs some."""
+    """True if it changes the movable objects, and so needs some."""
 
     def lacks(self, task: Task, model: mujoco.MjModel) -> str:
-        """What a task would need for this and has not, as "no movable objects"; empty if it has all."""
+        """What the task lacks for this perturbation, e.g. "no movable objects"; empty if it is supported."""
         return "no movable objects" if self.of_objects and not len(movable_bodies(model)) else ""
 
     def edit(self, spec: mujoco.MjSpec) -> None:  # noqa: B027
-        """Adds to a scene (`mujoco.MjSpec`) before it is compiled."""
+        """Adds to a scene before it is compiled."""
 
     def spread(self, level: int) -> float:
-        """Factor on the areas from which the task places objects."""
+        """Factor on the areas in which the task places objects."""
         return 1.0
 
     def wording(self, level: int) -> Wording | None:
-        """How to put the instruction; None leaves it."""
+        """Wording of the instruction; None leaves it unchanged."""
         return None
 
     def scene(
@@ -51,11 +51,11 @@ class Perturbation(ABC):
         return scenario
 
     def observe(self, observation: dict[str, Any], level: int, rng: np.random.Generator) -> dict[str, Any]:
-        """What is observed in place of `observation`."""
+        """Observation that replaces `observation`."""
         return observation
 
     def observation_delay(self, level: int) -> float:
-        """Age of what is observed [s]."""
+        """Age of the observation [s]."""
         return 0.0
 
     def action_delay(self, level: int) -> float:
@@ -64,17 +64,17 @@ class Perturbation(ABC):
 
 
 def movable_bodies(model: mujoco.MjModel) -> np.ndarray:
-    """Bodies on a free joint: the objects of a scene."""
+    """Body ids of the movable objects, which have a free joint."""
     free = model.jnt_type == int(mujoco.mjtJoint.mjJNT_FREE)
     return model.jnt_bodyid[free]
 
 
 def object_geoms(model: mujoco.MjModel) -> np.ndarray:
-    """Geoms of the movable bodies that are switched on."""
+    """Geom ids of the movable bodies that are switched on."""
     return np.flatnonzero(np.isin(model.geom_bodyid, movable_bodies(model)) & (model.geom_rgba[:, 3] > 0))
 
 
 def factor(level: int, step: float, rng: np.random.Generator) -> float:
-    """A factor away from 1 by `step` for each level, up or down, equally far in logarithm."""
+    """Factor that differs from 1 by `step` per level, up or down, equally far in logarithm."""
     size = 1.0 + step * level
     return size if rng.random() < 0.5 else 1.0 / size

@@ -1,7 +1,7 @@
-"""PerturbationSet: the perturbations of an environment, and at which levels, episode by episode.
+"""PerturbationSet: the perturbations of an environment and their levels, episode by episode.
 
-Written as text: "camera=3" is level 3 of one perturbation, "camera=3,light=2" two at once, "camera=0-3" a
-level drawn anew from 0 (off) to 3 for every episode, which makes it domain randomization.
+Written as text: "camera=3" is level 3 of one perturbation, "camera=3,light=2" is two at once, and
+"camera=0-3" draws a new level from 0 (off) to 3 for every episode, i.e. domain randomization.
 """
 
 import zlib
@@ -18,12 +18,13 @@ from .world import Scenario, World
 
 
 class PerturbationSet:
-    """Some perturbations at some levels. Without any it changes nothing."""
+    """Perturbations with their levels; an empty set changes nothing."""
 
     def __init__(self, text: str = "") -> None:
-        """
+        """Parses the text.
+
         Raises:
-            ValueError: an unknown perturbation, one named twice, or a level that there is none of.
+            ValueError: unknown or duplicate perturbation, or invalid level.
         """
         self.text = text
         self._members: dict[str, Perturbation] = {}
@@ -44,10 +45,10 @@ class PerturbationSet:
             member.edit(spec)
 
     def check(self, task: Task, model: mujoco.MjModel) -> None:
-        """Refuses what a task offers nothing for, which would change nothing.
+        """Rejects perturbations that would change nothing in a task.
 
         Raises:
-            ValueError: one of the perturbations lacks something.
+            ValueError: the task lacks something that a perturbation needs.
         """
         for name, member in self._members.items():
             if lacks := member.lacks(task, model):
@@ -69,36 +70,36 @@ class PerturbationSet:
 
     @property
     def spread(self) -> float:
-        """Factor on the areas from which objects are placed."""
+        """Factor on the areas in which objects are placed."""
         return float(np.prod([member.spread(level) for _, member, level in self._active]))
 
     def wording(self, nominal: Wording) -> Wording:
-        """How to put the instruction."""
+        """Wording of the instruction."""
         for _, member, level in self._active:
             nominal = member.wording(level) or nominal
         return nominal
 
     def wordings(self, nominal: Wording) -> set[Wording]:
-        """Every way in which it may put instructions."""
+        """Every wording that the instruction may have."""
         found = {nominal}
         for name, member in self._members.items():
             found |= {member.wording(level) or nominal for level in self._ranges[name] if level}
         return found
 
     def scene(self, task: Task, world: World, scenario: Scenario) -> Scenario:
-        """Applies what changes the scene."""
+        """Applies the changes of the scene."""
         for name, member, level in self._active:
             scenario = member.scene(task, world, scenario, level, self._rng(name, "scene"))
         return scenario
 
     def observe(self, observation: dict[str, Any], step: int) -> dict[str, Any]:
-        """Applies what changes the observation made after `step` control steps."""
+        """Applies the changes of the observation made after `step` control steps."""
         for name, member, level in self._active:
             observation = member.observe(observation, level, self._rng(name, f"step {step}"))
         return observation
 
     def delays(self, control_hz: float) -> tuple[int, int]:
-        """Age of observations and of executed actions [control steps]."""
+        """Age of observations and delay of executed actions [control steps]."""
         seconds = (
             sum(member.observation_delay(level) for _, member, level in self._active),
             sum(member.action_delay(level) for _, member, level in self._active),
@@ -111,7 +112,7 @@ class PerturbationSet:
 
 
 def parse_levels(text: str) -> range:
-    """ "3" or "0-3" as a range; empty if it says anything else, or there are no such levels."""
+    """Parses "3" or "0-3" into a range, which is empty if the text or the level is invalid."""
     low, dash, high = text.partition("-")
     try:
         found = range(int(low), int(high if dash else low) + 1)

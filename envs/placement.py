@@ -1,4 +1,4 @@
-"""Where to put things: areas, and places that keep their distance."""
+"""Placement of objects: areas, and positions that keep their distance from each other."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -9,13 +9,13 @@ from jaxtyping import Float
 Bound = TypeVar("Bound", float, np.ndarray)
 
 Corners = tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]
-"""Of a rectangle on the table: the lower x and y, the higher ones [m]."""
+"""Corners of a rectangle on the table: its lower x and y, its higher x and y [m]."""
 
 WORKSPACE = (np.array([0.38, -0.20]), np.array([0.64, 0.20]))
-"""Corners of the rectangle in which every single arm can grasp, x and y [m]: no spread goes beyond it."""
+"""Corners of the rectangle in which every single arm can grasp, x and y [m]: no spread exceeds it."""
 
 WAITING = (np.array([0.38, -0.03, 0.18]), np.array([0.42, 0.03, 0.22]))
-"""Corners of the box in which a gripper waits when an episode starts, x, y, z [m]."""
+"""Corners of the box from which a gripper's start is drawn, x, y, z [m]."""
 
 
 def waiting(
@@ -23,12 +23,12 @@ def waiting(
     corners: tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]] = WAITING,
     gripper: float = 1.0,
 ) -> Float[np.ndarray, "1 5"]:
-    """[x, y, z, yaw, gripper] at which the only arm waits, drawn from a box [m]."""
+    """Start [x, y, z, yaw, gripper] of the only arm, drawn from a box [m]."""
     return np.array([[*rng.uniform(*corners), 0.0, gripper]])
 
 
 def stretched(low: Bound, high: Bound, spread: float) -> tuple[Bound, Bound]:
-    """From `low` to `high` [m], scaled about the middle by `spread`."""
+    """Interval from `low` to `high` [m], scaled about its middle by `spread`."""
     if spread == 1.0:
         return low, high
     middle, half = (low + high) / 2, spread * (high - low) / 2
@@ -36,13 +36,13 @@ def stretched(low: Bound, high: Bound, spread: float) -> tuple[Bound, Bound]:
 
 
 def area(low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"], spread: float) -> Corners:
-    """The rectangle from `low` to `high` [m], scaled about its centre by `spread`, inside the workspace."""
+    """Rectangle from `low` to `high` [m], scaled about its center by `spread`, within the workspace."""
     low, high = stretched(low, high, spread)
     return np.maximum(low, WORKSPACE[0]), np.minimum(high, WORKSPACE[1])
 
 
 def both_sides(corners: Corners, rng: np.random.Generator) -> Float[np.ndarray, "2 2"]:
-    """A place [m] in a rectangle on one side of the table and one in its mirror image, in random order."""
+    """A position [m] in a rectangle on one side of the table and one in its mirror image, in random order."""
     centres = rng.uniform(*corners, size=(2, 2))
     centres[rng.integers(2), 1] *= -1.0
     return centres
@@ -55,13 +55,13 @@ def scatter(
     pads_outer: float,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "n 2"]:
-    """Centres [m] in a rectangle at which open fingers reach every object without touching another one.
+    """Centers [m] in a rectangle at which open fingers reach every object without touching another one.
 
     Args:
-        radii: of the upright cylinders that contain the objects [m].
-        yaws: at which each is grasped [rad].
-        corners: of the rectangle.
-        pads_outer: from the middle of the open gripper to the outside of a pad [m].
+        radii: radii of the upright cylinders that contain the objects [m].
+        yaws: yaw at which each object is grasped [rad].
+        corners: corners of the rectangle.
+        pads_outer: distance from the middle of the open gripper to the outer face of a pad [m].
     """
     sizes = np.array(radii)
     closing = np.stack([-np.sin(yaws), np.cos(yaws)], axis=1)

@@ -1,11 +1,11 @@
-"""Pushing a flat T over a table, quasi-statically: where it can be pushed, and how it moves then.
+"""Quasi-static pushing of a flat T over a table: where it can be pushed, and how it moves then.
 
-Places in the plane are complex numbers, x + iy [m]. A pusher that does not slip moves the contact point along
-its own way; of all motions of the object that do so, friction with the table picks the one for which force
-and torque balance. With the ellipsoidal limit surface of Lee and Cutkosky ("Fixture planning with friction",
-1991), velocity (v, w) and load (f, m) are related by v = f, w = m / c^2 but for a common factor, where c is
-the ratio of the largest torque to the largest force that the table takes. Lynch and Mason, "Stable pushing"
-(IJRR 1996), use it for pushing.
+Positions in the plane are complex numbers, x + iy [m]. A pusher that does not slip moves the contact point
+along its own path; of all motions of the object that do so, friction with the table selects the one for which
+force and torque balance. With the ellipsoidal limit surface of Lee and Cutkosky ("Fixture planning with
+friction", 1991), velocity (v, w) and load (f, m) are related by v = f, w = m / c^2 up to a common factor,
+where c is the ratio of the largest torque to the largest force that the table takes. Lynch and Mason, "Stable
+pushing" (IJRR 1996), use it for pushing.
 """
 
 import numpy as np
@@ -14,17 +14,17 @@ from jaxtyping import Complex, Float
 BAR, STEM = (0.050, 0.014), (0.014, 0.035)
 """Half sizes of the two boxes of the T, across and along its stem [m]."""
 BAR_AT, STEM_AT = 0.0202, -0.0288
-"""Their centres on the stem's axis, counted from the centre of mass [m]."""
+"""Centers of the two boxes on the stem's axis, relative to the center of mass [m]."""
 SPIN = 0.040
-"""c [m]."""
+"""Ratio c of the largest torque to the largest force [m]."""
 SAFE = 0.006
-"""Contact points keep this distance from edges, and half a pusher more from inner corners [m]."""
+"""Minimum distance of contact points from edges; inner corners add half a pusher [m]."""
 PUSHER = 0.016
-"""Half a pusher, corner to corner [m]."""
+"""Half the diagonal of a pusher [m]."""
 
 
 def _faces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First and last contact point of each of the eight faces, and the direction in which it is pushed."""
+    """First and last contact point of each of the eight faces, and the direction of a push there."""
     top, under = BAR_AT + BAR[1], BAR_AT - BAR[1]
     bottom = STEM_AT - STEM[1]
     rows = [
@@ -45,15 +45,15 @@ def _faces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 FIRST, LAST, WAY = _faces()
 _SHARES = np.linspace(0.0, 1.0, 5)
 POINTS: Complex[np.ndarray, " k"] = (FIRST[:, None] + _SHARES * (LAST - FIRST)[:, None]).ravel()
-"""Where the T may be pushed, in its own frame [m]."""
+"""Points at which the T may be pushed, in its own frame [m]."""
 WAYS: Complex[np.ndarray, " k"] = np.repeat(WAY, len(_SHARES))
-"""And in which direction."""
+"""Direction of the push at each of POINTS."""
 
 
 def twist(
     point: Complex[np.ndarray, " k"], way: Complex[np.ndarray, " k"]
 ) -> tuple[Complex[np.ndarray, " k"], Float[np.ndarray, " k"]]:
-    """How the T moves, in its own frame, for each metre that the pusher goes on: shift and turn [rad]."""
+    """Motion of the T, in its own frame, per meter of the pusher's travel: shift and rotation [rad]."""
     # (I + [[y^2, -xy], [-xy, x^2]] / c^2) f = way; the determinant is 1 + |point|^2 / c^2.
     right, ahead, u, v = np.real(point), np.imag(point), np.real(way), np.imag(way)
     x, y = right / SPIN, ahead / SPIN
@@ -65,8 +65,8 @@ def twist(
 def after(
     place: np.ndarray, angle: np.ndarray, shift: np.ndarray, turn: np.ndarray, length: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where a T at `place`, turned by `angle` [rad], is after pushes of `length` [m]. Arrays broadcast."""
-    # The integral of exp(i turn s) over the push; sinc takes care of turns near 0.
+    """Pose of a T, initially at `place` and `angle` [rad], after pushes of `length` [m]. Arrays broadcast."""
+    # The integral of exp(i turn s) over the push; sinc handles rotations near 0.
     half = turn * length / 2
     chord = length * np.sinc(half / np.pi) * np.exp(1j * half)
     return place + np.exp(1j * angle) * shift * chord, angle + turn * length

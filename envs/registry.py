@@ -1,4 +1,4 @@
-"""One way to reject an unknown name: say what was given, what exists, and what was probably meant."""
+"""Registry by module name: rejects an unknown name with the valid ones and the closest match."""
 
 import difflib
 import importlib
@@ -10,7 +10,7 @@ from ..common.trust import check_named
 
 
 def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
-    """`name` if it is one of `valid`.
+    """Returns `name` if it is one of `valid`.
 
     Raises:
         ValueError: it is not; the message lists the valid names and the closest one.
@@ -24,9 +24,9 @@ def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
 
 
 def check_module(kind: str, name: str, valid: Iterable[str]) -> str:
-    """`name` if it is one of `valid`, or the dotted name of a module that may be imported.
+    """Returns `name` if it is one of `valid` or the dotted name of a module that may be imported.
 
-    Datasets and results name tasks, robots and perturbations too: `common.trust` has a say.
+    Datasets and results name tasks, robots and perturbations too: `common.trust` decides.
 
     Raises:
         ValueError: there is no such module, or nobody has allowed it.
@@ -48,7 +48,7 @@ def check_module(kind: str, name: str, valid: Iterable[str]) -> str:
 
 
 def load_from(kind: str, name: str, attribute: str, valid: Iterable[str], package: str) -> Any:
-    """What module `name` of `package`, one of `valid`, or a dotted name anywhere, calls `attribute`.
+    """Attribute `attribute` of the module `name`, which is one of `valid` in `package` or a dotted name.
 
     Raises:
         ValueError: there is no such module, or it has no such attribute.
@@ -61,5 +61,5 @@ def load_from(kind: str, name: str, attribute: str, valid: Iterable[str], packag
 
 
 def camel_case(name: str) -> str:
-    """`stack_cubes` -> `StackCubes`; of a dotted name the last part."""
+    """Converts `stack_cubes` to `StackCubes`; of a dotted name, its last part."""
     return "".join(part.capitalize() for part in name.rpartition(".")[2].split("_"))

@@ -1,8 +1,9 @@
-"""Rendering: upright uint8 images of a model; one OpenGL context per process, model structure, quality.
+"""Rendering: upright uint8 images of a model, with one OpenGL context per process, model structure and
+quality.
 
-Three qualities. "fast" is what policies see by default: no shadow map, no reflections, no multisampling (each
-would cost more than the rest of the frame in software rendering). "shadow" adds a small shadow map, which
-shows heights, at several times the cost. "pretty" is for people.
+There are three qualities. "fast", the default for policies, has no shadow map, reflections or multisampling
+(each would cost more than the rest of the frame in software rendering). "shadow" adds a small shadow map,
+which makes heights visible, at several times the cost. "pretty" is for people.
 
 A context is current only while something is drawn, under a lock: threads may share it, and a fork waits until
 nothing is being drawn.
@@ -26,39 +27,39 @@ from .registry import check_name
 
 @dataclass(frozen=True)
 class Quality:
-    """Settings that are baked into an OpenGL context."""
+    """Settings that an OpenGL context fixes."""
 
     shadow_size: int
     """Side of the shadow map [pixels]; 0 draws no shadows."""
     samples: int
-    """Samples per pixel; 0 is no multisampling."""
+    """Samples per pixel; 0 turns multisampling off."""
     width: int
     height: int
-    """Largest image [pixels]."""
+    """Height of the largest image [pixels]."""
 
 
 SMALLEST = (64, 64)
-"""Width and height of the buffer that a renderer begins with [pixels]."""
+"""Width and height of a renderer's first buffer [pixels]."""
 QUALITIES = {
     "fast": Quality(shadow_size=0, samples=0, width=512, height=512),
     "shadow": Quality(shadow_size=512, samples=0, width=512, height=512),
     "pretty": Quality(shadow_size=2048, samples=4, width=1280, height=1280),
 }
 HIDDEN = 5
-"""Group of geoms that `mujoco.MjvOption` does not show, as it shows 0 to 2 alone unless told otherwise."""
+"""Geom group that `mujoco.MjvOption` hides by default; it shows groups 0 to 2."""
 _renderers: dict[tuple[int, str], "Renderer"] = {}
 _lock = threading.RLock()
-"""Held while a context is current, and while renderers are counted."""
+"""Lock held while a context is current and while renderers are counted."""
 
 
 class _Fork:
-    """What is known of this process and its ancestors."""
+    """What is known about this process and its ancestors."""
 
     has_rendered = False
     survives = False
-    """Whether contexts of the driver can be used in a forked process."""
+    """True if the driver's contexts can be used in a forked process."""
     is_broken = False
-    """Whether it was forked from a process that had rendered, with a driver which does not survive that."""
+    """True if this process was forked from one that had rendered, with a driver that does not survive it."""
 
 
 def _after_fork_in_child() -> None:
@@ -88,7 +89,7 @@ def _check_process() -> None:
 
 
 class Renderer:
-    """Draws any model of one structure (same signature): colours and poses may differ, meshes may not."""
+    """Draws any model of one structure (same signature): colors and poses may differ, meshes may not."""
 
     def __init__(self, model: mujoco.MjModel, quality: str) -> None:
         self._quality = QUALITIES[check_name("quality", quality, QUALITIES)]
@@ -99,7 +100,8 @@ class Renderer:
             self._gl = make_context(*SMALLEST)
         with self._current():
             try:
-                # Read by MjrContext from the model; flags alone would still allocate and fill the buffers.
+                # MjrContext reads these from the model; flags alone would still allocate and fill the
+                # buffers.
                 vis.quality.shadowsize, vis.quality.offsamples = (
                     self._quality.shadow_size,
                     self._quality.samples,
@@ -125,19 +127,19 @@ class Renderer:
 
     @contextmanager
     def _current(self) -> Iterator[None]:
-        """Makes the context current for this thread alone."""
+        """Makes the context current for this thread only."""
         with _lock, self._gl.as_current():
             yield
 
     def render(
         self, model: mujoco.MjModel, data: mujoco.MjData, camera: int, width: int, height: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """What fixed camera number `camera` sees.
+        """Image seen by fixed camera number `camera`.
 
         Raises:
             ValueError: the image is larger than this quality's buffer.
-            NoRenderingError: this process was forked from one that had rendered, which its OpenGL driver does
-                not survive.
+            NoRenderingError: this process was forked from one that had rendered, and its OpenGL driver does
+                not survive that.
         """
         limit = self._quality
         if not (0 < width <= limit.width and 0 < height <= limit.height):
@@ -170,7 +172,7 @@ class Renderer:
         return pixels[::-1].copy()  # OpenGL counts rows from the bottom
 
     def _make_room(self, width: int, height: int) -> None:
-        """A buffer no larger than the largest image so far: all of it is cleared for every image."""
+        """Enlarges the buffer to the largest image so far, not more: all of it is cleared for every image."""
         room = self._context.offWidth, self._context.offHeight
         if width > room[0] or height > room[1]:
             mujoco.mjr_resizeOffscreen(max(width, room[0]), max(height, room[1]), self._context)
@@ -186,13 +188,13 @@ class Renderer:
 
 
 def acquire(model: mujoco.MjModel, quality: str) -> Renderer:
-    """The process's renderer for models like `model`; give it back with `release`."""
+    """Returns the process's renderer for models like `model`; give it back with `release`."""
     _check_process()
     key = (model.signature, quality)
     with _lock:
         if key not in _renderers:
             _renderers[key] = Renderer(model, quality)
-            # Registered after mujoco's own exit hook (made with the first context), hence run before it.
+            # Registered after mujoco's own exit hook (created with the first context), hence run before it.
             atexit.unregister(_free_all)
             atexit.register(_free_all)
         renderer = _renderers[key]
@@ -217,21 +219,21 @@ def _free_all() -> None:
 
 
 def unseen(model: mujoco.MjModel, data: mujoco.MjData, camera: int, aspect: float) -> Bool[np.ndarray, " g"]:
-    """Which geoms are certainly not in an image of that width over height. To draw them would cost as much as
-    to draw what is seen, and most of an arm is behind its own camera."""
+    """Geoms that are certainly outside an image with that ratio of width to height. Drawing them would cost
+    as much as drawing what is visible, and most of an arm is behind its own camera."""
     rotation = data.cam_xmat[camera].reshape(3, 3)
     beyond = (data.geom_xpos - data.cam_xpos[camera]).dot(
         rotation.dot(_sides(model.cam_fovy.item(camera), aspect))
     )
-    # Of a sphere around the geom. Sizes may have been changed without the bound; a plane has none.
+    # Bounding sphere of the geom. Sizes may have been changed without the bound, and a plane has none.
     radius = np.maximum(model.geom_size.sum(axis=1), model.geom_rbound)
     return (beyond.max(axis=1) > radius) & (model.geom_rbound > 0)
 
 
 @functools.lru_cache(maxsize=64)  # a perturbed field of view is another one in every episode
 def _sides(fovy: float, aspect: float) -> Float[np.ndarray, "3 5"]:
-    """Outward normals, in the camera's frame, of the pyramid with its apex in the camera that an image shows:
-    right, left, top, bottom, and of the plane behind which nothing is seen."""
+    """Outward normals, in the camera's frame, of the sides of the viewing pyramid (right, left, top, bottom)
+    and of the plane behind which nothing is visible."""
     up = math.tan(math.radians(fovy) / 2)
     across = up * aspect
     sides = np.array([[1, 0, across], [-1, 0, across], [0, 1, up], [0, -1, up], [0, 0, 1]])
@@ -248,7 +250,7 @@ def project(
 ) -> Float[np.ndarray, "n 2"]:
     """Pixel coordinates (x right, y down, from the top left corner) of world points [m] in an image.
 
-    Points outside the view fall outside the image; points behind the camera mean nothing.
+    Points outside the view fall outside the image; results for points behind the camera are meaningless.
     """
     rotation = data.cam_xmat[camera].reshape(3, 3)
     points_c = (points_w - data.cam_xpos[camera]) @ rotation  # x right, y up, looking along -z

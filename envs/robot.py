@@ -1,4 +1,4 @@
-"""Robot: what a task and the controller need to know of an arm, and where its numbers sit in a model."""
+"""Robot: what a task and the controller need to know about an arm, and where its data sits in a model."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,29 +13,29 @@ from .gl import mujoco
 
 
 class Robot(ABC):
-    """An arm with a parallel gripper, standing on the table. Its names begin with `prefix` in the model.
+    """An arm with a parallel gripper on the table. Its names in the model begin with `prefix`.
 
     Args:
-        prefix: tells several arms of one scene apart, e.g. "left_".
-        base: x, y [m] and yaw [rad] of its base in the world.
-        limits: bounds on what it is told; `default_limits` if not given.
+        prefix: distinguishes several arms in one scene, e.g. "left_".
+        base: x, y [m] and yaw [rad] of its base in the world frame.
+        limits: bounds on its commands; `default_limits` if not given.
     """
 
     joint_names: tuple[str, ...]
-    """Arm joints, base to tip, without prefix. The other names are fixed: "finger_left", "finger_right"
+    """Arm joints from base to tip, without prefix. The other names are fixed: "finger_left", "finger_right"
     (slide joints, 0 is closed), "pad_left", "pad_right" (geoms that touch what is grasped), "ee" (site
-    between the pads: z out of the gripper, fingers closing along y) and "hand" (body that carries them).
-    Actuators are called as the joints that they move."""
+    between the pads: z points out of the gripper, fingers close along y) and "hand" (body that carries them).
+    Each actuator has the name of its joint."""
     home: tuple[float, ...]
-    """Arm joint angles [rad] that keep the elbow in a sensible place; IK is drawn towards them."""
+    """Arm joint angles that keep the elbow in a sensible place and attract the inverse kinematics [rad]."""
     joint_low: tuple[float, ...]
-    """[rad]"""
+    """Lower joint limits [rad]."""
     joint_high: tuple[float, ...]
-    """[rad]"""
+    """Upper joint limits [rad]."""
     finger_travel: float
-    """Farthest position of one finger from the closed one [m]."""
+    """Travel of one finger from the closed position [m]."""
     pads_outer: float
-    """From the middle of the open gripper to the outside of a pad [m]."""
+    """Distance from the middle of the open gripper to the outer face of a pad [m]."""
     default_limits: ControlLimits = ControlLimits()
 
     def __init__(
@@ -52,7 +52,7 @@ class Robot(ABC):
         """Adds bodies, joints, actuators and sites to a `mujoco.MjSpec`."""
 
     def name(self, part: str) -> str:
-        """The name of one of its parts in a model."""
+        """Name of one of its parts in a model."""
         return self.prefix + part
 
     @property
@@ -62,19 +62,19 @@ class Robot(ABC):
 
     @property
     def spec(self) -> ArmSpec:
-        """What an action space must know of it."""
+        """What an action space needs to know about this arm."""
         return ArmSpec(self.prefix, len(self.joint_names), self.limits, self.joint_low, self.joint_high)
 
     @property
     def state_names(self) -> list[str]:
-        """Proprioception: joint angles [rad], gripper position [m, world], 6-D rotation of the gripper (see
-        rotations.py), distance between the finger pads [m]."""
+        """Names of the proprioceptive state: joint angles [rad], gripper position [m, world], 6-D rotation of
+        the gripper (see rotations.py), distance between the finger pads [m]."""
         names = [f"joint_{i}" for i in range(1, len(self.joint_names) + 1)]
         names += ["ee_x", "ee_y", "ee_z", *(f"ee_rot6d_{i}" for i in range(6)), "gripper_opening"]
         return [self.prefix + name for name in names]
 
     def mount(self, spec: mujoco.MjSpec) -> mujoco.MjsBody:
-        """A body at its base, named "base", to build the arm on."""
+        """Adds a body named "base" at the robot's base, to build the arm on."""
         x, y, yaw = self.base
         return spec.worldbody.add_body(
             name=self.name("base"), pos=[x, y, 0], quat=[math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]
@@ -83,7 +83,7 @@ class Robot(ABC):
 
 @dataclass(frozen=True)
 class RobotIndex:
-    """Addresses of one arm's numbers in one compiled model."""
+    """Addresses of one arm's data in one compiled model."""
 
     arm: Int[np.ndarray, " j"]
     """qpos addresses of the arm joints."""
@@ -94,15 +94,15 @@ class RobotIndex:
     ctrl: Int[np.ndarray, " u"]
     """Addresses in `data.ctrl`: arm joints, then fingers."""
     pads: tuple[int, int]
-    """Geoms of the two pads."""
+    """Geom ids of the two pads."""
     site: int
-    """The gripper's."""
+    """Site id of the gripper."""
     lag: Float[np.ndarray, " j"]
-    """Damping over stiffness of each arm servo [s]: by how much it trails a moving setpoint."""
+    """Ratio of damping to stiffness of each arm servo, by which it trails a moving setpoint [s]."""
 
     @classmethod
     def of(cls, robot: Robot, model: mujoco.MjModel) -> "RobotIndex":
-        """Looks the names of `robot` up in `model`."""
+        """Looks up the names of `robot` in `model`."""
 
         def ids(kind: mujoco.mjtObj, names: Sequence[str]) -> np.ndarray:
             found = [mujoco.mj_name2id(model, kind, robot.name(name)) for name in names]
@@ -129,7 +129,7 @@ class RobotIndex:
         return left + right
 
     def fingers_speed(self, data: mujoco.MjData) -> float:
-        """Of the faster finger [m/s]."""
+        """Speed of the faster finger [m/s]."""
         return float(np.abs(data.qvel[self.finger_dofs]).max())
 
     def lowest(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
@@ -141,7 +141,7 @@ class RobotIndex:
         return min(heights)
 
     def held(self, model: mujoco.MjModel, data: mujoco.MjData) -> set[int]:
-        """Bodies that both pads touch."""
+        """Ids of the bodies that both pads touch."""
         first, second = self.pads
         touched: dict[int, set[int]] = {first: set(), second: set()}
         for a, b in data.contact.geom.tolist():

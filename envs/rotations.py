@@ -1,9 +1,9 @@
-"""Orientations of a gripper, as the first two columns of its rotation matrix, one after the other (the
+"""Orientations of a gripper as the first two columns of its rotation matrix, one after the other (the
 continuous 6-D representation of Zhou et al. 2019).
 
 A gripper that points straight down is described by its yaw alone: at yaw 0 its x axis is the world's, its y
-axis the world's turned round, and z points down. Any other orientation is that one, first tilted about a
-horizontal axis, then turned by its yaw about the vertical one (swing and twist).
+axis is opposite to the world's, and z points down. Any other orientation is this one, first tilted about a
+horizontal axis, then rotated by its yaw about the vertical axis (swing and twist).
 """
 
 import math
@@ -13,13 +13,13 @@ from jaxtyping import Float
 
 
 def from_yaw(yaw: float) -> Float[np.ndarray, " 6"]:
-    """Gripper pointing straight down, at `yaw` [rad]."""
+    """Orientation of a gripper that points straight down, at `yaw` [rad]."""
     cos, sin = math.cos(yaw), math.sin(yaw)
     return np.array([cos, sin, 0.0, sin, -cos, 0.0])
 
 
 def to_yaw(rotation: Float[np.ndarray, "*t 6"]) -> Float[np.ndarray, "*t"]:
-    """Yaw [rad] in [-pi, pi], also of a tilted gripper."""
+    """Yaw in [-pi, pi], also of a tilted gripper [rad]."""
     a, b, _, d, e, _ = rotation.T
     return np.asarray(np.arctan2(b + d, a - e).T)
 
@@ -47,8 +47,8 @@ def towards(
     yaw_range: tuple[float, float],
     max_tilt: float,
 ) -> Float[np.ndarray, " 6"]:
-    """The orientation on the way from `start` to `wanted` that is at most `step` [rad] on, in yaw and in tilt
-    each, with the yaw in `yaw_range` [rad] and the tilt at most `max_tilt` [rad]."""
+    """Orientation on the way from `start` to `wanted`, at most `step` [rad] further in yaw and in tilt each,
+    with the yaw in `yaw_range` [rad] and the tilt at most `max_tilt` [rad]."""
     yaw, upright = _yaw(start), not (start[2] or start[5] or wanted[2] or wanted[5])
     if not upright:
         wanted = from_matrix(to_matrix(wanted))
@@ -64,13 +64,13 @@ def towards(
 
 
 def _yaw(rotation: Float[np.ndarray, " 6"]) -> float:
-    """`to_yaw` of one rotation, at a fifth of the time."""
+    """Yaw of a single rotation, in a fifth of the time of `to_yaw`."""
     a, b, _, d, e, _ = rotation.tolist()
     return math.atan2(b + d, a - e)
 
 
 def _swing(rotation: Float[np.ndarray, " 6"]) -> Float[np.ndarray, " 2"]:
-    """Rotation vector of the tilt [rad], about a horizontal axis of the gripper's unturned frame."""
+    """Rotation vector of the tilt, about a horizontal axis of the gripper's frame before its yaw [rad]."""
     a, b, c, d, e, f = rotation.tolist()
     up = c * e - b * f, a * f - c * d, b * d - a * e  # opposite to where the gripper points
     yaw = _yaw(rotation)
@@ -86,7 +86,7 @@ def _compose(yaw: float, tilt: Float[np.ndarray, " 2"]) -> Float[np.ndarray, " 6
         return from_yaw(yaw)
     x, y = tilt / angle
     cos, sin = math.cos(angle), math.sin(angle)
-    # Rodrigues' formula for a horizontal axis; the second column with the sign of a gripper that points down.
+    # Rodrigues' formula for a horizontal axis; the second column has the sign of a gripper that points down.
     first = np.array([cos + x * x * (1 - cos), x * y * (1 - cos), -y * sin])
     second = -np.array([x * y * (1 - cos), cos + y * y * (1 - cos), x * sin])
     turn = np.array([[math.cos(yaw), -math.sin(yaw), 0], [math.sin(yaw), math.cos(yaw), 0], [0, 0, 1]])

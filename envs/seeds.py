@@ -1,8 +1,8 @@
-"""Disjoint ranges of episode seeds: what a policy was trained on is never what it is judged on."""
+"""Disjoint ranges of episode seeds: no policy is evaluated on the seeds it was trained on."""
 
 DEMONSTRATIONS = range(0, 1_000_000)
-"""Recorded demonstrations."""
+"""Seeds of recorded demonstrations."""
 VALIDATION = range(1_000_000, 2_000_000)
-"""Choosing a checkpoint."""
+"""Seeds for choosing a checkpoint."""
 TEST = range(2_000_000, 3_000_000)
-"""The report; touched once."""
+"""Seeds for the report, used only once."""

@@ -1,4 +1,4 @@
-"""Sensors: what is observed of a scene, now or, on request, as it was some control steps ago."""
+"""Sensors: observations of a scene, current or delayed by a number of control steps."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from .registry import check_name
 from .robot import RobotIndex
 
 STATE_KIND = int(mujoco.mjtState.mjSTATE_FULLPHYSICS) | int(mujoco.mjtState.mjSTATE_USERDATA)
-"""What a stored state consists of; few tasks have user data."""
+"""Contents of a stored state; few tasks have user data."""
 
 
 class Sensors:
-    """The cameras and the proprioception of one model. Images are upright uint8 RGB."""
+    """Cameras and proprioception of one model. Images are upright uint8 RGB."""
 
     def __init__(
         self,
@@ -30,17 +30,18 @@ class Sensors:
         image_size: int,
         quality: str,
     ) -> None:
-        """
+        """Sets up the cameras.
+
         Args:
-            model: `mujoco.MjModel`.
-            robots: arms to feel, in order.
+            model: compiled model.
+            robots: arms whose state is observed, in order.
             views: all cameras of the scene.
-            cameras: those that are observed.
-            image_size: side of their images [pixels].
-            quality: of their images, one of `rendering.QUALITIES`.
+            cameras: the cameras to observe.
+            image_size: side length of their images [pixels].
+            quality: quality of their images, one of `rendering.QUALITIES`.
 
         Raises:
-            ValueError: an unknown camera or quality, or an image that no buffer holds.
+            ValueError: unknown camera or quality, or an image that no buffer holds.
         """
         self.cameras = tuple(check_name("camera", name, views) for name in cameras)
         self.quality = check_name("quality", quality, rendering.QUALITIES)
@@ -55,7 +56,7 @@ class Sensors:
         self._delay = 0
 
     def space(self, state_dim: int) -> spaces.Dict:
-        """Of observations with proprioception of length `state_dim`."""
+        """Space of observations with proprioception of length `state_dim`."""
         image = spaces.Box(0, 255, (self.image_size, self.image_size, 3), np.uint8)
         return spaces.Dict(
             {
@@ -66,18 +67,18 @@ class Sensors:
         )
 
     def begin(self, data: mujoco.MjData, delay: int) -> None:
-        """Starts an episode whose observations are `delay` control steps old (the first ones: as old as the
-        episode)."""
+        """Starts an episode whose observations are `delay` control steps old, or as old as the episode at
+        first."""
         self._delay, self._past = delay, deque(maxlen=delay + 1)
         self.note(data)
 
     def note(self, data: mujoco.MjData) -> None:
-        """To be called after every control step."""
+        """Records the current state; to be called after every control step."""
         if self._delay:
             self._past.append((physics_state(self._model, data), self._model.geom_rgba.copy()))
 
     def observe(self, data: mujoco.MjData) -> dict[str, Any]:
-        """{"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}."""
+        """Observation {"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}."""
         if not self._delay:
             return self._observe(data)
         state, colours = self._past[0]
@@ -98,7 +99,7 @@ class Sensors:
     def frame(
         self, data: mujoco.MjData, camera: str, width: int, height: int, quality: str
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """One image."""
+        """Renders one image."""
         if quality not in self._renderers:
             self._renderers[quality] = rendering.acquire(
                 self._model, check_name("quality", quality, rendering.QUALITIES)
@@ -122,13 +123,13 @@ class Sensors:
 
 
 def physics_state(model: mujoco.MjModel, data: mujoco.MjData) -> Float64[np.ndarray, " q"]:
-    """MuJoCo's mjSTATE_FULLPHYSICS and mjSTATE_USERDATA."""
+    """State vector of mjSTATE_FULLPHYSICS and mjSTATE_USERDATA."""
     state = np.empty(mujoco.mj_stateSize(model, STATE_KIND))
     mujoco.mj_getState(model, data, state, STATE_KIND)
     return state
 
 
 def refresh(model: mujoco.MjModel, data: mujoco.MjData) -> None:
-    """Brings positions up to the present state; mj_step leaves them one physics step behind."""
+    """Brings positions up to the current state; mj_step leaves them one physics step behind."""
     mujoco.mj_kinematics(model, data)
     mujoco.mj_camlight(model, data)

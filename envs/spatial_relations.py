@@ -1,7 +1,7 @@
 """Relations between places on the table, in the words of a person who looks through the front camera.
 
-Left and right are theirs, "in front of" is nearer to them and "behind" farther away. The camera looks against
-the x axis: to the right is +y, in front is +x.
+Left and right are that person's; "in front of" is closer to them and "behind" farther away. The camera looks
+against the x axis: right is +y, and in front is +x.
 """
 
 import math
@@ -19,26 +19,26 @@ WAYS = {
     "in front of": np.array([1.0, 0.0]),
     "behind": np.array([-1.0, 0.0]),
 }
-"""Words -> direction in x and y."""
+"""Words -> direction, x and y."""
 DISTANCE = 0.10
-"""From a landmark to the spot beside it [m]."""
+"""Distance from a landmark to the best spot beside it [m]."""
 BESIDE = (0.055, 0.145)
-"""Beside a landmark is from here to there, along the way [m]."""
+"""Distance range, along the direction, that counts as beside a landmark [m]."""
 SLANT = 0.4
-"""For each metre along the way, a place may be this far off it, about 22 degrees."""
+"""Largest lateral offset per meter along the direction, i.e. about 22 degrees."""
 BETWEEN = (0.16, 0.26)
-"""Landmarks are so far apart that something fits between them and nothing much else does [m]."""
+"""Distances between two landmarks at which something fits between them and little else does [m]."""
 MIDDLE = 0.15
-"""Between two landmarks is the middle, and this share of their distance towards either."""
+"""Half width of the zone between two landmarks, around the middle, as a share of their distance."""
 OFF_LINE = 0.025
-"""Farthest from the line between them [m]."""
+"""Largest distance from the line between two landmarks [m]."""
 MARGIN = 0.01
-"""From spots to the edge of the workspace [m]."""
+"""Minimum distance of spots from the edge of the workspace [m]."""
 ROOM = (0.07, 0.045)
-"""From a spot, and from the open fingers over it, to the centres of other things [m]."""
+"""Minimum distance of other things' centers from a spot, and from the open fingers above it [m]."""
 
 Places = Mapping[int, Float[np.ndarray, " 2"]]
-"""Body -> x, y [m]."""
+"""Body id -> x, y [m]."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Relation:
     """Beside one landmark, or between two."""
 
     landmarks: tuple[int, ...]
-    """Bodies."""
+    """Body ids of the landmarks."""
     way: str = ""
-    """Key into WAYS, if there is one landmark."""
+    """Key into WAYS if there is one landmark."""
 
     @property
     def form(self) -> str:
@@ -56,12 +56,12 @@ class Relation:
         return "beside" if self.way else "between"
 
     def spot(self, places: Places) -> Float[np.ndarray, " 2"]:
-        """The best place [m]."""
+        """Best place [m]."""
         centre = np.array([places[body] for body in self.landmarks]).sum(axis=0) / len(self.landmarks)
         return centre + DISTANCE * WAYS[self.way] if self.way else centre
 
     def holds(self, body: int, places: Places) -> bool:
-        """Whether a body is in this relation to the landmarks."""
+        """True when a body is in this relation to the landmarks."""
         offset = places[body] - places[self.landmarks[0]]
         if self.way:
             along = float(offset @ WAYS[self.way])
@@ -74,17 +74,19 @@ class Relation:
         return abs(along / length - 0.5) < MIDDLE and off < OFF_LINE
 
     def yaw(self, places: Places) -> float:
-        """Of a gripper that lets go there, its fingers beside the line between two landmarks [rad]."""
+        """Yaw of a gripper that releases there, with its fingers beside the line between two landmarks
+        [rad]."""
         if self.way:
             return 0.0
         x, y = places[self.landmarks[1]] - places[self.landmarks[0]]
         return math.atan(y / x) if x else math.pi / 2
 
     def has_room(self, places: Places, solid: Collection[int], pads_outer: float) -> bool:
-        """Whether an open gripper can let go of something there, clear of the bodies `solid`.
+        """True if an open gripper can release something there, clear of the bodies `solid`.
 
         Args:
-            pads_outer: from the middle of the open gripper to the outside of a pad [m].
+            places: positions of the bodies [m].
+            pads_outer: distance from the middle of the open gripper to the outer face of a pad [m].
         """
         if not self.way:
             one, other = (places[body] for body in self.landmarks)

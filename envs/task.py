@@ -1,4 +1,4 @@
-"""Task: what is on the table, what is asked for, and when it is done. A task keeps no state of its own."""
+"""Task: what is on the table, what is asked for, and when it is done. A task has no state of its own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ class Task(ABC):
     """
 
     forms: ClassVar[Mapping[str, Form]]
-    """Ways of asking, by the `form` of a `Meaning`."""
+    """Phrasings by the `form` of a `Meaning`."""
     stages: ClassVar[tuple[str, ...]]
-    """Names of what can have been reached, worst first; the last one is success."""
+    """Names of the stages of progress, worst first; the last one is success."""
     time_limit: ClassVar[float]
     """Longest episode [s]."""
     crowded: ClassVar[bool] = False
-    """Whether the table has no room for distractors."""
+    """True if the table has no room for distractors."""
     num_arms: ClassVar[int] = 1
     default_robot: ClassVar[str] = "franka"
 
@@ -40,74 +40,74 @@ class Task(ABC):
 
     @classmethod
     def limits(cls, limits: ControlLimits) -> ControlLimits:
-        """Bounds on what each arm is told in this task, in every action space; `limits` are the robot's."""
+        """Bounds on each arm's commands in this task, in every action space; `limits` are the robot's."""
         return limits
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Cameras of the scene; the last one is for people, it sees the whole robot."""
+        """Cameras of the scene; the last one is for people and sees the whole robot."""
         return ("front", *(robot.name("wrist") for robot in self.robots), "overview")
 
     @abstractmethod
     def build(self) -> mujoco.MjSpec:
-        """The scene with the robot in it, as a `mujoco.MjSpec`. Compiled once per environment."""
+        """Builds the scene with the robot in it. Compiled once per environment."""
 
     @abstractmethod
     def reset(self, world: World, rng: np.random.Generator) -> Scenario:
         """Draws an episode from `rng` alone: places and paints the objects in `world`.
 
-        Must set all that an earlier episode may have changed in the model. The environment then places the
-        robot and lets the scene settle.
+        Must set everything that an earlier episode may have changed in the model. The environment then places
+        the robot and lets the scene settle.
         """
 
     def after_step(self, world: World, scenario: Any) -> None:  # noqa: B027
-        """Notes what must be remembered of the way here, after every control step and after a state was set.
+        """Records what must be remembered, after every control step and after a state was set.
 
-        The only memory is `world.data.userdata`, `nuserdata` numbers long, zero when an episode begins: it is
-        stored and restored with the state. Colours that depend on it are painted here.
+        The only memory is `world.data.userdata`, `nuserdata` numbers that are zero when an episode begins: it
+        is stored and restored with the state. Colors that depend on it are painted here.
         """
 
     @abstractmethod
     def is_success(self, world: World, scenario: Any) -> bool:
-        """Whether the instruction is fulfilled in this state (the environment asks for it to last). Where it
-        is, progress is 1 and the stage the last one; `progress` and `stage` are not asked."""
+        """True when the instruction is fulfilled in this state (the environment requires it to last). Then
+        progress is 1 and the stage is the last one, and `progress` and `stage` are not called."""
 
     @abstractmethod
     def has_failed(self, world: World, scenario: Any) -> bool:
-        """Whether success has become impossible, e.g. the object fell off the table."""
+        """True when success has become impossible, e.g. the object fell off the table."""
 
     @abstractmethod
     def progress(self, world: World, scenario: Any) -> float:
-        """How far the task has come, in [0, 1], short of success."""
+        """Progress of the task in [0, 1], for states short of success."""
 
     @abstractmethod
     def stage(self, world: World, scenario: Any) -> str:
-        """The one of `stages` that describes this state, short of success."""
+        """The one of `stages` that describes this state, for states short of success."""
 
     def mode(self, world: World, scenario: Any) -> str | None:
-        """Which of several equally good ways has been taken; None: none yet, or there is only one."""
+        """Which of several equally good ways was taken; None if undecided or if there is only one."""
         return None
 
     @abstractmethod
     def focus(self, world: World, scenario: Any) -> Float[np.ndarray, " 3"]:
-        """The point [m, world] that the instruction is about in this state: what to reach for next. It labels
-        training images (privileged)."""
+        """The point that the instruction is about in this state, i.e. what to reach for next [m, world]. It
+        labels training images (privileged)."""
 
     def reserved(self, world: World, scenario: Any) -> list[Corners]:
-        """Where distractors would stand in the way: rectangles that things will move through, beside the
-        places of what can be seen [m]."""
+        """Rectangles that distractors must stay out of because things will move through them, in addition to
+        the places of visible things [m]."""
         return []
 
     @abstractmethod
     def expert(self) -> Expert:
-        """A scripted expert for this task."""
+        """Scripted expert for this task."""
 
     @abstractmethod
     def meanings(self) -> list[Meaning]:
         """Everything this task can ask for."""
 
     def questions(self, world: World, scenario: Any) -> list[Any]:
-        """Every `Scenario` that the scene of `scenario` allows, itself included: the same scene, and what
+        """Every `Scenario` that the scene of `scenario` allows, including itself: the same scene with what
         predicates and expert need for another instruction. By default it is the only one."""
         return [scenario]
 
@@ -120,7 +120,7 @@ class Task(ABC):
         return None
 
     def say(self, meaning: Meaning, wording: Wording, rng: np.random.Generator) -> str:
-        """One sentence that asks for `meaning` (see language.py)."""
+        """Draws one sentence that asks for `meaning` (see language.py)."""
         return self.forms[meaning.form].say(meaning, wording, rng)
 
     def instructions(self, wording: Wording = PLAIN) -> list[str]:

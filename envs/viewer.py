@@ -1,4 +1,4 @@
-"""Window in which a person watches an environment: MuJoCo's own viewer, on a copy of the state."""
+"""Window for watching an environment: MuJoCo's own viewer, on a copy of the state."""
 
 import sys
 import time
@@ -8,13 +8,14 @@ from .gl import NoRenderingError, mujoco
 
 
 class Viewer:
-    """Shows one model until it, or its window, is closed.
+    """Shows one model until it or its window is closed.
 
-    The mouse turns the view; what is shown is a copy, so that pushing objects with it changes no episode.
+    The mouse turns the view. The window shows a copy, so pushing objects with the mouse changes no episode.
     """
 
     def __init__(self, model: mujoco.MjModel) -> None:
-        """
+        """Opens the window.
+
         Raises:
             NoRenderingError: there is no display, or (macOS) the program was not started by `mjpython`.
         """
@@ -30,7 +31,7 @@ class Viewer:
         self._next = time.monotonic()
 
     def show(self, data: mujoco.MjData, seconds: float) -> None:
-        """Shows the state of `data`, `seconds` after the last one or at once if it is later than that."""
+        """Shows the state of `data`, `seconds` after the last one, or immediately if that time has passed."""
         if not self._window.is_running():
             return
         time.sleep(max(0.0, self._next - time.monotonic()))

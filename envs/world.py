@@ -1,4 +1,4 @@
-"""World and Scenario: one compiled scene in its present state, and what one episode asks for in it."""
+"""World and Scenario: one compiled scene in its current state, and what one episode asks for in it."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ from .robot import RobotIndex
 
 @dataclass(frozen=True)
 class World:
-    """What a predicate may look at: one compiled scene and its present state."""
+    """What a predicate may look at: one compiled scene and its current state."""
 
     model: mujoco.MjModel
-    """`mujoco.MjModel`"""
+    """Compiled model of the scene."""
     data: mujoco.MjData
-    """`mujoco.MjData`, positions up to date."""
+    """Current state, with positions up to date."""
     robots: tuple[RobotIndex, ...]
-    """Arm by arm."""
+    """Addresses of each arm's data."""
     spread: float = 1.0
-    """Factor on the size of the areas from which `Task.reset` draws places for objects."""
+    """Factor on the size of the areas from which `Task.reset` draws positions of objects."""
 
     @property
     def robot(self) -> RobotIndex:
@@ -29,7 +29,7 @@ class World:
         return self.robots[0]
 
     def held(self) -> set[int]:
-        """Bodies in the grip of any arm."""
+        """Ids of the bodies in the grip of any arm."""
         held: set[int] = set()
         for robot in self.robots:
             held |= robot.held(self.model, self.data)
@@ -38,11 +38,11 @@ class World:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One episode's question, drawn by `Task.reset`. Tasks derive their own, with what their predicates and
+    """One episode's question, drawn by `Task.reset`. Tasks derive their own with what their predicates and
     expert need."""
 
     asked: Meaning
     swapped: Meaning
-    """Asks for something else that is possible in the same scene."""
+    """Something else that the same scene allows to ask."""
     start: Float[np.ndarray, "n 5"]
-    """[x, y, z, yaw, gripper] at which each arm waits when the episode starts."""
+    """Start [x, y, z, yaw, gripper] of each arm."""

@@ -130,7 +130,7 @@ def test_two_threads_sample_from_one_policy_as_if_each_had_its_own(head):
 
     def answers(instruction_tokens: int) -> tuple[list[np.ndarray], SamplingCounts]:
         rng = np.random.default_rng(instruction_tokens)
-        seen = [sight(TEST.start + row, rng, sentences[row]) for row in range(LANES)]
+        seen = [sight(TEST.start + row, rng, sentences[row % len(sentences)]) for row in range(LANES)]
         batch = BatchedPolicy(policy, False, instruction_tokens=instruction_tokens)
         torch.set_num_threads(THREADS)
         steps = [batch.chunks({r: replace(s, step=i) for r, s in enumerate(seen)}) for i in range(3)]

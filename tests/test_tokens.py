@@ -204,13 +204,13 @@ def test_expectation_within_a_window_interpolates_but_does_not_average_two_modes
     centres = head.codec.centres
     assert centres is not None
     edge = (centres[3] + centres[4]) / 2
-    torch.testing.assert_close(head.actions(ids, logits), edge.view(1, 1, A), atol=1e-5, rtol=0)
+    torch.testing.assert_close(head.actions(ids, logits)[0], edge.view(1, 1, A), atol=1e-5, rtol=0)
 
 
 def test_argmax_decodes_to_the_centre_of_the_bin():
     head, _ = parallel(decode="argmax")
     ids = torch.randint(V, (1, K * A))
-    assert torch.equal(head.actions(ids, torch.zeros(1, K * A, V)), head.codec.decode(ids)[0])
+    assert torch.equal(head.actions(ids, torch.zeros(1, K * A, V))[0], head.codec.decode(ids)[0])
 
 
 def test_sampled_ids_follow_the_distribution_and_sharpen_as_it_cools():
