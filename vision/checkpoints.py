@@ -1,10 +1,10 @@
-"""Checkpoints of transformers: loaded whole or refused, and settings that leave to them what they decide.
+"""Checkpoints of transformers: loaded completely or rejected, and settings that defer to them.
 
-Where weights do not fit, transformers puts random ones in their place and says so in a table on stderr; here
-that is an error which names the first of them.
+Where weights do not fit, transformers puts random ones in their place and reports it in a table on stderr;
+here that is an error that names the first of them.
 
-A configuration with a `checkpoint` has a class attribute SIZES: what holds without a checkpoint. In its
-`__post_init__` it calls `settle`, so that a size is None exactly if the checkpoint is to decide it.
+A configuration with a `checkpoint` has a class attribute SIZES: the defaults without a checkpoint. Its
+`__post_init__` calls `settle`, so that a size is None exactly if the checkpoint determines it.
 """
 
 import dataclasses
@@ -23,37 +23,37 @@ from ..common.hub import checkpoint_files
 WRAPPERS = {r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.": "", r"^(?:module\.)+": ""}
 """Parts of names that torch.compile and torch's data-parallel and checkpointing wrappers add -> nothing."""
 EAGER: dict[str, Any] = {"attn_implementation": "eager"}
-"""The fused attention of torch is 1.5 times slower when training in bf16 on a CPU."""
+"""torch's fused attention is 1.5 times slower when training in bf16 on a CPU."""
 SHOWN = 3
-"""Names in a message."""
+"""Number of names listed in a message."""
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """How a model wants its pixels: (x - mean) / std per channel, of x in [0, 1]."""
+    """Pixel normalization of a model: (x - mean) / std per channel, for x in [0, 1]."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def to_dict(self) -> dict[str, list[float]]:
-        """JSON-able form."""
+        """JSON-serializable form."""
         return {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_dict(cls, data: dict[str, list[float]]) -> "Pixels":
-        """What `to_dict` made."""
+        """Inverse of `to_dict`."""
         return cls(tuple(data["mean"]), tuple(data["std"]))
 
 
 def unwrapped(name: str) -> str:
-    """The name of a weight without what WRAPPERS add to it."""
+    """Name of a weight without what WRAPPERS add to it."""
     for pattern, nothing in WRAPPERS.items():
         name = re.sub(pattern, nothing, name)
     return name
 
 
 def settle(config: Any) -> None:
-    """Fills in the SIZES that are None; with a checkpoint they are its own."""
+    """Fills in the SIZES that are None; with a checkpoint they remain None, since it determines them."""
     if config.checkpoint is None:
         for name, size in config.SIZES.items():
             if getattr(config, name) is None:
@@ -61,14 +61,15 @@ def settle(config: Any) -> None:
 
 
 def with_checkpoint(config: Any, checkpoint: str) -> Any:
-    """`config` on a checkpoint that decides all of its SIZES, if it has any."""
+    """Returns `config` with a checkpoint that determines all of its SIZES, if it has any."""
     return dataclasses.replace(config, checkpoint=checkpoint, **dict.fromkeys(getattr(config, "SIZES", ())))
 
 
 def leave_sizes(before: Any, after: Any) -> Any:
-    """The tree of dataclasses `before` with the checkpoints that only `after` has (`with_checkpoint`).
+    """Returns the tree of dataclasses `before` with the checkpoints that only `after` has
+    (`with_checkpoint`).
 
-    Settings given beside a checkpoint can then be told from those that were there before it.
+    Settings given along with a checkpoint can then be told from those that existed before it.
     """
     if type(before) is not type(after) or not dataclasses.is_dataclass(before) or isinstance(before, type):
         return before
@@ -85,7 +86,7 @@ def leave_sizes(before: Any, after: Any) -> Any:
 
 
 def check_sizes_of(config: Any, found: Mapping[str, Any], what: str) -> None:
-    """Refuses a size of `config` that its checkpoint does not have.
+    """Rejects a size of `config` that contradicts its checkpoint.
 
     Raises:
         ValueError: names the setting, both values, and the way out.
@@ -100,11 +101,11 @@ def check_sizes_of(config: Any, found: Mapping[str, Any], what: str) -> None:
 
 
 def configuration(name: str, what: str) -> Any:
-    """The configuration of transformers that a checkpoint has; its `model_type` is "siglip", "llama", ...
+    """Loads the transformers configuration of a checkpoint; its `model_type` is "siglip", "llama", ...
 
     Args:
         name: folder or Hub name.
-        what: of the model, in messages ("encoder").
+        what: kind of model, for messages ("encoder").
 
     Raises:
         ValueError: there is no such checkpoint, or it does not say what it is.
@@ -120,18 +121,18 @@ def configuration(name: str, what: str) -> Any:
 def load(
     kind: Any, name: str, what: str, unused: str, spare: str = r"(?!)", **options: Any
 ) -> tuple[nn.Module, set[str]]:
-    """The model in a checkpoint, in float32, and the names of its `spare` parts that the checkpoint lacks.
+    """Loads the model of a checkpoint in float32; also returns the names of `spare` parts that it lacks.
 
     Args:
         kind: class of transformers with `from_pretrained`.
         name: folder or Hub name.
-        what: of the model, in messages ("encoder").
+        what: kind of model, for messages ("encoder").
         unused: pattern of names that the checkpoint may have beyond the model.
-        spare: pattern of names that it may lack, since nothing is made of them.
-        options: for `from_pretrained`.
+        spare: pattern of names that it may lack, since nothing uses them.
+        options: options for `from_pretrained`.
 
     Raises:
-        ValueError: it cannot be read, or one of its other weights has no place, another shape, or is missing.
+        ValueError: it cannot be read, or one of its other weights is unknown, missing, or of another shape.
     """
     from transformers.utils import logging
 
@@ -168,10 +169,10 @@ def load(
 
 
 def pixels_of(name: str, default: Pixels) -> Pixels:
-    """What the preprocessing stored with a checkpoint does to pixels; `default` where none is stored.
+    """Pixel normalization of the preprocessing stored with a checkpoint; `default` where none is stored.
 
     Raises:
-        ValueError: what is stored cannot be read, or is not for RGB.
+        ValueError: it cannot be read or is not for RGB.
     """
     from transformers.utils.hub import cached_file
 
@@ -192,7 +193,7 @@ def pixels_of(name: str, default: Pixels) -> Pixels:
 
 
 def _pixels(stored: dict[str, Any], default: Pixels) -> Pixels:
-    # Of numbers in 0..255, which are multiplied by the factor first.
+    # Statistics of pixels in 0..255, which are multiplied by the factor first.
     factor = 1.0
     if stored.get("do_rescale", True):
         factor = stored.get("rescale_factor") or 1 / 255

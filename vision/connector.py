@@ -1,6 +1,6 @@
-"""Connector: an encoder's tokens -> tokens of the backbone. Implementations live in connectors/.
+"""Connector: maps an encoder's tokens to tokens of the backbone. Implementations live in connectors/.
 
-Adding one is adding a file to connectors/ that defines `Config`, a frozen dataclass deriving from
+To add one, add a file to connectors/ that defines `Config`, a frozen dataclass deriving from
 `ConnectorConfig`, whose `build` returns a `Connector`.
 """
 
@@ -13,27 +13,27 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ConnectorConfig(ABC):
-    """Base of every connector's configuration."""
+    """Base class of every connector's configuration."""
 
     @abstractmethod
     def build(self, width: int, tokens: int, dim: int, scale: float) -> "Connector":
-        """The connector.
+        """Builds the connector.
 
         Args:
-            width: of the encoder's tokens (e).
-            tokens: of the encoder per view, a square grid in row order (n).
+            width: width of the encoder's tokens (e).
+            tokens: number of the encoder's tokens per view, a square grid in row order (n).
             dim: width of the backbone (d).
-            scale: about the root mean square of the result at first, for tokens of unit scale.
+            scale: approximate root mean square of the initial output for tokens of unit scale.
         """
 
 
 class Connector(nn.Module, ABC):
-    """Treats every view alike and on its own."""
+    """Module that treats every view the same way and independently of the others."""
 
     tokens_per_image: int
-    """Tokens of one view in the backbone (m)."""
+    """Number of tokens per view in the backbone (m)."""
     keeps_grid: bool = False
-    """Whether token i still stands for patch i of the image."""
+    """True if token i still represents patch i of the image."""
 
     @abstractmethod
     def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
@@ -41,7 +41,7 @@ class Connector(nn.Module, ABC):
 
 
 def check_counts(config: ConnectorConfig, *names: str) -> None:
-    """Refuses a count below 1.
+    """Rejects a count below 1.
 
     Raises:
         ValueError: names the field of `config` and its value.

@@ -1,6 +1,7 @@
-"""Resizing of camera images: one function for the frame cache and for acting, so that both see the same.
+"""Resizing of camera images, by one function for the frame cache and for inference, so that both see the
+same.
 
-numpy only: whoever builds a cache needs no torch.
+numpy only: building a cache needs no torch.
 """
 
 from functools import lru_cache
@@ -14,12 +15,12 @@ BYTES = 255
 def resize_uint8(
     images: UInt8[np.ndarray, "*batch h w c"], size: int
 ) -> UInt8[np.ndarray, "*batch size size c"]:
-    """Square images of side `size` by area averaging, each pixel rounded (halves upwards).
+    """Square images of side length `size` by area averaging, with pixels rounded half up.
 
-    The longer side of an image that is not square fills `size`; the rest is black, the image in the middle.
-    Every sum is a whole number that the floating-point type holds exactly, so a pixel does not depend on the
-    order of additions. They are not written as a matrix product: for matrices this small numpy's threads take
-    hundreds of times as long as the product where they have to share the cores with another process.
+    The longer side of a non-square image fills `size`; the rest is black, and the image is centered. Every
+    sum is a whole number that the floating-point type represents exactly, so a pixel does not depend on the
+    order of additions. The sums are not written as a matrix product: for matrices this small, numpy's threads
+    take hundreds of times as long when they share the cores with another process.
     """
     *batch, h, w, c = images.shape
     if h == w == size:
@@ -39,7 +40,8 @@ def resize_uint8(
 
 
 def _summed(lines: np.ndarray, target: int, exact: type) -> np.ndarray:
-    """[n, source, m] -> [n, target, m]: the lines in each target line, each times how much of it is there."""
+    """[n, source, m] -> [n, target, m]: the sum of the source lines in each target line, weighted by
+    overlap."""
     sums = np.zeros((len(lines), target, lines.shape[2]), exact)
     for index, weights in _overlaps(lines.shape[1], target):
         sums += lines[:, index] * weights.astype(exact)
@@ -50,8 +52,8 @@ def _summed(lines: np.ndarray, target: int, exact: type) -> np.ndarray:
 def _overlaps(
     source: int, target: int
 ) -> list[tuple[Int[np.ndarray, " target"], Float[np.ndarray, "target 1"]]]:
-    """Of each target line, which is `source` units long, a source line and how much of it lies there; then
-    the next one, until all that lie in any are counted.
+    """For each target line, which is `source` units long, a source line and its overlap; then the next source
+    line, until all of them are covered.
 
     3 -> 2: [([0, 1], [2, 1]), ([1, 2], [1, 2])].
     """

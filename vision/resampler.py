@@ -1,4 +1,4 @@
-"""Learned tokens that go through layers which look at the image: what `perceiver` and `qformer` share."""
+"""Learned latent tokens that attend to the image through several layers, as in `perceiver` and `qformer`."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from .linear import scaled_linear
 
 
 class Resampler(Connector):
-    """`layer(latents [b m e], image tokens [b n e]) -> latents`, again and again, then one linear map."""
+    """`layer(latents [b m e], image tokens [b n e]) -> latents`, repeated, then one linear map."""
 
     def __init__(self, count: int, layers: Iterable[nn.Module], width: int, dim: int, scale: float) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Resampler(Connector):
         self.projection = scaled_linear(width, dim, scale)
 
     def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
-        """What the latents found in each view."""
+        """Latents of each view after all layers."""
         b, v = tokens.shape[:2]
         seen = rearrange(tokens, "b v n e -> (b v) n e")
         found = repeat(self.latents, "m e -> bv m e", bv=b * v)
@@ -33,13 +33,15 @@ class Resampler(Connector):
 
 
 def check_heads(config: ConnectorConfig, width: int, heads: int, count: str) -> None:
-    """Refuses sizes that no such connector can have.
+    """Rejects impossible sizes.
 
     Args:
-        count: the field that says how many latents there are.
+        config: configuration of the connector.
+        count: name of the field with the number of latents.
+        width: width of the encoder.
 
     Raises:
-        ValueError: a size is below 1, or the encoder's width no multiple of the heads.
+        ValueError: a size is below 1, or the encoder's width is not a multiple of the heads.
     """
     check_counts(config, count, "layers", "heads")
     if width % heads:

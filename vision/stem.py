@@ -1,4 +1,4 @@
-"""Image -> grid of features, at a sixteenth of the resolution, as the first part of a transformer encoder."""
+"""Image stems: a grid of features at reduced resolution, the first part of a transformer encoder."""
 
 from itertools import pairwise
 
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 
 class FiLM(nn.Module):
-    """(1 + gamma) x + beta per channel, as a condition says (arXiv 1709.07871); the identity at first."""
+    """(1 + gamma) x + beta per channel, computed from a condition (arXiv 1709.07871); initially the
+    identity."""
 
     def __init__(self, condition_dim: int, channels: int) -> None:
         super().__init__()
@@ -21,7 +22,7 @@ class FiLM(nn.Module):
     def forward(
         self, x: Float[Tensor, "b h w c"], condition: Float[Tensor, "b e"]
     ) -> Float[Tensor, "b h w c"]:
-        """`x` with each channel scaled and moved."""
+        """Scales and shifts each channel of `x`."""
         gamma, beta = self.affine(condition)[:, None, None].chunk(2, dim=-1)
         return x * (1 + gamma) + beta
 
@@ -29,7 +30,7 @@ class FiLM(nn.Module):
 def modulate(
     film: FiLM | None, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
 ) -> Float[Tensor, "b c h w"]:
-    """`film` on channels that come first; `x` itself where there is nothing to condition on."""
+    """Applies `film` to channels-first features; returns `x` unchanged if there is no condition."""
     if film is None or condition is None:
         return x
     return rearrange(film(rearrange(x, "b c h w -> b h w c"), condition), "b h w c -> b c h w")
@@ -39,7 +40,7 @@ class ConvStem(nn.Module):
     """Four convolutions of stride 2, each followed by a norm, FiLM (if conditioned) and ReLU.
 
     Early convolutions instead of one patch projection: arXiv 2106.14881. The norm runs over the channels of
-    each pixel: without batch statistics, averaged weights (EMA) meet the function that was trained.
+    each pixel: without batch statistics, averaged weights (EMA) compute the function that was trained.
     """
 
     stride = 16
@@ -56,7 +57,7 @@ class ConvStem(nn.Module):
     def forward(
         self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b y x d"]:
-        """Features of every 16 x 16 pixels."""
+        """One feature vector per 16 x 16 pixels."""
         x = images.contiguous(memory_format=torch.channels_last)
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             x = norm(rearrange(conv(x), "b c h w -> b h w c"))
@@ -67,7 +68,7 @@ class ConvStem(nn.Module):
 
 
 class PatchStem(nn.Module):
-    """The patch projection of a vision transformer, with FiLM (if conditioned) after it."""
+    """Patch projection of a vision transformer, followed by FiLM (if conditioned)."""
 
     def __init__(self, projection: nn.Conv2d, condition_dim: int | None) -> None:
         super().__init__()
@@ -77,6 +78,6 @@ class PatchStem(nn.Module):
     def forward(
         self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b y x d"]:
-        """Features of every patch."""
+        """One feature vector per patch."""
         x = rearrange(self.projection(images), "b d y x -> b y x d")
         return x if self.film is None or condition is None else self.film(x, condition)

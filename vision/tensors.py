@@ -1,4 +1,4 @@
-"""Camera images as tensors: scaling, and the random shift of training."""
+"""Camera images as tensors: scaling, and the random shift used in training."""
 
 import torch
 from einops import rearrange
@@ -7,19 +7,19 @@ from torch import Tensor
 
 
 def to_float(images: UInt8[Tensor, "b v h w c"]) -> Float[Tensor, "b v c h w"]:
-    """Pixels 0..255 scaled to [-1, 1]."""
+    """Scales pixels from 0..255 to [-1, 1]."""
     return rearrange(images, "b v h w c -> b v c h w").float() / 127.5 - 1
 
 
 def random_shift(
     images: UInt8[Tensor, "b v h w c"], generator: torch.Generator, pixels: int = 4
 ) -> tuple[UInt8[Tensor, "b v h w c"], Float[Tensor, "b v 2"]]:
-    """Each image moved right and down by its own whole numbers in [-pixels, pixels], its edge repeated.
+    """Shifts each image right and down by its own whole numbers in [-pixels, pixels], repeating its edge.
 
-    Random shifts as in DrQ (arXiv 2004.13649), but drawn for each view alone.
+    Random shifts as in DrQ (arXiv 2004.13649), but drawn for each view independently.
 
     Returns:
-        The moved images, and how far what they show moved (right, down) as a fraction of their side.
+        The shifted images, and the shift of their contents (right, down) as a fraction of their side length.
     """
     b, v, h, w, _ = images.shape
     right, down = torch.randint(

@@ -1,1 +1,1 @@
-"""One connector a file; the folder's listing is the registry."""
+"""Connectors, one per file; the folder's listing is the registry."""

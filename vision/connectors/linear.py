@@ -1,4 +1,4 @@
-"""One linear map for every token."""
+"""One linear map applied to every token."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,15 @@ from ..linear import scaled_linear
 
 @dataclass(frozen=True)
 class Config(ConnectorConfig):
-    """Has no sizes of its own."""
+    """Linear projection of each token."""
 
     def build(self, width: int, tokens: int, dim: int, scale: float) -> "Linear":
-        """The connector; see `ConnectorConfig.build`."""
+        """Builds the connector; see `ConnectorConfig.build`."""
         return Linear(width, tokens, dim, scale)
 
 
 class Linear(Connector):
-    """As many tokens as the encoder has."""
+    """Linear map with as many output tokens as the encoder has."""
 
     keeps_grid = True
 
@@ -31,5 +31,5 @@ class Linear(Connector):
         self.weight, self.bias = layer.weight, layer.bias
 
     def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
-        """Each token by itself."""
+        """Projects each token independently."""
         return F.linear(tokens, self.weight, self.bias)

@@ -1,4 +1,4 @@
-"""An MLP for every token: of two layers in LLaVA-1.5 (arXiv 2310.03744), of three in OpenVLA."""
+"""An MLP applied to every token: two layers in LLaVA-1.5 (arXiv 2310.03744), three in OpenVLA."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,23 +10,25 @@ from ..connector import Connector, ConnectorConfig
 from ..linear import scaled_linear
 
 EXPANSION = 4
-"""Of the first of three layers, in the encoder's widths: prismatic's projector for joined encoders."""
+"""Width of the first of three layers, in multiples of the encoder's: prismatic's projector for fused
+encoders."""
 
 
 @dataclass(frozen=True)
 class Config(ConnectorConfig):
-    """How deep it is; its widths are the encoder's and the backbone's."""
+    """MLP projection of each token, with the widths of the encoder and of the backbone."""
 
     layers: Literal[2, 3] = 2
-    """2: encoder -> backbone -> backbone. 3: encoder -> 4 encoders -> backbone -> backbone."""
+    """Number of layers. 2: encoder -> backbone -> backbone. 3: encoder -> 4 x encoder -> backbone ->
+    backbone."""
 
     def build(self, width: int, tokens: int, dim: int, scale: float) -> "MLP":
-        """The connector; see `ConnectorConfig.build`."""
+        """Builds the connector; see `ConnectorConfig.build`."""
         return MLP(self, width, tokens, dim, scale)
 
 
 class MLP(Connector):
-    """As many tokens as the encoder has."""
+    """MLP with as many output tokens as the encoder has."""
 
     keeps_grid = True
 
@@ -41,5 +43,5 @@ class MLP(Connector):
         )
 
     def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
-        """Each token by itself."""
+        """Projects each token independently."""
         return self.layers(tokens)

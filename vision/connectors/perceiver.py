@@ -1,4 +1,4 @@
-"""Learned latents that look at the image and themselves: Flamingo's resampler (arXiv 2204.14198)."""
+"""Learned latents that attend to the image and to themselves: Flamingo's resampler (arXiv 2204.14198)."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from ..resampler import Resampler, check_heads
 
 @dataclass(frozen=True)
 class Config(ConnectorConfig):
-    """As wide as the encoder."""
+    """Perceiver resampler with the width of the encoder."""
 
     latents: int = 16
-    """Tokens of each view; 64 in Flamingo."""
+    """Tokens per view; 64 in Flamingo."""
     layers: int = 2
     heads: int = 4
 
     def build(self, width: int, tokens: int, dim: int, scale: float) -> Resampler:
-        """The connector; see `ConnectorConfig.build`.
+        """Builds the connector; see `ConnectorConfig.build`.
 
         Raises:
-            ValueError: a size is below 1, or the encoder's width no multiple of the heads.
+            ValueError: a size is below 1, or the encoder's width is not a multiple of the heads.
         """
         check_heads(self, width, self.heads, "latents")
         layers = [Layer(width, self.heads) for _ in range(self.layers)]
@@ -31,7 +31,7 @@ class Config(ConnectorConfig):
 
 
 class Layer(nn.Module):
-    """Keys and values are the image's tokens and the latents, each with a norm of their own."""
+    """Attention layer whose keys and values are the image tokens and the latents, each with its own norm."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

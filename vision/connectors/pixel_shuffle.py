@@ -1,4 +1,4 @@
-"""A square of patches, side by side, as one token: Idefics3, SmolVLM (arXiv 2504.05299)."""
+"""A square of patches concatenated into one token: Idefics3, SmolVLM (arXiv 2504.05299)."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ from ..connector import Connector, ConnectorConfig, check_counts
 
 @dataclass(frozen=True)
 class Config(ConnectorConfig):
-    """How many patches become one token."""
+    """Pixel shuffle, which merges squares of patches into tokens."""
 
     factor: int = 2
-    """Sides of a square, in patches; SmolVLM2 500M has 4."""
+    """Side length of a square [patches]; 4 in SmolVLM2 500M."""
 
     def build(self, width: int, tokens: int, dim: int, scale: float) -> "PixelShuffle":
-        """The connector; see `ConnectorConfig.build`.
+        """Builds the connector; see `ConnectorConfig.build`.
 
         Raises:
-            ValueError: the factor is below 1, or does not divide the side of the encoder's grid.
+            ValueError: the factor is below 1 or does not divide the side of the encoder's grid.
         """
         check_counts(self, "factor")
         side = round(tokens**0.5)
@@ -30,7 +30,7 @@ class Config(ConnectorConfig):
 
 
 class PixelShuffle(Connector):
-    """A token for every square; nothing is averaged away."""
+    """One token per square of patches, without averaging."""
 
     def __init__(self, config: Config, width: int, tokens: int, dim: int, scale: float) -> None:
         super().__init__()
@@ -42,6 +42,6 @@ class PixelShuffle(Connector):
         nn.init.normal_(self.projection.weight, std=scale / inputs**0.5)
 
     def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
-        """Squares in row order, and in each its patches in row order."""
+        """Squares in row order, each with its patches in row order."""
         squares = "b v (y p x q) e -> b v (y x) (p q e)"
         return self.projection(rearrange(tokens, squares, y=self.side, x=self.side, p=self.factor))

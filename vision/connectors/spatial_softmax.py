@@ -1,4 +1,4 @@
-"""Where in the image each of a few features is: spatial softmax (arXiv 1504.00702; Diffusion Policy)."""
+"""Image positions of a few features: spatial softmax (arXiv 1504.00702; Diffusion Policy)."""
 
 from dataclasses import dataclass
 
@@ -13,25 +13,25 @@ from ..linear import scaled_linear
 
 @dataclass(frozen=True)
 class Config(ConnectorConfig):
-    """How many features."""
+    """Spatial softmax with a given number of features."""
 
     keypoints: int = 32
-    """Tokens of each view, one per feature."""
+    """Tokens per view, one per feature."""
 
     def build(self, width: int, tokens: int, dim: int, scale: float) -> "SpatialSoftmax":
-        """The connector; see `ConnectorConfig.build`.
+        """Builds the connector; see `ConnectorConfig.build`.
 
         Raises:
-            ValueError: there are fewer than one keypoint.
+            ValueError: the number of keypoints is below 1.
         """
         check_counts(self, "keypoints")
         return SpatialSoftmax(self, width, tokens, dim, scale)
 
 
 class SpatialSoftmax(Connector):
-    """A keypoint is the mean position of its feature, (-1, -1) at the first patch and (1, 1) at the last.
+    """Keypoints: mean positions of features, from (-1, -1) at the first patch to (1, 1) at the last.
 
-    Its token is a linear map of the two coordinates, plus an embedding that says which keypoint it is.
+    The token of a keypoint is a linear map of its two coordinates plus an embedding of its index.
     """
 
     grid: Tensor
@@ -48,10 +48,10 @@ class SpatialSoftmax(Connector):
         self.embedding = nn.Parameter(torch.randn(config.keypoints, dim) * scale)
 
     def keypoints(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m 2"]:
-        """(x, y) of each keypoint in [-1, 1]."""
+        """(x, y) of each keypoint, in [-1, 1]."""
         weights = self.features(tokens).softmax(dim=2)
         return einsum(weights, self.grid.to(weights.dtype), "b v n m, n two -> b v m two")
 
     def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
-        """A token per keypoint of each view."""
+        """One token per keypoint and view."""
         return self.projection(self.keypoints(tokens)) + self.embedding

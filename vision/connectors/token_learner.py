@@ -12,15 +12,15 @@ from ..linear import scaled_linear
 
 @dataclass(frozen=True)
 class Config(ConnectorConfig):
-    """RT-1's sizes."""
+    """TokenLearner with RT-1's sizes."""
 
     tokens: int = 8
-    """Means, the tokens of each view."""
+    """Number of means, i.e. tokens per view."""
     bottleneck: int = 64
-    """Width of the hidden layer that decides the weights."""
+    """Width of the hidden layer that computes the weights."""
 
     def build(self, width: int, tokens: int, dim: int, scale: float) -> "TokenLearner":
-        """The connector; see `ConnectorConfig.build`.
+        """Builds the connector; see `ConnectorConfig.build`.
 
         Raises:
             ValueError: a size is below 1.
@@ -30,7 +30,7 @@ class Config(ConnectorConfig):
 
 
 class TokenLearner(Connector):
-    """Every mean has its own weights for all patches, which add up to 1."""
+    """Means of the patches, each with its own weights that sum to 1."""
 
     def __init__(self, config: Config, width: int, dim: int, scale: float) -> None:
         super().__init__()
@@ -44,10 +44,10 @@ class TokenLearner(Connector):
         self.projection = scaled_linear(width, dim, scale)
 
     def weights(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v n m"]:
-        """Share of each patch in each mean."""
+        """Weight of each patch in each mean."""
         return self.scores(tokens).softmax(dim=2)
 
     def forward(self, tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m d"]:
-        """The means of each view."""
+        """Means of each view."""
         means = einsum(tokens, self.weights(tokens), "b v n e, b v n m -> b v m e")
         return self.projection(means)

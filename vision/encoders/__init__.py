@@ -1,1 +1,1 @@
-"""One image encoder a file; the folder's listing is the registry."""
+"""Image encoders, one per file; the folder's listing is the registry."""

@@ -1,4 +1,4 @@
-"""DINOv2's vision transformer (arXiv 2304.07193), of any size or from a checkpoint: patch tokens alone."""
+"""DINOv2's vision transformer (arXiv 2304.07193), of any size or from a checkpoint: patch tokens only."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,17 +14,17 @@ from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
 from ..stem import PatchStem
 
 PIXELS = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""ImageNet's: what DINOv2 was trained on is normalized by them."""
+"""ImageNet's pixel statistics, by which DINOv2's training images are normalized."""
 UNUSED = r"^(?:classifier|head|heads)\."
-"""Weights of a DINOv2 that encode no image into tokens: a classifier's."""
+"""Weights of a DINOv2 checkpoint that the encoder does not need: those of a classifier."""
 
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
     """A DINOv2 of the given size with registers (arXiv 2309.16588) and random weights, or a checkpoint.
 
-    Everything but the checkpoint is None where a checkpoint decides it; images of another side may then be
-    asked for, to which its positions are interpolated.
+    All fields but the checkpoint are None where a checkpoint determines them; another image size may be set,
+    to which its positions are interpolated.
     """
 
     SIZES: ClassVar[dict[str, Any]] = {
@@ -32,30 +32,31 @@ class Config(EncoderConfig):
     }  # fmt: skip
 
     checkpoint: str | None = None
-    """Folder or Hub name of a Dinov2Model or Dinov2WithRegistersModel; it brings its own sizes and
-    normalization of pixels."""
+    """Folder or Hub name of a Dinov2Model or Dinov2WithRegistersModel; it brings its own sizes and pixel
+    normalization."""
     image_size: int | None = None
-    """Side of the image [pixels]; 64 without a checkpoint. What is left beyond whole patches is not seen."""
+    """Side length of the image [pixels]; 64 without a checkpoint. A remainder beyond whole patches is
+    cropped."""
     patch: int | None = None
-    """Side of a patch [pixels]; 16 without a checkpoint."""
+    """Side length of a patch [pixels]; 16 without a checkpoint."""
     width: int | None = None
-    """Of a token; 128 without a checkpoint."""
+    """Width of a token; 128 without a checkpoint."""
     layers: int | None = None
-    """1 without a checkpoint."""
+    """Number of layers; 1 without a checkpoint."""
     heads: int | None = None
-    """4 without a checkpoint."""
+    """Number of attention heads; 4 without a checkpoint."""
     mlp_ratio: int | None = None
-    """Width of the hidden layer of each MLP, in widths; 4 without a checkpoint."""
+    """Hidden width of each MLP, in multiples of `width`; 4 without a checkpoint."""
 
     def __post_init__(self) -> None:
         checkpoints.settle(self)
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Dinov2":
-        """The encoder; see `EncoderConfig.build`.
+        """Builds the encoder; see `EncoderConfig.build`.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded whole or is no DINOv2, a size contradicts it, or the
-                sizes do not fit each other.
+            ValueError: the checkpoint cannot be loaded completely or is not a DINOv2, a size contradicts it,
+                or the sizes do not fit together.
         """
         from transformers import AutoConfig, AutoModel
 
@@ -91,7 +92,7 @@ class Config(EncoderConfig):
 
 
 class Dinov2(VisionEncoder):
-    """The patch projection and the layers of a Dinov2Model, with or without registers."""
+    """Patch projection and layers of a Dinov2Model, with or without registers."""
 
     mean: Tensor
     std: Tensor
@@ -110,7 +111,7 @@ class Dinov2(VisionEncoder):
         self.tokens_per_image = grid_side(image_size, config.patch_size, "patch", whole=False) ** 2
         embeddings = model.embeddings
         with torch.no_grad():
-            # transformers reads nothing of this argument but its shape.
+            # transformers uses only the shape of this argument.
             shaped = torch.empty(1, 1 + self.tokens_per_image, self.dim)
             positions = embeddings.interpolate_pos_encoding(shaped, image_size, image_size).clone()
         config.image_size = image_size
@@ -125,14 +126,14 @@ class Dinov2(VisionEncoder):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """JSON-able shape of the transformer."""
+        """JSON-serializable shape of the transformer."""
         own = {} if self._pixels == PIXELS else {"pixels": self._pixels.to_dict()}
         return self._config.to_dict() | own
 
     def encode(
         self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b n d"]:
-        """Tokens of every patch in row order, without the summary and the registers."""
+        """Tokens of every patch in row order, without the class token and the registers."""
         grid = self.stem(((images + 1) / 2 - self.mean) / self.std, condition)
         patches = rearrange(grid, "b y x d -> b (y x) d") + self.positions[:, 1:]
         first = [self.summary + self.positions[:, :1]]
@@ -151,7 +152,7 @@ def _checkpoint(config: Config) -> nn.Module:
     kind = checkpoints.configuration(name, "encoder").model_type
     if not kind.startswith("dinov2"):
         raise ValueError(f"encoder checkpoint {name!r} is a {kind}, not a DINOv2")
-    # Its mask token stands for patches that were hidden in pretraining.
+    # The mask token stands for patches that were hidden in pretraining.
     model, _ = checkpoints.load(AutoModel, name, "encoder", UNUSED, spare=r"mask_token$")
     shape: Any = model.config
     found = {"patch": shape.patch_size, "width": shape.hidden_size, "layers": shape.num_hidden_layers,

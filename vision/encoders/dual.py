@@ -1,5 +1,5 @@
-"""Two encoders side by side, their tokens joined channel by channel: SigLIP and DINOv2 in OpenVLA
-(arXiv 2406.09246)."""
+"""Two encoders whose tokens are concatenated channel by channel: SigLIP and DINOv2 in OpenVLA (arXiv
+2406.09246)."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,16 +14,16 @@ from . import dinov2, siglip
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
-    """Any two encoders that make the same grid of the same image."""
+    """Any two encoders with the same image size and the same token grid."""
 
     first: EncoderConfig = field(default_factory=dinov2.Config)
     second: EncoderConfig = field(default_factory=siglip.Config)
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Dual":
-        """The encoder; see `EncoderConfig.build`.
+        """Builds the encoder; see `EncoderConfig.build`.
 
         Raises:
-            ValueError: the two differ in the size of their images or in the number of their tokens.
+            ValueError: the two differ in their image size or in their number of tokens.
         """
         shapes = architecture or {}
         first = self.first.build(condition_dim, shapes.get("first"))
@@ -31,7 +31,7 @@ class Config(EncoderConfig):
 
 
 class Dual(VisionEncoder):
-    """Token i is token i of the first encoder, then that of the second."""
+    """Encoder whose token i is token i of the first encoder followed by that of the second."""
 
     def __init__(self, first: VisionEncoder, second: VisionEncoder) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class Dual(VisionEncoder):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """JSON-able shape of both."""
+        """JSON-serializable shape of both encoders."""
         return {"first": self.first.architecture, "second": self.second.architecture}
 
     def encode(
         self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b n d"]:
-        """Tokens of both."""
+        """Concatenated tokens of both encoders."""
         return torch.cat([x.encode(images, condition) for x in (self.first, self.second)], dim=-1)

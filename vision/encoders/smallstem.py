@@ -19,30 +19,30 @@ from ..stem import FiLM
 CHANNELS = (32, 96, 192, 384)
 STRIDE = 16
 GROUPS = 32
-"""Of each norm: flax's default."""
+"""Groups of each norm: flax's default."""
 
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
-    """Octo's sizes but for those here."""
+    """SmallStem with Octo's sizes except for those here."""
 
     image_size: int = 64
-    """Side of the image [pixels], 16 for each token; 256 and 128 in Octo."""
+    """Side length of the image [pixels]; each token covers 16. Octo's are 256 and 128."""
     width: int = 128
-    """Of a token; 512 in Octo."""
+    """Width of a token; 512 in Octo."""
 
     def build(self, condition_dim: int | None, architecture: dict[str, Any] | None = None) -> "SmallStem":
-        """The encoder; see `EncoderConfig.build`.
+        """Builds the encoder; see `EncoderConfig.build`.
 
         Raises:
-            ValueError: the image is not a whole number of tokens wide, or the width below 1.
+            ValueError: the image is not a whole number of tokens wide, or the width is below 1.
         """
         check_sizes(self, "width")
         return SmallStem(self, condition_dim)
 
 
 class SmallStem(VisionEncoder):
-    """A token per 16 x 16 pixels, which has seen 31 x 31."""
+    """One token per 16 x 16 pixels, with a receptive field of 31 x 31."""
 
     def __init__(self, config: Config, condition_dim: int | None) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class StandardisedConv2d(nn.Conv2d):
     """A convolution whose weights have mean 0 and variance 1 per output channel (arXiv 1903.10520)."""
 
     def forward(self, input: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o y x"]:
-        """The convolution; weights as Octo standardises them."""
+        """Convolves with weights standardized as in Octo."""
         weight = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
         weight = weight / (weight.std(dim=(1, 2, 3), keepdim=True, correction=0) + 1e-5)
         return self._conv_forward(input, weight, self.bias)
