@@ -22,16 +22,16 @@ from .reach import Reach
 
 @dataclass(frozen=True)
 class CodecConfig(ABC):
-    """Base of every codec's configuration."""
+    """Base class of every codec's configuration."""
 
     @property
     def reach(self) -> Reach | None:
-        """Smallest and largest normalized action that ids stand for; None if the data decides it."""
+        """Smallest and largest normalized action that ids can represent; None if the data determines it."""
         return None
 
     @abstractmethod
     def build(self, chunk: int, action_dim: int) -> "ActionCodec":
-        """The codec for chunks [chunk, action_dim].
+        """Builds the codec for chunks [chunk, action_dim].
 
         Raises:
             ValueError: an option is impossible.
@@ -39,59 +39,61 @@ class CodecConfig(ABC):
 
 
 class ActionCodec(nn.Module, ABC):
-    """Encodes chunks of normalised actions, about [-1, 1], as ids in 0 .. vocab_size - 1.
+    """Encodes chunks of normalized actions, about [-1, 1], as ids in 0 .. vocab_size - 1.
 
-    It is a module without parameters: what `fit` finds lies in buffers, is saved with the policy that it is
-    part of, and is left alone by the optimiser. Without `fit` it works too, only less well.
+    It is a module without parameters: what `fit` learns lies in buffers, is saved with the policy, and is not
+    touched by the optimizer. It also works without `fit`, only less well.
     """
 
     vocab_size: int
-    """Number of distinct ids (v), `end` included."""
+    """Number of distinct ids (v), including `end`."""
     length: int
-    """Ids of the longest sequence (m), `end` included."""
+    """Length of the longest sequence (m), including `end`."""
     end: int | None = None
-    """The id that closes a sequence; None: all have `length` ids."""
+    """Id that ends a sequence; None if all sequences have `length` ids."""
     centres: Tensor | None
-    """Where ids are action values in ascending order, m = k * a of them: the value of each id, [v, a]."""
+    """Value of each id where ids are action values in ascending order, m = k * a of them, [v, a]; otherwise
+    None."""
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("centres", None)
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
-        """Adapts to normalised chunks, in place; all randomness comes from `generator`."""
+        """Adapts to normalized chunks, in place; all randomness comes from `generator`."""
 
     @abstractmethod
     def encode(self, actions: Float[Tensor, "b k a"]) -> Int[Tensor, "b m"]:
-        """Token ids."""
+        """Token ids of the chunks."""
 
     @abstractmethod
     def decode(self, ids: Int[Tensor, "b m"]) -> tuple[Float[Tensor, "b k a"], Bool[Tensor, " b"]]:
-        """Normalised actions, and which rows were no valid sequence: those are cut or filled up."""
+        """Normalized actions, and which rows were not valid sequences: those are truncated or completed."""
 
     def allowed(self, ids: Int[Tensor, "b m"]) -> Bool[Tensor, "b m v"]:
-        """Which ids may stand at each place of a sequence, given those before it; by default any.
+        """Ids allowed at each place of a sequence, given those before it; by default any.
 
-        Takes beginnings of sequences (fewer than `length` ids) too.
+        Also accepts beginnings of sequences (fewer than `length` ids).
         """
         return torch.ones(1, 1, 1, dtype=torch.bool, device=ids.device).expand(*ids.shape, self.vocab_size)
 
     def real(self, ids: Int[Tensor, "b m"]) -> Bool[Tensor, "b m"]:
-        """True up to the first `end`, itself included."""
+        """True up to and including the first `end`."""
         if self.end is None:
             return torch.ones_like(ids, dtype=torch.bool)
         ends = (ids == self.end).long()
         return ends.cumsum(dim=1) - ends == 0
 
     def known(self, ids: Int[Tensor, "b m"], mask: Bool[Tensor, "b k"]) -> Bool[Tensor, "b m"]:
-        """Which real ids are known if only the actions of `mask` are: by default all, if there is any."""
+        """Real ids that are known if only the actions in `mask` are; by default all if there is any, else
+        none."""
         return self.real(ids) & mask.any(dim=1, keepdim=True)
 
 
 def hold(actions: Float[Tensor, "b k a"], mask: Bool[Tensor, "b k"]) -> Float[Tensor, "b k a"]:
-    """Steps outside `mask` take the action of the last one inside before them, or zero if there is none.
+    """Replaces actions outside `mask` by the last one inside before them, or by zero if there is none.
 
-    A codec that encodes a chunk as a whole needs a whole one.
+    A codec that encodes a chunk as a whole needs a complete one.
     """
     steps = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
     last = torch.where(mask, steps, -1).cummax(dim=1).values

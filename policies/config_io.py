@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def to_dict(config: Any, declared: Any = None) -> Any:
-    """JSON-able form of a dataclass, or of a value inside one.
+    """JSON-serializable form of a dataclass or of a value inside one.
 
     Args:
         config: the value.
@@ -40,7 +40,7 @@ def to_dict(config: Any, declared: Any = None) -> Any:
 
 
 def from_dict(cls: type[T], data: Any, path: str = "") -> T:
-    """The dataclass `cls` from what `to_dict` made of it. A missing field takes its default.
+    """Inverse of `to_dict` for the dataclass `cls`. A missing field takes its default.
 
     Raises:
         ValueError: unknown or missing field, unknown type, or a value of the wrong type; the message gives
@@ -71,7 +71,7 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
 
 
 def _value(hint: Any, data: Any, path: str) -> Any:
-    """`data` as a value of the type that `hint` declares."""
+    """Converts `data` to the type that `hint` declares."""
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _first_fitting(
@@ -119,10 +119,10 @@ def _first_fitting(options: list[Any], hint: Any, data: Any, path: str) -> Any:
 
 
 def _class_named(name: Any, base: type, path: str) -> type:
-    """The subclass of `base` with this dotted name; nothing else is imported to find out."""
+    """The subclass of `base` with this dotted name; nothing else is imported to find it."""
     module, _, attribute = str(name).rpartition(".")
     try:
-        # Not getattr: a module may import others when it is asked for a name that it lacks.
+        # Not getattr: a module may import others when asked for a name that it lacks.
         found = vars(import_named(module, _shipped(base))).get(attribute)
     except UntrustedError as error:
         raise ValueError(f"{path or 'config'}: {error}; or use one of ours: {_known(base)}") from None
@@ -137,8 +137,8 @@ def _class_named(name: Any, base: type, path: str) -> type:
 
 
 def _shipped(base: type) -> list[str]:
-    """Modules of ours in which an implementation of `base` may be: its own, and those in the folder named
-    like it in the plural."""
+    """Modules of this package in which an implementation of `base` may be: its own, and those in the folder
+    named after it in the plural."""
     try:
         folder = importlib.import_module(f"{base.__module__}s")
         listing = pkgutil.iter_modules(folder.__path__)

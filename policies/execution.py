@@ -24,18 +24,18 @@ from jaxtyping import Float
 
 @dataclass(frozen=True)
 class Execution:
-    """How chunks are executed."""
+    """Execution of predicted chunks."""
 
     execute: int = 4
-    """Control steps between two questions to the policy."""
+    """Execution horizon: control steps between two queries of the policy."""
     delay: int = 0
-    """Control steps by which an answer comes late."""
+    """Inference delay: control steps by which an answer is late."""
     wait: bool = False
-    """Whether the robot stands still meanwhile; else it moves on."""
+    """Blocking execution: the robot stands still during the delay; otherwise it keeps moving."""
     guided: bool = False
-    """Whether answers go on from the last one; needs a head that can, such as flow."""
+    """Real-time chunking: each answer continues the previous one; needs a head that can, such as flow."""
     ensemble: float | None = None
-    """Decay of the temporal ensemble's weights, 0.01 in ACT; None: there is none."""
+    """Decay of the temporal ensemble's weights, 0.01 in ACT; None for no ensemble."""
 
     def __post_init__(self) -> None:
         if self.execute < 1:
@@ -59,11 +59,11 @@ class Execution:
 
     @property
     def mixes(self) -> bool:
-        """Whether actions of different answers follow on each other without a new look."""
+        """True if actions of different answers follow each other without a new observation."""
         return (self.delay > 0 and not self.wait) or self.guided or self.ensemble is not None
 
     def check(self, chunk: int, action_space: str) -> None:
-        """Whether a policy can be executed so.
+        """Checks that a policy can be executed this way.
 
         Raises:
             ValueError: its chunks are too short, or actions of different answers cannot be mixed.
@@ -82,19 +82,19 @@ class Execution:
             )
 
     def start(self) -> "Executor":
-        """Executes one episode."""
+        """Starts the execution of one episode."""
         return Executor(self)
 
 
 class Executor:
-    """Turns the chunks of one episode into the actions to execute, question by question."""
+    """Turns the chunks of one episode into the actions to execute, query by query."""
 
     def __init__(self, config: Execution) -> None:
         self._config = config
         self._chunks: deque[np.ndarray] = deque()
 
     def block(self, chunk: Float[np.ndarray, "k a"]) -> Float[np.ndarray, "m a"]:
-        """The actions to execute before the next question, m = `execute`, given the newest chunk.
+        """Actions to execute before the next query, m = `execute`, given the newest chunk.
 
         Raises:
             ValueError: the chunk is shorter than `execute`.
@@ -112,7 +112,8 @@ class Executor:
         return np.concatenate([before[execute : execute + delay], chunk[delay:execute]])
 
     def left(self) -> Float[np.ndarray, "k a"] | None:
-        """The last chunk from the next question on, filled up with zeros; None before there is one."""
+        """Remainder of the last chunk from the next query on, padded with zeros; None before the first
+        chunk."""
         if not self._chunks:
             return None
         chunk = self._chunks[-1]
@@ -128,5 +129,5 @@ class Executor:
         return (weights[:, None] * answers).sum(axis=0) / weights.sum()
 
     def _ages(self) -> list[int]:
-        """Of each kept chunk, in control steps; the oldest comes first."""
+        """Age of each kept chunk [control steps]; the oldest comes first."""
         return list(range(len(self._chunks) - 1, -1, -1))

@@ -1,8 +1,8 @@
-"""Auxiliary losses that tie the instruction to what is seen, on privileged labels from the simulator.
+"""Auxiliary losses that tie the instruction to the images, on privileged labels from the simulator.
 
-They serve training alone; nothing of them is used when acting. "heat" asks of each image which cell holds
-the object that the instruction names, "position" asks where that object is. Both are parts of the trunk, so
-every action head gets the same help. With both weights 0 the policy learns from actions only.
+They are used in training only. "heat" asks which cell of each image contains the object that the instruction
+names; "position" asks where that object is. Both belong to the trunk, so every action head gets the same
+help. With both weights at 0 the policy learns from actions only.
 """
 
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ from torch import Tensor, nn
 from .types import Grounding
 
 UNIT = 0.1
-"""Positions are predicted in units of this [m]: a miss of 1 cm then weighs as much as an error of 0.1 in an
-action that is normalised to [-1, 1]."""
+"""Unit of predicted positions [m]: an error of 1 cm then weighs as much as an error of 0.1 in an action
+normalized to [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class GroundingConfig:
-    """Weights of the auxiliary losses beside the action loss; 0 switches one off, and its parameters go too.
+    """Weights of the auxiliary losses relative to the action loss; 0 switches a loss off and removes its
+    parameters.
 
     The labels are privileged: a simulator knows them, a robot does not.
     """
 
     heat: float = 0.2
-    """Cross-entropy of the cell of the image that holds the named object."""
+    """Weight of the cross-entropy of the image cell that contains the named object."""
     cells: int = 4
-    """Cells along a side of each patch: what makes a token tell where in its patch the object is."""
+    """Cells along a side of each patch, by which a token tells where in its patch the object is."""
     position: float = 0.5
-    """L1 error of the named object's position in the world, in units of 10 cm."""
+    """Weight of the L1 error of the named object's position in the world, in units of 10 cm."""
     keypoints: int = 0
-    """Heat maps of each view whose centers the policy is told, beside its proprioception. The first is the
-    one that `heat` trains; all others, and with `heat` 0 the first too, are learned from the action loss
-    alone."""
+    """Heat maps per view whose centers the policy gets along with its proprioception. The first is the one
+    that `heat` trains; all others (and the first if `heat` is 0) are learned from the action loss alone."""
 
     def __post_init__(self) -> None:
         if min(self.heat, self.position, self.keypoints) < 0 or self.cells < 1:
@@ -47,7 +47,8 @@ class GroundingConfig:
 
 
 def target_cells(uv: Float[Tensor, "b v 2"], grid: int) -> tuple[Int[Tensor, "b v"], Bool[Tensor, "b v"]]:
-    """Which cell of a grid x grid image holds each point, in row order, and whether it is in sight."""
+    """Cell of a grid x grid image that contains each point, in row order, and whether the point is
+    visible."""
     in_sight = ((uv >= 0) & (uv < 1)).all(dim=-1)
     column, row = (uv * grid).long().clamp(0, grid - 1).unbind(-1)
     return row * grid + column, in_sight
@@ -88,7 +89,7 @@ class GroundingLoss(nn.Module):
     def forward(
         self, image_tokens: Float[Tensor, "b v n e"], state_token: Float[Tensor, "b d"], labels: Grounding
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Weighted loss per row and detached scalars worth logging."""
+        """Weighted loss per row, and detached scalars to log."""
         total = state_token.new_zeros(len(state_token), dtype=torch.float32)
         metrics: dict[str, Tensor] = {}
         if self.heat is not None and self.config.heat:

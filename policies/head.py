@@ -1,7 +1,7 @@
 """ActionHead: one action representation on top of the trunk's prefix. Implementations live in heads/.
 
-A head sees a `Prefix` and normalised action chunks. It knows nothing of tasks, images, text, normalisation,
-or how its chunk is executed. Adding one is adding a file to heads/ that defines `Config` (a frozen
+A head sees a `Prefix` and normalized action chunks. It knows nothing about tasks, images, text,
+normalization, or how its chunk is executed. To add one, add a file to heads/ that defines `Config` (a frozen
 dataclass deriving from `HeadConfig`) whose `build` returns an `ActionHead`.
 """
 
@@ -22,14 +22,15 @@ from .types import Prefix
 
 @dataclass
 class SamplingCounts:
-    """What chunks have cost one caller, who keeps the counts: a head is shared and counts nothing itself."""
+    """Cost of the chunks that one caller has sampled. The caller owns the counts: a shared head counts
+    nothing."""
 
     chunks: int = 0
-    """Chunks sampled."""
+    """Number of chunks sampled."""
     evaluations: int = 0
-    """Forward passes of these chunks, each batched pass counted for every row that needed it."""
+    """Forward passes for these chunks; a batched pass counts once for every row that needed it."""
     undecodable: int = 0
-    """Chunks whose ids were no valid sequence; their codec completed them."""
+    """Chunks whose ids were not a valid sequence and were completed by their codec."""
 
     def add(self, other: "SamplingCounts") -> None:
         """Adds further chunks."""
@@ -38,7 +39,7 @@ class SamplingCounts:
         self.undecodable += other.undecodable
 
     def evaluations_per_chunk(self, otherwise: int) -> int:
-        """Mean, rounded; `otherwise` if nothing has been sampled."""
+        """Mean number of evaluations, rounded; `otherwise` if nothing has been sampled."""
         return round(self.evaluations / self.chunks) if self.chunks else otherwise
 
     @property
@@ -49,27 +50,28 @@ class SamplingCounts:
 
 @dataclass(frozen=True)
 class HeadConfig(ABC):
-    """Base of every head's configuration."""
+    """Base class of every head's configuration."""
 
     SAMPLING: ClassVar[tuple[str, ...]] = ()
-    """Fields that matter in sampling alone: they may be changed after training (see sampling.py)."""
+    """Fields that affect only sampling and may be changed after training (see sampling.py)."""
 
     @property
     def reach(self) -> tuple[str, Reach | None]:
-        """The setting that limits the normalized actions that the head can say, and its limits, if any."""
+        """Setting that limits the normalized actions that the head can represent, and its limits, if any."""
         return "head", None
 
     @abstractmethod
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ActionHead":
-        """The head, sized for `trunk`, of which it keeps nothing: it extends the prefixes it is given."""
+        """Builds the head for `trunk`, to which it keeps no reference: it extends the prefixes it is
+        given."""
 
 
 class ActionHead(nn.Module, ABC):
-    """Turns a prefix into a chunk of normalised actions."""
+    """Turns a prefix into a chunk of normalized actions."""
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
-        """Adapts to normalised chunks of the training data, in place and into buffers that are saved; called
-        once, before the first update. By default there is nothing to adapt."""
+        """Adapts to normalized chunks of the training data, in place and into buffers that are saved; called
+        once, before the first update. Does nothing by default."""
 
     @abstractmethod
     def loss(
@@ -79,17 +81,17 @@ class ActionHead(nn.Module, ABC):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Per-row loss, averaged over the valid entries of the row, and detached scalars worth logging."""
+        """Loss per row, averaged over the valid entries of the row, and detached scalars to log."""
 
     @abstractmethod
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """A chunk per row. Row i draws its noise from `generators[i]` alone, so that an episode's actions
-        do not depend on which other episodes share the batch."""
+        """Samples one chunk per row. Row i draws its noise from `generators[i]` alone, so an episode's
+        actions do not depend on which other episodes share the batch."""
 
     def sample_counted(
         self, prefix: Prefix, generators: Sequence[torch.Generator]
     ) -> tuple[Float[Tensor, "b k a"], SamplingCounts]:
-        """`sample`, and what its chunks have cost. Heads whose cost varies override it."""
+        """Samples like `sample`, and also returns the cost. Heads with a variable cost override it."""
         b = len(prefix.mask)
         return self.sample(prefix, generators), SamplingCounts(b, b * self.evaluations)
 
@@ -97,11 +99,11 @@ class ActionHead(nn.Module, ABC):
     @abstractmethod
     def evaluations(self) -> int:
         """Forward passes per sampled chunk (of the action network, or of the trunk for token heads); the
-        largest number where it varies."""
+        maximum where it varies."""
 
 
 class ContinuingHead(ActionHead, ABC):
-    """A head that can draw a chunk which goes on from the one that is being executed."""
+    """A head that can sample a chunk which continues the one being executed."""
 
     @abstractmethod
     def sample_onto(
@@ -111,12 +113,13 @@ class ContinuingHead(ActionHead, ABC):
         previous: Float[Tensor, "b k a"],
         weights: Float[Tensor, "b k"],
     ) -> Float[Tensor, "b k a"]:
-        """As `sample`, but near to `previous` (normalised, index 0 is the action due now) where `weights`, 0
-        to 1, say so."""
+        """Samples like `sample`, but close to `previous` (normalized; index 0 is the action due now)
+        according to `weights`, from 0 to 1."""
 
 
 def masked_mean(values: Float[Tensor, "b k a"], mask: Bool[Tensor, "b k"]) -> Float[Tensor, " b"]:
-    """Mean over the valid steps of each row, divided by their count and not by k; 0 for a row without any."""
+    """Mean over the valid steps of each row, divided by their count rather than k; 0 for a row without
+    any."""
     weights = mask.unsqueeze(-1).to(values.dtype)
     return (values * weights).sum(dim=(1, 2)) / (weights.sum(dim=(1, 2)) * values.shape[2]).clamp(min=1)
 
@@ -127,8 +130,8 @@ def draw_noise(generators: Sequence[torch.Generator], chunk: int, action_dim: in
 
 
 def stratified_uniform(b: int, m: int, generator: torch.Generator) -> Float[Tensor, "b m"]:
-    """Uniform numbers in [0, 1), the j-th of a row in [j / m, (j + 1) / m): the m noise levels at which one
-    observation is trained are spread out, and their mean loss varies less than that of independent ones."""
+    """Uniform numbers in [0, 1), the j-th of a row in [j / m, (j + 1) / m). The m noise levels of one
+    observation are thus spread out, and their mean loss varies less than with independent ones."""
     u = torch.rand(b, m, generator=generator, device=generator.device)
     return (u + torch.arange(m, device=u.device)) / m
 
@@ -138,10 +141,10 @@ HOTTEST = 1000
 
 
 def check_temperature(temperature: float) -> None:
-    """Refuses a scale of sampling noise that means nothing.
+    """Rejects a meaningless scale of sampling noise.
 
     Raises:
-        ValueError: it is negative, not finite, or so large that no action is left in the noise.
+        ValueError: it is negative, not finite, or so large that the noise drowns the action.
     """
     if not 0 <= temperature < math.inf:
         raise ValueError(f"temperature must be finite and not negative, got {temperature}")

@@ -1,4 +1,4 @@
-"""One action codec a file; the folder's listing is the registry."""
+"""Action codecs, one per file; the folder's listing is the registry."""
 
 from .. import registry
 from ..codec import CodecConfig
@@ -10,7 +10,7 @@ def names() -> list[str]:
 
 
 def default_config(name: str) -> CodecConfig:
-    """The default configuration of the codec `name`, one of `names()` or the dotted path of any module.
+    """Default configuration of the codec `name`, one of `names()` or the dotted path of any module.
 
     Raises:
         ValueError: there is no such codec.

@@ -29,19 +29,19 @@ class Config(CodecConfig):
 
     bins: int = 256
     low: float = -1.0
-    """Smallest normalised action; anything below is clipped to the first bin."""
+    """Smallest normalized action; anything below is clipped to the first bin."""
     high: float = 1.0
-    """Largest normalised action; anything above is clipped to the last bin."""
+    """Largest normalized action; anything above is clipped to the last bin."""
     convention: Literal["centre", "rt1", "openpi"] = "centre"
-    """Whose widths and centres; see above. The others are for comparison with what was published."""
+    """Published convention for widths and centers; see above. All but "centre" serve for comparison."""
 
     @property
     def reach(self) -> Reach:
-        """From low to high."""
+        """Range from low to high."""
         return self.low, self.high
 
     def build(self, chunk: int, action_dim: int) -> "Bins":
-        """The codec.
+        """Builds the codec.
 
         Raises:
             ValueError: fewer than two bins, or an empty range.
@@ -67,17 +67,17 @@ class Bins(ActionCodec):
         self.register_buffer("centres", repeat(centres, "v -> v a", a=action_dim), persistent=False)
 
     def encode(self, actions: Float[Tensor, "b k a"]) -> Int[Tensor, "b m"]:
-        """Index of the bin that holds each value; clipped to the range."""
+        """Index of the bin that contains each value, clipped to the range."""
         index = ((actions.float() - self.low) / self.span * self.intervals).floor()
         return rearrange(index.clamp(0, self.vocab_size - 1).long(), "b k a -> b (k a)")
 
     def decode(self, ids: Int[Tensor, "b m"]) -> tuple[Float[Tensor, "b k a"], Bool[Tensor, " b"]]:
-        """The value that stands for each bin; every sequence is valid."""
+        """Value that represents each bin; every sequence is valid."""
         index = rearrange(ids, "b (k a) -> b k a", a=self.action_dim)
         return self._values(index), ids.new_zeros(len(ids)).bool()
 
     def known(self, ids: Int[Tensor, "b m"], mask: Bool[Tensor, "b k"]) -> Bool[Tensor, "b m"]:
-        """Those of the steps in `mask`."""
+        """Ids of the steps in `mask`."""
         return repeat(mask, "b k -> b (k a)", a=self.action_dim)
 
     def _values(self, index: Tensor) -> Tensor:

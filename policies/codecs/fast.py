@@ -30,7 +30,7 @@ from torch import Tensor
 from ..codec import ActionCodec, CodecConfig
 
 FIRST = 0x4E00
-"""Code point that stands for the smallest coefficient: from here on, thousands of plain letters follow."""
+"""Code point that represents the smallest coefficient: thousands of plain letters follow it."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,15 @@ class Config(CodecConfig):
 
     scale: float = 10.0
     vocab: int = 256
-    """Tokens besides the end; published 1024. Must hold all coefficients between the smallest and the
-    largest."""
+    """Number of tokens besides the end; published: 1024. It must hold all coefficients between the smallest
+    and the largest."""
 
     def build(self, chunk: int, action_dim: int) -> "Fast":
-        """The codec; until it is fitted its symbols are the coefficients of actions in [-1, 1], unpaired.
+        """Builds the codec; until it is fitted, its symbols are the coefficients of actions in [-1, 1],
+        unpaired.
 
         Raises:
-            ValueError: the scale is not positive, or the vocabulary too small for such actions.
+            ValueError: the scale is not positive, or the vocabulary is too small for such actions.
         """
         if not 0 < self.scale < math.inf:
             raise ValueError(f"scale must be positive and finite, got {self.scale}")
@@ -61,9 +62,9 @@ class Fast(ActionCodec):
     low: Tensor
     """Smallest coefficient that has a symbol."""
     symbols: Tensor
-    """Number of symbols: the ids before the first pair."""
+    """Number of symbols, i.e. of ids before the first pair."""
     pairs: Tensor
-    """The two ids that each id is made of, [vocab, 2]; -1 for symbols and for ids not used."""
+    """The two ids that each id consists of, [vocab, 2]; -1 for symbols and for unused ids."""
 
     def __init__(self, config: Config, chunk: int, action_dim: int) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class Fast(ActionCodec):
         self.register_load_state_dict_post_hook(lambda module, _: module._forget())
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
-        """Takes the range of the coefficients, and learns pairs that occur at least twice (as published).
+        """Determines the range of the coefficients and learns pairs that occur at least twice (as published).
 
         Raises:
             ValueError: the vocabulary cannot hold the range.
@@ -111,20 +112,20 @@ class Fast(ActionCodec):
         self._forget()
 
     def coefficients(self, actions: Float[Tensor, "b k a"]) -> Int[Tensor, "b f"]:
-        """Scaled and rounded, those of the lowest frequency first."""
-        # In bf16 the sum could round to a neighbour.
+        """Scaled and rounded coefficients, those of the lowest frequency first."""
+        # In bf16 the sum could round to a neighboring value.
         with torch.autocast(actions.device.type, enabled=False):
             spectrum = einsum(self.cosines, actions.float(), "f k, b k a -> b f a") * self.scale
         return rearrange(spectrum.round().long(), "b f a -> b (f a)")
 
     def encode(self, actions: Float[Tensor, "b k a"]) -> Int[Tensor, "b m"]:
-        """Ids of the pieces, and the end."""
+        """Ids of the pieces, followed by the end."""
         rows = [self._bpe().encode(self._text(row)).ids for row in self.coefficients(actions).tolist()]
         full = [row + [self.end] * (self.length - len(row)) for row in rows]
         return torch.tensor(full, device=actions.device)
 
     def decode(self, ids: Int[Tensor, "b m"]) -> tuple[Float[Tensor, "b k a"], Bool[Tensor, " b"]]:
-        """The chunk of the coefficients that the pieces spell; a row of too many or too few fails."""
+        """Chunk of the coefficients that the pieces spell; a row with too many or too few is not valid."""
         self._bpe()
         total, low = self.chunk * self.action_dim, int(self.low)
         rows, failed = [], []
@@ -140,7 +141,7 @@ class Fast(ActionCodec):
         return actions, torch.tensor(failed, device=ids.device)
 
     def allowed(self, ids: Int[Tensor, "b m"]) -> Bool[Tensor, "b m v"]:
-        """Pieces that still fit; the end when the chunk is full."""
+        """Pieces that still fit; the end once the chunk is full."""
         self._bpe()
         sizes = torch.tensor([len(piece) for piece in self._pieces] + [0], device=ids.device)
         spelt = sizes[ids].cumsum(dim=1) - sizes[ids]
@@ -166,7 +167,7 @@ class Fast(ActionCodec):
         self._tokenizer = None
 
     def _bpe(self) -> Any:
-        """The tokenizer that `pairs` describes, made when first needed after they changed."""
+        """The tokenizer described by `pairs`, built when first needed after they changed."""
         if self._tokenizer is None:
             from tokenizers import Tokenizer, models
 
@@ -182,7 +183,7 @@ class Fast(ActionCodec):
 
 
 def cosine_transform(k: int) -> Float[Tensor, "k k"]:
-    """Matrix of the orthonormal DCT-II, one frequency a row; its transpose is its inverse."""
+    """Matrix of the orthonormal DCT-II, one frequency per row; its transpose is its inverse."""
     frequency, time = torch.arange(k, dtype=torch.float64)[:, None], torch.arange(k, dtype=torch.float64)
     matrix = torch.cos(math.pi * frequency * (time + 0.5) / k) * math.sqrt(2 / k)
     matrix[0] /= math.sqrt(2)

@@ -19,14 +19,14 @@ from ..codec import ActionCodec, CodecConfig
 
 @dataclass(frozen=True)
 class Config(CodecConfig):
-    """`bins` values per action dimension."""
+    """Quantile codec with `bins` values per action dimension."""
 
     bins: int = 256
     source: Literal["data", "normal"] = "data"
-    """Whose quantiles: the training data's, or those of the standard normal distribution."""
+    """Source of the quantiles: the training data, or the standard normal distribution."""
 
     def build(self, chunk: int, action_dim: int) -> "Quantiles":
-        """The codec.
+        """Builds the codec.
 
         Raises:
             ValueError: fewer than two bins.
@@ -48,28 +48,28 @@ class Quantiles(ActionCodec):
         self.register_buffer("centres", repeat(normal, "v -> v a", a=action_dim).contiguous())
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
-        """Takes the quantiles of each dimension, if the data is their source."""
+        """Computes the quantiles of each dimension if the data is their source."""
         if self.fitted:
             values = rearrange(actions, "n k a -> a (n k)").double().sort(dim=1).values
-            # torch.quantile refuses large inputs.
+            # torch.quantile rejects large inputs.
             index = (_levels(self.vocab_size) * values.shape[1]).long().to(values.device)
             self.get_buffer("centres").copy_(rearrange(values[:, index], "a v -> v a"))
 
     def encode(self, actions: Float[Tensor, "b k a"]) -> Int[Tensor, "b m"]:
-        """Index of the nearest value; the first of several equal ones."""
+        """Index of the nearest value; of several equal ones, the first."""
         centres = self.get_buffer("centres")
         edges = rearrange((centres[1:] + centres[:-1]) / 2, "e a -> a e").contiguous()
         values = rearrange(actions.float(), "b k a -> a (b k)").contiguous()
         return rearrange(torch.searchsorted(edges, values), "a (b k) -> b (k a)", b=len(actions))
 
     def decode(self, ids: Int[Tensor, "b m"]) -> tuple[Float[Tensor, "b k a"], Bool[Tensor, " b"]]:
-        """The value of each id; every sequence is valid."""
+        """Value of each id; every sequence is valid."""
         index = rearrange(ids, "b (k a) -> (b k) a", a=self.action_dim)
         values = rearrange(self.get_buffer("centres").gather(0, index), "(b k) a -> b k a", b=len(ids))
         return values, ids.new_zeros(len(ids)).bool()
 
     def known(self, ids: Int[Tensor, "b m"], mask: Bool[Tensor, "b k"]) -> Bool[Tensor, "b m"]:
-        """Those of the steps in `mask`."""
+        """Ids of the steps in `mask`."""
         return repeat(mask, "b k -> b (k a)", a=self.action_dim)
 
 

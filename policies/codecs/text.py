@@ -25,21 +25,21 @@ SPACE, END = 10, 11
 
 @dataclass(frozen=True)
 class Config(CodecConfig):
-    """`levels` values from low to high, both included."""
+    """Text codec with `levels` values from low to high, both included."""
 
     levels: int = 1001
     low: float = -1.0
-    """Normalised action that is written 0; anything below is too."""
+    """Normalized action that is written as 0, as is anything below it."""
     high: float = 1.0
-    """Normalised action that is written levels - 1; anything above is too."""
+    """Normalized action that is written as levels - 1, as is anything above it."""
 
     @property
     def reach(self) -> Reach:
-        """From low to high."""
+        """Range from low to high."""
         return self.low, self.high
 
     def build(self, chunk: int, action_dim: int) -> "Text":
-        """The codec.
+        """Builds the codec.
 
         Raises:
             ValueError: fewer than two levels, or an empty range.
@@ -64,7 +64,7 @@ class Text(ActionCodec):
         self.length = chunk * action_dim * (self.digits + 1)
 
     def encode(self, actions: Float[Tensor, "b k a"]) -> Int[Tensor, "b m"]:
-        """The nearest levels, written out."""
+        """Nearest levels, written out."""
         levels = ((actions.float() - self.low) / self.step).round().clamp(0, self.top).long()
         rows = []
         for numbers in rearrange(levels, "b k a -> b (k a)").tolist():
@@ -74,8 +74,8 @@ class Text(ActionCodec):
         return torch.tensor(rows, device=actions.device)
 
     def decode(self, ids: Int[Tensor, "b m"]) -> tuple[Float[Tensor, "b k a"], Bool[Tensor, " b"]]:
-        """The values of the numbers. In a row that is not valid those missing repeat the step before (the
-        middle of the range in the first step), those too many are dropped, those too large are clipped."""
+        """Values of the numbers. In an invalid row, missing numbers repeat the previous step (the middle of
+        the range in the first step), surplus ones are dropped, and too large ones are clipped."""
         total = self.chunk * self.action_dim
         rows, failed = [], []
         for row, real in zip(ids.tolist(), self.real(ids).sum(dim=1).tolist(), strict=True):
@@ -92,7 +92,7 @@ class Text(ActionCodec):
         return levels.float() * self.step + self.low, torch.tensor(failed, device=ids.device)
 
     def allowed(self, ids: Int[Tensor, "b m"]) -> Bool[Tensor, "b m v"]:
-        """A digit that keeps the number within range, a space or the end after a number."""
+        """A digit that keeps the number within range; a space or the end after a number."""
         before = torch.cat([ids.new_full((len(ids), 1), SPACE), ids[:, :-1]], dim=1)  # [b, m]
         m = ids.shape[1]
         place = torch.arange(m, device=ids.device).expand_as(ids)
@@ -113,7 +113,7 @@ class Text(ActionCodec):
         return torch.cat([digits, space.unsqueeze(2), end.unsqueeze(2)], dim=2)
 
     def known(self, ids: Int[Tensor, "b m"], mask: Bool[Tensor, "b k"]) -> Bool[Tensor, "b m"]:
-        """Those of the numbers of the steps in `mask`, each with the space or the end behind it."""
+        """Ids of the numbers of the steps in `mask`, each with the space or the end that follows."""
         spaces = (ids == SPACE).long()
         number = spaces.cumsum(dim=1) - spaces
         return self.real(ids) & mask.gather(1, number // self.action_dim)

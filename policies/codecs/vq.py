@@ -22,26 +22,28 @@ from ..codec import ActionCodec, CodecConfig
 VQ = 5.0
 """Weight of the distance between vectors and their codes."""
 COMMIT = 0.25
-"""Share of it that moves the encoder, rather than the codes (VQ-VAE, arXiv 1711.00937)."""
+"""Share of this weight that moves the encoder rather than the codes (VQ-VAE, arXiv 1711.00937)."""
 BATCH, RATE, REVIVE = 256, 1e-3, 50
-"""Chunks per step of `fit`, its peak learning rate, and the steps between two looks for unused codes."""
+"""Chunks per step of `fit`, its peak learning rate, and the number of steps between two checks for unused
+codes."""
 
 
 @dataclass(frozen=True)
 class Config(CodecConfig):
-    """`levels` codebooks of `codes` entries, between two-layer encoder and decoder."""
+    """Residual vector quantizer with `levels` codebooks of `codes` entries between a two-layer encoder and
+    decoder."""
 
     levels: int = 2
     codes: int = 16
     latent: int = 32
-    """Length of an entry."""
+    """Length of a codebook entry."""
     width: int = 128
-    """Hidden units of encoder and decoder."""
+    """Hidden units of the encoder and the decoder."""
     steps: int = 1500
-    """Training steps of `fit`; a few seconds."""
+    """Training steps of `fit`, which take a few seconds."""
 
     def build(self, chunk: int, action_dim: int) -> "Vq":
-        """The codec, with random weights.
+        """Builds the codec with random weights.
 
         Raises:
             ValueError: a size is not positive.
@@ -61,7 +63,7 @@ class Vq(ActionCodec):
         self.chunk, self.action_dim = chunk, action_dim
         self.vocab_size, self.length = config.levels * config.codes, config.levels
         network = Autoencoder(config, chunk * action_dim)
-        # Its weights are buffers here: the policy's optimiser must not move what the tokens mean.
+        # Its weights are buffers here: the policy's optimizer must not change what the tokens mean.
         self._network = (network,)
         for name, weight in network.state_dict().items():
             self.register_buffer(name.replace(".", "_"), weight.clone())
@@ -100,7 +102,7 @@ class Vq(ActionCodec):
 
     @torch.no_grad()
     def encode(self, actions: Float[Tensor, "b k a"]) -> Int[Tensor, "b m"]:
-        """The nearest code of each level, for what the levels before it left."""
+        """Nearest code of each level for the remainder of the levels before it."""
         rest = self._run("encoder", rearrange(actions.float(), "b k a -> b (k a)"))
         ids = []
         for level, book in enumerate(self.get_buffer("books")):
@@ -111,14 +113,15 @@ class Vq(ActionCodec):
 
     @torch.no_grad()
     def decode(self, ids: Int[Tensor, "b m"]) -> tuple[Float[Tensor, "b k a"], Bool[Tensor, " b"]]:
-        """The chunk of the codes; a row with an id of another level fails, and is read as of its own."""
+        """Chunk of the codes; a row with an id of another level is not valid, and the id is read as one of
+        its own level."""
         level = torch.arange(self.levels, device=ids.device)
         codes = self.get_buffer("books")[level, ids % self.codes].sum(dim=1)
         actions = rearrange(self._run("decoder", codes), "b (k a) -> b k a", a=self.action_dim)
         return actions, (ids // self.codes != level).any(dim=1)
 
     def allowed(self, ids: Int[Tensor, "b m"]) -> Bool[Tensor, "b m v"]:
-        """At each place the codes of its level."""
+        """Codes of the level at each place."""
         level = torch.arange(self.vocab_size, device=ids.device) // self.codes
         place = torch.arange(ids.shape[1], device=ids.device)
         return (level == place.unsqueeze(1)).expand(len(ids), -1, -1)
@@ -132,7 +135,7 @@ class Vq(ActionCodec):
 
 
 class Autoencoder(nn.Module):
-    """Encoder, codebooks and decoder while they are trained."""
+    """Encoder, codebooks and decoder during training."""
 
     def __init__(self, config: Config, size: int) -> None:
         super().__init__()
@@ -142,7 +145,8 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def reset(self, generator: torch.Generator) -> None:
-        """Fresh weights, uniform within 1 / sqrt(inputs) as in nn.Linear; the books wait for `revive`."""
+        """Draws fresh weights, uniform within 1 / sqrt(inputs) as in nn.Linear; the codebooks wait for
+        `revive`."""
         for layer in (*self.encoder, *self.decoder):
             if isinstance(layer, nn.Linear):
                 for weight in (layer.weight, layer.bias):

@@ -1,4 +1,4 @@
-"""One action representation a file; the folder's listing is the registry."""
+"""Action representations, one per file; the folder's listing is the registry."""
 
 from .. import registry
 from ..head import HeadConfig
@@ -10,7 +10,7 @@ def names() -> list[str]:
 
 
 def default_config(name: str) -> HeadConfig:
-    """The default configuration of the head `name`, one of `names()` or the dotted path of any module.
+    """Default configuration of the head `name`, one of `names()` or the dotted path of any module.
 
     Raises:
         ValueError: there is no such head.

@@ -27,24 +27,24 @@ from ..types import Prefix
 FOCUS = 2.0
 """Exponent of the focal loss."""
 ROUNDS = 50
-"""Of k-means, as in BeT."""
+"""Iterations of k-means, as in BeT."""
 
 
 @dataclass(frozen=True)
 class Config(HeadConfig):
-    """Clusters, and how one is drawn."""
+    """Number of clusters, and how one is drawn."""
 
     SAMPLING = ("temperature",)
 
     clusters: int = 64
-    """Typical chunks; 64 for BeT's kitchen, 24 for its blocks."""
+    """Number of typical chunks; 64 for BeT's kitchen, 24 for its blocks."""
     offset: float = 100.0
-    """Weight of the squared error. BeT's is 1000, of a trunk that has no other losses to keep in place."""
+    """Weight of the squared error. BeT's is 1000, for a trunk without other losses to balance."""
     temperature: float = 1.0
-    """Of drawing a cluster; 0 takes the likeliest."""
+    """Temperature of drawing a cluster; 0 selects the most likely one."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Bet":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
             ValueError: no cluster, or a weight or temperature that is negative or not finite.
@@ -58,7 +58,7 @@ class Config(HeadConfig):
 
 
 class Bet(ActionHead):
-    """Cluster and offsets, read from one token. Without `fit` all centres are 0, and only offsets learn."""
+    """Cluster and offsets, read from one token. Without `fit` all centers are 0, and only offsets learn."""
 
     centers: Tensor
     """Typical chunks, [c, k * a]."""
@@ -80,7 +80,7 @@ class Bet(ActionHead):
         return 1
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
-        """Finds the centres."""
+        """Finds the cluster centers."""
         chunks = rearrange(actions.float(), "n k a -> n (k a)").to(self.centers.device)
         self.centers.copy_(k_means(chunks, self.config.clusters, generator))
 
@@ -91,7 +91,7 @@ class Bet(ActionHead):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Focal loss of the true cluster, and the squared error that its offset leaves."""
+        """Focal loss of the true cluster, and the squared error left by its offset."""
         hidden = self._read(prefix)
         actions = hold(actions, mask)  # a cluster is one of whole chunks
         true = nearest(rearrange(actions.float(), "b k a -> b (k a)"), self.centers)
@@ -106,7 +106,7 @@ class Bet(ActionHead):
         }
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """A drawn cluster's centre and offset."""
+        """Samples a cluster and returns its center plus its offset."""
         hidden = self._read(prefix)
         scores = self.scores(hidden).float()
         if self.config.temperature > 0:
@@ -127,14 +127,14 @@ class Bet(ActionHead):
 
 
 def k_means(points: Float[Tensor, "n e"], clusters: int, generator: torch.Generator) -> Float[Tensor, "c e"]:
-    """Centres of `clusters` clusters of the points (Lloyd's algorithm), started at random points.
+    """Centers of `clusters` clusters of the points (Lloyd's algorithm), initialized at random points.
 
-    As in BeT, a cluster that has lost all of its points starts again at a random one.
+    As in BeT, a cluster that has lost all of its points restarts at a random one.
     """
 
     def some() -> Tensor:
         order = torch.randperm(len(points), generator=generator, device=generator.device)
-        # Fewer points than clusters: some start more than once.
+        # Fewer points than clusters: some points are used more than once.
         return points[order.to(points.device).repeat(-(-clusters // len(points)))[:clusters]]
 
     centers = some()
@@ -147,5 +147,5 @@ def k_means(points: Float[Tensor, "n e"], clusters: int, generator: torch.Genera
 
 
 def nearest(points: Float[Tensor, "n e"], centers: Float[Tensor, "c e"]) -> Int[Tensor, " n"]:
-    """Index of the centre that is nearest to each point."""
+    """Index of the center nearest to each point."""
     return torch.cdist(points, centers).argmin(dim=1)

@@ -32,27 +32,28 @@ from ..types import Prefix
 
 @dataclass(frozen=True)
 class Config(HeadConfig):
-    """Deterministic in use: the most usual way, rather than the mean of all."""
+    """Deterministic at inference: it predicts the most common way, rather than the mean of all."""
 
     network: NetworkConfig = field(default_factory=expert.Config)
     kl: float = 10.0
-    """Weight of the divergence, which is a sum over the latent's dimensions [nats]; the error is a mean."""
+    """Weight of the divergence, which is summed over the latent's dimensions [nats]; the error is a mean."""
     latent: int = 32
     """Dimensions of z."""
     width: int = 64
-    """Of the encoder; 512 in ACT."""
+    """Width of the encoder; 512 in ACT."""
     layers: int = 2
-    """Of the encoder; 4 in ACT."""
+    """Layers of the encoder; 4 in ACT."""
     heads: int = 4
     """Attention heads of the encoder; 8 in ACT."""
     mlp: int = 256
     """Hidden width of the encoder's MLPs; 3200 in ACT."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Cvae":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
-            ValueError: `kl` is negative or not finite, a size below 1, or `width` no multiple of `heads`.
+            ValueError: `kl` is negative or not finite, a size is below 1, or `width` is not a multiple of
+                `heads`.
         """
         if not 0 <= self.kl < math.inf:
             raise ValueError(f"kl must be finite and not negative, got {self.kl}")
@@ -83,7 +84,7 @@ class Cvae(ActionHead):
         return 2
 
     def predict(self, prefix: Prefix, z: Float[Tensor, "b z"]) -> Float[Tensor, "b k a"]:
-        """The chunk in the style z."""
+        """Chunk in the style z."""
         _, styled = prefix.extend(self.style(z).unsqueeze(1), "full")
         zeros = torch.zeros(len(z), self.chunk, self.action_dim, device=z.device)
         return self.network(zeros, zeros[:, 0, 0], styled).float()
@@ -95,7 +96,7 @@ class Cvae(ActionHead):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Mean absolute error over the valid entries, and `kl` times the divergence [nats]."""
+        """Mean absolute error over the valid entries, plus `kl` times the divergence [nats]."""
         actions = actions.masked_fill(~mask.unsqueeze(-1), 0)
         mean, log_variance = self.encoder(prefix, actions, mask)
         noise = torch.randn(mean.shape, generator=generator, device=generator.device).to(mean.device)
@@ -105,15 +106,15 @@ class Cvae(ActionHead):
         return l1 + self.config.kl * kl, {"l1": l1.detach().mean(), "kl": kl.detach().mean()}
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """The chunk in the style 0, the middle of all; it draws nothing."""
+        """Chunk in the style 0, the middle of all styles; deterministic."""
         z = torch.zeros(len(prefix.mask), self.config.latent, device=prefix.mask.device)
         return self.predict(prefix, z)
 
 
 class StyleEncoder(nn.Module):
-    """A transformer over [CLS, summary of the prefix, actions]: the distribution of z at its first place.
+    """Transformer over [CLS, summary of the prefix, actions] that returns the distribution of z at CLS.
 
-    As in ACT its norms come after its layers.
+    As in ACT, its norms come after its layers.
     """
 
     def __init__(self, config: Config, dim: int, chunk: int, action_dim: int) -> None:
@@ -129,7 +130,7 @@ class StyleEncoder(nn.Module):
     def forward(
         self, prefix: Prefix, actions: Float[Tensor, "b k a"], mask: Bool[Tensor, "b k"]
     ) -> tuple[Float[Tensor, "b z"], Float[Tensor, "b z"]]:
-        """Mean and logarithm of the variance of z; actions outside `mask` have no part in it."""
+        """Mean and log variance of z; actions outside `mask` are ignored."""
         real = prefix.mask.unsqueeze(-1)
         pooled = reduce(prefix.hidden * real, "b n d -> b d", "sum") / real.sum(dim=1)
         tokens = torch.cat([self.summary(pooled).unsqueeze(1), self.action_in(actions)], dim=1)

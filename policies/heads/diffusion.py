@@ -27,14 +27,15 @@ from ..types import Prefix
 
 @dataclass(frozen=True)
 class Config(HeadConfig):
-    """A generative head: it can follow any of several ways of doing the task."""
+    """Generative head that can represent several ways of doing the task."""
 
     SAMPLING = ("steps", "temperature", "sampler", "bound", "clip")
 
     network: NetworkConfig = field(default_factory=expert.Config)
     prediction: Literal["epsilon", "sample", "v_prediction"] = "v_prediction"
-    """What the network predicts: the noise, the actions, or sqrt(abar) noise - sqrt(1 - abar) actions. At the
-    noisy end the first carries no information on the actions and the last is minus the actions."""
+    """Quantity that the network predicts: the noise, the actions, or sqrt(abar) noise - sqrt(1 - abar)
+    actions. At the noisy end the first has no information about the actions, and the last is minus the
+    actions."""
     steps: int = 10
     """Steps per sampled chunk."""
     draws: int = 4
@@ -42,33 +43,33 @@ class Config(HeadConfig):
     train_steps: int = 100
     """Noise levels of the schedule (T)."""
     clip: float | None = 1.5
-    """Predicted actions are clipped to [-clip, clip] at every step. Right only for actions normalised to
-    about [-1, 1]: above 1 for quantiles, which leave outliers; None for z-scores."""
+    """Predicted actions are clipped to [-clip, clip] at every step. Only for actions normalized to about [-1,
+    1]: above 1 for quantiles, which leave outliers; None for z-scores."""
 
     temperature: float = 1.0
-    """Scale of the noise in sampling: 1 samples what was learned, 0 starts in its middle, which is steadier
-    where there is one way of doing the task and may be none where there are several."""
+    """Scale of the noise in sampling: 1 samples what was learned; 0 starts in the middle, which is steadier
+    where there is one way of doing the task and may match none where there are several."""
     sampler: Literal["ddim", "ddpm"] = "ddim"
-    """DDIM draws noise once, to start from; DDPM after each step but the last, and likes more steps."""
+    """DDIM draws noise once, at the start; DDPM also after each step but the last, and prefers more steps."""
     schedule: Literal["cosine", "linear"] = "cosine"
-    """Of the noise levels: squared cosine (arXiv 2102.09672), or DDPM's betas from 1e-4 to 0.02, which are
-    for T = 1000 and are multiplied by 1000 / T."""
+    """Schedule of noise levels: squared cosine (arXiv 2102.09672), or DDPM's betas from 1e-4 to 0.02, which
+    are for T = 1000 and are multiplied by 1000 / T."""
     bound: float | None = None
     """The noisy chunk is clipped to [-bound, bound] after every step; 5 in Octo."""
 
     @property
     def reach(self) -> tuple[str, Reach | None]:
-        """The narrower one of clip and bound."""
+        """The narrower of clip and bound."""
         limits = {name: x for name, x in (("clip", self.clip), ("bound", self.bound)) if x is not None}
         name = min(limits, key=limits.__getitem__, default="")
         return f"head.{name}", (-limits[name], limits[name]) if name else None
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Diffusion":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
-            ValueError: `steps` outside 1 .. train_steps, no draws, a clip or bound that is not positive, or
-                a temperature that is negative or not finite.
+            ValueError: `steps` outside 1 .. train_steps, no draws, a clip or bound that is not positive, or a
+                temperature that is negative or not finite.
         """
         if not 1 <= self.steps <= self.train_steps:
             raise ValueError(f"steps must be in 1..{self.train_steps} (train_steps), got {self.steps}")
@@ -87,13 +88,13 @@ class Diffusion(ActionHead):
     """x = sqrt(abar) actions + sqrt(1 - abar) noise, undone in steps (arXiv 2006.11239, 2010.02502)."""
 
     abar: Tensor
-    """Share of the actions' variance left at each timestep, [T]; from near 1 to near 0."""
+    """Share of the actions' variance left at each timestep, from near 1 to near 0, [T]."""
     timesteps: Tensor
     """Timesteps visited in sampling, descending, int64 [steps]."""
 
     def __init__(self, config: Config, network: ActionNetwork, chunk: int, action_dim: int) -> None:
         super().__init__()
-        # diffusers takes seconds to import: only this head pays for it.
+        # diffusers takes seconds to import, and only this head needs it.
         from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
         self.config, self.network = config, network
@@ -111,7 +112,7 @@ class Diffusion(ActionHead):
         )
         schedule.set_timesteps(config.steps)
         self.register_buffer("abar", schedule.alphas_cumprod.clone(), persistent=False)
-        # Theirs are one too many, -1, where T / steps rounds up a little, as 100 / 29 does.
+        # diffusers' list has one timestep too many, -1, where T / steps rounds up a little, as 100 / 29 does.
         self.register_buffer("timesteps", schedule.timesteps[: config.steps].long(), persistent=False)
 
     @property
@@ -134,7 +135,7 @@ class Diffusion(ActionHead):
         m = self.config.draws
         u = stratified_uniform(len(actions), m, generator).to(actions.device).flatten()
         timesteps = (u * self.config.train_steps).long().clamp(max=self.config.train_steps - 1)
-        # Masked actions would reach the valid ones through attention: they become 0, the centre of the data.
+        # Masked actions would reach the valid ones through attention: they become 0, the center of the data.
         actions = repeat(actions.masked_fill(~mask.unsqueeze(-1), 0), "b k a -> (b m) k a", m=m)
         noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(actions.device)
         signal, spread = _scales(self.abar[timesteps])
@@ -146,7 +147,7 @@ class Diffusion(ActionHead):
         return loss, {f"{self.config.prediction}_mse": loss.detach().mean()}
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """From noise to actions, through the levels of `timesteps`."""
+        """Denoises from noise to actions, through the levels of `timesteps`."""
         x = self._noise(prefix, generators)
         levels = self.abar[self.timesteps]
         nexts = torch.cat([levels[1:], torch.ones_like(levels[:1])])
@@ -166,10 +167,10 @@ class Diffusion(ActionHead):
         following: Tensor,
         fresh: Float[Tensor, "b k a"] | None = None,
     ) -> Float[Tensor, "b k a"]:
-        """From the noise level `abar` to the one of `following` (equation 12 of DDIM).
+        """Steps from the noise level `abar` to the one of `following` (equation 12 of DDIM).
 
-        Without `fresh` noise sigma is 0. With it, it is that of eta = 1 in equation 16, and if what is
-        predicted was clipped the noise is taken to be what then remains of x: this is the step of DDPM,
+        Without `fresh` noise, sigma is 0. With it, sigma is that of eta = 1 in equation 16, and if the
+        prediction was clipped, the noise is taken to be what then remains of x: this is the step of DDPM,
         equation 7 there, with the smaller of its two variances.
         """
         signal, spread = abar.sqrt(), (1 - abar).sqrt()
@@ -201,6 +202,6 @@ def _scales(abar: Float[Tensor, " b"]) -> tuple[Float[Tensor, "b 1 1"], Float[Te
 
 
 def _linear_betas(train_steps: int) -> np.ndarray:
-    """DDPM's share of noise per step, for T steps instead of 1000; at most 0.999, as in the cosine
+    """DDPM's noise variance per step, for T steps instead of 1000; at most 0.999, as in the cosine
     schedule."""
     return np.minimum(np.linspace(1e-4, 0.02, train_steps) * 1000 / train_steps, 0.999)

@@ -31,7 +31,7 @@ from ..trunk import Trunk
 from ..types import Prefix
 
 MOST_ROUNDS = 1000
-"""A chunk has fewer values; more rounds only take time."""
+"""Upper bound on rounds; a chunk has fewer values, and more rounds only take time."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,21 @@ class Config(HeadConfig):
     SAMPLING = ("rounds", "temperature")
 
     codec: CodecConfig = field(default_factory=bins.Config)
-    """One with sequences of fixed length."""
+    """Codec with sequences of fixed length."""
     rounds: int = 8
     """Passes of the trunk per sampled chunk."""
     temperature: float = 0.0
-    """Of sampling: of an id, and, falling to 0 over the rounds, of which ones stay (as in MaskGIT: or the
-    likelier of two ways, being the surer, would be taken too often). 0 takes the likeliest ids."""
+    """Temperature of sampling an id and, falling to 0 over the rounds, of choosing which ids stay (as in
+    MaskGIT: otherwise the likelier of two ways, being more certain, would be taken too often). 0 selects the
+    most likely ids."""
 
     @property
     def reach(self) -> tuple[str, Reach | None]:
-        """The codec's."""
+        """Range of the codec."""
         return "head.codec", self.codec.reach
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "DiscreteDiffusion":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
             ValueError: no round, a temperature that is negative or not finite, or an impossible codec.
@@ -66,7 +67,7 @@ class Config(HeadConfig):
 
 
 class DiscreteDiffusion(ActionHead):
-    """Hidden ids from those in view."""
+    """Predicts hidden ids from visible ones."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
@@ -93,11 +94,11 @@ class DiscreteDiffusion(ActionHead):
     def log_probabilities(
         self, prefix: Prefix, ids: Int[Tensor, "b m"], hidden: Bool[Tensor, "b m"]
     ) -> Float[Tensor, "b m v"]:
-        """Of every id at every place, given those that are not hidden [nats]."""
+        """Log probability of every id at every place, given the ids that are not hidden [nats]."""
         seen = self.slots + self.embedding(ids.masked_fill(hidden, self.codec.vocab_size))
         states, _ = prefix.extend(seen, "full")
         scores = self.readout(states).float()
-        # In codecs of fixed length what is allowed at a place does not depend on the other ids.
+        # In codecs of fixed length, the ids allowed at a place do not depend on the other ids.
         lawful = scores.masked_fill(~self.codec.allowed(ids), torch.finfo(scores.dtype).min)
         return lawful.log_softmax(dim=-1)
 
@@ -108,7 +109,7 @@ class DiscreteDiffusion(ActionHead):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Mean cross-entropy of the hidden ids that are known [nats]; those that are not stay hidden."""
+        """Mean cross-entropy of the hidden ids that are known [nats]; unknown ones stay hidden."""
         ids = self.codec.encode(hold(actions, mask))
         known = self.codec.known(ids, mask)
         asked = self.asked(known, generator)
@@ -119,20 +120,20 @@ class DiscreteDiffusion(ActionHead):
         return loss, {"cross_entropy": loss.detach().mean(), "token_accuracy": accuracy}
 
     def asked(self, known: Bool[Tensor, "b m"], generator: torch.Generator) -> Bool[Tensor, "b m"]:
-        """Which ids to ask for: of the known ones of each row a random share, and at least one."""
+        """Ids to predict: a random share of the known ones of each row, and at least one."""
         draw = torch.rand(len(known), known.shape[1] + 1, generator=generator, device=generator.device)
         draw = draw.to(known.device)
         count = (known.sum(dim=1) * (draw[:, 0] * math.pi / 2).cos()).ceil()
         return known & (ranks(draw[:, 1:].masked_fill(~known, torch.inf)) < count.unsqueeze(1))
 
     def hidden_after(self, round_: int) -> int:
-        """How many ids are hidden after this round, 1 being the first."""
+        """Number of ids hidden after this round; the first round is 1."""
         if round_ == self.config.rounds:
             return 0
         return max(1, int(self.codec.length * math.cos(math.pi / 2 * round_ / self.config.rounds)))
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """Rounds of filling in and hiding again."""
+        """Samples by rounds of filling in ids and hiding some again."""
         b, m = len(prefix.mask), self.codec.length
         ids = torch.zeros(b, m, dtype=torch.long, device=prefix.mask.device)
         hidden = torch.ones_like(ids, dtype=torch.bool)
@@ -151,8 +152,8 @@ class DiscreteDiffusion(ActionHead):
     def _noise(
         self, logp: Float[Tensor, "b m v"], generators: Sequence[torch.Generator]
     ) -> tuple[Float[Tensor, "b m v"], Float[Tensor, "b m"]]:
-        """Gumbel noise times the temperature: the largest of log p plus it is a sample (for logits over
-        the temperature)."""
+        """Gumbel noise times the temperature: the argmax of log p plus this noise is a sample (for logits
+        over the temperature)."""
         if self.config.temperature == 0:
             return torch.zeros_like(logp), torch.zeros_like(logp[..., 0])
         shape = (logp.shape[1], logp.shape[2] + 1)
@@ -162,5 +163,5 @@ class DiscreteDiffusion(ActionHead):
 
 
 def ranks(values: Float[Tensor, "b m"]) -> Int[Tensor, "b m"]:
-    """Place of each value in its row in ascending order, 0 being the smallest; of equals the first is."""
+    """Rank of each value in its row in ascending order, from 0; of equal values, the first ranks lower."""
     return values.argsort(dim=1, stable=True).argsort(dim=1)

@@ -27,15 +27,16 @@ DECODED = 1024
 
 @dataclass(frozen=True)
 class Config(dit.Config):
-    """GR00T N1 has width 1536, 32 heads and 16 layers (from notes, unconfirmed), which are 8 blocks here."""
+    """GR00T N1's has width 1536, 32 heads and 16 layers (from notes, unconfirmed), which are 8 blocks
+    here."""
 
     attention: Literal["alternate"] = "alternate"
     robots: int = 1
-    """Kinds of robot with maps of their own, 32 in GR00T. A policy moves the first; the others belong to the
+    """Kinds of robots with maps of their own; 32 in GR00T. A policy uses the first; the others belong to the
     published size."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "GrootDiT":
-        """The network; see `dit.Config.build`."""
+        """Builds the network; see `dit.Config.build`."""
         check_sizes(self, "width", "blocks", "heads", "mlp", "robots")
         return GrootDiT(self, trunk, chunk, action_dim)
 
@@ -52,11 +53,11 @@ class GrootDiT(dit.DiT):
         self.action_out = nn.Sequential(RobotLinear(robots, width, DECODED), nn.ReLU(), last)
 
     def block(self, config: dit.Config) -> "Block":
-        """One of them."""
+        """Builds one block."""
         return Block(config)
 
     def embed(self, x: Float[Tensor, "b k a"], t: Float[Tensor, " b"]) -> Float[Tensor, "b k w"]:
-        """Tokens of the actions, which know the time."""
+        """Tokens of the actions, including the time."""
         return self.action_in(x, t)
 
 
@@ -77,7 +78,7 @@ class Block(dit.AlternatingBlock):
 
 
 class ActionsIn(nn.Module):
-    """Actions and time -> tokens, by one robot's MLP."""
+    """Maps actions and time to tokens by one robot's MLP."""
 
     def __init__(self, robots: int, action_dim: int, width: int) -> None:
         super().__init__()
@@ -86,14 +87,14 @@ class ActionsIn(nn.Module):
         self.timed, self.out = RobotLinear(robots, 2 * width, width), RobotLinear(robots, width, width)
 
     def forward(self, x: Float[Tensor, "b k a"], t: Float[Tensor, " b"]) -> Float[Tensor, "b k w"]:
-        """A token for each action."""
+        """One token per action."""
         actions = self.actions(x)
         times = self.sines(t).unsqueeze(1).expand_as(actions)
         return self.out(F.silu(self.timed(torch.cat([actions, times], dim=-1))))
 
 
 class RobotLinear(nn.Module):
-    """A linear layer for each robot, of which the first is used."""
+    """A linear layer per robot, of which the first is used."""
 
     def __init__(self, robots: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -101,5 +102,5 @@ class RobotLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(robots, outputs))
 
     def forward(self, x: Float[Tensor, "b k i"]) -> Float[Tensor, "b k o"]:
-        """For the first robot."""
+        """Applies the first robot's layer."""
         return x @ self.weight[0] + self.bias[0]

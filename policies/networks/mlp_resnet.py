@@ -24,21 +24,21 @@ from ..trunk import Trunk
 from ..types import Prefix
 
 STEPS = 19
-"""Of Octo's time from data to noise."""
+"""Octo's number of steps from data to noise."""
 
 
 @dataclass(frozen=True)
 class Config(NetworkConfig):
-    """Octo's has width 256."""
+    """Residual MLP; Octo's has width 256."""
 
     width: int = 128
-    """Of the residual stream; inside a block it is four times that."""
+    """Width of the residual stream; inside a block it is four times as large."""
     blocks: int = 3
     time: int = 32
-    """Features of time."""
+    """Number of time features."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "MLPResNet":
-        """The network, sized for `trunk`.
+        """Builds the network for `trunk`.
 
         Raises:
             ValueError: a size is below 1, or `time` is odd or not positive.
@@ -51,7 +51,7 @@ class Config(NetworkConfig):
 
 @dataclass(kw_only=True)
 class ReadPrefix(Prefix):
-    """A prefix and what was read out of it."""
+    """A prefix with its readout."""
 
     readout: Float[Tensor, "b d"]
     """Hidden state of the readout token."""
@@ -96,7 +96,7 @@ class MLPResNet(ActionNetwork):
 
 
 def block(width: int) -> nn.Sequential:
-    """What a block adds to its input."""
+    """Residual branch of a block."""
     return nn.Sequential(
         nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, width)
     )

@@ -30,13 +30,13 @@ from ._sines import of_time
 
 @dataclass(frozen=True)
 class Config(NetworkConfig):
-    """As wide as the trunk."""
+    """Readout network with the width of the trunk."""
 
     blocks: int = 2
     """Residual blocks of the MLP."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ReadoutMLP":
-        """The network, sized for `trunk`.
+        """Builds the network for `trunk`.
 
         Raises:
             ValueError: `blocks` is below 1.
@@ -61,7 +61,7 @@ class ReadoutMLP(ActionNetwork):
         self.last = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, action_dim))
 
     def placeholders(self, x: Float[Tensor, "b k a"]) -> Float[Tensor, "b ka d"]:
-        """A token for each number of the chunk; zeros for 0."""
+        """One token per number of the chunk; zeros for 0."""
         numbers = rearrange(x, "b k a -> b (k a) 1")
         inner = F.gelu(self.number_in(numbers)) - F.gelu(self.number_in(torch.zeros_like(numbers[:1, :1])))
         return F.linear(inner, self.number_out)

@@ -28,26 +28,26 @@ from ..types import Prefix
 from ._sines import of_time
 
 GROUPS = 8
-"""Of every group norm; divides all channels."""
+"""Groups of every group norm; must divide all channels."""
 
 
 @dataclass(frozen=True)
 class Config(NetworkConfig):
-    """Diffusion Policy's has channels (256, 512, 1024) or twice that, kernel 5 and time 128."""
+    """UNet; Diffusion Policy's has channels (256, 512, 1024) or twice that, kernel 5 and time 128."""
 
     channels: tuple[int, ...] = (32, 48, 64)
-    """Of each level, from full length down; every level halves the length of the one above."""
+    """Channels of each level, from full length down; every level has half the length of the one above."""
     kernel: int = 5
-    """Actions that one convolution sees."""
+    """Kernel size of a convolution [actions]."""
     time: int = 64
     """Width of the embedding of time."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "UNet1D":
-        """The network, sized for `trunk`.
+        """Builds the network for `trunk`.
 
         Raises:
-            ValueError: fewer than 2 levels, channels that are no multiple of 8, a kernel that is even or not
-                positive, or a width of time that is odd or not positive.
+            ValueError: fewer than 2 levels, channels that are not multiples of 8, a kernel that is even or
+                not positive, or a width of time that is odd or not positive.
         """
         if len(self.channels) < 2 or any(c < 1 or c % GROUPS for c in self.channels):
             raise ValueError(f"channels must be two or more multiples of {GROUPS}, got {self.channels}")
@@ -60,7 +60,7 @@ class Config(NetworkConfig):
 
 @dataclass(kw_only=True)
 class PooledPrefix(Prefix):
-    """A prefix and its summary."""
+    """A prefix with its summary."""
 
     pooled: Float[Tensor, "b d"]
     """Mean of the hidden states of real tokens."""
@@ -93,7 +93,7 @@ class UNet1D(ActionNetwork):
         )
 
     def prepare(self, prefix: Prefix) -> PooledPrefix:
-        """The mean of its hidden states."""
+        """Computes the mean of the prefix's hidden states."""
         real = prefix.mask.unsqueeze(-1)
         pooled = prefix.hidden.masked_fill(~real, 0).sum(dim=1) / real.sum(dim=1)
         return PooledPrefix(**vars(prefix), pooled=pooled)
@@ -132,7 +132,7 @@ class Pair(nn.Module):
 
 
 class Block(nn.Module):
-    """Convolution, modulation, convolution, beside the input itself."""
+    """Convolution, modulation, convolution, with a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, condition: int) -> None:
         super().__init__()
@@ -142,11 +142,11 @@ class Block(nn.Module):
         self.beside = nn.Conv1d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, z: Float[Tensor, "b i k"], condition: Float[Tensor, "b c"]) -> Float[Tensor, "b o k"]:
-        """Of a condition that has passed its nonlinearity."""
+        """Features modulated by a condition that has passed its nonlinearity."""
         scale, bias = self.film(condition).unsqueeze(-1).chunk(2, dim=1)
         return self.after(scale * self.before(z) + bias) + self.beside(z)
 
 
 def convolution(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
-    """Convolution that keeps the length, group norm, Mish."""
+    """Length-preserving convolution, group norm, Mish."""
     return [nn.Conv1d(inputs, outputs, kernel, padding=kernel // 2), nn.GroupNorm(GROUPS, outputs), nn.Mish()]

@@ -1,13 +1,13 @@
-"""A small trained policy of this package, so that a robot obeys a sentence right after installation.
+"""A small trained policy in this package, so that a robot follows instructions right after installation.
 
 `vla package RUN` puts it here: config.json, model.safetensors, tokenizer/, summary.json and README.md, its
-model card. A checkout in which nobody has done that carries none.
+model card. A checkout has none until somebody does that.
 """
 
 from pathlib import Path
 
 NAME = "packaged"
-"""What the command line calls it."""
+"""Name of this policy on the command line."""
 FOLDER = Path(__file__).parent
 
 
@@ -15,7 +15,7 @@ def packaged_policy() -> Path:
     """Folder of the packaged policy, for `Policy.load`.
 
     Raises:
-        FileNotFoundError: this build carries none; says what to do.
+        FileNotFoundError: this build has none; the message says what to do.
     """
     if not (FOLDER / "model.safetensors").exists():
         raise FileNotFoundError(
