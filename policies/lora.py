@@ -22,20 +22,20 @@ from ..vision.stem import ConvStem, FiLM
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """Which parts of the trunk are adapted, and how much; of use on pretrained backbones. A part that is not
-    adapted learns in full, unless `optim.rates` freezes it."""
+    """Which parts of the trunk are adapted, and at which rank; useful for pretrained backbones. A part that
+    is not adapted is trained in full, unless `optim.rates` freezes it."""
 
     rank: int = 32
-    """Of each adapter; 32 in OpenVLA-OFT, whose learning rate is 5e-4."""
+    """Rank of each adapter; 32 in OpenVLA-OFT, whose learning rate is 5e-4."""
     alpha: float = 32.0
-    """Adapters are scaled by alpha / rank, so that another rank needs no other learning rate."""
+    """Adapters are scaled by alpha / rank, so that the learning rate need not change with the rank."""
     language: bool = True
-    """Whether the language model's linear layers are adapted."""
+    """Whether to adapt the language model's linear layers."""
     encoder: bool = False
-    """Whether the image encoder's are."""
+    """Whether to adapt the image encoder's linear layers."""
 
     def apply(self, language: nn.Module, encoder: nn.Module) -> None:
-        """Adapts what is to be adapted, in place, and freezes the rest of it.
+        """Adapts the selected parts in place and freezes the rest of them.
 
         Raises:
             ValueError: a rank below 1, or nothing to adapt.
@@ -51,22 +51,22 @@ class LoraConfig:
 
 
 class LoraLinear(nn.Linear):
-    """A frozen linear layer and its adapter. The layer's own parameters keep their names."""
+    """A frozen linear layer with its adapter. The layer's own parameters keep their names."""
 
     def __init__(self, base: nn.Linear, rank: int, alpha: float) -> None:
         super().__init__(base.in_features, base.out_features, base.bias is not None, device="meta")
         self.weight, self.bias = base.weight, base.bias
         self.scale = alpha / rank
-        # The paper draws A from a Gaussian without naming its width; this one keeps the scale of x.
+        # The paper draws A from a Gaussian of unspecified width; this one preserves the scale of x.
         self.down = nn.Parameter(torch.randn(rank, base.in_features) / base.in_features**0.5)
         self.up = nn.Parameter(torch.zeros(base.out_features, rank))
 
     def forward(self, input: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
-        """The layer's output and the adapter's."""
+        """Sum of the layer's output and the adapter's."""
         return super().forward(input) + self.scale * F.linear(F.linear(input, self.down), self.up)
 
     def merged(self) -> nn.Linear:
-        """One linear layer that is the same function."""
+        """A single linear layer that computes the same function."""
         layer = nn.Linear(self.in_features, self.out_features, self.bias is not None, device="meta")
         change = self.scale * self.up.double() @ self.down.double()
         layer.weight = nn.Parameter((self.weight + change).to(self.weight.dtype), requires_grad=False)
@@ -75,7 +75,7 @@ class LoraLinear(nn.Linear):
 
 
 def merge(module: nn.Module) -> None:
-    """Folds every adapter inside `module` into its layer, in place: the same function, and faster."""
+    """Folds every adapter inside `module` into its layer, in place: the same function, but faster."""
     for parent in list(module.modules()):
         for name, child in parent.named_children():
             if isinstance(child, LoraLinear):
@@ -83,7 +83,7 @@ def merge(module: nn.Module) -> None:
 
 
 def _adapt(module: nn.Module, rank: int, alpha: float) -> int:
-    """Freezes `module`, adapts the linear layers inside it, and returns how many there are."""
+    """Freezes `module`, adapts the linear layers inside it, and returns their number."""
     for parameter in module.parameters(recurse=False):
         parameter.requires_grad_(False)
     count = 0

@@ -16,16 +16,16 @@ from .trunk import Trunk
 from .types import Prefix
 
 Evaluation = Callable[[Float[Tensor, "b k a"]], Float[Tensor, "b k a"]]
-"""f(., t, prefix): a chunk to a prediction."""
+"""f(., t, prefix): maps a chunk to a prediction."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig(ABC):
-    """Base of every action network's configuration."""
+    """Base class of every action network's configuration."""
 
     @abstractmethod
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ActionNetwork":
-        """The network, sized for `trunk`."""
+        """Builds the network for `trunk`."""
 
 
 class ActionNetwork(nn.Module, ABC):
@@ -38,21 +38,21 @@ class ActionNetwork(nn.Module, ABC):
         """Prediction for the (noisy) chunk `x` at time `t` in [0, 1]."""
 
     def prepare(self, prefix: Prefix) -> Prefix:
-        """The same prefix with whatever else this network derives from it alone (masks, positions), to be
-        passed to many evaluations in place of `prefix`: a sampler calls it once per chunk."""
+        """Returns the prefix with whatever else this network derives from it alone (masks, positions), to be
+        passed to many evaluations in place of `prefix`: a sampler calls this once per chunk."""
         return prefix
 
     def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
-        """f(., t, prefix) for each of `times`, as a sampler calls them: in this order, one after the other.
+        """f(., t, prefix) for each of `times`, to be called by a sampler in this order.
 
-        A network may compute beforehand, and for all times at once, whatever does not depend on the chunk.
+        A network may precompute, for all times at once, whatever does not depend on the chunk.
         """
         known = self.prepare(prefix)
         return [partial(self, t=t, prefix=known) for t in times.unsqueeze(1).expand(-1, len(prefix.mask))]
 
 
 def check_sizes(config: NetworkConfig, *names: str) -> None:
-    """Refuses a size below 1.
+    """Rejects a size below 1.
 
     Raises:
         ValueError: names the field of `config` and its value.

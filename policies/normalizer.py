@@ -1,4 +1,5 @@
-"""Normalizer: environment units <-> about [-1, 1], with its statistics and its mode inside the checkpoint."""
+"""Normalizer: maps environment units to about [-1, 1] and back; the checkpoint holds its statistics and
+mode."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
@@ -11,9 +12,9 @@ from torch import Tensor, nn
 Mode = Literal["quantile", "min_max", "z_score", "none"]
 
 SMALLEST = 1e-6
-"""A dimension that varies by less than this (in its own unit) is constant: rounding, not signal."""
+"""A dimension that varies by less than this (in its own unit) is constant: rounding rather than signal."""
 NARROW = 0.02
-"""Quantiles that enclose less than this share of the range are those of a dimension that mostly rests."""
+"""Quantiles that enclose less than this share of the range belong to a dimension that is mostly at rest."""
 LEAST = 1e-3
 """No dimension is scaled by less than this share of the median scale of its vector, or of its own center:
 what barely moves there is noise, and somewhat more of it must not look like a leap."""
@@ -50,17 +51,17 @@ class Normalizer(nn.Module):
         self.register_load_state_dict_pre_hook(_check_mode)
 
     def normalize(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        """From environment units."""
+        """Maps from environment units."""
         varies = self.scale > 0
         return torch.where(varies, (x - self.center) / torch.where(varies, self.scale, 1.0), 0.0)
 
     def unnormalize(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        """Back to environment units."""
+        """Maps back to environment units."""
         return x * self.scale + self.center
 
 
 def blank_stats(dim: int) -> dict[str, np.ndarray]:
-    """Statistics for a normaliser whose real ones are about to be loaded."""
+    """Placeholder statistics for a normalizer whose real ones are about to be loaded."""
     return {name: np.zeros(dim) for name in ("min", "max", "mean", "std", "q01", "q99")}
 
 
@@ -82,7 +83,7 @@ def affine(mode: Mode, stats: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.
 
 
 def _check_mode(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Statistics of another mode must not be loaded into a normaliser that will be reported as this one."""
+    """Rejects statistics of another mode, which must not be loaded into a normalizer reported as this one."""
     assert isinstance(module, Normalizer)
     saved = state.get(f"{prefix}mode_index")
     if saved is not None and int(saved) != int(module.mode_index):

@@ -1,4 +1,4 @@
-"""Policy: trunk, action head and normalisation in one module, from camera pixels to actions."""
+"""Policy: trunk, action head and normalization in one module, from camera pixels to actions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,22 +27,22 @@ from .types import Batch, Grounding, Observation, PolicySpec
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """A policy, up to the sizes that come with the data."""
+    """Configuration of a policy, except for the sizes that come with the data."""
 
     head: HeadConfig
-    """Action representation: the axis of a comparison."""
+    """Action representation, the factor of a comparison."""
     trunk: TrunkConfig = field(default_factory=TrunkConfig)
     action_norm: Mode = "quantile"
     state_norm: Mode = "quantile"
     shift: int = 4
-    """Random shift of each image in training, up to this far in each direction [pixels]; 0 for none."""
+    """Largest random shift of each image in training, in each direction [pixels]; 0 for none."""
 
     def __post_init__(self) -> None:
         if self.shift < 0:
             raise ValueError(f"shift must not be negative, got {self.shift}")
 
     def check_reach(self, stats: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Refuses normalizations that put what is to be learned where a part of the policy clips it.
+        """Rejects normalizations that map training data to values that a part of the policy clips.
 
         Args:
             stats: "state" and "action": statistics of the training data (see `Normalizer`).
@@ -57,7 +57,7 @@ class PolicyConfig:
 
 
 class Policy(nn.Module):
-    """What is trained, saved, and asked for actions."""
+    """A policy: it is trained, saved, and queried for actions."""
 
     def __init__(
         self,
@@ -85,29 +85,29 @@ class Policy(nn.Module):
         stats: Mapping[str, Mapping[str, np.ndarray]],
         instructions: list[str],
     ) -> "Policy":
-        """A policy with fresh weights.
+        """Builds a policy with fresh weights.
 
-        They come from torch's global generator, those of the trunk before those of the head: with one seed
-        every head starts on the same trunk.
+        They come from torch's global generator, those of the trunk before those of the head: with the same
+        seed, every head starts on the same trunk.
 
         Args:
             config: what to build.
-            spec: what it is for.
+            spec: cameras, sizes, action space and rate that the policy is for.
             stats: "state" and "action": statistics of the training data (see `Normalizer`).
-            instructions: the sentences of the training data, in any order.
+            instructions: sentences of the training data, in any order.
 
         Raises:
             ValueError: a part cannot be built, or settings contradict each other.
         """
         config.check_reach(stats)
         trunk = config.trunk.build(spec.num_views, spec.observed_state_dim, instructions)
-        # As wide as its training sentences, also where it is loaded and they are not known.
+        # As long as its training sentences, even where it is loaded without knowing them.
         language = replace(config.trunk.language, instruction_tokens=trunk.language.room)
         return Policy(replace(config, trunk=replace(config.trunk, language=language)), spec, trunk, stats)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.trunk.view_embedding.device
 
     def loss(
@@ -115,19 +115,19 @@ class Policy(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch on the policy's device, with images of `trunk.image_size`, and detached scalars.
 
-        The action loss is a mean over all valid actions of the batch: a row counts by how many it has, and
-        one without any adds nothing. Images are shifted in training mode only, and labels in them move along.
+        The action loss is a mean over all valid actions of the batch: a row counts in proportion to its valid
+        actions. In training mode, images are shifted, and labels in them move along.
 
         Args:
             batch: training windows.
             generator: source of all noise.
-            num_valid: valid actions that the mean is over, a scalar; those of `batch` by default. For one of
-                n equal parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses
-                is then the whole one's.
+            num_valid: number of valid actions in the mean, a scalar; by default that of `batch`. For one of n
+                equal parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses
+                is then that of the whole.
         """
         images, grounding = batch.observation.images, batch.grounding
         if self.training and self.config.shift:
-            # A camera's whole history is shifted alike: nothing in it may seem to move.
+            # A camera's whole history is shifted in the same way, so that nothing seems to move.
             together = rearrange(images, "b (t v) h w c -> b v h w (t c)", t=self.spec.history)
             together, offset = random_shift(together, generator, self.config.shift)
             images = rearrange(together, "b v h w (t c) -> b (t v) h w c", t=self.spec.history)
@@ -156,21 +156,21 @@ class Policy(nn.Module):
         instruction_tokens: int = 0,
         counts: SamplingCounts | None = None,
     ) -> Float[Tensor, "b k a"]:
-        """A chunk of actions per row, in environment units. It changes nothing in the policy, so that any
-        number of threads may share one.
+        """Samples a chunk of actions per row, in environment units. The policy is not modified, so any number
+        of threads may share it.
 
         Args:
-            observation: as the environment gives it, with square images of any size.
+            observation: as returned by the environment, with square images of any size.
             generators: row i draws its noise from `generators[i]` alone.
-            previous: what is left of the last chunk, index 0 being the action due now, in environment units;
-                the new chunk goes on from it.
-            weights: how much each of its actions counts; 0 where there is none.
+            previous: remainder of the last chunk, with the action due now at index 0, in environment units;
+                the new chunk continues it.
+            weights: weight of each of its actions; 0 where there is none.
             instruction_tokens: length to pad instructions to, if that is more than the policy's own; see
                 `LanguageBackbone.embed`.
-            counts: grows by the chunks sampled and what they cost.
+            counts: increased by the chunks sampled and their cost.
 
         Raises:
-            ValueError: `previous` is given, but the head cannot go on from a chunk.
+            ValueError: `previous` is given, but the head cannot continue a chunk.
         """
         observation = observation.to(self.device)
         images = self._resized(observation.images)
@@ -188,10 +188,10 @@ class Policy(nn.Module):
             return self.action_normalizer.unnormalize(chunk)
 
     def check_guided(self) -> ContinuingHead:
-        """The head, if chunks can go on from each other.
+        """Returns the head if it can continue a chunk.
 
         Raises:
-            ValueError: this head cannot.
+            ValueError: it cannot.
         """
         if not isinstance(self.head, ContinuingHead):
             name = type(self.head).__name__
@@ -199,14 +199,15 @@ class Policy(nn.Module):
         return self.head
 
     def save(self, folder: Path, tensors: Mapping[str, Tensor] | None = None) -> None:
-        """Writes everything to `folder`; one that exists is replaced at the very end.
+        """Writes everything to `folder`; an existing one is replaced at the very end.
 
         Args:
-            folder: of the saved policy.
-            tensors: to save in place of its own ones of the same names, such as averages of its weights.
+            folder: destination of the policy.
+            tensors: tensors saved in place of its own ones of the same names, such as averages of its
+                weights.
 
         Raises:
-            PolicyError: it cannot be written; what was there stays.
+            PolicyError: it cannot be written; what was there before stays.
         """
         write_policy(
             folder,
@@ -219,21 +220,22 @@ class Policy(nn.Module):
 
     @staticmethod
     def load(folder: Path, device: torch.device | str = "cpu", sampling: str = "") -> "Policy":
-        """The policy saved in `folder`, ready to act. No network and no checkpoint of a backbone is needed.
+        """Loads the policy saved in `folder`, ready to act. Needs neither a network connection nor a
+        backbone's checkpoint.
 
         Args:
-            folder: of a saved policy.
-            device: where to put it.
-            sampling: settings of the head's sampling in place of the saved ones, e.g. "steps=5".
+            folder: folder of a saved policy.
+            device: device to load it to.
+            sampling: settings of the head's sampling that replace the saved ones, e.g. "steps=5".
 
         Raises:
             ValueError: the head has no such setting.
-            PolicyError: something is missing, damaged, or does not fit the rest.
+            PolicyError: something is missing, damaged, or inconsistent.
         """
         saved = read_policy(folder, PolicyConfig)
         config = replace(saved.config, head=resampled(saved.config.head, sampling))
         try:
-            # The weights drawn here are overwritten.
+            # The weights drawn here are overwritten later.
             with torch.random.fork_rng(devices=[]), MemoryBound(saved.numbers):
                 trunk = saved.config.trunk.build(
                     saved.spec.num_views,

@@ -25,12 +25,12 @@ from ..trunk import Trunk
 from ..types import Prefix
 
 MOST_STEPS = 1000
-"""Euler steps beyond which nothing changes but the time that they take."""
+"""Upper bound on Euler steps; beyond it only the computing time changes."""
 
 
 @dataclass(frozen=True)
 class Config(HeadConfig):
-    """A generative head: it can follow any of several ways of doing the task."""
+    """Generative head that can represent several ways of doing the task."""
 
     SAMPLING = ("steps", "temperature")
 
@@ -40,17 +40,17 @@ class Config(HeadConfig):
     draws: int = 4
     """Noise draws per observation in training; they share one pass of the trunk."""
     time: Literal["beta", "uniform", "shifted"] = "beta"
-    """Distribution of training times: "beta" is pi0's and favours noise, "shifted" (arXiv 2606.05737) does so
-    more strongly, for sampling in one step."""
+    """Distribution of training times: "beta" is pi0's and favors noise; "shifted" (arXiv 2606.05737) favors
+    it more strongly, for sampling in one step."""
     temperature: float = 1.0
-    """Scale of the noise that sampling starts from: 1 samples what was learned, 0 starts in its middle,
-    which is steadier where there is one way of doing the task and may be none where there are several."""
+    """Scale of the initial noise: 1 samples what was learned; 0 starts in the middle, which is steadier where
+    there is one way of doing the task and may match none where there are several."""
     shift: float = 4.0
-    """How strongly "shifted" does: 1 leaves Beta(1, 1.5) as it is; 8 is reported to harm sampling in 10 steps
+    """Strength of "shifted": 1 leaves Beta(1, 1.5) unchanged; 8 is reported to harm sampling in 10 steps
     (numbers from notes on that paper, not from its text)."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Flow":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
             ValueError: steps outside 1 .. MOST_STEPS, no draws, a temperature that is negative or not finite,
@@ -67,7 +67,7 @@ class Config(HeadConfig):
 
 
 class Flow(ContinuingHead):
-    """v = f(x, t, prefix), trained on the straight lines from noise to data."""
+    """v = f(x, t, prefix), trained on straight lines from noise to data."""
 
     def __init__(self, config: Config, network: ActionNetwork, chunk: int, action_dim: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Flow(ContinuingHead):
 
     @property
     def evaluations(self) -> int:
-        """Euler steps."""
+        """Number of Euler steps."""
         return self.config.steps
 
     def times(self, b: int, generator: torch.Generator) -> Float[Tensor, "b m"]:
@@ -104,7 +104,7 @@ class Flow(ContinuingHead):
         """Squared error of the velocity over the valid entries, averaged over the draws."""
         m = self.config.draws
         t = self.times(len(actions), generator).to(actions.device).flatten()
-        # Masked actions would reach the valid ones through attention: they become 0, the centre of the data.
+        # Masked actions would reach the valid ones through attention: they become 0, the center of the data.
         actions = repeat(actions.masked_fill(~mask.unsqueeze(-1), 0), "b k a -> (b m) k a", m=m)
         noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(actions.device)
         x = torch.lerp(noise, actions, t[:, None, None])
@@ -114,7 +114,7 @@ class Flow(ContinuingHead):
         return loss, {"velocity_mse": loss.detach().mean()}
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """Euler's method from noise at t = 0 to actions at t = 1."""
+        """Integrates by Euler's method from noise at t = 0 to actions at t = 1."""
         x = draw_noise(generators, self.chunk, self.action_dim).to(prefix.mask.device)
         x = self.config.temperature * x
         dt = 1 / self.config.steps
@@ -131,19 +131,19 @@ class Flow(ContinuingHead):
         weights: Float[Tensor, "b k"],
         limit: float = LIMIT,
     ) -> Float[Tensor, "b k a"]:
-        """As `sample`, but pulled towards what is left of the previous chunk: real-time chunking (arXiv
-        2506.07339), for a policy that is asked while the robot moves on.
+        """Samples like `sample`, but pulled toward the remainder of the previous chunk: real-time chunking
+        (arXiv 2506.07339), for a policy that is queried while the robot keeps moving.
 
-        Every step also goes backwards through the network: J^T below. It works with gradients off, and in
+        Every step also backpropagates through the network: J^T below. This works with gradients off and in
         inference mode.
 
         Args:
-            prefix: the present observation.
+            prefix: current observation.
             generators: as in `sample`.
-            previous: normalised actions of the previous chunk from now on, index 0 being the action that is
-                due when this chunk's would be; any finite numbers where the weight is 0.
-            weights: how much each of them counts, 0 (plain sampling) to 1: see `realtime.overlap_weights`.
-            limit: the largest factor of the pull.
+            previous: normalized actions of the previous chunk from now on, with the action that is due when
+                this chunk's first one would be at index 0; any finite numbers where the weight is 0.
+            weights: weight of each of them, from 0 (plain sampling) to 1: see `realtime.overlap_weights`.
+            limit: largest factor of the pull.
         """
         with torch.inference_mode(False), torch.enable_grad():
             known = self.network.prepare(own_copy(prefix))

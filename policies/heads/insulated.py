@@ -40,19 +40,20 @@ class Config(HeadConfig):
     tokens: TokensConfig = field(
         default_factory=lambda: TokensConfig(codec=fast.Config(), decoding="autoregressive")
     )
-    """What the trunk learns from."""
+    """Token head that trains the trunk."""
     flow: FlowConfig = field(default_factory=FlowConfig)
-    """What acts. Its network must read the prefix alone: one that runs the trunk again would teach it."""
+    """Flow head that acts. Its network must read the prefix alone: one that runs the trunk again would train
+    it."""
     alpha: float = 1.0
-    """Weight of the flow's loss; 10 in the second stage of pi0.5. The losses share no parameter, so to Adam
-    it is the share of either in the clipped norm of the gradient."""
+    """Weight of the flow's loss; 10 in the second stage of pi0.5. The losses share no parameters, so for Adam
+    it is their ratio in the clipped norm of the gradient."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Insulated":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
-            ValueError: a weight that is not positive and finite, a network of the flow that runs the trunk
-                again, or an impossible option of either part.
+            ValueError: a weight that is not positive and finite, a flow network that runs the trunk again, or
+                an impossible option of either part.
         """
         if not 0 < self.alpha < math.inf:
             raise ValueError(f"alpha must be positive and finite, got {self.alpha}")
@@ -65,7 +66,7 @@ class Config(HeadConfig):
 
 
 class Insulated(ActionHead):
-    """Cross-entropy through the trunk, and a flow beside it."""
+    """Cross-entropy through the trunk, and a flow head that does not train it."""
 
     def __init__(self, spoken: Tokens, flow: Flow, alpha: float) -> None:
         super().__init__()
@@ -73,7 +74,7 @@ class Insulated(ActionHead):
 
     @property
     def evaluations(self) -> int:
-        """The flow's."""
+        """Evaluations of the flow head."""
         return self.flow.evaluations
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
@@ -87,18 +88,18 @@ class Insulated(ActionHead):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Cross-entropy of the tokens [nats] and alpha times the squared error of the velocity."""
+        """Cross-entropy of the tokens [nats] plus alpha times the squared error of the velocity."""
         said, metrics = self.tokens.loss(prefix, actions, mask, generator)
         error, flow_metrics = self.flow.loss(insulate(prefix), actions, mask, generator)
         return said + self.alpha * error, metrics | flow_metrics
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """The flow's chunk; no token is decoded."""
+        """Samples the flow's chunk; no token is decoded."""
         return self.flow.sample(prefix, generators)
 
 
 def insulate(prefix: Prefix) -> Prefix:
-    """The same prefix, through which no gradient passes."""
+    """Returns the prefix, detached from the gradient."""
     images = prefix.image_tokens
     return replace(
         prefix,

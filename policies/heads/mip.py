@@ -26,15 +26,15 @@ from ..types import Prefix
 
 @dataclass(frozen=True)
 class Config(HeadConfig):
-    """Deterministic: regression with the two things that the authors find flow to owe its success to,
+    """Deterministic: regression with the two features to which the authors attribute the success of flow,
     several passes and noise in their inputs."""
 
     network: NetworkConfig = field(default_factory=expert.Config)
     time: float = 0.9
-    """t of the second pass, and 1 - the deviation of the noise in its input."""
+    """Time t of the second pass; 1 - t is the standard deviation of the noise in its input."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Mip":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
             ValueError: `time` is not between 0 and 1.
@@ -64,14 +64,13 @@ class Mip(ActionHead):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Squared errors of both passes over the valid entries, the one by t^2 and the other by
-        (1 - t)^2."""
+        """Squared errors of both passes over the valid entries, divided by t^2 and by (1 - t)^2."""
         t = self.config.time
-        # Masked actions would reach the valid ones through attention: they become 0, the centre of the data.
+        # Masked actions would reach the valid ones through attention: they become 0, the center of the data.
         actions = actions.masked_fill(~mask.unsqueeze(-1), 0)
         noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(actions.device)
         noisy = actions + (1 - t) * noise
-        # Both passes as one, of two rows per observation.
+        # Both passes as one, with two rows per observation.
         x = rearrange(torch.stack([torch.zeros_like(noisy), noisy], dim=1), "b two k a -> (b two) k a")
         times = x.new_tensor([0.0, t]).repeat(len(actions))
         predictions = self.network(x, times, prefix.repeat(2)).float()
@@ -81,7 +80,7 @@ class Mip(ActionHead):
         return blind / t**2 + refined / (1 - t) ** 2, metrics
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """The second answer; it draws nothing."""
+        """Prediction of the second pass; deterministic."""
         x = torch.zeros(len(prefix.mask), self.chunk, self.action_dim, device=prefix.mask.device)
         for network in self.network.at(x.new_tensor([0.0, self.config.time]), prefix):
             x = network(x).float()

@@ -1,7 +1,7 @@
-"""Regression: the chunk is predicted in one pass, as in ACT and OpenVLA-OFT.
+"""Regression: predicts the chunk in one pass, as in ACT and OpenVLA-OFT.
 
-The network is the one that flow and diffusion denoise with, given zeros at t = 0, so that a comparison
-between them differs in the objective alone (the protocol of arXiv 2512.01809).
+The network is the one with which flow and diffusion denoise, given zeros at t = 0, so that a comparison
+between them differs only in the objective (the protocol of arXiv 2512.01809).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Config(HeadConfig):
     loss: Literal["l1", "l2"] = "l1"
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Regression":
-        """The head, sized for `trunk`."""
+        """Builds the head for `trunk`."""
         return Regression(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 
@@ -45,7 +45,7 @@ class Regression(ActionHead):
         return 1
 
     def predict(self, prefix: Prefix) -> Float[Tensor, "b k a"]:
-        """The network's answer to an empty chunk."""
+        """Output of the network for an empty chunk."""
         b = len(prefix.mask)
         zeros = torch.zeros(b, self.chunk, self.action_dim, device=prefix.mask.device)
         return self.network(zeros, zeros[:, 0, 0], prefix).float()
@@ -63,5 +63,5 @@ class Regression(ActionHead):
         return loss, {self.config.loss: loss.detach().mean()}
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """The prediction; it draws nothing."""
+        """Prediction of the chunk; deterministic."""
         return self.predict(prefix)

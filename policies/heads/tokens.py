@@ -45,38 +45,39 @@ class Config(HeadConfig):
     codec: CodecConfig = field(default_factory=bins.Config)
     decoding: Literal["autoregressive", "parallel", "placeholder"] = "parallel"
     smoothing: float = 0.0
-    """Standard deviation of the target around the true bin [bins]. 0 is plain cross-entropy, to which the
-    neighbouring bin is as wrong as the farthest."""
+    """Standard deviation of the target around the true bin [bins]. 0 is plain cross-entropy, which treats the
+    neighboring bin like the farthest one."""
     decode: Literal["argmax", "expectation"] = "argmax"
-    """An id becomes the centre of its bin, or the mean of the predicted distribution around it."""
+    """Conversion of an id to an action: the center of its bin, or the mean of the predicted distribution
+    around it."""
     window: int = 8
     """Bins on either side that the expectation covers: enough for the width of one mode, too few to average
     two."""
     temperature: float = 0.0
-    """Of sampling; 0 takes the likeliest id."""
+    """Temperature of sampling; 0 selects the most likely id."""
     blanks: float = 0.0
-    """In training, autoregressive decoding does without up to this share of its inputs, another share for
-    each row: or it continues its own actions rather than look. VLA-0 has 0.4, spares one row in ten, and
-    does not learn the hidden ids themselves."""
+    """During training, hide up to this fraction of the previous tokens (drawn per row), so that
+    autoregressive decoding cannot copy its own actions instead of looking. VLA-0 has 0.4, spares one row in
+    ten, and does not train on the hidden ids themselves."""
     grammar: bool = True
-    """Whether only ids that the codec allows at a place are scored, in training and sampling, so that all
-    that is sampled can be decoded. Without it (pi0-FAST) `SamplingCounts.undecodable` counts failures."""
+    """Whether only ids that the codec allows at a place are scored, in training and sampling, so that every
+    sample can be decoded. Without it (pi0-FAST), `SamplingCounts.undecodable` counts failures."""
     ids: Literal["own", "words"] = "own"
-    """Embeddings and readout of their own, or those of the language model's last words (autoregressive
-    decoding only). That model needs an output layer (`lm_head`) and words to spare (`vocab_size`); its words
-    learn as the rest of it does: not at all if it is frozen or has LoRA."""
+    """Embeddings and readout of the ids: their own, or those of the language model's last words
+    (autoregressive decoding only). That model needs an output layer (`lm_head`) and spare words
+    (`vocab_size`), which are trained like the rest of it: not at all if it is frozen or has LoRA."""
 
     @property
     def reach(self) -> tuple[str, Reach | None]:
-        """The codec's."""
+        """Range of the codec."""
         return "head.codec", self.codec.reach
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Tokens":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
-            ValueError: a smoothing, window or temperature that is negative or not finite, a share beyond 0
-                to 1, an option that the codec cannot have, or ids that cannot be words.
+            ValueError: a smoothing, window or temperature that is negative or not finite, a fraction outside
+                0 to 1, an option that the codec does not support, or ids that cannot be words.
         """
         if not 0 <= self.blanks <= 1:
             raise ValueError(f"blanks must be between 0 and 1, got {self.blanks}")
@@ -92,10 +93,10 @@ class Config(HeadConfig):
 
 
 class Tokens(ActionHead):
-    """What all decodings share: targets, loss, and the way from logits to actions."""
+    """Base class of all decodings: targets, loss, and the conversion of logits to actions."""
 
     targets: Tensor | None
-    """Target distribution of each id, [v, v], if there is smoothing."""
+    """Target distribution of each id, [v, v]; None without smoothing."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
@@ -122,8 +123,8 @@ class Tokens(ActionHead):
     def logits(
         self, prefix: Prefix, ids: Int[Tensor, "b m"], blank: Bool[Tensor, "b m"] | None = None
     ) -> Float[Tensor, "b m v"]:
-        """Scores of the ids of a whole chunk, in one pass of the trunk; teacher-forced on `ids` if it uses
-        them, without those of `blank`."""
+        """Scores of the ids of a whole chunk in one pass of the trunk; teacher-forced on `ids`, except for
+        those in `blank`, if the decoding uses them."""
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
         """Fits the codec."""
@@ -136,8 +137,8 @@ class Tokens(ActionHead):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Mean cross-entropy over the ids that are known [nats]. Without the grammar, `forbidden` is the
-        probability that is given to ids which cannot follow."""
+        """Mean cross-entropy over the known ids [nats]. Without the grammar, `forbidden` is the probability
+        assigned to ids that cannot follow."""
         # Masked actions would reach later ones as inputs, or the whole sequence through the codec.
         ids = self.codec.encode(hold(actions, mask))
         known = self.codec.known(ids, mask)
@@ -168,7 +169,7 @@ class Tokens(ActionHead):
         allowed: Bool[Tensor, "b m v"],
         noise: Float[Tensor, "b m v"] | None,
     ) -> Int[Tensor, "b m"]:
-        """The likeliest ids, or with `noise` ids sampled at the temperature."""
+        """The most likely ids or, with `noise`, ids sampled at the temperature."""
         scores = self._lawful(logits, allowed)
         if noise is not None:
             scores = scores / self.config.temperature + noise
@@ -185,8 +186,8 @@ class Tokens(ActionHead):
         """See `ActionHead`."""
 
     def noise(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "b m v"] | None:
-        """Gumbel noise for whole sequences, row i from `generators[i]`: as much as the longest one takes, so
-        that a row's next chunk does not depend on how long this one took the others."""
+        """Gumbel noise for whole sequences, row i from `generators[i]`: as much as the longest one needs, so
+        that a row's next chunk does not depend on how long this one was for the others."""
         if self.config.temperature == 0:
             return None
         shape = (self.codec.length, self.codec.vocab_size)
@@ -196,8 +197,7 @@ class Tokens(ActionHead):
     def actions(
         self, ids: Int[Tensor, "b m"], logits: Float[Tensor, "b n v"]
     ) -> tuple[Float[Tensor, "b k a"], int]:
-        """Actions of the chosen ids, of which the first n were scored, and how many rows were no valid
-        sequence."""
+        """Actions of the chosen ids, of which the first n were scored, and the number of invalid rows."""
         decoded, failed = self.codec.decode(ids)
         if self.config.decode == "argmax":
             return decoded, int(failed.sum())
@@ -209,7 +209,7 @@ class Tokens(ActionHead):
         return einsum(near, centres, "b k a v, v a -> b k a"), int(failed.sum())
 
     def _lawful(self, logits: Float[Tensor, "b m v"], allowed: Bool[Tensor, "b m v"]) -> Tensor:
-        # Not -inf: zero times that is not a number in smoothed targets.
+        # Not -inf, which times zero in smoothed targets is not a number.
         return logits.masked_fill(~allowed, torch.finfo(logits.dtype).min) if self.config.grammar else logits
 
 
@@ -233,7 +233,7 @@ class Parallel(Tokens):
         ids: Int[Tensor, "b m"] | None = None,
         blank: Bool[Tensor, "b m"] | None = None,
     ) -> Float[Tensor, "b m v"]:
-        """Scores of all ids; it looks at no actions."""
+        """Scores of all ids; actions are not used."""
         queries = self.slots.expand(len(prefix.mask), -1, -1)
         hidden, _ = prefix.extend(queries, "full")
         return rearrange(self.readout(hidden), "b q (i v) -> b (q i) v", v=self.codec.vocab_size)
@@ -243,7 +243,7 @@ class Parallel(Tokens):
     ) -> tuple[Float[Tensor, "b k a"], SamplingCounts]:
         """Chooses every value on its own."""
         logits = self.logits(prefix).float()
-        # In codecs of fixed length what is allowed does not depend on the ids.
+        # In codecs of fixed length, the allowed ids do not depend on the ids before.
         allowed = self.codec.allowed(torch.zeros(logits.shape[:2], dtype=torch.long, device=logits.device))
         actions, failures = self.actions(self.choose(logits, allowed, self.noise(generators)), logits)
         return actions, SamplingCounts(len(actions), len(actions), failures)
@@ -263,7 +263,7 @@ class Placeholder(Parallel):
         ids: Int[Tensor, "b m"] | None = None,
         blank: Bool[Tensor, "b m"] | None = None,
     ) -> Float[Tensor, "b m v"]:
-        """Scores of all ids; it looks at no actions."""
+        """Scores of all ids; actions are not used."""
         hidden, _ = prefix.extend(self.slots.expand(len(prefix.mask), -1, -1), "causal")
         return self.readout(hidden)
 
@@ -289,7 +289,7 @@ class Autoregressive(Tokens):
     def logits(
         self, prefix: Prefix, ids: Int[Tensor, "b m"], blank: Bool[Tensor, "b m"] | None = None
     ) -> Float[Tensor, "b m v"]:
-        """Scores of each id given the true ones before it."""
+        """Scores of each id, given the true ones before it."""
         before = self._embed(ids, prefix)
         if blank is not None:
             before = before.masked_fill(blank.unsqueeze(2), 0)

@@ -31,7 +31,7 @@ FOCUS = 2.0
 
 @dataclass(frozen=True)
 class Config(HeadConfig):
-    """The quantiser, and how its codes are sampled."""
+    """Quantizer, and the sampling of its codes."""
 
     SAMPLING = ("temperature",)
 
@@ -41,14 +41,14 @@ class Config(HeadConfig):
     other_codes: float = 0.1
     """Weight of the loss of the codes after the first."""
     correct: Literal["true", "sampled"] = "true"
-    """Which codes' offsets learn from a chunk: its own (as in BeT), or codes sampled from the present
-    distribution (as in VQ-BeT's code), which draws the offsets of one way towards another where
-    demonstrations differ."""
+    """Codes whose offsets learn from a chunk: its own (as in BeT), or codes sampled from the current
+    distribution (as in VQ-BeT's code), which pulls the offsets of one way toward another where demonstrations
+    differ."""
     temperature: float = 1.0
-    """Of sampling codes; 0 takes the likeliest."""
+    """Temperature of sampling codes; 0 selects the most likely ones."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "VqBet":
-        """The head, sized for `trunk`.
+        """Builds the head for `trunk`.
 
         Raises:
             ValueError: a weight or the temperature is negative or not finite.
@@ -82,7 +82,7 @@ class VqBet(ActionHead):
         return 1
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
-        """Fits the quantiser."""
+        """Fits the quantizer."""
         self.codec.fit(actions, generator)
 
     def loss(
@@ -92,7 +92,7 @@ class VqBet(ActionHead):
         mask: Bool[Tensor, "b k"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Focal loss of the codes, and L1 error of the chunk that codes and their offsets make."""
+        """Focal loss of the codes plus the weighted L1 error of the chunk made of codes and offsets."""
         actions = hold(actions, mask)
         ids = self.codec.encode(actions)
         hidden = self._read(prefix)
@@ -116,7 +116,7 @@ class VqBet(ActionHead):
         }
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """Codes drawn at the temperature, decoded and corrected."""
+        """Samples codes at the temperature, decodes them and adds their offsets."""
         hidden = self._read(prefix)
         scores = self._logits(hidden)
         if self.config.temperature > 0:

@@ -1,4 +1,4 @@
-"""One noise-conditional action network a file; the folder's listing is the registry."""
+"""Noise-conditional action networks, one per file; the folder's listing is the registry."""
 
 from .. import registry
 from ..network import NetworkConfig
@@ -10,7 +10,7 @@ def names() -> list[str]:
 
 
 def default_config(name: str) -> NetworkConfig:
-    """The default configuration of the network `name`, one of `names()` or the dotted path of any module.
+    """Default configuration of the network `name`, one of `names()` or the dotted path of any module.
 
     Raises:
         ValueError: there is no such network.

@@ -1,4 +1,4 @@
-"""Attention to a prefix's hidden states, whose keys and values are made once for all denoising steps."""
+"""Attention to a prefix's hidden states, with keys and values computed once for all denoising steps."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from ..types import Prefix
 
 
 class Memory(NamedTuple):
-    """Of m tokens, for h heads of e dimensions."""
+    """Keys and values of m tokens, for h heads of e dimensions."""
 
     keys: Float[Tensor, "b h m e"]
     values: Float[Tensor, "b h m e"]
@@ -20,22 +20,22 @@ class Memory(NamedTuple):
 
 @dataclass(kw_only=True)
 class AttendedPrefix(Prefix):
-    """A prefix and what the layers of one network attend to in it."""
+    """A prefix with what the layers of one network attend to in it."""
 
     memories: list[Memory]
-    """One per layer."""
+    """Keys and values per layer."""
     seen: Bool[Tensor, "b 1 1 m"]
     """True where a token of the memories is real."""
 
 
 class KeysValues(nn.Module):
-    """Tokens -> what an `Attention` may look at."""
+    """Computes the keys and values that an `Attention` may look at."""
 
     def __init__(self, source: int, width: int, heads: int) -> None:
-        """`source` is the width of the tokens, `width` that of all heads.
+        """Builds the projections; `source` is the width of the tokens, `width` that of all heads together.
 
         Raises:
-            ValueError: `width` is no multiple of `heads`.
+            ValueError: `width` is not a multiple of `heads`.
         """
         super().__init__()
         if width % heads:
@@ -44,7 +44,7 @@ class KeysValues(nn.Module):
         self.key, self.value = nn.Linear(source, width), nn.Linear(source, width)
 
     def forward(self, tokens: Float[Tensor, "b m c"], placed: Float[Tensor, "b m c"] | None = None) -> Memory:
-        """`placed` are the tokens as they are looked for, if not as they are: with their positions, say."""
+        """Keys and values of the tokens; `placed` replaces them for the keys, e.g. with positions added."""
         keys = self.key(tokens if placed is None else placed)
         return Memory(split(keys, self.heads), split(self.value(tokens), self.heads))
 
@@ -63,12 +63,12 @@ class Attention(nn.Module):
         memory: Memory,
         seen: Bool[Tensor, "#b 1 #k m"] | None = None,
     ) -> Float[Tensor, "b k w"]:
-        """What each token finds in `memory`, where it may look (`seen`)."""
+        """Attends from each token to `memory`, where `seen` allows."""
         queries = split(self.query(tokens), self.heads)
         mixed = F.scaled_dot_product_attention(queries, memory.keys, memory.values, attn_mask=seen)
         return self.out(rearrange(mixed, "b h k e -> b k (h e)"))
 
 
 def split(x: Float[Tensor, "b m w"], heads: int) -> Float[Tensor, "b h m e"]:
-    """One axis for the heads."""
+    """Splits off an axis for the heads."""
     return rearrange(x, "b m (h e) -> b h m e", h=heads)

@@ -26,7 +26,7 @@ from ..types import Prefix
 
 @dataclass(kw_only=True)
 class ExpertPrefix(Prefix):
-    """A prefix and what follows from it alone, made once for all evaluations on it."""
+    """A prefix with everything that follows from it alone, computed once for all evaluations."""
 
     cos: Tensor
     """Rotary table of the action tokens, [b, k, 1, e]."""
@@ -37,14 +37,15 @@ class ExpertPrefix(Prefix):
 
 
 class JointAttention(ActionNetwork):
-    """Base of networks whose layers are `SharedAttention`s."""
+    """Base class of networks whose layers are `SharedAttention`s."""
 
     rotary_rate: Tensor
 
     def __init__(self, trunk: Trunk, chunk: int, causal: bool) -> None:
-        """
+        """Stores the trunk's attention sizes.
+
         Raises:
-            ValueError: rotary rates of the trunk that are scaled, as Llama 3's.
+            ValueError: the trunk's rotary rates are scaled, like Llama 3's.
         """
         super().__init__()
         if trunk.rope_type != "default":
@@ -59,7 +60,7 @@ class JointAttention(ActionNetwork):
         self.register_buffer("rotary_rate", torch.cat([-rate, rate]), persistent=False)
 
     def prepare(self, prefix: Prefix) -> ExpertPrefix:
-        """Rotary tables and mask of the action tokens."""
+        """Computes the rotary tables and the mask of the action tokens."""
         dtype, groups = prefix.keys[0].dtype, prefix.keys[0].shape[1]
         steps = torch.arange(self.chunk, device=prefix.mask.device)
         angles = (prefix.next_position[:, None] + steps)[..., None, None] * self.rotary_rate
@@ -79,7 +80,7 @@ class JointAttention(ActionNetwork):
 
 
 class SharedAttention(nn.Module):
-    """Base of layers of any width; heads and their width are the trunk's."""
+    """Base class of layers of any width; the heads and their width are the trunk's."""
 
     def __init__(self, width: int, trunk: Trunk) -> None:
         super().__init__()
@@ -109,17 +110,17 @@ class SharedAttention(nn.Module):
 
 
 def matrix(outputs: int, inputs: int) -> nn.Parameter:
-    """Weights of a linear map that keeps the scale of its inputs up to a factor 1 / sqrt(3), as
-    nn.Linear's."""
+    """Weights of a linear map that preserves the scale of its inputs up to a factor 1 / sqrt(3), like
+    nn.Linear."""
     return nn.Parameter(torch.empty(outputs, inputs).uniform_(-1, 1) / inputs**0.5)
 
 
 def columns(*weights: Tensor) -> list[Tensor]:
-    """Weights [outputs, inputs] as [inputs, outputs], for products that take no gradients."""
+    """Transposes weights [outputs, inputs] to [inputs, outputs], for products without gradients."""
     return [weight.detach().T for weight in weights]
 
 
 def norm(tokens: Tensor) -> Tensor:
-    """Each token with mean 0 and variance 1: one fused kernel on a CPU, where an RMS norm is several. It has
-    no gains of its own, which the linear layers after it would absorb."""
+    """Normalizes each token to mean 0 and variance 1: one fused kernel on a CPU, where an RMS norm takes
+    several. It has no gains of its own, which the linear layers after it would absorb."""
     return torch.layer_norm(tokens, tokens.shape[-1:])

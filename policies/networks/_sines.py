@@ -1,4 +1,4 @@
-"""Sines and cosines of a time or a position, in periods from short to long."""
+"""Sines and cosines of a time or a position, with periods from short to long."""
 
 import math
 
@@ -13,7 +13,7 @@ class Sines(nn.Module):
     phase: Tensor
 
     def __init__(self, width: int, shortest: float, longest: float) -> None:
-        """`shortest` and `longest` are periods, in units of what comes in.
+        """Sets the periods, from `shortest` to `longest` in units of the input.
 
         Raises:
             ValueError: `width` is not a positive even number.
@@ -28,15 +28,15 @@ class Sines(nn.Module):
         self.register_buffer("phase", phase, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Each number of `x` as a vector."""
+        """Maps each number of `x` to a vector."""
         return torch.addcmul(self.phase, x.unsqueeze(-1), self.rate).sin()
 
 
 def of_time(width: int) -> Sines:
-    """For t in [0, 1], the whole way from noise to data: periods as in pi0 (arXiv 2410.24164)."""
+    """Features of t in [0, 1], from noise to data, with the periods of pi0 (arXiv 2410.24164)."""
     return Sines(width, 4e-3, 4.0)
 
 
 def of_position(width: int) -> Sines:
-    """For 0, 1, 2, ...: from the shortest to the longest period of arXiv 1706.03762 (and of DETR)."""
+    """Features of 0, 1, 2, ..., with the periods of arXiv 1706.03762 (and of DETR)."""
     return Sines(width, 2 * math.pi, 2 * math.pi * 1e4)

@@ -19,7 +19,8 @@ Attend = Callable[[Tensor], Tensor]
 
 
 def step_attention(known: ExpertPrefix, heads: int) -> list[Attend]:
-    """The attention of each layer, for h = `heads` query heads; call them in turn, without gradients."""
+    """Attention functions of the layers, for h = `heads` query heads; to be called in turn, without
+    gradients."""
     b, g, n, e = known.keys[0].shape
     k, half = known.cos.shape[1], e // 2
     cos = F.pad(known.cos.expand(-1, -1, heads + g, -1), (0, 0, 0, g), value=1.0)  # [b, k, h + 2 g, e]

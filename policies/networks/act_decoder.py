@@ -29,7 +29,7 @@ from ._sines import of_position, of_time
 
 @dataclass(frozen=True)
 class Config(NetworkConfig):
-    """ACT has width 512, 8 heads and mlp 3200."""
+    """ACT's decoder has width 512, 8 heads and mlp 3200."""
 
     width: int = 96
     layers: int = 3
@@ -38,10 +38,10 @@ class Config(NetworkConfig):
     """Hidden width of the MLPs."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "ActDecoder":
-        """The network, sized for `trunk`.
+        """Builds the network for `trunk`.
 
         Raises:
-            ValueError: a size is below 1, or the width odd or no multiple of the heads.
+            ValueError: a size is below 1, or the width is odd or not a multiple of the heads.
         """
         check_sizes(self, "width", "layers", "heads", "mlp")
         return ActDecoder(self, trunk, chunk, action_dim)
@@ -64,7 +64,7 @@ class ActDecoder(ActionNetwork):
         self.action_out = nn.Linear(width, action_dim)
 
     def prepare(self, prefix: Prefix) -> AttendedPrefix:
-        """Keys and values of every layer."""
+        """Computes the keys and values of every layer."""
         tokens = self.prefix_in(prefix.hidden)
         placed = tokens + self.prefix_position(prefix.positions)
         memories = [layer(tokens, placed) for layer in self.prefix]
@@ -101,7 +101,7 @@ class Layer(nn.Module):
         memory: Memory,
         seen: Tensor | None,
     ) -> Float[Tensor, "b k w"]:
-        """The queries after this layer."""
+        """Queries after this layer."""
         placed = queries + slots
         queries = self.norm_queries(queries + self.to_queries(placed, self.own(queries, placed)))
         queries = self.norm_prefix(queries + self.to_prefix(queries + slots, memory, seen))

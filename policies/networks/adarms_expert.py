@@ -29,20 +29,22 @@ from ._step_attention import Attend, step_attention
 
 @dataclass(frozen=True)
 class Config(NetworkConfig):
-    """Depth, heads and their width are the trunk's. pi0.5's has width 1024 and mlp 4096."""
+    """Width and MLP of the expert; depth, heads and their width are the trunk's. pi0.5's has width 1024 and
+    mlp 4096."""
 
     width: int = 96
     """Width of the residual stream."""
     mlp: int = 192
     """Hidden width of the gated MLP."""
     causal: bool = False
-    """Actions see those before them only; all of them otherwise (pi0.5)."""
+    """Whether actions see only those before them; otherwise they see all (pi0.5)."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "AdaRMSExpert":
-        """The network, sized for `trunk`.
+        """Builds the network for `trunk`.
 
         Raises:
-            ValueError: a size is below 1, or the width odd (the time embedding is half sines, half cosines).
+            ValueError: a size is below 1, or the width is odd (the time embedding is half sines, half
+                cosines).
         """
         check_sizes(self, "width", "mlp")
         return AdaRMSExpert(self, trunk, chunk, action_dim)
@@ -79,7 +81,7 @@ class AdaRMSExpert(JointAttention):
 
     @torch.no_grad()
     def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
-        """As `forward`, up to rounding: time passes through its layers once for all steps."""
+        """Like `forward`, up to rounding: time passes through its layers once for all steps."""
         attention = step_attention(self.prepare(prefix), self.heads)
         predict = torch.no_grad()(partial(self._predict, attention=attention))
         return [partial(predict, changes=changes) for changes in self.modulation(self.time(times)).split(1)]
@@ -111,5 +113,5 @@ class AdaRMSLayer(SharedAttention):
 
 
 def modulated(tokens: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Normalised tokens, scaled and shifted."""
+    """Normalized tokens, scaled and shifted."""
     return torch.addcmul(shift, norm(tokens), 1 + scale)

@@ -36,14 +36,14 @@ class Config(NetworkConfig):
     mlp: int = 192
     """Hidden width of the MLPs."""
     attention: Literal["both", "alternate"] = "both"
-    """Sublayers of a block: attention among the actions, attention to the prefix, MLP; or attention to the
-    prefix, MLP, attention among the actions, MLP."""
+    """Order of sublayers in a block: attention among the actions, attention to the prefix, MLP; or attention
+    to the prefix, MLP, attention among the actions, MLP."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "DiT":
-        """The network, sized for `trunk`.
+        """Builds the network for `trunk`.
 
         Raises:
-            ValueError: a size is below 1, or the width odd or no multiple of the heads.
+            ValueError: a size is below 1, or the width is odd or not a multiple of the heads.
         """
         check_sizes(self, "width", "blocks", "heads", "mlp")
         return DiT(self, trunk, chunk, action_dim)
@@ -66,7 +66,7 @@ class DiT(ActionNetwork):
         self.action_out: nn.Module = zero_linear(width, action_dim)
 
     def block(self, config: Config) -> "Block":
-        """One of them."""
+        """Builds one block."""
         return {"both": Block, "alternate": AlternatingBlock}[config.attention](config)
 
     def embed(self, x: Float[Tensor, "b k a"], t: Float[Tensor, " b"]) -> Float[Tensor, "b k w"]:
@@ -74,7 +74,7 @@ class DiT(ActionNetwork):
         return self.action_in(x)
 
     def prepare(self, prefix: Prefix) -> AttendedPrefix:
-        """Keys and values of every block."""
+        """Computes the keys and values of every block."""
         memories = [layer(prefix.hidden) for layer in self.prefix]
         return AttendedPrefix(**vars(prefix), memories=memories, seen=prefix.mask[:, None, None])
 
@@ -95,7 +95,7 @@ class Block(nn.Module):
     """Attention among the actions, attention to the prefix, MLP."""
 
     changes = 9
-    """Numbers that time gives for each channel: shift, scale and gate of each sublayer."""
+    """Number of modulation vectors per block: shift, scale and gate of each sublayer."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -115,11 +115,11 @@ class Block(nn.Module):
         return tokens
 
     def sublayers(self, memory: Memory, seen: Tensor) -> list[Callable[[Tensor], Tensor]]:
-        """In the order in which they are applied."""
+        """Sublayers in the order in which they are applied."""
         return [self.among, lambda z: self.to_prefix(z, memory, seen), self.mlp]
 
     def among(self, z: Tensor) -> Tensor:
-        """What the actions find in each other."""
+        """Attention among the actions."""
         return self.to_actions(z, self.own(z))
 
 
@@ -133,27 +133,27 @@ class AlternatingBlock(Block):
         self.mlp_actions = mlp(config.width, config.mlp)
 
     def sublayers(self, memory: Memory, seen: Tensor) -> list[Callable[[Tensor], Tensor]]:
-        """In the order in which they are applied."""
+        """Sublayers in the order in which they are applied."""
         return [lambda z: self.to_prefix(z, memory, seen), self.mlp, self.among, self.mlp_actions]
 
 
 def mlp(width: int, hidden: int) -> nn.Sequential:
-    """DiT's."""
+    """MLP of DiT."""
     return nn.Sequential(nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width))
 
 
 def normed(tokens: Tensor) -> Tensor:
-    """Normalised tokens."""
+    """Normalized tokens."""
     return torch.layer_norm(tokens, tokens.shape[-1:])
 
 
 def modulate(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Normalised tokens, shifted and scaled."""
+    """Normalized tokens, shifted and scaled."""
     return torch.addcmul(shift, normed(tokens), 1 + scale)
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer that gives zeros at first."""
+    """A linear layer that is initialized to zero."""
     layer = nn.Linear(inputs, outputs)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

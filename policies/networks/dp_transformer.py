@@ -29,7 +29,7 @@ from ._sines import of_position, of_time
 
 @dataclass(frozen=True)
 class Config(NetworkConfig):
-    """Diffusion Policy's has width 256, 8 layers, 4 heads and mlp 1024."""
+    """Diffusion Policy's transformer has width 256, 8 layers, 4 heads and mlp 1024."""
 
     width: int = 96
     layers: int = 3
@@ -38,10 +38,10 @@ class Config(NetworkConfig):
     """Hidden width of the MLPs."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "DPTransformer":
-        """The network, sized for `trunk`.
+        """Builds the network for `trunk`.
 
         Raises:
-            ValueError: a size is below 1, or the width odd or no multiple of the heads.
+            ValueError: a size is below 1, or the width is odd or not a multiple of the heads.
         """
         check_sizes(self, "width", "layers", "heads", "mlp")
         return DPTransformer(self, trunk, chunk, action_dim)
@@ -66,7 +66,7 @@ class DPTransformer(ActionNetwork):
         self.action_out = nn.Linear(width, action_dim)
 
     def prepare(self, prefix: Prefix) -> AttendedPrefix:
-        """Keys and values of every layer; those of time are missing."""
+        """Computes the keys and values of every layer, except those of time."""
         tokens = self.prefix_in(prefix.hidden) + self.prefix_position(prefix.positions)
         tokens = self.condition(tokens)
         memories = [layer(tokens) for layer in self.memory]
@@ -101,7 +101,7 @@ class Layer(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "b k w"], condition: Memory, seen: Tensor | None
     ) -> Float[Tensor, "b k w"]:
-        """The tokens after this layer."""
+        """Tokens after this layer."""
         k = tokens.shape[1]
         earlier = torch.ones(k, k, dtype=torch.bool, device=tokens.device).tril()[None, None]
         normed = self.norm_earlier(tokens)

@@ -29,20 +29,23 @@ from ._step_attention import Attend, step_attention
 
 @dataclass(frozen=True)
 class Config(NetworkConfig):
-    """Depth, heads and their width are the trunk's. pi0's has width 1024 and mlp 4096."""
+    """Width and MLP of the expert; depth, heads and their width are the trunk's. pi0's has width 1024 and mlp
+    4096."""
 
     width: int = 96
     """Width of the residual stream."""
     mlp: int = 192
     """Hidden width of the gated MLP."""
     causal: bool = False
-    """Actions see those before them only (SmolVLA, arXiv 2506.01844); all of them otherwise (pi0)."""
+    """Whether actions see only those before them (SmolVLA, arXiv 2506.01844); otherwise they see all
+    (pi0)."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Expert":
-        """The network, sized for `trunk`.
+        """Builds the network for `trunk`.
 
         Raises:
-            ValueError: a size is below 1, or the width odd (the time embedding is half sines, half cosines).
+            ValueError: a size is below 1, or the width is odd (the time embedding is half sines, half
+                cosines).
         """
         check_sizes(self, "width", "mlp")
         return Expert(self, trunk, chunk, action_dim)
@@ -76,7 +79,7 @@ class Expert(JointAttention):
 
     @torch.no_grad()
     def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
-        """As `forward`, up to rounding, in fewer kernels: time is embedded once for all steps, weights are
+        """Like `forward`, up to rounding, in fewer kernels: time is embedded once for all steps, weights are
         looked up once (which takes a module 1 us each), and every sum is part of a product."""
         starts = F.linear(self.time(times), self.time_in).unsqueeze(1) + self.slots
         attention = step_attention(self.prepare(prefix), self.heads)
@@ -112,7 +115,7 @@ class ExpertLayer(SharedAttention):
         return tokens + F.linear(F.silu(gate) * up, self.down)
 
     def step(self, attend: Attend) -> Callable[[Tensor], Tensor]:
-        """As `forward`, for a sampler."""
+        """Like `forward`, for a sampler."""
         qkv, out, gate_up, down = columns(self.qkv, self.out, self.gate_up, self.down)
 
         def layer(tokens: Tensor) -> Tensor:
