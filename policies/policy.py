@@ -253,7 +253,7 @@ class Policy(nn.Module):
         return policy.to(device).eval()
 
     def merge_lora(self) -> None:
-        """Folds LoRA adapters into the weights that they adapt, for faster inference or to be saved so."""
+        """Folds LoRA adapters into the weights that they adapt, for faster inference or before saving."""
         lora.merge(self.trunk)
         self.config = replace(self.config, trunk=replace(self.config.trunk, lora=None))
 

@@ -1,8 +1,9 @@
-"""The folder of a saved policy: config.json, model.safetensors, tokenizer/. No pickle anywhere.
+"""The folder of a saved policy: config.json, model.safetensors, tokenizer/. Pickle is not used.
 
-It is written beside its place, flushed to the disk, and renamed into it: a reader finds all of it or nothing.
-If the machine stops between the two renames that replace an older policy, that one lies in `<folder>.old`.
-config.json holds a checksum of each other file and of itself, and all are verified when the policy is loaded.
+It is written next to its destination, flushed to disk, and renamed: a reader finds all of it or nothing. If
+the machine stops between the two renames that replace an older policy, that one remains in `<folder>.old`.
+config.json holds a checksum of each other file and of itself, and all of them are verified when the policy is
+loaded.
 """
 
 import json
@@ -24,11 +25,11 @@ from .tokenizer import load_tokenizer
 from .types import PolicySpec
 
 FORMAT = 1
-"""To be raised when older folders can no longer be read."""
+"""Format version, to be raised when older folders can no longer be read."""
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer"
 FILES = "files"
-"""Entry of config.json with the checksums of the other files. Folders had none at first."""
+"""Entry of config.json with the checksums of the other files, which the oldest folders lack."""
 
 AGAIN = "copy the policy again from where it was saved, or run its training again, which saves it anew"
 
@@ -41,7 +42,7 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True)
 class SavedPolicy(Generic[ConfigT]):
-    """What a policy's folder holds."""
+    """Contents of a policy's folder."""
 
     folder: Path
     config: ConfigT
@@ -52,18 +53,18 @@ class SavedPolicy(Generic[ConfigT]):
 
     @property
     def numbers(self) -> int:
-        """How many the weights are."""
+        """Total count of numbers in the weights."""
         return sum(x.numel() for x in self.tensors.values())
 
     def blank_stats(self) -> dict[str, dict[str, np.ndarray]]:
-        """Statistics of the right size; the real ones are among the tensors."""
+        """Placeholder statistics of the right size; the real ones are among the tensors."""
         return {"state": blank_stats(self.spec.state_dim), "action": blank_stats(self.spec.action_dim)}
 
     def load_weights(self, policy: nn.Module) -> None:
-        """Puts the tensors into `policy`.
+        """Loads the tensors into `policy`.
 
         Raises:
-            PolicyError: their names or shapes, or the mode of a normaliser, do not fit the configuration.
+            PolicyError: their names or shapes, or the mode of a normalizer, do not fit the configuration.
         """
         here = {name: list(x.shape) for name, x in policy.state_dict().items()}
         there = {name: list(x.shape) for name, x in self.tensors.items()}
@@ -87,10 +88,10 @@ def write_policy(
     tokenizer: Any,
     tensors: Mapping[str, Tensor],
 ) -> None:
-    """Writes all of it; see the module's docstring.
+    """Writes the folder; see the module's docstring.
 
     Raises:
-        PolicyError: it cannot be written; what was there stays.
+        PolicyError: it cannot be written; what was there before stays.
     """
     folder = folder.resolve()
     description = {
@@ -111,7 +112,7 @@ def write_policy(
 
 
 def read_policy(folder: Path, config_class: type[ConfigT]) -> SavedPolicy[ConfigT]:
-    """All of it.
+    """Reads the folder.
 
     Raises:
         PolicyError: the folder or a file is missing or damaged, or the configuration is not valid here.
@@ -152,10 +153,10 @@ def read_policy(folder: Path, config_class: type[ConfigT]) -> SavedPolicy[Config
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """The content of the config.json in `folder`, after all files there were verified.
+    """Contents of the config.json in `folder`, after all files there were verified.
 
     Raises:
-        PolicyError: it cannot be used here, or a file is not what was written.
+        PolicyError: it cannot be used here, or a file differs from what was written.
     """
     path = folder / CONFIG
     try:
@@ -175,7 +176,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """Name of a tensor with a number that is not finite; None if there is none."""
+    """Name of a tensor that contains a non-finite number; None if there is none."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             return name
@@ -183,7 +184,7 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def _without_orders(architecture: Any) -> Any:
-    """The sizes in it, without what would have transformers look for code or kernels to run."""
+    """Returns its sizes without the entries that would make transformers look for code or kernels to run."""
     if not isinstance(architecture, dict):
         return architecture
     return {

@@ -1,4 +1,4 @@
-"""Whether the data, normalized, is within what a part of the policy can take in or say."""
+"""Check that the normalized data is within what a part of the policy can take in or represent."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ import numpy as np
 from .normalizer import Mode, affine
 
 Reach = tuple[float, float]
-"""Smallest and largest normalized value that a part tells from those beyond it."""
+"""Smallest and largest normalized value that a part distinguishes from those beyond."""
 SLACK = 0.01
-"""By how much normalized values may be beyond a limit."""
+"""Tolerance by which normalized values may exceed a limit."""
 
 
 def check_reach(part: str, reach: Reach | None, mode: Mode, stats: Mapping[str, np.ndarray]) -> None:

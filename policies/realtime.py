@@ -19,7 +19,7 @@ from torch import Tensor
 from .types import Prefix
 
 LIMIT = 5.0
-"""Largest factor of the pull towards the previous chunk."""
+"""Largest factor of the pull toward the previous chunk."""
 
 
 def overlap_weights(chunk: int, frozen: int, overlap: int) -> Float[Tensor, " k"]:
@@ -27,8 +27,8 @@ def overlap_weights(chunk: int, frozen: int, overlap: int) -> Float[Tensor, " k"
 
     Args:
         chunk: length of a chunk (k).
-        frozen: actions that are executed before the new chunk can be (d).
-        overlap: actions left of the previous chunk (k - s).
+        frozen: number of actions that are executed before the new chunk can arrive (d).
+        overlap: number of actions left of the previous chunk (k - s).
 
     Raises:
         ValueError: not 0 <= frozen <= overlap <= chunk.
@@ -43,13 +43,13 @@ def overlap_weights(chunk: int, frozen: int, overlap: int) -> Float[Tensor, " k"
 
 
 def guidance(t: float, limit: float) -> float:
-    """Factor of the pull at time t (0 noise, 1 data): (1 - t) / t / r^2, r^2 = (1 - t)^2 / (t^2 + (1 - t)^2),
-    at most `limit`."""
+    """Factor of the pull at time t (0 noise, 1 data): (1 - t) / t / r^2 with r^2 = (1 - t)^2 / (t^2 + (1 -
+    t)^2), at most `limit`."""
     return min(limit, (t**2 + (1 - t) ** 2) / (t * (1 - t))) if t > 0 else limit
 
 
 def own_copy(prefix: Prefix) -> Prefix:
-    """The same prefix in tensors that autograd may use: those made in inference mode it refuses."""
+    """Copies the prefix into tensors that autograd accepts, since it rejects those made in inference mode."""
     images = prefix.image_tokens
     return replace(
         prefix,

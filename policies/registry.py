@@ -1,8 +1,7 @@
-"""A folder's listing is its registry: heads, networks and codecs are found by the name of their module.
+"""Registry by folder: heads, networks and codecs are found by the name of their module.
 
-Each module defines `Config`, a frozen dataclass whose defaults are a working choice. A dotted name is a
-module of someone else's: `heads.default_config("my_package.spline")` works as
-`heads.default_config("flow")` does.
+Each module defines `Config`, a frozen dataclass whose defaults are a working choice. A dotted name is
+anyone's module: `heads.default_config("my_package.spline")` works like `heads.default_config("flow")`.
 """
 
 import difflib
@@ -22,7 +21,7 @@ def names(folder: str) -> list[str]:
 
 
 def default_config(folder: str, name: str, base: type[ConfigT]) -> ConfigT:
-    """The default `Config` of one module, `name` in `policies/<folder>/` or a dotted path to any module.
+    """Default `Config` of one module, `name` in `policies/<folder>/` or a dotted path to any module.
 
     Raises:
         ValueError: there is no such module, or it has no `Config` deriving from `base`.

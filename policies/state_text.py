@@ -17,26 +17,26 @@ from torch import Tensor, nn
 
 BINS = 256
 WRITTEN = (-1.0, 1.0)
-"""Smallest and largest normalized number that has a bin of its own."""
+"""Smallest and largest normalized number with a bin of its own."""
 PREFIX = ", state:"
 VOCABULARY = " ".join([PREFIX, *map(str, range(BINS))])
-"""All that is ever written: what a tokenizer must have seen."""
+"""Everything that is ever written, which a tokenizer must have seen."""
 
 
 def integers(state: Float[Tensor, "b s"]) -> Int[Tensor, "b s"]:
-    """The bin of each value, 0..255 for [-1, 1] in equal steps; values outside are in the outer bins."""
+    """Bin of each value, 0..255 for [-1, 1] in equal steps; values outside are in the outer bins."""
     inner_edges = torch.linspace(*WRITTEN, BINS + 1, device=state.device)[1:-1]
     return torch.bucketize(state, inner_edges, right=True)
 
 
 class StateText(nn.Module):
-    """Token ids of a state, always as many; what is short is padded where it stands."""
+    """Token ids of a state, always the same number; short integers are padded in place."""
 
     opening: Tensor
     numbers: Tensor
     """Ids of each integer, padded on the right, [256, p]."""
     real: Tensor
-    """Which of them are not padding, [256, p]."""
+    """Which of these ids are not padding, [256, p]."""
 
     def __init__(self, tokenizer: Any) -> None:
         """Spells every integer.

@@ -1,6 +1,6 @@
-"""Tokenizers of transformers: one trained here on the instructions, a checkpoint's, or a saved policy's.
+"""Tokenizers of transformers: trained here on the instructions, from a checkpoint, or from a saved policy.
 
-transformers is imported when one is made: it takes seconds.
+transformers is imported only when one is made, since it takes seconds.
 """
 
 from pathlib import Path
@@ -10,7 +10,8 @@ from ..common.hub import checkpoint_files
 
 
 def train_tokenizer(instructions: list[str]) -> Any:
-    """A word-level tokenizer that knows the words of `instructions`, in lower case; others become <unk>."""
+    """Trains a word-level tokenizer on the words of `instructions`, in lower case; other words become
+    <unk>."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -18,15 +19,15 @@ def train_tokenizer(instructions: list[str]) -> Any:
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])  # pyright: ignore
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
     trainer = trainers.WordLevelTrainer(special_tokens=["<pad>", "<unk>"], show_progress=False)
-    # Sorted: words of equal count would otherwise be numbered by the order of the demonstrations.
+    # Sorted, since words of equal count would otherwise be numbered by the order of the demonstrations.
     tokenizer.train_from_iterator(sorted(set(instructions)), trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>")
 
 
 def checkpoint_tokenizer(checkpoint: str) -> Any:
-    """The tokenizer of a checkpoint of transformers.
+    """Loads the tokenizer of a checkpoint of transformers.
 
-    Where it has no token to pad with its end token does so, or else its first: padding is masked.
+    If it has no padding token, its end token serves as one, or else its first token: padding is masked.
 
     Raises:
         ValueError: it cannot be loaded.
@@ -41,10 +42,10 @@ def checkpoint_tokenizer(checkpoint: str) -> Any:
 
 
 def check_tokenizer(tokenizer: Any, words: int, instructions: list[str], checkpoint: str) -> None:
-    """Whether a tokenizer is that of a model with so many word embeddings.
+    """Checks that a tokenizer belongs to a model with so many word embeddings.
 
     Raises:
-        ValueError: it has more words than the model, or knows none of an instruction.
+        ValueError: it has more words than the model, or knows no word of an instruction.
     """
     most = max(len(tokenizer) - 1, tokenizer.pad_token_id)
     if most >= words:
@@ -63,7 +64,7 @@ def check_tokenizer(tokenizer: Any, words: int, instructions: list[str], checkpo
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer that `save_pretrained` wrote to `folder`."""
+    """Loads the tokenizer that `save_pretrained` wrote to `folder`."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

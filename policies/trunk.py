@@ -47,18 +47,20 @@ class TrunkConfig:
     grounding: GroundingConfig = field(default_factory=GroundingConfig)
     connector: ConnectorConfig = field(default_factory=linear.Config)
     state: Literal["token", "text", "none"] = "token"
-    """Proprioception as one token of its own, as 256 integers in words behind the instruction (pi0-FAST,
+    """Proprioception as one token of its own, as 256 integers in words after the instruction (pi0-FAST,
     pi0.5), or not at all (RT-2, OpenVLA)."""
     words: bool = True
-    """Whether the instruction is part of the sequence; if not, FiLM alone brings it (RT-1)."""
+    """Whether the instruction is part of the sequence; otherwise only FiLM conveys it (RT-1)."""
     attention: Literal["prefix", "causal"] = "prefix"
-    """Within the prefix: every token sees all, or those up to itself (RT-2, OpenVLA)."""
+    """Attention within the prefix: every token sees all tokens, or only those up to itself (RT-2,
+    OpenVLA)."""
     lora: LoraConfig | None = None
-    """Fine-tune low-rank adapters of the backbones instead of the backbones; None trains all of it."""
+    """Fine-tune low-rank adapters of the backbones instead of the backbones; None trains everything."""
     encoders: int = 1
-    """1: one sees all cameras; as many as cameras: each has its own, with a connector (Octo)."""
+    """Number of image encoders. 1: all cameras share one; as many as cameras: each has its own, with a
+    connector (Octo)."""
     positions: Literal["views", "tokens"] = "views"
-    """What has a learned embedding: each view, or each token of each view (Octo)."""
+    """Granularity of learned embeddings: each view, or each token of each view (Octo)."""
 
     def build(
         self,
@@ -68,12 +70,12 @@ class TrunkConfig:
         tokenizer: Any = None,
         architecture: dict[str, dict[str, Any]] | None = None,
     ) -> "Trunk":
-        """The trunk.
+        """Builds the trunk.
 
         Args:
-            num_views: images per observation (v), the past ones too.
-            state_dim: length of the proprioceptive state (s), the past one too.
-            instructions: the sentences to expect; the tokenizer is trained on them if none is given.
+            num_views: images per observation, including past ones (v).
+            state_dim: length of the proprioceptive state, including past ones (s).
+            instructions: sentences to expect; the tokenizer is trained on them if none is given.
             tokenizer: a transformers tokenizer, as saved with a policy.
             architecture: `Trunk.architecture` of a saved policy; its shape is built without any checkpoint.
 
@@ -87,21 +89,21 @@ class Trunk(nn.Module):
     """Image encoder and language model, joined."""
 
     image_size: int
-    """Side of the square images that `encode` takes [pixels]."""
+    """Side length of the square images that `encode` takes [pixels]."""
     dim: int
     """Width of hidden states (d)."""
     num_layers: int
-    """Layers of the language model, each with its entry in a prefix's keys and values."""
+    """Layers of the language model, each with an entry in a prefix's keys and values."""
     num_heads: int
-    """Query heads."""
+    """Number of query heads."""
     num_kv_heads: int
-    """Key/value heads (g)."""
+    """Number of key/value heads (g)."""
     head_dim: int
     """Width of one head (e)."""
     rope_theta: float
     """Base of the rotary position embedding (rotate-half layout)."""
     rope_type: str
-    """How its rates follow from it, in the words of transformers."""
+    """Type of the rotary rates, in transformers' terms."""
     embedding_scale: float
     """Root mean square of the word embeddings; tokens made for `extend` should start at this scale."""
 
@@ -171,11 +173,12 @@ class Trunk(nn.Module):
 
     @property
     def architecture(self) -> dict[str, dict[str, Any]]:
-        """JSON-able shape of the two backbones, with which `TrunkConfig.build` needs no checkpoint."""
+        """JSON-serializable shape of the two backbones, with which `TrunkConfig.build` needs no
+        checkpoint."""
         return {"encoder": self.encoder.architecture, "language": self.language.architecture}
 
     def encode(self, observation: Observation, instruction_tokens: int = 0) -> Prefix:
-        """One pass over the observation: images of `image_size`, normalized state, instruction.
+        """Encodes the observation in one pass: images of `image_size`, normalized state, instruction.
 
         Args:
             observation: what the policy sees.
@@ -215,11 +218,11 @@ class Trunk(nn.Module):
     def extend(
         self, prefix: Prefix, tokens: Float[Tensor, "b m d"], attend: Literal["causal", "full"]
     ) -> tuple[Float[Tensor, "b m d"], Prefix]:
-        """Runs new tokens through the same language model, on top of the prefix, which stays as it is.
+        """Runs new tokens through the same language model, after the prefix, which stays unchanged.
 
         Args:
             prefix: what the tokens follow; all of its real tokens are visible to them.
-            tokens: embeddings, about `embedding_scale` in size.
+            tokens: embeddings of about `embedding_scale` in size.
             attend: whether a new token sees only the new ones up to itself, or all of them.
 
         Returns:
@@ -251,11 +254,12 @@ class Trunk(nn.Module):
     def grounding_loss(
         self, prefix: Prefix, grounding: Grounding
     ) -> tuple[Float[Tensor, " b"], dict[str, Tensor]]:
-        """Auxiliary losses (see grounding.py), weighted and per row, and detached scalars worth logging.
+        """Auxiliary losses (see grounding.py), weighted and per row, and detached scalars to log.
 
         `prefix` comes from `encode`, not from `extend`. The heat map is read off the earliest tokens that
-        know the instruction: the encoder's if it is conditioned, else the language model's at the images; the
-        position off the last real token. Of a history, the newest views count, which come last.
+        know the instruction: the encoder's if it is conditioned, otherwise the language model's at the
+        images. The position is read off the last real token. Of a history, only the newest views count, which
+        come last.
         """
         images = prefix.image_tokens
         assert images is not None
@@ -269,7 +273,8 @@ class Trunk(nn.Module):
 
 
 def _sentence(words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:
-    """Mean of the word embeddings, at unit scale: at theirs, FiLM takes long to tell sentences apart."""
+    """Mean of the word embeddings, at unit scale: at their own scale, FiLM takes long to tell sentences
+    apart."""
     weights = mask.unsqueeze(-1).to(words.dtype)
     mean = reduce(words * weights, "b l d -> b d", "sum") / reduce(weights, "b l 1 -> b 1", "sum").clamp(
         min=1

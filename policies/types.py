@@ -14,12 +14,12 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 UNKNOWN_SPACE = "unknown"
-"""The action space of a policy that learned from data of another program, which does not say it."""
+"""Action space of a policy trained on another program's data, which does not specify it."""
 
 
 @dataclass(frozen=True)
 class PolicySpec:
-    """What a policy is built for; stored with every checkpoint and checked against the environment."""
+    """Purpose of a policy, stored with every checkpoint and checked against the environment."""
 
     cameras: tuple[str, ...]
     """View names, in the order of axis `v`."""
@@ -34,33 +34,33 @@ class PolicySpec:
     control_hz: float
     """Rate at which actions are executed [Hz]."""
     image_size: int
-    """Side of the square images that the cameras give, before the policy resizes them to its own [pixels]."""
+    """Side length of the square camera images before the policy resizes them to its own size [pixels]."""
     robot: str | None = None
-    """Name in `vlasandbox.envs.robots` of the robot it moves; None: each task's default one."""
+    """Name in `vlasandbox.envs.robots` of the robot it moves; None for each task's default robot."""
     history: int = 1
-    """Control steps of which the policy sees the images and the state: the present one and those before."""
+    """Number of control steps whose images and states the policy sees: the current one and those before."""
     state_names: tuple[str, ...] | None = None
-    """What the numbers of the state are called; None if the training data did not say."""
+    """Names of the state's dimensions; None if the training data did not specify them."""
     action_names: tuple[str, ...] | None = None
-    """What the numbers of an action are called; None if the training data did not say."""
+    """Names of an action's dimensions; None if the training data did not specify them."""
 
     @property
     def num_views(self) -> int:
-        """Images of one observation, the past ones too: axis `v` of `Observation.images`."""
+        """Images per observation, including past ones: axis `v` of `Observation.images`."""
         return self.history * len(self.cameras)
 
     @property
     def observed_state_dim(self) -> int:
-        """Numbers of state in one observation, the past ones too: axis `s` of `Observation.state`."""
+        """Length of the state per observation, including past ones: axis `s` of `Observation.state`."""
         return self.history * self.state_dim
 
 
 @dataclass
 class Observation:
-    """One observation per batch row, as the environment gives it (no scaling, no tokens yet).
+    """One observation per batch row, as returned by the environment (no scaling, no tokens yet).
 
     A policy with a history of t control steps sees the views and states of all of them, oldest first: its
-    axis `v` is (t v) and its axis `s` is (t s). Before an episode's first step stands that step, repeated.
+    axis `v` is (t v) and its axis `s` is (t s). Before an episode's first step, that step is repeated.
     """
 
     images: UInt8[Tensor, "b v h w c"]
@@ -77,12 +77,12 @@ class Observation:
 
 @dataclass
 class Grounding:
-    """Privileged labels from the simulator: where the named object is. Used in auxiliary losses only."""
+    """Privileged labels from the simulator: position of the named object. Used in auxiliary losses only."""
 
     uv: Float[Tensor, "b v 2"]
-    """Image coordinates of its centre in [0, 1], (0, 0) top left; outside that range if not in view."""
+    """Image coordinates of its center in [0, 1], (0, 0) top left; outside that range if not in view."""
     xyz: Float[Tensor, "b 3"]
-    """Position of the object in the world [m]."""
+    """Position of the object in the world frame [m]."""
 
     def to(self, device: torch.device | str) -> "Grounding":
         """The same labels on `device`."""
@@ -91,11 +91,11 @@ class Grounding:
 
 @dataclass
 class Batch:
-    """Training windows: what was seen at step t and the expert's actions t .. t+k-1."""
+    """Training windows: the observation at step t and the expert's actions t .. t+k-1."""
 
     observation: Observation
     actions: Float[Tensor, "b k a"]
-    """In environment units."""
+    """Actions in environment units."""
     mask: Bool[Tensor, "b k"]
     """False where the action is padding or not a consequence of what was seen (see train/data/windows.py)."""
     grounding: Grounding | None = None
@@ -112,7 +112,7 @@ class Batch:
 
 @runtime_checkable
 class Extender(Protocol):
-    """Trunk as seen by a prefix: it computes further tokens, and lends words of its vocabulary."""
+    """The trunk as seen by a prefix: it computes further tokens and lends words of its vocabulary."""
 
     def extend(
         self, prefix: "Prefix", tokens: Float[Tensor, "b m d"], attend: Literal["causal", "full"]
@@ -127,10 +127,11 @@ class Extender(Protocol):
 
 @dataclass
 class Prefix:
-    """Everything a head may know of an observation: the trunk's pass over [images | instruction | proprio].
+    """Everything a head may know about an observation: the trunk's pass over [images | instruction |
+    proprio].
 
-    Padding positions have mask False and do not advance `positions`. A head holds no trunk: it extends the
-    prefix that it is given.
+    Padding positions have mask False and do not advance `positions`. A head holds no reference to the trunk:
+    it extends the prefix it is given.
     """
 
     hidden: Float[Tensor, "b n d"]
@@ -151,11 +152,12 @@ class Prefix:
     def extend(
         self, tokens: Float[Tensor, "b m d"], attend: Literal["causal", "full"]
     ) -> tuple[Float[Tensor, "b m d"], "Prefix"]:
-        """Runs `tokens` through the trunk after this prefix, which stays as it is.
+        """Runs `tokens` through the trunk after this prefix, which stays unchanged.
 
         Args:
             tokens: embeddings at the scale of the trunk's word embeddings.
-            attend: each token sees the prefix and, of `tokens`, those up to itself ("causal") or all.
+            attend: each token sees the prefix and either those of `tokens` up to itself ("causal") or all
+                ("full").
 
         Returns:
             Last hidden states of the tokens, and the prefix that ends with them.
@@ -164,12 +166,12 @@ class Prefix:
 
     @property
     def source(self) -> Extender:
-        """The trunk, which must be there."""
+        """Trunk of this prefix, which must be known."""
         assert self.trunk is not None, "this prefix has no trunk: it cannot be extended"
         return self.trunk
 
     def repeat(self, times: int) -> "Prefix":
-        """Each row `times` times, one after the other: several noise draws share one pass of the trunk."""
+        """Repeats each row `times` times in succession: several noise draws share one pass of the trunk."""
 
         def rows(x: Tensor) -> Tensor:
             return x.repeat_interleave(times, dim=0)
