@@ -210,7 +210,7 @@ class ActionSpace:
             with np.errstate(invalid="ignore"):
                 matrix = rotations.to_matrix(part[3:])
             if not np.isfinite(matrix).all():
-                raise ValueError(f"no rotation has the columns {part[3:]}; valid: neither 0 nor parallel")
+                raise ValueError(f"invalid rotation columns {part[3:]}; valid: neither 0 nor parallel")
             if not absolute:
                 matrix = matrix @ rotations.to_matrix(command[ROTATION])
             command[ROTATION] = rotations.from_matrix(matrix)

@@ -52,7 +52,7 @@ def folder(model: str) -> Path:
     try:
         return Path(menagerie.get(model).path())
     except menagerie.MenagerieError as error:
-        raise FileNotFoundError(f"the robot model {model} cannot be had: {error}; {advice}") from error
+        raise FileNotFoundError(f"the robot model {model} is not available: {error}; {advice}") from error
 
 
 def load(model: str, entry: str) -> mujoco.MjSpec:

@@ -43,7 +43,7 @@ class Execution:
         if self.delay < 0 or (self.delay > self.execute and not self.wait):
             raise ValueError(
                 f"delay must be between 0 and execute = {self.execute} control steps, got {self.delay}; a "
-                "robot that waits may do so for longer"
+                "robot that waits may wait longer"
             )
         if self.ensemble is not None and (self.execute, self.delay) != (1, 0):
             raise ValueError(
@@ -52,10 +52,10 @@ class Execution:
             )
         if self.guided and self.wait:
             raise ValueError(
-                "guided answers go on from the last one, which a robot that waits has left: choose one"
+                "guided answers continue the previous one, which a waiting robot has left behind: choose one"
             )
         if self.guided and self.ensemble is not None:
-            raise ValueError("an ensemble averages answers, guided ones go on from each other: choose one")
+            raise ValueError("an ensemble averages answers, guided ones continue each other: choose one")
 
     @property
     def mixes(self) -> bool:

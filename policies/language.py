@@ -190,14 +190,12 @@ class LanguageBackbone(nn.Module):
             ValueError: there is no output layer, or one of these words occurs in an expected instruction.
         """
         if self.lm_head is None and not self.tied:
-            raise ValueError(
-                "words cannot be read out: language.lm_head is 'none'; valid for that: 'tied', 'untied'"
-            )
+            raise ValueError("words cannot be read out with language.lm_head 'none'; valid: 'tied', 'untied'")
         used = 1 + max(max(row, default=-1) for row in self._rows.values()) if self._rows else 0
         if used + count > self.words.num_embeddings:
             raise ValueError(
-                f"{count} ids need as many words to spare, but of {self.words.num_embeddings} the first "
-                f"{used} are in use; without a checkpoint language.vocab_size can be {used + count} or more"
+                f"{count} ids need as many unused words, but of {self.words.num_embeddings} the first "
+                f"{used} are in use; without a checkpoint, set language.vocab_size to {used + count} or more"
             )
 
     def last_words(self, count: int) -> tuple[Float[Tensor, "v d"], Float[Tensor, "v d"]]:

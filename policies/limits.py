@@ -46,7 +46,7 @@ def check_sizes(value: Any, numbers: int, path: str) -> None:
         where = f"{path}.{key}" if isinstance(value, dict) else f"{path}[{key}]"
         largest = LARGEST.get(str(key), max(numbers, ANY_SIZE))
         if isinstance(item, int | float) and not -largest <= item <= largest:
-            raise LimitError(f"{where} is {item}, but can be {largest} at most")
+            raise LimitError(f"{where} is {item}, but must be at most {largest}")
         check_sizes(item, numbers, where)
 
 

@@ -195,7 +195,7 @@ class Policy(nn.Module):
         """
         if not isinstance(self.head, ContinuingHead):
             name = type(self.head).__name__
-            raise ValueError(f"the head {name} cannot go on from a chunk: guided execution needs flow")
+            raise ValueError(f"the head {name} cannot continue a chunk: guided execution needs flow")
         return self.head
 
     def save(self, folder: Path, tensors: Mapping[str, Tensor] | None = None) -> None:
@@ -247,7 +247,7 @@ class Policy(nn.Module):
                 policy = Policy(config, saved.spec, trunk, saved.blank_stats())
         except Exception as error:  # transformers checks few of the numbers that it builds from
             raise PolicyError(
-                f"{folder / 'config.json'} describes no policy that can be built: {error}"
+                f"{folder / 'config.json'} describes a policy that cannot be built: {error}"
             ) from error
         saved.load_weights(policy)
         return policy.to(device).eval()

@@ -196,7 +196,7 @@ def test_files_that_cannot_be_read_are_told_in_one_sentence(kind, file, content,
 
 def test_a_folder_that_is_not_there_is_no_hub_name(tmp_path):
     for config in (siglip.Config(str(tmp_path / "no")), dinov2.Config("./no-such-folder")):
-        with pytest.raises(ValueError, match="is no folder"):
+        with pytest.raises(ValueError, match="is not a folder"):
             config.build(None)
 
 

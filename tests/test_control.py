@@ -212,7 +212,7 @@ def test_what_is_stored_with_data_is_enough_to_convert(name):
 def test_six_numbers_that_are_no_rotation_are_refused(space, columns):
     env = envs.make("reach", image_size=8, action_space=space)
     env.reset(seed=0)
-    with pytest.raises(ValueError, match="no rotation has the columns"):
+    with pytest.raises(ValueError, match="rotation columns"):
         env.step(np.array([0.0, 0.0, 0.0, *columns, 1.0]))
     env.close()
 

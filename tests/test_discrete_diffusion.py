@@ -133,5 +133,5 @@ def test_impossible_options_are_rejected():
         build(rounds=0)
     with pytest.raises(ValueError, match="temperature must be finite and not negative, got -1"):
         build(temperature=-1.0)
-    with pytest.raises(ValueError, match="needs sequences of fixed length; codec Fast has others"):
+    with pytest.raises(ValueError, match=r"fixed length.* Fast"):
         build(codec=fast.Config())

@@ -51,7 +51,7 @@ def test_by_default_there_is_none_and_it_is_said():
     backbone = TINY.build(INSTRUCTIONS)
     assert not any("lm_head" in name for name in backbone.state_dict())
     assert backbone.words.num_embeddings == len(backbone.tokenizer)
-    with pytest.raises(ValueError, match=r"lm_head is 'none'; valid for that: 'tied', 'untied'"):
+    with pytest.raises(ValueError, match=r"lm_head 'none'; valid: 'tied', 'untied'"):
         backbone.check_last_words(1)
 
 
@@ -167,8 +167,8 @@ def test_lora_leaves_words_and_their_output_layer_as_they_are():
 @pytest.mark.parametrize(
     ("words", "changes", "message"),
     [
-        (language("none"), {}, "language.lm_head is 'none'"),
-        (language("tied", vocab_size=20), {}, "16 ids need as many words to spare, but of 20"),
+        (language("none"), {}, "language.lm_head 'none'"),
+        (language("tied", vocab_size=20), {}, "16 ids .* of 20"),
         (language("tied"), {"decoding": "parallel"}, "words need decoding 'autoregressive', got 'parallel'"),
     ],
 )

@@ -544,5 +544,5 @@ def test_a_saved_policy_is_sampled_as_asked(tmp_path):
 
 
 def test_a_head_that_cannot_go_on_from_a_chunk_is_refused():
-    with pytest.raises(ValueError, match="the head Regression cannot go on from a chunk"):
+    with pytest.raises(ValueError, match="head Regression cannot continue"):
         evaluate(small_policy("regression"), "pick", [0], execution=Execution(guided=True), progress=False)

@@ -113,7 +113,7 @@ def configuration(name: str, what: str) -> Any:
     from transformers import AutoConfig
 
     if not Path(name).is_dir() and (Path(name).exists() or Path(name).is_absolute() or name[:1] in ".~"):
-        raise ValueError(f"{what} checkpoint {name!r} is no folder")
+        raise ValueError(f"{what} checkpoint {name!r} is not a folder")
     with checkpoint_files(f"{what} checkpoint", name) as local:
         return AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=local)
 
@@ -202,7 +202,7 @@ def _pixels(stored: dict[str, Any], default: Pixels) -> Pixels:
         mean, std = stored.get("image_mean") or default.mean, stored.get("image_std") or default.std
     rows = [row if isinstance(row, list | tuple) else (row,) * 3 for row in (mean, std)]
     if any(len(row) != 3 for row in rows) or not all(rows[1]):
-        raise ValueError(f"mean {list(rows[0])} and standard deviation {list(rows[1])} are not of RGB")
+        raise ValueError(f"mean {list(rows[0])} and standard deviation {list(rows[1])} are not for RGB")
     return Pixels(*(tuple(round(float(x) / (255 * factor), 9) for x in row) for row in rows))
 
 

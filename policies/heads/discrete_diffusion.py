@@ -75,7 +75,7 @@ class DiscreteDiffusion(ActionHead):
         self.codec = config.codec.build(chunk, action_dim)
         if self.codec.end is not None:
             name = type(self.codec).__name__
-            raise ValueError(f"discrete_diffusion needs sequences of fixed length; codec {name} has others")
+            raise ValueError(f"discrete_diffusion needs a codec of fixed length; that of {name} varies")
         self.slots = nn.Parameter(torch.randn(self.codec.length, trunk.dim) * trunk.embedding_scale)
         # The last row is the mask token.
         self.embedding = nn.Embedding(self.codec.vocab_size + 1, trunk.dim)
