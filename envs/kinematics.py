@@ -65,7 +65,7 @@ class Kinematics:
             if sum(e * e for e in error) < TOLERANCE**2:
                 break
             model, data, jacobian, gram = self._model, self._data, self._jacobian, self._gram
-            mujoco.mj_comPos(model, data)  # the Jacobian is taken about the centre of mass
+            mujoco.mj_comPos(model, data)  # the Jacobian is taken about the center of mass
             mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], self._site)
             mujoco.mju_mulMatMatT(gram, jacobian, jacobian)
             gram += DAMPING

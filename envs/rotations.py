@@ -29,7 +29,7 @@ def to_matrix(rotation: Float[np.ndarray, "*t 6"]) -> Float[np.ndarray, "*t 3 3"
     first = rotation[..., :3] / np.linalg.norm(rotation[..., :3], axis=-1, keepdims=True)
     second = rotation[..., 3:] - (first * rotation[..., 3:]).sum(axis=-1, keepdims=True) * first
     second = second / np.linalg.norm(second, axis=-1, keepdims=True)
-    third = np.empty_like(first)  # their cross product; np.cross takes thrice the time of all else here
+    third = np.empty_like(first)  # their cross product; np.cross takes three times the time of all else here
     for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         third[..., i] = first[..., j] * second[..., k] - first[..., k] * second[..., j]
     return np.stack([first, second, third], axis=-1)

@@ -10,7 +10,7 @@ t + `execute`. Five things can happen in between:
 - wait: the robot stands still for those `delay` steps, and then executes a whole answer to what it saw
   before: a0 a1 a2 a3 | . b0 b1 b2 b3;
 - guided: the answer is drawn so that it goes on from the last one (real-time chunking, arXiv 2506.07339): it
-  is pulled fully towards what will be executed before it comes, and less and less towards what follows;
+  is pulled fully toward what will be executed before it comes, and less and less toward what follows;
 - ensemble: the policy is asked at every step, and the average of all answers for that step is executed, with
   weights exp(-decay i), i = 0 for the oldest (ACT, arXiv 2304.13705).
 """

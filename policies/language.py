@@ -167,7 +167,7 @@ class LanguageBackbone(nn.Module):
         return self.model.config.to_dict()  # pyright: ignore
 
     def tokenize(self, instructions: list[str]) -> list[list[int]]:
-        """Token ids of each instruction, not padded; each distinct sentence is tokenised once.
+        """Token ids of each instruction, not padded; each distinct sentence is tokenized once.
 
         One without words has none: there are demonstrations without an instruction.
         """

@@ -21,11 +21,11 @@ what barely moves there is noise, and somewhat more of it must not look like a l
 
 
 class Normalizer(nn.Module):
-    """x -> (x - centre) / scale for each dimension.
+    """x -> (x - center) / scale for each dimension.
 
     | mode     | -1 and 1 stand for                  |
     |----------|-------------------------------------|
-    | quantile | the 1 % and the 99 % quantile       |
+    | quantile | the 1% and the 99% quantile         |
     | min_max  | the smallest and the largest value  |
     | z_score  | mean minus and plus one deviation   |
     | none     | themselves                          |

@@ -1,7 +1,7 @@
-"""Proprioception as words: each number of the normalised state becomes one of 256 integers, spelled out.
+"""Proprioception as words: each number of the normalized state becomes one of 256 integers, spelled out.
 
 As in pi0-FAST and pi0.5 (openpi's tokenizer: "..., State: 3 127 255"), but that a value below -1 is bin 0,
-where openpi writes "-1". Every integer is tokenised by itself, so a table of all of them is made once: a
+where openpi writes "-1". Every integer is tokenized by itself, so a table of all of them is made once: a
 state never becomes a string.
 
     "7" is one token and "25" two, two numbers:      , state:  7 _ 2 5

@@ -19,7 +19,7 @@ from ..world import Scenario, World
 
 SLOTS = 3
 AREA = (np.array([0.43, -0.14]), np.array([0.60, 0.14]))
-"""Corners of the rectangle from which object centres are drawn, x and y [m]."""
+"""Corners of the rectangle from which object centers are drawn, x and y [m]."""
 LIFT = 0.05
 """Height above the resting position at which the lift counts as a success [m]."""
 DISTURBED = 0.02

@@ -20,7 +20,7 @@ from ..world import Scenario, World
 
 CUBES = 3
 AREA = (np.array([0.43, -0.14]), np.array([0.60, 0.14]))
-"""Corners of the rectangle from which the cubes' centres are drawn, x and y [m]."""
+"""Corners of the rectangle from which the cubes' centers are drawn, x and y [m]."""
 DROP = 0.006
 """Height above the lower cube at which the expert releases the upper one [m]."""
 OFFSET = 0.02

@@ -1,13 +1,13 @@
 """Uniform bins per action value, one id each, step by step and within a step dimension by dimension.
 
-Widths and centres differ between published codecs, and two of them are biased by half a bin:
+Widths and centers differ between published codecs, and two of them are biased by half a bin:
 
     convention  width             value of id i              bias on [-1, 1], 256 bins  source
     centre      span / bins       low + (i + 1/2) * width    0
     rt1         span / (bins - 1) low + i * width            -1/255                     robotics_transformer
     openpi      span / bins       low + i * width            -1/256                     BinningTokenizer
 
-OpenVLA's 256 edges from -1 to 1 enclose 255 bins, decoded to their centres: `bins=255`, "centre".
+OpenVLA's 256 edges from -1 to 1 enclose 255 bins, decoded to their centers: `bins=255`, "centre".
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Residual vector quantiser: a whole chunk as a few codes, the first the coarsest (VQ-BeT, arXiv 2403.03181).
+"""Residual vector quantizer: a whole chunk as a few codes, the first the coarsest (VQ-BeT, arXiv 2403.03181).
 
 An encoder maps the chunk to a vector z; the nearest entry of the first codebook is taken away from it, the
 nearest of the second from what remains, and so on; a decoder makes a chunk of the sum of the entries. With 2

@@ -1,10 +1,10 @@
 """BeT (arXiv 2206.11251): one of a few typical chunks, and an offset from it.
 
-The typical chunks are the centres of a k-means clustering of the training chunks, found before the first
+The typical chunks are the centers of a k-means clustering of the training chunks, found before the first
 update. From one token that extends the prefix, the head reads a distribution over the clusters and, for each
-of them, an offset of the whole chunk; a chunk is the centre of a drawn cluster plus that cluster's offset.
+of them, an offset of the whole chunk; a chunk is the center of a drawn cluster plus that cluster's offset.
 
-    loss = (1 - p)^2 * -log p  +  offset * |actions - centre - offset|^2     p, centre, offset: of the true,
+    loss = (1 - p)^2 * -log p  +  offset * |actions - center - offset|^2     p, center, offset: of the true,
                                                                              that is, the nearest cluster
 BeT's chunks are one action long, and a transformer reads one such pair per observed step. In longer chunks
 one cluster stands for all steps, so that a chunk keeps to one way.

@@ -1,6 +1,6 @@
 """VQ-BeT (arXiv 2403.03181): one of a few learned chunks, plus a correction.
 
-The chunk is encoded as one code per level of a residual vector quantiser (see codecs/vq.py), fitted before
+The chunk is encoded as one code per level of a residual vector quantizer (see codecs/vq.py), fitted before
 the first update and then left alone. From one token that extends the prefix, the head reads a distribution
 over the codes of each level, and for each code an offset of the whole chunk. An action is the decoded codes
 plus the sum of their offsets: several ways stay apart, as codes; what these are too coarse for is regressed.

@@ -6,7 +6,7 @@ the norm of a sublayer f, a gate ("adaRMS" in openpi):
     x + gate * f((1 + scale) * norm(x) + shift)
 
 Those linear layers start at zero, so every layer starts as the identity and the network as a linear map of
-its normalised input tokens. As in expert.py the norm is a layer norm, and each token has a slot embedding.
+its normalized input tokens. As in expert.py the norm is a layer norm, and each token has a slot embedding.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ two (see _joint_attention.py). Time is part of every action token.
 
 It differs from pi0 in three things. Each action token has a learned slot embedding beside its rotary
 position, so that a regression head, whose tokens all start from the same zero action, need not tell them
-apart by rotation alone. It normalises by layer norm instead of RMS norm. And it has no token for
+apart by rotation alone. It normalizes by layer norm instead of RMS norm. And it has no token for
 proprioception, which is in the prefix here, as in SmolVLA.
 """
 
