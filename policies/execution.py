@@ -1,18 +1,18 @@
-"""Which actions of predicted chunks are executed, and when the policy is asked again; numpy only.
+"""Execution of predicted chunks: which actions are executed, and when the policy is queried; numpy only.
 
-Asked at control step t, the policy answers with actions for t, t+1, ..., t+k-1; it is asked again at
+Queried at control step t, the policy answers with actions for t, t+1, ..., t+k-1; it is queried again at
 t + `execute`. Five things can happen in between:
 
 - receding horizon: the first `execute` actions of the answer are executed;
-- delay: the answer comes `delay` steps late, and until then the actions go on that the last answer gave for
-  these steps (the first answer is waited for). For execute = 4, delay = 1, and answers a at 0 and b at 4:
-  a0 a1 a2 a3 | a4 b1 b2 b3;
-- wait: the robot stands still for those `delay` steps, and then executes a whole answer to what it saw
+- delay: the answer arrives `delay` steps late, and until then the previous answer's actions for these steps
+  are executed (the robot waits for the first answer). For execute = 4, delay = 1, and answers a at 0 and b
+  at 4: a0 a1 a2 a3 | a4 b1 b2 b3;
+- wait: the robot stands still for those `delay` steps and then executes a whole answer to what it saw
   before: a0 a1 a2 a3 | . b0 b1 b2 b3;
-- guided: the answer is drawn so that it goes on from the last one (real-time chunking, arXiv 2506.07339): it
-  is pulled fully toward what will be executed before it comes, and less and less toward what follows;
-- ensemble: the policy is asked at every step, and the average of all answers for that step is executed, with
-  weights exp(-decay i), i = 0 for the oldest (ACT, arXiv 2304.13705).
+- guided: the answer is sampled so that it continues the previous one (real-time chunking, arXiv 2506.07339):
+  it is pulled fully toward what will be executed before it arrives, and less and less toward what follows;
+- ensemble: the policy is queried at every step, and the average of all answers for that step is executed,
+  with weights exp(-decay i), i = 0 for the oldest (ACT, arXiv 2304.13705).
 """
 
 from collections import deque

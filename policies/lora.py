@@ -2,12 +2,12 @@
 
     y = W x + b + alpha / rank * B A x,      A [rank, in] random, B [out, rank] zero at first
 
-W and everything else that a checkpoint brings stays frozen; of an adapted part only A and B learn, and the
-modules that no checkpoint has: its FiLM layers and a convolutional stem. At first the output is unchanged.
+W and everything else from a checkpoint stays frozen; of an adapted part only A and B are trained, and the
+modules that no checkpoint has: its FiLM layers and a convolutional stem. Initially the output is unchanged.
 
 OpenVLA-OFT's README warns that adapters merged on another kind of GPU than they were trained on lose much of
-their success. Here a policy is saved with its adapters apart, and `merge` adds them to float32 weights in
-float64, rounding once, so that it gives the same on every machine.
+their success. Here a policy is saved with separate adapters, and `merge` adds them to float32 weights in
+float64, rounding once, so that the result is the same on every machine.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
-"""Trunk: Observation -> Prefix, and the one way to go on from there, extend(Prefix, tokens).
+"""Trunk: computes a prefix from an observation, and extends a prefix by further tokens.
 
 The sequence is [image tokens, view by view | instruction | one token of proprioception]. Within it every
-token sees every real one (a prefix-LM, as in arXiv 2407.07726) or, as an option, those up to itself; what
-extends it sees the prefix and is never seen by it, so the prefix is computed once per observation, however
-many steps a head takes. Past frames, for a policy with a history, are further views and further state.
+token sees every real one (a prefix-LM, as in arXiv 2407.07726) or, as an option, those up to itself. Tokens
+that extend the prefix see it and are never seen by it, so the prefix is computed once per observation,
+however many steps a head takes. For a policy with a history, past frames are further views and further state.
 
     instruction "pick up cube" padded to 5, 2 views of 1 token:
     token      i i  p u c _ _  s      extension  x y

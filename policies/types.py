@@ -1,4 +1,4 @@
-"""What crosses a policy's boundary, and the legend of axis names used in the whole house.
+"""Inputs and outputs of a policy, and the axis names used throughout the package.
 
 b  batch                 n  tokens of a prefix      k  chunk length (actions predicted at once)
 v  views (cameras)       d  width of the trunk      a  action dimensions

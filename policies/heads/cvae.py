@@ -1,15 +1,16 @@
 """CVAE: regression with a latent style z, the objective of ACT (arXiv 2304.13705).
 
-In training an encoder sees the actions themselves and says in z, a few numbers, which of the ways of doing
-the task this demonstration takes; what z says is charged by its divergence from N(0, 1). In use z = 0.
+In training, an encoder sees the actions themselves and encodes in z, a few numbers, which way of doing the
+task this demonstration takes; the information in z is penalized by its divergence from N(0, 1). At inference
+z = 0.
 
     [CLS, summary of the prefix, actions] -> encoder -> mu, log variance -> z = mu + sigma * noise
     [prefix, token(z)] -> network(0, t = 0) -> actions;  loss = L1 + kl * KL
 
-z is a token that extends the prefix, through the trunk as all such tokens: it then has hidden states, keys
-and values like the prefix's own, and any action network can read it. In ACT, too, it is one token beside
+z is a token that extends the prefix through the trunk, like all such tokens: it then has hidden states, keys
+and values like the prefix's own, and any action network can read it. In ACT, too, it is one token next to
 those of images and state; there its encoder sees proprioception instead of a summary of the prefix. The
-network is that of regression. Two deviations: there is no dropout, and what is masked is not in the mean.
+network is that of regression. Two deviations: there is no dropout, and masked steps are not in the mean.
 """
 
 import math

@@ -1,18 +1,19 @@
 """Discrete diffusion (arXiv 2508.20072): every action value is one of 256 bins, filled in over a few rounds.
 
-All k * a ids of a chunk lie behind the prefix in the trunk and see each other; an unknown one is a mask
-token. In training a random part of them is hidden, cos(pi u / 2) of them for uniform u (MaskGIT's schedule,
-arXiv 2202.04200), and cross-entropy asks for those. A chunk starts all hidden. Every round reads all hidden
-ids at once, and hides the least probable of all again: cos(pi r / 2R) of them after round r of R, at least
-one before the last round, none after it. An id is as probable as the round that filled it in thought, so one
-that was filled in early can be hidden again (mask-predict, arXiv 1904.09324).
+All k * a ids of a chunk follow the prefix in the trunk and see each other; an unknown id is a mask token. In
+training a random share of them is hidden, cos(pi u / 2) for uniform u (MaskGIT's schedule, arXiv 2202.04200),
+and the loss is the cross-entropy of those. At inference a chunk starts fully hidden. Every round predicts all
+hidden ids at once and hides the least probable ids again: cos(pi r / 2R) of them after round r of R, at least
+one before the last round, none after it. The probability of an id is that of the round that filled it in, so
+an id that was filled in early can be hidden again (mask-predict, arXiv 1904.09324).
 
     k * a = 6, R = 3   hidden after each round: 5, 3, 0
     round 1  _ _ _ _ _ _  ->  _ _ 7 _ _ _
     round 2  _ _ 7 _ _ _  ->  4 _ _ 4 9 _     7 was the least certain after all
     round 3  4 _ _ 4 9 _  ->  4 5 6 4 9 9
 
-Instead of hiding a fixed share again, the paper compares what it now thinks of filled ids with thresholds.
+Instead of hiding a fixed share again, the paper compares the current probabilities of filled ids with
+thresholds.
 """
 
 import math

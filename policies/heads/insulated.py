@@ -1,9 +1,9 @@
 """Knowledge insulation (arXiv 2505.23705, as in pi0.5): the trunk learns from tokens, an expert acts on it.
 
-Actions are learned twice over. As tokens, predicted by the trunk itself, they teach the trunk; by flow
-matching, in an expert whose gradient stops at the trunk's keys and values, they become what is executed. The
+Actions are learned twice. As tokens, predicted by the trunk itself, they train the trunk; by flow matching,
+in an expert whose gradient stops at the trunk's keys and values, they become the actions to execute. The
 expert's gradient, large and noisy at first, cannot undo what a pretrained trunk knows, and acting needs no
-token by token decoding.
+token-by-token decoding.
 
     may attend to       prefix    tokens    expert's actions
     prefix              yes       no        no

@@ -3,10 +3,10 @@
     training   f(0, 0) -> actions          f(actions + (1 - t) noise, t) -> actions,          t = 0.9
     sampling   first = f(0, 0)             actions = f(first, t)
 
-The network predicts actions and not a velocity; noise is only in training, so a chunk is deterministic. As
-in the authors' code the second input is not scaled by t, and the two errors are divided by t and by 1 - t
-before they are squared: at equal size the second counts 81 times the first. It has, though, no more than
-(1 - t)^2 to lose to whoever returns its input. The network is the one of regression and flow.
+The network predicts actions rather than a velocity; noise is added only in training, so a chunk is
+deterministic. As in the authors' code, the second input is not scaled by t, and the two errors are divided by
+t and by 1 - t before they are squared: at equal size the second counts 81 times the first. Returning its
+input, however, would cost it no more than (1 - t)^2. The network is that of regression and flow.
 """
 
 from collections.abc import Sequence

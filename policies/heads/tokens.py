@@ -1,4 +1,4 @@
-"""Tokens: a chunk is a sequence of a codec's ids, and the trunk itself is what predicts them.
+"""Tokens: a chunk is a sequence of a codec's ids, which the trunk itself predicts.
 
 "autoregressive" (RT-2, OpenVLA, pi0-FAST, VLA-0): token by token on the trunk's cache with all earlier ones
 in view; in training one causal pass sees the true ones (teacher forcing).
@@ -12,8 +12,8 @@ that one pass reads all of them. "parallel" (OpenVLA-OFT): one such query per st
 dimensions read from each. In both the values are independent given the observation, so where demonstrations
 disagree a chunk can mix two of their ways; an autoregressive one cannot.
 
-Ids have embeddings and a readout of their own, or are the last words of the language model, with its
-embeddings and its output layer (RT-2, OpenVLA, pi0-FAST): nothing is new then but the slots.
+Ids have their own embeddings and readout, or are the last words of the language model, with its embeddings
+and its output layer (RT-2, OpenVLA, pi0-FAST); then only the slots are new.
 """
 
 import math

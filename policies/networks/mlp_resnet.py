@@ -1,9 +1,9 @@
 """Octo's action head (arXiv 2405.12213): a residual MLP over [time | readout | noisy chunk].
 
-The readout is what one learned token finds that follows the prefix through the trunk: it sees the prefix and
-nothing sees it, so `Trunk.extend` is all it takes. It depends on the prefix alone and is made in `prepare`,
-once per chunk; if gradients are wanted they flow through it into the trunk. The chunk is one flat vector,
-predicted at once.
+The readout is the hidden state of one learned token that follows the prefix through the trunk: it sees the
+prefix and nothing sees it, so `Prefix.extend` computes it. It depends on the prefix alone and is computed in
+`prepare`, once per chunk; gradients, if enabled, flow through it into the trunk. The chunk is one flat
+vector, predicted at once.
 
 Time enters through learned frequencies w_i: features [cos(2 pi w_i t), sin(2 pi w_i t)], then a small MLP.
 Octo draws the w_i with standard deviation 0.2 and counts its noise levels 0, 1, .., 19 where we have
