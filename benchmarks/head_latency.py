@@ -49,7 +49,7 @@ def passes(trunk: Trunk, head: ActionHead, observation: Observation) -> int:
     generators = [torch.Generator().manual_seed(row) for row in range(len(observation.instruction))]
     with torch.inference_mode():
         _, counts = head.sample_counted(trunk.encode(observation), generators)
-    return counts.evaluations_per_chunk(head.evaluations)
+    return counts.evaluations_per_chunk(head.num_function_evaluations)
 
 
 def learn(trunk: Trunk, head: ActionHead, observation: Observation, precision: Precision) -> None:

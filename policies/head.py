@@ -93,11 +93,11 @@ class ActionHead(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "b k a"], SamplingCounts]:
         """Samples like `sample`, and also returns the cost. Heads with a variable cost override it."""
         b = len(prefix.mask)
-        return self.sample(prefix, generators), SamplingCounts(b, b * self.evaluations)
+        return self.sample(prefix, generators), SamplingCounts(b, b * self.num_function_evaluations)
 
     @property
     @abstractmethod
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """Forward passes per sampled chunk (of the action network, or of the trunk for token heads); the
         maximum where it varies."""
 

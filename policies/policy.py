@@ -182,7 +182,7 @@ class Policy(nn.Module):
             else:
                 held = self.action_normalizer.normalize(previous.to(self.device))
                 chunk = self.check_guided().sample_onto(prefix, generators, held, weights.to(self.device))
-                cost = SamplingCounts(len(chunk), len(chunk) * self.head.evaluations)
+                cost = SamplingCounts(len(chunk), len(chunk) * self.head.num_function_evaluations)
             if counts is not None:
                 counts.add(cost)
             return self.action_normalizer.unnormalize(chunk)

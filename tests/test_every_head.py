@@ -235,7 +235,7 @@ def test_evaluations_are_what_sampling_really_costs(variant: str, monkeypatch: p
         # One row: rows of a batch may end at other ids.
         _, counts = head.sample_counted(trunk.prefix(episode()[0][:1]), generators(0))
     assert len(calls) + sum(len(network.calls) for network in networks) == counts.evaluations
-    assert counts.evaluations <= head.evaluations
+    assert counts.evaluations <= head.num_function_evaluations
 
 
 @pytest.mark.slow

@@ -104,7 +104,7 @@ def test_acting_is_the_flows_alone():
     with torch.no_grad():
         prefix = trunk.prefix(FEATURES)
         assert torch.equal(head.sample(prefix, generators), head.flow.sample(prefix, again))
-    assert head.evaluations == head.flow.evaluations
+    assert head.num_function_evaluations == head.flow.num_function_evaluations
 
 
 @pytest.mark.parametrize("alpha", [0.0, -1.0, math.inf, math.nan])

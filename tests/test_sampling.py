@@ -53,7 +53,7 @@ def test_a_policy_that_is_loaded_with_other_steps_is_one_that_was_built_with_the
     policy = build(head=flow.Config(steps=10)).eval()
     policy.save(tmp_path / "policy")
     again = Policy.load(tmp_path / "policy", sampling="steps=3")
-    assert again.head.evaluations == 3
+    assert again.head.num_function_evaluations == 3
     few = build(head=flow.Config(steps=3))
     few.load_state_dict(policy.state_dict())
     seen = observation(INSTRUCTIONS[:1])

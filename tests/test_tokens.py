@@ -251,8 +251,8 @@ def build_for_two_modes(decoding) -> tuple[tokens.Tokens, ToyTrunk]:
 
 
 def test_evaluations_count_passes_of_the_trunk():
-    assert autoregressive()[0].evaluations == K * A
-    assert parallel()[0].evaluations == 1
+    assert autoregressive()[0].num_function_evaluations == K * A
+    assert parallel()[0].num_function_evaluations == 1
 
 
 def test_options_that_a_codec_cannot_have_are_rejected():

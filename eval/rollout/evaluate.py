@@ -166,7 +166,7 @@ def evaluate(
                 checkpoint=checkpoint,
                 lanes=LANES,
                 threads=THREADS,
-                evaluations=counts.evaluations_per_chunk(asked.head.evaluations),
+                evaluations=counts.evaluations_per_chunk(asked.head.num_function_evaluations),
                 undecodable=counts.undecodable_share,
                 weights=weights,
                 sampling=sampling,

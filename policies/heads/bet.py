@@ -75,7 +75,7 @@ class Bet(ActionHead):
         nn.init.zeros_(self.offsets.bias)
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """One pass of the trunk over the query."""
         return 1
 

@@ -80,7 +80,7 @@ class Cvae(ActionHead):
         nn.init.normal_(self.style.bias, std=trunk.embedding_scale)  # what the token of z = 0 is known by
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """One pass of the trunk over the token of z, one of the network."""
         return 2
 

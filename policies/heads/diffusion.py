@@ -116,7 +116,7 @@ class Diffusion(ActionHead):
         self.register_buffer("timesteps", schedule.timesteps[: config.steps].long(), persistent=False)
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """Steps of the sampler."""
         return self.config.steps
 

@@ -84,7 +84,7 @@ class DiscreteDiffusion(ActionHead):
         self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """One pass of the trunk over the chunk per round."""
         return self.config.rounds
 

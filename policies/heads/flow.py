@@ -75,7 +75,7 @@ class Flow(ContinuingHead):
         self.chunk, self.action_dim = chunk, action_dim
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """Number of Euler steps."""
         return self.config.steps
 

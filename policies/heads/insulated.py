@@ -73,9 +73,9 @@ class Insulated(ActionHead):
         self.tokens, self.flow, self.alpha = spoken, flow, alpha
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """Evaluations of the flow head."""
-        return self.flow.evaluations
+        return self.flow.num_function_evaluations
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
         """Fits the codec of the tokens."""

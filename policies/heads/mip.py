@@ -53,7 +53,7 @@ class Mip(ActionHead):
         self.chunk, self.action_dim = chunk, action_dim
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """Two passes of the network."""
         return 2
 

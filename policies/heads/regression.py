@@ -40,7 +40,7 @@ class Regression(ActionHead):
         self.chunk, self.action_dim = chunk, action_dim
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """One pass of the network."""
         return 1
 

@@ -223,7 +223,7 @@ class Parallel(Tokens):
         self.readout = nn.Linear(trunk.dim, self.codec.length // queries * self.codec.vocab_size)
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """One pass of the trunk over the queries."""
         return 1
 
@@ -282,7 +282,7 @@ class Autoregressive(Tokens):
             self.readout = nn.Linear(trunk.dim, self.codec.vocab_size)
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """One pass of the trunk per token of the longest sequence."""
         return self.codec.length
 

@@ -77,7 +77,7 @@ class VqBet(ActionHead):
         nn.init.zeros_(self.offsets.bias)
 
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         """One pass of the trunk over the query."""
         return 1
 

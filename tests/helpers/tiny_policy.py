@@ -29,7 +29,7 @@ class MeanHead(HeadConfig):
 
 class Mean(ActionHead):
     @property
-    def evaluations(self) -> int:
+    def num_function_evaluations(self) -> int:
         return 1
 
     def __init__(self, config, trunk, chunk, action_dim) -> None:
