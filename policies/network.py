@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -30,6 +31,9 @@ class NetworkConfig(ABC):
 
 class ActionNetwork(nn.Module, ABC):
     """A noise-conditional function of an action chunk and a prefix. t = 0 is noise, t = 1 is data."""
+
+    runs_trunk: ClassVar[bool] = False
+    """True if it extends the prefix, i.e. runs tokens of its own through the trunk."""
 
     @abstractmethod
     def forward(

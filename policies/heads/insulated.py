@@ -59,7 +59,7 @@ class Config(HeadConfig):
             raise ValueError(f"alpha must be positive and finite, got {self.alpha}")
         spoken = self.tokens.build(trunk, chunk, action_dim)
         flow = self.flow.build(trunk, chunk, action_dim)
-        if hasattr(flow.network, "trunk"):
+        if flow.network.runs_trunk:
             name = type(self.flow.network).__module__.rpartition(".")[2]
             raise ValueError(f"insulated: flow.network {name} runs the trunk, and so would teach it")
         return Insulated(spoken, flow, self.alpha)

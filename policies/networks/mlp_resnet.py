@@ -60,6 +60,8 @@ class ReadPrefix(Prefix):
 class MLPResNet(ActionNetwork):
     """f(x, t, prefix): one vector for the whole chunk."""
 
+    runs_trunk = True
+
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
         self.readout = nn.Parameter(torch.randn(1, trunk.dim) * trunk.embedding_scale)

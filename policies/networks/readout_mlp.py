@@ -48,6 +48,8 @@ class Config(NetworkConfig):
 class ReadoutMLP(ActionNetwork):
     """f(x, t, prefix): one pass of the trunk over time and k * a placeholders."""
 
+    runs_trunk = True
+
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()
         d, scale = trunk.dim, trunk.embedding_scale
