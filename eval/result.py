@@ -18,12 +18,15 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..common.files import inside, sealed, unsealed, write_whole
+from ..common.files import inside, remove_partials, sealed, unsealed, write_whole
 from ..policies.execution import Execution
 from .result_check import check_document, check_episodes
 
-Outcome = Literal["success", "failure", "timeout", "error"]
-"""Outcome of an episode. `failure`: ended without success; `timeout`: out of time; `error`: code raised."""
+Outcome = Literal["success", "failure", "timeout", "error", "missing"]
+"""`failure`: the episode ended by itself without success; `timeout`: time ran out; `error`: the policy or the
+task raised; `missing`: the machine failed each time that it was played."""
+UNDECIDED: tuple[Outcome, ...] = ("error", "missing")
+"""Outcomes that are neither success nor failure."""
 Condition = Literal["test", "swapped_instruction", "blank_image"]
 CONDITIONS: tuple[Condition, ...] = ("test", "swapped_instruction", "blank_image")
 TITLES = {"test": "test", "swapped_instruction": "swapped instruction", "blank_image": "blank image"}
@@ -65,7 +68,7 @@ class EpisodeResult:
     instruction: str
     """Instruction given to the policy."""
     error: str | None = None
-    """Text of the exception, for outcome "error"."""
+    """The exception in one line, for outcome "error"; how the process died, for "missing"."""
     actions: np.ndarray | None = None
     """Executed actions, float32 [t, a], from which `eval.video` replays the episode exactly."""
     chunks: list[tuple[int, np.ndarray]] = field(default_factory=list)
@@ -73,7 +76,9 @@ class EpisodeResult:
     path: np.ndarray | None = None
     """Gripper positions after each control step, float32 [t, 3 x arms] [m, world frame]."""
     mode: str | None = None
-    """Which of several equally good ways the episode took; None if none, or if the task has only one."""
+    """Which of several equally good ways it took; None: it came to none, or the task has only one."""
+    traceback: str | None = None
+    """All of the exception's, for outcome "error"."""
 
     def __eq__(self, other: object) -> bool:
         """Compares all numbers; arrays element by element."""
@@ -140,6 +145,16 @@ class EvalResult:
         return sum(e.outcome == "error" for e in self.episodes)
 
     @property
+    def missing(self) -> int:
+        """Episodes that this machine could not play; they too are neither, and are reported apart."""
+        return sum(e.outcome == "missing" for e in self.episodes)
+
+    @property
+    def undecided(self) -> int:
+        """Episodes that are neither success nor failure."""
+        return self.errors + self.missing
+
+    @property
     def holds_hz(self) -> float:
         """Maximum control rate of the policy on the evaluation machine [Hz]; NaN if not measured.
 
@@ -161,7 +176,6 @@ class EvalResult:
         The JSON names its npz, whose name depends on its content, so a program killed while writing leaves
         the earlier pair intact.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **_pack(self.episodes))  # pyright: ignore[reportArgumentType]
         data = buffer.getvalue()
@@ -170,6 +184,7 @@ class EvalResult:
         document = {"format": FORMAT, "arrays": arrays, "arrays_sha256": checksum} | _plain(self)
         document["episodes"] = [_plain(episode) for episode in self.episodes]
         text = json.dumps(sealed(document), indent=1, allow_nan=False) + "\n"
+        remove_partials(folder)
         write_whole(folder / arrays, data)
         write_whole(folder / FILE, text)
         for old in folder.glob("rollouts-*.npz"):
@@ -188,7 +203,7 @@ class EvalResult:
         if not path.is_file():
             raise ResultError(f"no evaluation result at {path}")
         try:
-            document = unsealed(json.loads(path.read_text(encoding="utf-8")))
+            document = unsealed(json.loads(inside(path.parent, path.name).read_text(encoding="utf-8")))
             if document.pop("format") != FORMAT:
                 raise ResultError(
                     f"{path} was written by another version of this program: run the evaluation again"

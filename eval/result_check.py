@@ -44,6 +44,7 @@ def check_episodes(rows: Any, outcomes: tuple[str, ...]) -> None:
             "stage": _is_text(row.get("stage")),
             "instruction": _is_text(row.get("instruction")),
             "error": row.get("error") is None or _is_text(row["error"]),
+            "traceback": row.get("traceback") is None or _is_text(row["traceback"]),
             "mode": row.get("mode") is None or _is_text(row["mode"]),
         }
         for name, fits in kinds.items():

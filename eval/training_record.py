@@ -6,6 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..common.files import inside, unsealed
+from ..common.json_lines import read_lines
+
+_AGAIN = "delete it, and the same command writes it again"
 OPEN_LOOP = "open_loop.json"
 """File of a run that holds its open-loop error, if measured."""
 
@@ -41,16 +45,23 @@ class TrainingRecord:
         """Loads the record of the finished training in the folder `run`.
 
         Raises:
-            ValueError: `run` holds no finished training.
+            ValueError: `run` holds no finished training, or a damaged one.
         """
         path = run / "summary.json"
         if not path.exists():
-            raise ValueError(f"no finished training in {run}: {path.name} is missing")
-        summary = json.loads(path.read_text(encoding="utf-8"))
+            raise ValueError(f"{run} holds no finished training: there is no {path.name}")
+        summary = read_summary(run)
         metrics, error, config = run / "metrics.jsonl", run / OPEN_LOOP, run / "config.json"
-        if "precision" not in summary and config.exists():  # written by an earlier version
-            summary["precision"] = json.loads(config.read_text(encoding="utf-8"))["precision"]
-        lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
+        if "precision" not in summary and config.exists():  # an earlier version's
+            summary["precision"] = _read(config)["precision"]
+        try:
+            rows = read_rows(metrics, summary.get("rows", 0))
+            return TrainingRecord._of(summary, rows, _read(error)["mean"] if error.exists() else None)
+        except (KeyError, TypeError, AttributeError) as wrong:
+            raise ValueError(f"{path} is damaged (it has no usable {wrong}): {_AGAIN}") from None
+
+    @staticmethod
+    def _of(summary: dict[str, Any], rows: list[dict[str, Any]], open_loop: float | None) -> "TrainingRecord":
         return TrainingRecord(
             wall_seconds=summary["train_wall_seconds"],
             cpu_seconds=summary["train_cpu_seconds"],
@@ -63,13 +74,49 @@ class TrainingRecord:
             device=summary["device"],
             precision=summary.get("precision", "unknown"),
             threads=summary["threads"],
-            rows=[json.loads(line) for line in lines],
-            open_loop=json.loads(error.read_text(encoding="utf-8"))["mean"] if error.exists() else None,
+            rows=rows,
+            open_loop=open_loop,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, without the metrics."""
         return {name: value for name, value in asdict(self).items() if name != "rows"}
+
+
+def read_rows(path: Path, count: int) -> list[dict[str, Any]]:
+    """The rows of the metrics.jsonl of a finished training.
+
+    Args:
+        count: how many there must be at least; 0 if that is not known.
+
+    Raises:
+        ValueError: one is damaged, or some are missing.
+    """
+    again = "copy the run again from where it is whole, or train again into another folder"
+    rows = read_lines(path, again) if path.exists() else []
+    if len(rows) < count:
+        raise ValueError(f"{path} has {len(rows)} rows of {count}: {again}")
+    return rows
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """The content of the summary.json in the folder of a finished run.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    path = run / "summary.json"
+    found = _read(path)
+    if not isinstance(found, dict) or not isinstance(found.get("dataset"), dict):
+        raise ValueError(f"{path} is damaged (it does not say what was learned from): {_AGAIN}")
+    return found
+
+
+def _read(path: Path) -> Any:
+    try:
+        return unsealed(json.loads(inside(path.parent, path.name).read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}): {_AGAIN}") from None
 
 
 def cautions(trainings: Mapping[str, TrainingRecord]) -> list[str]:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..common.files import OLD, check_digests, digests, sealed, unsealed, whole_folder
+from ..common.files import OLD, check_digests, digests, inside, sealed, unsealed, whole_folder
 from .config_io import from_dict, to_dict
 from .limits import check_sizes
 from .normalizer import blank_stats
@@ -142,14 +142,26 @@ def read_policy(folder: Path, config_class: type[ConfigT]) -> SavedPolicy[Config
     except SafetensorError as error:
         raise PolicyError(f"{folder / WEIGHTS} is damaged ({error}): {AGAIN}") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise PolicyError(f"{folder / CONFIG} cannot be used: {error}") from error
+        raise PolicyError(f"{folder / CONFIG} cannot be used ({error}): {AGAIN}") from error
     if name := not_finite(tensors):
         raise PolicyError(f"{folder / WEIGHTS} has numbers in {name} that are not finite: {AGAIN}")
     try:
         tokenizer = load_tokenizer(folder / TOKENIZER)
+        _try(tokenizer)
     except Exception as error:  # tokenizers has no errors of its own
         raise PolicyError(f"{folder / TOKENIZER} is damaged ({error}): {AGAIN}") from error
     return SavedPolicy(folder, config, spec, architecture, tokenizer, tensors)
+
+
+def _try(tokenizer: Any) -> None:
+    """Whether a tokenizer can do what a policy asks of it.
+
+    Raises:
+        Exception: it cannot.
+    """
+    if not isinstance(tokenizer.pad_token_id, int):
+        raise ValueError("it has no token to pad with")
+    tokenizer("pick up the cube")
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -160,14 +172,22 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG
     try:
+        for place in (path, folder / WEIGHTS, *(folder / TOKENIZER).rglob("*")):
+            inside(folder, place.relative_to(folder).as_posix())
+    except ValueError as error:
+        raise PolicyError(f"{folder} has a link that leads elsewhere ({error}): {AGAIN}") from None
+    try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["format"] != FORMAT:
-            raise PolicyError(f"{folder} has format {stored['format']}; this program reads {FORMAT}")
+            raise PolicyError(
+                f"{folder} has format {stored['format']!r:.40}; this program reads {FORMAT}: use the "
+                "version that saved it, or copy the policy again"
+            )
         description = unsealed(stored)
     except PolicyError:
         raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise PolicyError(f"{path} cannot be used: {error}") from error
+        raise PolicyError(f"{path} cannot be used ({error}): {AGAIN}") from error
     try:
         check_digests(folder, description.get(FILES, {}))
     except (OSError, ValueError) as error:

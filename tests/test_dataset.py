@@ -131,7 +131,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "video truncated": (
         lambda r: os.truncate(r / VIDEO, 2500),
-        rf"{VIDEO} is damaged: the file is truncated",
+        rf"{VIDEO} is damaged \(the file is truncated\)",
     ),
     "video empty": (lambda r: os.truncate(r / VIDEO, 0), rf"{VIDEO} is damaged"),
     "video is something else": (lambda r: (r / VIDEO).write_bytes(b"hello" * 200), rf"{VIDEO} is damaged"),

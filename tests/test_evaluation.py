@@ -9,6 +9,7 @@ from made_up_results import result
 
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.result import weights_of
+from vlasandbox.eval.rollout.worker_process import EvaluationError
 from vlasandbox.policies import packaged
 from vlasandbox.train.evaluation import (
     EvalConfig,
@@ -253,3 +254,31 @@ def test_the_packaged_policy_goes_by_its_name_and_knows_its_tasks(tmp_path, monk
     assert who.policy == tmp_path / "package"
     assert who.results == Path("runs") / "packaged" / "eval"
     assert learned_tasks(who) == ["pick", "place"]
+
+
+def test_a_missing_episode_is_tried_again_and_the_result_stands_meanwhile(
+    judged, played, monkeypatch, capsys
+):
+    result("flow", "smss").save(judged.results / "pick" / "test")
+    exam = EvalConfig(episodes=4)
+    assert load_cached(judged, exam, "test") == result("flow", "smss")
+
+    def fails(*_, **__):
+        raise EvaluationError("no process can play")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("vlasandbox.eval.rollout.evaluate.evaluate", fails)
+        assert evaluate_cached(judged, exam, "test") == result("flow", "smss")
+        assert "1 episodes of flow are still missing: no process can play" in capsys.readouterr().err
+    found = evaluate_cached(judged, exam, "test")
+    assert played == [[TEST.start + 1]]
+    assert found.episodes == result("flow", "ssss").episodes
+    assert load_cached(judged, exam, "test") == found
+
+
+def test_what_a_kill_left_beside_a_finished_result_goes(judged, played):
+    left = judged.results / "pick" / "test.unfinished"
+    result("flow", "sf").save(left)
+    assert evaluate_cached(judged, EvalConfig(episodes=4), "test") == result("flow", "sfss")
+    assert not left.exists()
+    assert played == []

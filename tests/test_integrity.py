@@ -11,10 +11,13 @@ import torch
 from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
 from torch import nn
 
+from vlasandbox.common.json_lines import to_line
 from vlasandbox.train import checkpoint
 from vlasandbox.train.checkpoint import Progress
 from vlasandbox.train.cli import main
-from vlasandbox.train.data.files import write_json
+from vlasandbox.train.data.cache import frame_cache
+from vlasandbox.train.data.dataset import Dataset
+from vlasandbox.train.data.files import write_sealed
 from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.ema import EMA
 from vlasandbox.train.integrity import check_folder
@@ -38,10 +41,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     checkpoint.save(run / "state/resume.safetensors", *state)
     tiny_policy.build().save(run / "policy")
-    write_json(run / "summary.json", {"dataset": {}})
+    write_sealed(run / "summary.json", {"dataset": {}})
+    write_sealed(run / "config.json", {"seed": 0})
+    write_sealed(run / "open_loop.json", {"mean": 0.5, "steps": [0.5]})
+    (run / "metrics.jsonl").write_text("".join(to_line({"step": n, "loss": 1 / n}) for n in (1, 2, 3)))
+    frame_cache(Dataset.open(root / "data/pick"), 16)
+    frame_cache(Dataset.open(root / "data/pick"), 16, root / "frames")
+    writer = DatasetWriter(root / "data/place", SETTINGS)
+    writer.add_episode(synthetic_episode(5), SPEC)
     made_up_results.result("flow", "sfte").save(run / "eval/pick/test")
-    write_json(root / "study/study.json", {"study": {"cells": {"flow": {}}}, "code": "abc"})
-    write_json(root / "study/results.json", {})
+    write_sealed(root / "study/study.json", {"study": {"cells": {"flow": {}}}, "code": "abc"})
+    write_sealed(root / "study/results.json", {"rows": []})
+    write_sealed(root / "study/tuning.json", {"flow": "high"})
     return root
 
 
@@ -54,11 +65,12 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 def test_one_thing_of_each_kind_is_verified(folder: Path):
     found = {finding.kind: finding for finding in check_folder(folder)}
     assert {kind: finding.whole for kind, finding in found.items()} == dict.fromkeys(
-        ("dataset", "policy", "study", "run", "evaluation"), True
+        ("dataset", "policy", "study", "run", "evaluation", "frames"), True
     )
     assert found["run"].note == "finished; its checkpoint of 7 updates verified"
     assert found["evaluation"].note == "4 episodes; 2 files verified"
-    assert "files verified" in found["dataset"].note
+    assert found["study"].note == "1 trainings done; study and results verified"
+    assert found["frames"].note == "1 files verified"
     assert "files verified" in found["policy"].note
 
 
@@ -68,14 +80,18 @@ def _files(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "missing"])
 def test_damage_to_any_file_is_found_and_to_its_thing_alone(folder: Path, damage: str):
-    unsealed = ("study.json", "results.json", "summary.json")  # only what no longer is JSON can be told
-    missing_is_unknown = ("result.json", "results.json", "summary.json", "study.json", "resume.safetensors")
+    # Whether these are there is known from nowhere else; a JSON lines file may end anywhere.
+    may_be_missing = (
+        "result.json", "results.json", "summary.json", "study.json", "resume.safetensors", "config.json",
+        "open_loop.json", "tuning.json", "metrics.jsonl", "settings.json",
+    )  # fmt: skip
+    may_be_cut = ("metrics.jsonl",)
     tried = 0
     for path in _files(folder):
         content = path.read_bytes()
-        if (path.name in unsealed and damage == "flipped") or (
-            path.name in missing_is_unknown and damage == "missing"
-        ):
+        known = "policy" in path.parts and path.name == "config.json"
+        gone = path.name in may_be_missing or path.suffix in (".npy", ".npz")
+        if (damage == "missing" and gone and not known) or (damage == "cut" and path.name in may_be_cut):
             continue
         middle = len(content) // 2
         if damage == "missing":
@@ -100,7 +116,7 @@ def test_a_finished_run_without_its_policy_is_told(folder: Path, capsys: pytest.
     assert main(["check", str(folder)]) == 1
     said = capsys.readouterr()
     assert "its policy is missing: the same `vla train` makes it again" in said.out
-    assert said.err == "vla check: 1 of 4 damaged or incomplete, see above\n"
+    assert said.err == "vla check: 1 of 6 damaged or incomplete, see above\n"
 
 
 def test_a_model_of_another_program_is_no_policy_of_ours(folder: Path, tmp_path: Path):

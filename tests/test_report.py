@@ -55,6 +55,7 @@ def test_json_holds_the_numbers_of_the_input(tmp_path, comparison):
             "successes": successes,
             "episodes": 50,
             "errors": errors,
+            "missing": 0,
             "interval": list(cell.interval),
             "mean_steps_to_success": cell.steps,
         }

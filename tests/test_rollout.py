@@ -18,6 +18,7 @@ from small_policies import CHUNK, HEADS, VARIABLE, small_policy
 from vlasandbox import envs
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.envs.tasks.detour import SIDES
+from vlasandbox.eval.result import EvalResult
 from vlasandbox.eval.rollout.collector import EpisodeCollector
 from vlasandbox.eval.rollout.evaluate import evaluate, split
 from vlasandbox.eval.rollout.inference import BLANK, LANES, THREADS, BatchedPolicy
@@ -43,6 +44,8 @@ class Faulty(Pick):
         self.seed = rng.bit_generator.seed_seq.entropy
         if self.seed in {raises!r}:
             raise RuntimeError("boom")
+        if self.seed in {lacks!r}:
+            raise MemoryError
         if self.seed in {kills!r}:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.seed in {kills_once!r} and not (note := Path({folder!r}) / "killed").exists():
@@ -69,7 +72,7 @@ def rig(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(package))
     monkeypatch.setenv("VLASANDBOX_ALLOW", "rigged")
 
-    def write(raises=(), kills=(), raises_later=(), hangs=(), kills_once=()):
+    def write(raises=(), kills=(), raises_later=(), hangs=(), kills_once=(), lacks=()):
         text = RIGGED.format(
             folder=str(folder),
             raises=raises,
@@ -77,6 +80,7 @@ def rig(tmp_path, monkeypatch):
             raises_later=raises_later,
             hangs=hangs,
             kills_once=kills_once,
+            lacks=lacks,
         )
         (package / "rigged" / "faulty.py").write_text(text)
         return folder
@@ -333,6 +337,9 @@ def test_an_episode_that_raises_is_an_error_and_its_lane_goes_on(rig):
     raised = result.episodes[1]
     assert raised.error is not None
     assert raised.error.startswith("RuntimeError: boom (faulty.py:")
+    assert raised.traceback is not None
+    assert raised.traceback.startswith("Traceback (most recent call last):")
+    assert "faulty.py" in raised.traceback
     later = result.episodes[4]
     assert later.error is not None
     assert "boom later" in later.error
@@ -350,14 +357,18 @@ def test_actions_that_are_not_finite_make_an_error():
     assert "not finite" in result.episodes[0].error
 
 
-def test_an_episode_that_kills_its_process_is_missing_and_no_result(rig):
-    folder, kept = rig(kills=(1,)), []
-    with pytest.raises(
-        EvaluationError, match=r"1 of 4 episodes are missing, seeds \[1\].* killed by SIGKILL"
-    ):
-        evaluate("expert", "rigged.faulty", [0, 1, 2, 3], workers=1, progress=False, keep=kept.append)
-    assert [(e.seed, e.outcome) for e in kept[0].episodes] == [(seed, "success") for seed in (0, 2, 3)]
+def test_an_episode_that_kills_its_process_is_missing_and_the_others_are_not(rig, capsys, tmp_path):
+    folder = rig(kills=(1,))
+    result = evaluate("expert", "rigged.faulty", [0, 1, 2, 3], workers=1, progress=False)
+    outcomes = {e.seed: e.outcome for e in result.episodes}
+    assert outcomes == {0: "success", 1: "missing", 2: "success", 3: "success"}
+    assert (result.successes, result.missing, result.errors) == (3, 1, 0)
+    assert "killed by SIGKILL" in str(result.episodes[1].error)
+    said = capsys.readouterr().err
+    assert "1 of 4 episodes are missing, seeds [1]: each time the environment process was killed by" in said
     assert len(list(folder.iterdir())) == 1 + TRIES
+    result.save(tmp_path / "result")
+    assert EvalResult.load(tmp_path / "result") == result
 
 
 def test_a_process_that_is_killed_changes_no_outcome(rig):
@@ -371,11 +382,11 @@ def test_a_process_that_is_killed_changes_no_outcome(rig):
 
 def test_what_was_played_beside_an_episode_that_kills_is_played_alone(rig):
     rig(kills=(1,))
-    policy, kept = small_policy("regression"), []
-    with pytest.raises(EvaluationError, match=r"1 of 5 episodes are missing, seeds \[1\]"):
-        evaluate(policy, "rigged.faulty", [0, 1, 16, 17, 2], workers=1, progress=False, keep=kept.append)
+    policy = small_policy("regression")
+    result = evaluate(policy, "rigged.faulty", [0, 1, 16, 17, 2], workers=1, progress=False)
     clean = evaluate(policy, "pick", [0, 16, 17, 2], workers=1, progress=False)
-    assert kept[0].episodes == clean.episodes
+    assert result.missing == 1
+    assert [e for e in result.episodes if e.outcome != "missing"] == clean.episodes
 
 
 def test_processes_that_keep_dying_end_the_evaluation_with_a_message(rig):
@@ -395,6 +406,46 @@ def test_a_policy_that_raises_ends_the_evaluation_and_its_processes(rig):
     with pytest.raises(RuntimeError, match="no such kernel"):
         evaluate(policy, "rigged.faulty", range(4), workers=2, progress=False, condition="blank_image")
     assert not any(alive(int(path.name)) for path in folder.iterdir())
+
+
+def test_a_policy_that_raises_for_one_observation_fails_in_that_episode_alone():
+    policy, seeds = small_policy("diffusion"), [TEST.start, TEST.start + 1, TEST.start + 16, TEST.start + 17]
+    clean = evaluate(policy, "pick", seeds, workers=1, progress=False)
+    act, bad = policy.act, clean.episodes[1].instruction
+    raising = [e.instruction == bad for e in clean.episodes]
+    assert 1 <= sum(raising) < len(seeds)
+
+    def picky(observation, generators):
+        if bad in observation.instruction:
+            raise KeyError(bad)
+        return act(observation, generators)
+
+    policy.act = picky
+    found = evaluate(policy, "pick", seeds, workers=1, progress=False, condition="blank_image")
+    policy.act = act
+    clean = evaluate(policy, "pick", seeds, workers=1, progress=False, condition="blank_image")
+    for raised, episode, other in zip(raising, found.episodes, clean.episodes, strict=True):
+        if raised:
+            assert (episode.outcome, episode.steps) == ("error", 0)
+            assert "in picky" in str(episode.traceback)
+            assert str(episode.error).startswith("KeyError: ")
+        else:
+            assert episode == other
+
+
+def test_what_the_machine_lacks_is_no_result_of_the_episode(rig):
+    folder = rig(lacks=(1,))
+    result = evaluate("expert", "rigged.faulty", [0, 1, 2], workers=1, progress=False)
+    assert [e.outcome for e in result.episodes] == ["success", "missing", "success"]
+    assert len(list(folder.iterdir())) == 1 + TRIES
+
+
+def test_finished_episodes_are_kept_while_others_are_played(rig, monkeypatch):
+    rig()
+    monkeypatch.setattr("vlasandbox.eval.rollout.evaluate.KEEP_EVERY", 0.0)
+    kept = []
+    evaluate("expert", "rigged.faulty", range(3), workers=1, progress=False, keep=kept.append)
+    assert [[e.seed for e in result.episodes] for result in kept] == [[0], [0, 1], [0, 1, 2]]
 
 
 @pytest.mark.parametrize("way", ["Ctrl-C", "kill -9"])

@@ -29,6 +29,7 @@ from vlasandbox.train import checkpoint, loop
 from vlasandbox.train.checkpoint import CheckpointError
 from vlasandbox.train.config import TrainConfig, differences, settings
 from vlasandbox.train.data.dataset import Dataset
+from vlasandbox.train.data.files import read_json
 from vlasandbox.train.ema import persistent_tensors
 from vlasandbox.train.evaluation import learned_task
 from vlasandbox.train.log import last_row
@@ -308,7 +309,7 @@ def test_other_settings_are_refused_by_name(data: Path, tmp_path: Path):
 
 def forget(out: Path, *paths: str) -> None:
     """Removes settings from the run's config.json, as if they did not exist when it began."""
-    document = json.loads((out / "config.json").read_text())
+    document = read_json(out / "config.json")
     for path in paths:
         *inside, last = path.split(".")
         node = document
@@ -348,7 +349,7 @@ def test_a_run_from_before_a_setting_existed_has_its_default(
 def test_a_run_with_a_setting_that_is_no_more_is_refused_by_name(data: Path, tmp_path: Path):
     config = debug.config(data, updates=1)
     train(config, tmp_path, bar=False)
-    document = json.loads((tmp_path / "config.json").read_text())
+    document = read_json(tmp_path / "config.json")
     (tmp_path / "config.json").write_text(json.dumps(document | {"magic": 1}))
     with pytest.raises(ValueError, match=r"config\.json was written by another version .*magic: unknown"):
         train(config, tmp_path, bar=False)

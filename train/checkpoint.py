@@ -21,6 +21,8 @@ from ..common.files import whole
 from ..policies.policy_files import not_finite
 from .ema import EMA, persistent_tensors
 
+AGAIN = "delete it, and the same command trains from the start again"
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be written, read, or used for this run."""
@@ -73,7 +75,7 @@ def read_progress(path: Path) -> Progress | None:
             return Progress(**json.loads(file.metadata()["progress"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path} is not a checkpoint of this program, or is damaged ({error})"
+            f"{path} is not a checkpoint of this program, or is damaged ({error}): {AGAIN}"
         ) from error
 
 
@@ -112,18 +114,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: they are not what was written, or not all weights are finite.
     """
-    again = "delete it, and the same command trains from the start again"
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): {again}") from error
+        raise CheckpointError(f"{path} is damaged ({error}): {AGAIN}") from error
     # Checkpoints had no checksum at first.
     if "sha256" in metadata and metadata["sha256"] != _digest(tensors, metadata.get("progress", "")):
-        raise CheckpointError(f"{path} is damaged (its checksum is another): {again}")
+        raise CheckpointError(f"{path} is damaged (its checksum is another): {AGAIN}")
     if name := not_finite({name: x for name, x in tensors.items() if not name.startswith("optimizer.")}):
-        raise CheckpointError(f"{path} has numbers in {name} that are not finite: {again}")
+        raise CheckpointError(f"{path} has numbers in {name} that are not finite: {AGAIN}")
     return tensors
 
 

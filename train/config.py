@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ..policies.config_io import from_dict, to_dict
 from ..policies.policy import PolicyConfig
-from .data.files import read_json
+from .data.files import read_object
 from .log import WandbMode
 from .optim import OptimConfig
 
@@ -113,7 +113,7 @@ def stored_settings(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: a field or value is none of this program's.
     """
-    stored = read_json(path)
+    stored = read_object(path)
     try:
         return settings(from_dict(TrainConfig, stored))
     except ValueError as error:

@@ -16,6 +16,8 @@ _ENVIRONMENT = _FULL | {
     errno.ENOTDIR,
     errno.EISDIR,
     errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
 }
 
 

@@ -12,10 +12,10 @@ from ..envs import tasks
 from ..envs.registry import check_name
 from ..envs.seeds import TEST, VALIDATION
 from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, ResultError, weights_of
-from ..eval.training_record import TrainingRecord
+from ..eval.rollout.worker_process import EvaluationError
+from ..eval.training_record import TrainingRecord, read_summary
 from ..policies import packaged
 from ..policies.execution import Execution
-from .data.files import read_json
 
 BEST = "best"
 """Folder of a run with the best policy that was seen while it was trained; itself like that of a run."""
@@ -128,8 +128,10 @@ def eval_target(run: str) -> EvalTarget:
 
 def learned_task(run: Path) -> str | None:
     """Task of the demonstrations that a finished training had, several as pick+stack; None if not known."""
-    path = run / "summary.json"
-    return read_json(path)["dataset"].get("task") if path.exists() else None
+    if not (run / "summary.json").exists():
+        return None
+    task = read_summary(run)["dataset"].get("task")
+    return task if isinstance(task, str) else None
 
 
 def training_records(targets: Sequence[EvalTarget]) -> dict[str, TrainingRecord]:
@@ -188,7 +190,8 @@ def expert_beside(who: EvalTarget, results: Path = Path("runs") / EXPERT) -> Eva
 def evaluate_cached(
     who: EvalTarget, exam: EvalConfig, condition: Condition, *, bar: bool = True
 ) -> EvalResult:
-    """The result of `who` under `condition`: stored episodes, and the missing ones, played and stored.
+    """The result of `who` under `condition`: stored episodes, and the others, played and stored. Those that
+    the machine could not play before are tried again.
 
     Args:
         bar: whether to show how it goes.
@@ -199,11 +202,13 @@ def evaluate_cached(
     """
     check_name("condition", condition, CONDITIONS)
     found = load_prefix(who, exam, condition)
-    if found is not None and len(found.episodes) == exam.episodes:
-        return found
+    complete = found is not None and len(found.episodes) == exam.episodes
     folder = who.results / exam.folder / condition
     unfinished = folder.with_name(condition + UNFINISHED)
-    left = _stored(who, exam, unfinished)
+    left = _stored(who, exam, unfinished) if unfinished.exists() else None
+    if found is not None and complete and not found.missing:
+        _clear(unfinished, left, exam)  # a kill may have come just before
+        return found
     begun = (_joined(found, left) if found and left else None) or found or left
 
     def keep(finished: EvalResult) -> None:
@@ -215,10 +220,20 @@ def evaluate_cached(
         kept = _stored(who, exam, unfinished)
         count = len([e for e in kept.episodes if e.seed in exam.seeds]) if kept else 0
         raise KeyboardInterrupt(f"{count} of {exam.episodes} episodes of {who.name} are kept") from None
+    except EvaluationError as error:
+        if found is None or not complete:
+            raise
+        print(f"{found.missing} episodes of {who.name} are still missing: {error}", file=sys.stderr)
+        return found
     result.save(folder)
+    _clear(unfinished, left, exam)
+    return result
+
+
+def _clear(unfinished: Path, left: EvalResult | None, exam: EvalConfig) -> None:
+    """Removes what an interruption left, unless it has episodes of a longer exam."""
     if left is None or all(e.seed in exam.seeds for e in left.episodes):
         shutil.rmtree(unfinished, ignore_errors=True)
-    return result
 
 
 def load_cached(who: EvalTarget, exam: EvalConfig, condition: Condition) -> EvalResult | None:
@@ -270,7 +285,7 @@ def _completed(
     who: EvalTarget, exam: EvalConfig, condition: Condition, begun: EvalResult | None, bar: bool, keep: Keep
 ) -> EvalResult:
     """The exam's episodes: those in `begun`, and the others, played now."""
-    there = {e.seed for e in begun.episodes} if begun else set[int]()
+    there = {e.seed for e in begun.episodes if e.outcome != "missing"} if begun else set[int]()
     missing = [seed for seed in exam.seeds if seed not in there]
     result = begun
     if missing:

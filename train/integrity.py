@@ -17,21 +17,26 @@ from safetensors.torch import load_file
 from ..common.files import SEAL
 from ..eval.result import FILE as RESULT
 from ..eval.result import EvalResult
+from ..eval.training_record import OPEN_LOOP, read_rows, read_summary
 from ..policies.policy_files import AGAIN, CONFIG, FILES, WEIGHTS, PolicyError, not_finite, read_description
 from .checkpoint import CheckpointError, read_progress, read_tensors
 from .data import schema
+from .data.cache import check_cache
 from .data.commit import commit_interrupted
 from .data.dataset import Dataset
-from .data.files import read_json
+from .data.files import read_json, read_object
 from .data.reading import AGAIN as DATA_AGAIN
 from .data.staging import FOLDER as RECORDING
-from .data.staging import staged_seeds
+from .data.staging import check_staged, staged_seeds
+from .log import kept_rows
 
 STATE = "state/resume.safetensors"
 SUMMARY = "summary.json"
 DIVERGED = "diverged.json"
 STUDY = "study.json"
 RESULTS = "results.json"
+TUNING = "tuning.json"
+ROWS = "metrics.jsonl"
 
 NO_CHECKSUMS = "has no checksums; it can be read"
 
@@ -41,7 +46,7 @@ class Finding:
     """One thing that was looked at."""
 
     kind: str
-    """dataset, policy, run, evaluation or study."""
+    """dataset, policy, run, evaluation, study or frames (a cache of them)."""
     path: Path
     note: str
     """What was verified; or, in one sentence, what is damaged or missing, and the way back."""
@@ -82,6 +87,11 @@ def _is_dataset(path: Path, here: set[str]) -> bool:
 
 def _dataset(path: Path) -> str:
     waiting = sum(staged_seeds(path).values())
+    if (path / RECORDING / "settings.json").exists():
+        read_object(path / RECORDING / "settings.json", "copy it again, or record into a new folder")
+    for seed, success in staged_seeds(path).items():
+        if success:
+            check_staged(path, seed)
     if waiting and not (path / schema.OURS).exists():
         return f"an unfinished recording of {waiting} episodes, which the same `vla record` continues"
     if commit_interrupted(path):
@@ -90,6 +100,8 @@ def _dataset(path: Path) -> str:
     if dataset.recording is None and (path / schema.INITIAL_STATES).exists():  # which only ours have
         raise ValueError(f"{path / schema.OURS} is missing")
     dataset.fingerprint  # noqa: B018, which reads all files
+    for cache in (path / ".cache").glob("frames-*.npy"):
+        check_cache(cache)
     listed = (dataset.recording or {}).get("files")
     return f"{len(dataset.lengths)} episodes; " + (_files(len(listed)) if listed else NO_CHECKSUMS)
 
@@ -102,7 +114,9 @@ def _is_policy(path: Path, here: set[str]) -> bool:
         described = json.loads((path / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return WEIGHTS in here
-    return isinstance(described, dict) and bool(described.keys() & {"architecture", FILES, SEAL})
+    if not isinstance(described, dict):
+        return WEIGHTS in here
+    return bool(described.keys() & {"architecture", FILES})
 
 
 def _policy(path: Path) -> str:
@@ -117,11 +131,11 @@ def _policy(path: Path) -> str:
 
 
 def _is_run(path: Path, here: set[str]) -> bool:
-    return SUMMARY in here or (path / STATE).exists()
+    return bool(here & {SUMMARY, DIVERGED, ROWS}) or (path / STATE).exists()
 
 
 def _run(path: Path) -> str:
-    state, notes = path / STATE, []
+    state, notes, progress = path / STATE, [], None
     if state.exists():
         read_tensors(state)
         progress = read_progress(state)
@@ -129,9 +143,17 @@ def _run(path: Path) -> str:
         with safe_open(state, framework="pt") as file:
             sealed = "sha256" in (file.metadata() or {})
         notes.append(f"its checkpoint of {progress.step} updates " + ("verified" if sealed else NO_CHECKSUMS))
+    if (path / "config.json").exists():
+        read_object(path / "config.json")
+    for name in (OPEN_LOOP, DIVERGED):
+        if (path / name).exists():
+            read_json(path / name, "delete it, and the same command writes it again")
     if not (path / SUMMARY).exists():
+        if (path / ROWS).exists():
+            kept_rows(path / ROWS, 0 if progress is None else progress.step)
         return "; ".join(["not finished: the same `vla train` continues", *notes])
-    read_json(path / SUMMARY)
+    rows = read_summary(path).get("rows")
+    read_rows(path / ROWS, rows if isinstance(rows, int) else 0)
     if not (path / "policy").is_dir():
         way = "the same `vla train` makes it again"
         raise CheckpointError(f"{path / SUMMARY} says that it is finished, but its policy is missing: {way}")
@@ -148,24 +170,33 @@ def _evaluation(path: Path) -> str:
     return f"{len(result.episodes)} episodes; " + (_files(2) if sealed else NO_CHECKSUMS)
 
 
+def _is_cache(path: Path, here: set[str]) -> bool:
+    return any(name.startswith("frames-v") and name.endswith(".npy") for name in here)
+
+
+def _cache(path: Path) -> str:
+    found = sorted(path.glob("frames-v*.npy"))
+    for cache in found:
+        check_cache(cache)
+    return _files(len(found))
+
+
 def _is_study(path: Path, here: set[str]) -> bool:
     return STUDY in here
 
 
 def _study(path: Path) -> str:
     found = _read_study(path / STUDY)
-    if (path / RESULTS).exists():
-        try:
-            read_json(path / RESULTS)
-        except ValueError as error:
-            raise ValueError(f"{error}: the same `vla study` writes it again") from None
+    for name in (RESULTS, TUNING):
+        if (path / name).exists():
+            read_json(path / name, "delete it, and the same `vla study` writes it again")
     cells = found["study"]["cells"]
     begun = sum((path / "cells" / name / done).exists() for name in cells for done in (SUMMARY, DIVERGED))
     if begun == 0 and (path / RESULTS).exists():
         raise ValueError(
             f"{path} has results, but its trainings are missing: copy the folder again from where it is whole"
         )
-    return f"{begun} trainings done; it has no checksums of its own, what is in it has"
+    return f"{begun} trainings done; study and results verified"
 
 
 def _read_study(path: Path) -> dict[str, Any]:
@@ -174,8 +205,8 @@ def _read_study(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: it is none.
     """
-    found = read_json(path)
-    study = found.get("study") if isinstance(found, dict) else None
+    found = read_object(path, "copy it again from where it is whole, or choose another --out")
+    study = found.get("study")
     if not isinstance(study, dict) or not isinstance(study.get("cells"), dict) or "code" not in found:
         raise ValueError(f"{path} is damaged: it does not say which study it is of")
     return found
@@ -186,6 +217,7 @@ KINDS: dict[str, tuple[Callable[[Path, set[str]], bool], Callable[[Path], str], 
     "policy": (_is_policy, _policy, AGAIN),
     "study": (_is_study, _study, "copy it again from where it is whole, or choose another --out"),
     "run": (_is_run, _run, "delete the file, and the same `vla train` goes on, or begins again"),
+    "frames": (_is_cache, _cache, "delete it, and the next training makes it again"),
     "evaluation": (_is_evaluation, _evaluation, "evaluate again, it is replaced"),
 }
 """Kind -> whether a folder declares one; what verifies it, in a few words or by an OSError or ValueError; and

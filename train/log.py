@@ -1,11 +1,10 @@
 """Where a run says how it goes: a JSONL file always, a progress bar for people, wandb on request.
 
 Another process can follow a run by reading the last row of its `metrics.jsonl` (`last_row`): rows are written
-whole and at once, every few updates.
+whole and at once, every few updates, each with a checksum.
 """
 
 import hashlib
-import json
 import math
 import os
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..common.files import write_whole
+from ..common.json_lines import LineError, from_line, to_line
 
 WandbMode = Literal["off", "offline", "online"]
 TAIL = 65536
@@ -29,7 +29,8 @@ class RunLog:
     ) -> None:
         """Opens the log of the run in `folder`, which continues after update `start` of `updates`."""
         path = folder / "metrics.jsonl"
-        _truncate(path, start)
+        self.rows = _truncate(path, start)
+        """Rows in the file."""
         self._file = path.open("a", encoding="utf-8")
         self._bar = tqdm(total=updates, initial=start, unit="update", disable=not bar, desc=folder.name)
         self._wandb = _open_wandb(folder, wandb, config)
@@ -65,8 +66,9 @@ class RunLog:
         row = {"step": step} | {name: float(x) / self._counts[name] for name, x in self._sums.items()} | now
         self._sums, self._counts = {}, {}
         # JSON has no word for a metric that is not finite, such as a mean over nothing.
-        self._file.write(json.dumps({k: v if math.isfinite(v) else None for k, v in row.items()}) + "\n")
+        self._file.write(to_line({k: v if math.isfinite(v) else None for k, v in row.items()}))
         self._file.flush()
+        self.rows += 1
         self._bar.update(step - self._bar.n)
         if "held_out_loss" in now:
             self._seen["held_out_loss"] = f"held out {now['held_out_loss']:.4f}"
@@ -93,21 +95,46 @@ def last_row(path: Path) -> dict[str, int | float | None] | None:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL))
         lines = file.read().split(b"\n")[:-1]
-    return json.loads(lines[-1]) if lines else None
+    for line in reversed(lines):  # a power cut may have left anything at the end
+        try:
+            return from_line(line)
+        except ValueError:
+            continue
+    return None
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """The complete rows of the file; a last line without its end was cut off by a kill and does not count."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+def _truncate(path: Path, start: int) -> int:
+    """Keeps the `kept_rows` alone, and returns how many they are. A file that is not there is begun anew."""
+    kept = kept_rows(path, start)
+    write_whole(path, "".join(map(to_line, kept)))
+    return len(kept)
 
 
-def _truncate(path: Path, start: int) -> None:
-    """Keeps the rows up to update `start`."""
-    kept = [row for row in _rows(path) if row["step"] <= start]
-    write_whole(path, "".join(json.dumps(row) + "\n" for row in kept))
+def kept_rows(path: Path, start: int) -> list[dict[str, Any]]:
+    """The rows up to update `start`, which the checkpoint is of; what comes later may be cut off.
+
+    Raises:
+        LineError: an earlier row is damaged or missing.
+    """
+    kept: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().split(b"\n") if path.exists() else [], 1):
+        if kept and kept[-1]["step"] >= start:
+            break
+        try:
+            row = from_line(line)
+            if not isinstance(row.get("step"), int):
+                raise ValueError("it has no step")
+        except (ValueError, RecursionError) as error:
+            if start == 0 or not line:
+                break
+            again = "delete that line, and the training goes on without it"
+            raise LineError(f"{path} is damaged in line {number} ({error}): {again}") from None
+        if row["step"] <= start:
+            kept.append(row)
+    if start and path.exists() and (not kept or kept[-1]["step"] < start):
+        again = "delete it, and the training goes on without its earlier rows"
+        raise LineError(f"{path} has no row of update {start}, which the checkpoint is of: {again}")
+    return kept
 
 
 def _open_wandb(folder: Path, mode: WandbMode, config: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..common.files import remove_partials
+from ..eval.training_record import read_summary
 from ..policies.policy import Policy
 from ..policies.types import Batch, Grounding, Observation
 from . import checkpoint
@@ -18,7 +19,7 @@ from .build import build, fit_head
 from .checkpoint import CheckpointError, Progress
 from .config import TrainConfig, differences, settings, stored_settings
 from .data.dataset import Dataset
-from .data.files import exclusive, read_json, write_json
+from .data.files import exclusive, write_sealed
 from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
@@ -72,7 +73,7 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
     if finished:
         if config.data.root.exists():  # a finished run may outlive its data
             dataset = open_data(config.data.root)
-            _same_data(out, read_json(out / "summary.json")["dataset"]["fingerprint"], dataset)
+            _same_data(out, read_summary(out)["dataset"].get("fingerprint"), dataset)
         return out / "policy"
 
     threads_before = torch.get_num_threads()
@@ -81,7 +82,7 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
         with exclusive(out / "state", wait=False), torch.random.fork_rng():
             for folder in (out, out / "state"):
                 remove_partials(folder)
-            write_json(out / "config.json", here)
+            write_sealed(out / "config.json", here)
             _train(config, out, bar)
     finally:
         torch.set_num_threads(threads_before)
@@ -191,10 +192,10 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     # What comes out of it.
     ema.copy_to_model()
     policy.eval().save(out / "policy")
-    write_json(out / "summary.json", summary_after(config.updates))
+    write_sealed(out / "summary.json", summary_after(config.updates) | {"rows": log.rows})
 
 
-def _same_data(where: Path, fingerprint: str, dataset: Dataset) -> None:
+def _same_data(where: Path, fingerprint: str | None, dataset: Dataset) -> None:
     if dataset.fingerprint != fingerprint:
         raise CheckpointError(
             f"{where} was trained on a dataset with fingerprint {fingerprint}; {dataset.root} has "

@@ -15,7 +15,7 @@ import torch
 
 from ..envs import tasks
 from ..envs.seeds import VALIDATION
-from ..eval.result import EvalResult
+from ..eval.result import UNDECIDED, EvalResult
 from ..eval.rollout.evaluate import evaluate
 from ..policies.execution import Execution
 from ..policies.policy import Policy
@@ -23,7 +23,7 @@ from ..policies.types import PolicySpec
 from .config import DataConfig, TrainConfig, settings
 from .data.cache import frame_cache
 from .data.dataset import Dataset
-from .data.files import read_json, write_json
+from .data.files import read_json, write_sealed
 from .data.merge import Merged, open_data
 from .data.windows import WindowSampler
 from .ema import EMA
@@ -166,7 +166,7 @@ class Periodic:
         from ..eval.video.replay import replay
 
         for episode in result.episodes:
-            if episode.outcome != "error":
+            if episode.outcome not in UNDECIDED:
                 footage = replay(result, episode)
                 path = self._out / "videos" / f"{step:06}-{result.task.replace(':', ',')}.mp4"
                 write_video(side_by_side([footage], speed=SPEED), path, SPEED * footage.fps)
@@ -184,8 +184,8 @@ class Periodic:
         if comparable and _score(old) > _score(found):
             return
         self._policy.save(folder / "policy", self._ema.tensors)
-        write_json(folder / "config.json", settings(self._config))
-        write_json(path, self._summary(step) | {BEST: found})
+        write_sealed(folder / "config.json", settings(self._config))
+        write_sealed(path, self._summary(step) | {BEST: found})
 
 
 def _score(found: Mapping[str, float | int]) -> tuple[float, float]:

@@ -112,6 +112,7 @@ class Comparison:
             "max Hz",
             "NFE",
             "errors",
+            *(["missing"] if self._any_missing else []),
         ]
         return Table(head, [self._row(name) for name in self.names]).aligned()
 
@@ -131,7 +132,12 @@ class Comparison:
             f"{result.holds_hz:.1f}" if timed else "-",
             "-" if name == EXPERT else str(result.evaluations),
             str(sum(rate.result.errors for rate in rates if rate)),
+            *([str(sum(rate.result.missing for rate in rates if rate))] if self._any_missing else []),
         ]
+
+    @property
+    def _any_missing(self) -> bool:
+        return any(cell.result.missing for cell in self.cells.values())
 
     def representative(self, name: str) -> EvalResult:
         """The evaluation that stands for the policy: its first condition, the test if there was one."""

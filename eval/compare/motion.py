@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ...policies.execution import Execution
-from ..result import EpisodeResult, EvalResult
+from ..result import UNDECIDED, EpisodeResult, EvalResult
 
 CUT = 10.0
 """Cutoff frequency of `spectral_arc_length` [Hz]."""
@@ -43,7 +43,7 @@ class MotionMetrics:
 def motion_metrics(result: EvalResult) -> MotionMetrics:
     """Computes the metrics of `result`; those of smoothness are over successes and failures alike."""
     hz = float(result.spec["control_hz"])
-    episodes = [e for e in result.episodes if e.outcome != "error"]
+    episodes = [e for e in result.episodes if e.outcome not in UNDECIDED]
     paths = [e.path.astype(np.float64) for e in episodes if e.path is not None]
     return MotionMetrics(
         time_to_success=mean_known(e.steps / hz for e in episodes if e.outcome == "success"),
@@ -100,7 +100,7 @@ def boundary_jump(result: EvalResult) -> float:
     arm = [i for i, name in enumerate(dims) if not (name.endswith("gripper") or "rot6d" in name)]
     changes, inside = [np.empty((0, len(arm)))], [np.empty(0, bool)]
     for episode in result.episodes:
-        if episode.outcome != "error" and episode.actions is not None and episode.chunks:
+        if episode.outcome not in UNDECIDED and episode.actions is not None and episode.chunks:
             owner = chunk_of_step(episode, result.execution)
             change, same = _changes(episode.actions[:, arm].astype(np.float64), owner, mode)
             changes.append(change)

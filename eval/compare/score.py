@@ -14,25 +14,25 @@ class SuccessRate:
 
     result: EvalResult
     interval: tuple[float, float]
-    """95% interval of the success rate (Wilson), in [0, 1]. An episode that raised could have gone either
-    way: the lower end counts it as a failure, the upper end as a success."""
+    """95% interval of the success rate (Wilson), in [0, 1]. An episode that raised or is missing could
+    have gone either way: the lower end counts it as a failure, the upper end as a success."""
 
     @staticmethod
     def of(result: EvalResult) -> "SuccessRate":
         """Computes the success rate of `result`."""
         n = len(result.episodes)
-        low, high = wilson(result.successes, n)[0], wilson(result.successes + result.errors, n)[1]
+        low, high = wilson(result.successes, n)[0], wilson(result.successes + result.undecided, n)[1]
         return SuccessRate(result, (low, high))
 
     @property
     def episodes(self) -> int:
-        """Number of episodes, including those that raised."""
+        """Number of episodes, including those that raised or are missing."""
         return len(self.result.episodes)
 
     @property
     def rate(self) -> float:
-        """Successes per episode that did not raise; NaN if all raised."""
-        finished = self.episodes - self.result.errors
+        """Successes per episode that came to an end; NaN if none did."""
+        finished = self.episodes - self.result.undecided
         return self.result.successes / finished if finished else math.nan
 
     @property
@@ -48,6 +48,7 @@ class SuccessRate:
             "episodes": self.episodes,
             "interval": list(self.interval),
             "errors": self.result.errors,
+            "missing": self.result.missing,
             "mean_steps_to_success": self.steps,
         }
 

@@ -80,6 +80,13 @@ def cautions(rates: Sequence[SuccessRate]) -> list[str]:
         for rate in rates
         if rate.result.errors
     ]
+    errors += [
+        f"Caution: {rate.result.missing} of {rate.episodes} episodes of {rate.result.policy} "
+        f"({rate.result.condition}) are missing: their process died in every attempt. They count neither as "
+        "success nor as failure; `vla eval` plays them again."
+        for rate in rates
+        if rate.result.missing
+    ]
     results = [rate.result for rate in rates if rate.result.policy != EXPERT]
     held = {
         "executed actions per chunk": {str(r.execution) for r in results},

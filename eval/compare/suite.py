@@ -28,7 +28,7 @@ def _pooled(comparisons: Sequence[Comparison], name: str) -> str | Cell:
     if not episodes:
         return "-"
     errors = sum(
-        rate.result.errors for rate in rates
+        rate.result.undecided for rate in rates
     )  # could have gone either way, see `SuccessRate.interval`
     low, high = wilson(successes, episodes)[0], wilson(successes + errors, episodes)[1]
     return Cell(f"{successes}/{episodes}", f"[{100 * low:.1f}, {100 * high:.1f}]%")

@@ -149,8 +149,14 @@ def _row(comparison: Comparison, name: str, trainings: Mapping[str, TrainingReco
         f"{result.holds_hz:.1f} Hz" if timed else "–",
         "–" if name == EXPERT else str(result.evaluations),
         duration(trainings[name].wall_seconds) if name in trainings else "–",
-        str(sum(rate.result.errors for rate in rates if rate)),
+        _errors(rates),
     ]
+
+
+def _errors(rates: Sequence[SuccessRate | None]) -> str:
+    """Counts the episodes that raised, and the missing ones if there are any."""
+    errors, missing = (sum(getattr(r.result, x) for r in rates if r) for x in ("errors", "missing"))
+    return f"{errors}, {missing} missing" if missing else str(errors)
 
 
 def _rate(rate: SuccessRate | None) -> str | Cell:

@@ -1,11 +1,13 @@
 """Report of a study: which cells succeed most, what that takes, and which of them differ."""
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ...common.files import sealed
 from ..result import EvalResult
 from ..study.analysis import Analysis, analyze
 from ..study.level import level_text
@@ -25,7 +27,7 @@ from .comparison import clip_videos
 from .document import Block, Document, Figure, Figures, Items, Section, TableBlock, Text
 from .study_figures import curve_figures, latency, learning_curves, maps, picture, stages
 from .study_plots import forest
-from .write import write_document
+from .write import render_json, write_document
 
 OPEN = 12
 """Maximum rows of a table of differences that is not folded."""
@@ -59,6 +61,8 @@ def write_study(
     """
     analysis = analyze(results, tuned, experts)
     document = study_report(question, analysis, fixed)
+    # As it will be read back; `vla check` verifies it.
+    document = replace(document, numbers=sealed(json.loads(render_json(document.numbers))))
     path = write_document(document, folder, "results")
     if videos is not None and (clips := videos(analysis.summary)):
         write_document(document.with_videos(clip_videos(clips)), folder, "results")

@@ -16,7 +16,6 @@ def write_document(document: Document, folder: Path, name: str) -> Path:
     Returns:
         Path of the HTML page.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / f"{name}.json", render_json(document.numbers))
     if document.picture is not None:
         write_whole(folder / f"{name}.svg", svg_file(document.picture))

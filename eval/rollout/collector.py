@@ -5,7 +5,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ...policies.execution import Execution
-from ..result import Condition, EpisodeResult, EvalResult
+from ..result import UNDECIDED, Condition, EpisodeResult, EvalResult
 from .latency import Latency
 
 PACKAGES = ("vlasandbox", "mujoco", "numpy", "torch", "transformers")
@@ -32,6 +32,9 @@ class EpisodeCollector:
         self._start = time.perf_counter()
         self._wall: float | None = None
         self._lock = threading.Lock()
+        self._keep: Callable[[list[int]], None] | None = None
+        self._keeping = threading.Lock()
+        self._interval, self._kept = 0.0, 0.0
 
     def __enter__(self) -> "EpisodeCollector":
         return self
@@ -46,11 +49,22 @@ class EpisodeCollector:
             return
         with self._lock:
             self._episodes |= {episode.seed: episode for episode in episodes}
-            errors = sum(e.outcome == "error" for e in self._episodes.values())
+            errors = sum(e.outcome in UNDECIDED for e in self._episodes.values())
             successes = sum(e.outcome == "success" for e in self._episodes.values())
             rate = f"success {successes / max(1, len(self._episodes) - errors):.0%}"
             self._bar.set_postfix_str(rate + (f", {errors} errors" if errors else ""), refresh=False)
             self._bar.update(len(episodes))
+        if self._keep is not None and self._keeping.acquire(blocking=False):
+            try:
+                if time.monotonic() - self._kept >= self._interval:
+                    self._keep(self.finished(sorted(self._episodes)))
+                    self._kept = time.monotonic()
+            finally:
+                self._keeping.release()
+
+    def keep_every(self, interval: float, keep: Callable[[list[int]], None]) -> None:
+        """From now on calls `keep` with the seeds of the finished episodes, once in `interval` [s]."""
+        self._keep, self._interval, self._kept = keep, interval, time.monotonic()
 
     def finished(self, seeds: Sequence[int]) -> list[int]:
         """Those of `seeds` whose episodes came in."""

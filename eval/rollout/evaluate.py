@@ -34,13 +34,16 @@ from ...policies.execution import Execution, Executor
 from ...policies.head import SamplingCounts
 from ...policies.policy import Policy
 from ...policies.types import UNKNOWN_SPACE
-from ..result import EXPERT, Condition, EvalResult, weights_of
+from ..result import EXPERT, Condition, EpisodeResult, EvalResult, weights_of
 from .collector import EpisodeCollector
 from .inference import LANES, THREADS, BatchedPolicy, inference_mode, observation_of
 from .latency import Latency, measure
-from .worker import Job, LaneUpdate
+from .worker import Job, LaneUpdate, PolicyFailure
 from .worker_pool import in_threads, usable_cores, worker_processes
-from .worker_process import EvaluationError, WorkerProcess
+from .worker_process import WorkerProcess
+
+KEEP_EVERY = 30.0
+"""Time between two calls of `keep` [s]: a process that is killed loses no more."""
 
 
 def evaluate(
@@ -76,14 +79,14 @@ def evaluate(
             {"perturb": "camera=3"}.
         sentence: instruction that replaces the episode's own, under the condition "test".
         progress: whether to show a bar with the success rate so far.
-        keep: receives the finished episodes, if any, when an error or Ctrl-C ends the others.
+        keep: is given the finished episodes every KEEP_EVERY seconds, and when an error or Ctrl-C ends the
+            others.
 
     Raises:
-        ValueError: an unknown task or condition, duplicate seeds, a policy made for another environment,
-            `sampling` for a policy that is already loaded, or a sentence under another condition.
-        EvaluationError: an environment process cannot start, or episodes are missing because their process
-        died
-            in every attempt.
+        ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment,
+            `sampling` for a policy that is not loaded here, or a sentence under another condition.
+        EvaluationError: an environment process cannot start, or several episodes in a row cannot be played.
+            One whose process died every time that it was played is "missing" in the result.
     """
     check_name("condition", condition, get_args(Condition))
     if len(seeds) == 0 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
@@ -111,7 +114,7 @@ def evaluate(
             driven = partial(collector.result, task, spec=spec, execution=Execution(1))
             with _keeping(keep, collector, seeds, driven):
                 in_threads([partial(_watch, process, collector) for process in processes], processes)
-                _check_complete(processes, len(seeds))
+                _add_missing(processes, collector, task, len(seeds))
         return driven(seeds)
 
     if sampling and isinstance(policy, Policy):
@@ -180,7 +183,7 @@ def evaluate(
         ]
         with _keeping(keep, collector, seeds, result):
             in_threads(games, processes)
-            _check_complete(processes, len(seeds))
+            _add_missing(processes, collector, task, len(seeds))
     return result(seeds)
 
 
@@ -191,7 +194,9 @@ def _keeping(
     seeds: Sequence[int],
     result: Callable[[Sequence[int]], EvalResult],
 ) -> Iterator[None]:
-    """Passes the finished episodes to `keep` if the block raises."""
+    """Gives the finished episodes to `keep` now and then, and if the block does not end well."""
+    if keep is not None:
+        collector.keep_every(KEEP_EVERY, lambda finished: keep(result(finished)))
     try:
         yield
     except BaseException:
@@ -200,15 +205,21 @@ def _keeping(
         raise
 
 
-def _check_complete(processes: Sequence[WorkerProcess], total: int) -> None:
-    """Raises an error if fewer episodes were finished than requested."""
+def _add_missing(
+    processes: Sequence[WorkerProcess], collector: EpisodeCollector, task: str, total: int
+) -> None:
+    """Takes in the episodes whose process died each time that they were played, and says so."""
     missing = {seed: how for process in processes for seed, how in process.missing.items()}
-    if missing:
-        hows = "; ".join(sorted(set(missing.values())))
-        raise EvaluationError(
-            f"{len(missing)} of {total} episodes are missing, seeds {_shortened(sorted(missing))}: each time "
-            f"the environment process {hows}. The same command plays them again"
-        )
+    if not missing:
+        return
+    hows = "; ".join(sorted(set(missing.values())))
+    print(
+        f"{len(missing)} of {total} episodes are missing, seeds {_shortened(sorted(missing))}: each time the "
+        f"environment process {hows}. They count as neither success nor failure; `vla eval` plays them again",
+        file=sys.stderr,
+    )
+    stage = tasks.load(task).stages[0]
+    collector.add([EpisodeResult(seed, "missing", 0, 0.0, stage, "", how) for seed, how in missing.items()])
 
 
 def _sentences(
@@ -259,9 +270,11 @@ def _play(
                 executors.pop(seen.seed, None)
         kept = {lane: executors[s.seed].left() for lane, s in waiting.items() if s.seed in executors}
         left = {lane: chunk for lane, chunk in kept.items() if chunk is not None}
-        answers = batch.chunks(waiting, left)
-        blocks = {}
+        answers, failures = batch.answers(waiting, left)
+        blocks: dict[int, np.ndarray | PolicyFailure] = {**failures}
         for lane, observation in waiting.items():
+            if lane in failures:
+                continue
             chunks.setdefault(observation.seed, []).append((observation.step, answers[lane]))
             blocks[lane] = executors.setdefault(observation.seed, execution.start()).block(answers[lane])
         process.send(blocks)

@@ -12,7 +12,7 @@ from ...policies.head import SamplingCounts
 from ...policies.policy import Policy
 from ...policies.realtime import overlap_weights
 from ...policies.types import Observation
-from .worker import LaneObservation
+from .worker import LaneObservation, PolicyFailure, describe, is_of_the_machine, traceback_of
 
 LANES = 16
 """Rows of every batch; the episode of seed s uses row s % LANES."""
@@ -52,6 +52,8 @@ class BatchedPolicy:
         self._seeds: list[int | None] = [None] * LANES
         self._generators = [torch.Generator(policy.device).manual_seed(row) for row in range(LANES)]
         self._observation: Observation | None = None
+        self._answers = 0
+        """Chunks that the policy has given."""
 
     def chunks(
         self,
@@ -85,6 +87,51 @@ class BatchedPolicy:
         )
         chunks = chunks.float().cpu().numpy()
         return {row: chunks[row].copy() for row in observations}
+
+    def answers(
+        self,
+        observations: dict[int, LaneObservation],
+        left: dict[int, Float32[np.ndarray, "k a"]] | None = None,
+    ) -> tuple[dict[int, Float32[np.ndarray, "k a"]], dict[int, PolicyFailure]]:
+        """`chunks`; if the policy raises, each lane is asked alone, and those that it still raises for fail.
+
+        Raises:
+            Exception: the policy has answered nobody yet, or the machine is short of memory.
+        """
+        states = [generator.get_state() for generator in self._generators]
+        try:
+            found = self.chunks(observations, left)
+        except Exception as error:
+            if is_of_the_machine(error):
+                raise
+            alone = {}
+            for row, seen in observations.items():
+                alone[row] = self._alone(row, seen, states[row], left or {})
+                states[row] = self._generators[row].get_state()
+            for generator, state in zip(self._generators, states, strict=True):
+                generator.set_state(state)
+            if not self._answers and not any(isinstance(x, np.ndarray) for x in alone.values()):
+                raise
+            self._observation = None  # no row may go on to hold what the policy raises for
+            found = {row: x for row, x in alone.items() if isinstance(x, np.ndarray)}
+            self._answers += len(found)
+            return found, {row: x for row, x in alone.items() if isinstance(x, PolicyFailure)}
+        self._answers += len(found)
+        return found, {}
+
+    def _alone(
+        self, row: int, seen: LaneObservation, state: torch.Tensor, left: dict[int, np.ndarray]
+    ) -> Float32[np.ndarray, "k a"] | PolicyFailure:
+        """The answer for one lane, whose observation is in all rows, with its noise generator in `state`."""
+        self._observation = observation_of(seen, LANES, self._blank)
+        self._generators[row].set_state(state)
+        self._seeds[row] = seen.seed if seen.step else None  # at its first step it is seeded anew
+        try:
+            return self.chunks({row: seen}, {lane: x for lane, x in left.items() if lane == row})[row]
+        except Exception as error:
+            if is_of_the_machine(error):
+                raise
+            return PolicyFailure(describe(error), traceback_of(error))
 
     def _held(self, left: dict[int, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
         """Previous chunk of each row and its weights, for real-time chunking."""

@@ -3,11 +3,12 @@
 Started by `worker_process.py` as a program of its own, not through multiprocessing, which would import the
 caller's main module into every worker, and with it torch. It talks over its standard input, a socket. First
 comes a `Job`; it answers `Ready` or `WorkerFailure`, then with the first observation of every lane. From then
-on a message {lane: block of actions} is answered by {lane: LaneUpdate}. The expert needs no actions: its
-worker plays on and tells of every episode. When the other end is closed, the worker ends; when its process is
-gone, at once.
+on a message {lane: block of actions, or PolicyFailure} is answered by {lane: LaneUpdate}. The expert needs no
+actions: its worker plays on and tells of every episode. When the other end is closed, the worker ends; when
+its process is gone, at once.
 """
 
+import errno
 import os
 import sys
 import threading
@@ -103,6 +104,15 @@ class LaneUpdate:
     """None when the lane has no episodes left."""
 
 
+@dataclass(frozen=True)
+class PolicyFailure:
+    """What a lane gets in place of actions when the policy raised on its observation."""
+
+    error: str
+    """In one line."""
+    traceback: str
+
+
 class Lane:
     """One environment and the episodes that it still has to play."""
 
@@ -132,6 +142,10 @@ class Lane:
                 finished.append(self._crash(error))
         return LaneUpdate(finished)
 
+    def give_up(self, failure: PolicyFailure) -> LaneUpdate:
+        """Ends the episode, whose policy raised, and goes on to the next one."""
+        return self.begin([self._result("error", failure.error, failure.traceback)])
+
     def act(self, block: Shaped[np.ndarray, "m a"] | None) -> EpisodeResult | None:
         """Executes `block`, or one action of the expert; gives the result if the episode ends."""
         try:
@@ -156,8 +170,10 @@ class Lane:
             return self._result("success" if success else "timeout" if truncated else "failure")
         return None
 
-    def advance(self, block: Shaped[np.ndarray, "m a"]) -> LaneUpdate:
+    def advance(self, block: Shaped[np.ndarray, "m a"] | PolicyFailure) -> LaneUpdate:
         """Waits, executes `block`, and goes on to the next episode if this one ends."""
+        if isinstance(block, PolicyFailure):
+            return self.give_up(block)
         result = self.act(self._still()) if self._job.wait and self._actions else None
         result = result or self.act(block)
         return LaneUpdate([], self._observation()) if result is None else self.begin([result])
@@ -181,7 +197,9 @@ class Lane:
         state = np.concatenate([seen["agent_pos"] for seen in self._seen])
         return LaneObservation(self._seed, len(self._actions), images, state, self._seen[-1]["instruction"])
 
-    def _result(self, outcome: Outcome, error: str | None = None) -> EpisodeResult:
+    def _result(
+        self, outcome: Outcome, error: str | None = None, traceback: str | None = None
+    ) -> EpisodeResult:
         return EpisodeResult(
             seed=self._seed,
             outcome=outcome,
@@ -190,17 +208,40 @@ class Lane:
             stage=self.env.definition.stages[self._stage],
             instruction=self._info.get("instruction", ""),
             error=error,
+            traceback=traceback,
             actions=np.array(self._actions, np.float32).reshape(-1, len(self.env.actions.dims)),
             path=np.array(self._path, np.float32).reshape(-1, 3 * len(self.env.world.robots)),
             mode=self._info.get("mode"),
         )
 
     def _crash(self, error: Exception) -> EpisodeResult:
-        """The result of an episode whose code raised; the next one gets a fresh environment."""
-        result = self._result("error", describe(error))
+        """The result of an episode whose code raised; the next one gets a fresh environment.
+
+        Raises:
+            Exception: `error`, if it is the machine's: the process ends, and the episode is played again.
+        """
+        if is_of_the_machine(error):
+            raise error
+        result = self._result("error", describe(error), traceback_of(error))
         self.env.close()
         self.env = self._make()
         return result
+
+
+_MACHINE = {errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO}
+
+
+def is_of_the_machine(error: Exception) -> bool:
+    """Whether an exception says that memory, disk or handles ran out, which is no fault of task or policy."""
+    if isinstance(error, OSError):
+        return error.errno in _MACHINE
+    short = "out of memory" in str(error).lower() or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and short)
+
+
+def traceback_of(error: Exception) -> str:
+    """All of an exception's traceback, with what caused it."""
+    return "".join(traceback.format_exception(error))
 
 
 def describe(error: Exception) -> str:

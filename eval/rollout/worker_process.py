@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,14 +15,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from .worker import ONE_THREAD, Job, LaneUpdate, Ready, WorkerFailure
+from .worker import ONE_THREAD, Job, LaneUpdate, PolicyFailure, Ready, WorkerFailure
 
 GRACE = 3.0
 """Time that a process gets to free its OpenGL context before it is killed [s]."""
 TRIES = 3
 """Times that an episode is played whose process dies, before it counts as missing."""
-DEATHS = 6
-"""Processes in a row that may die without finishing an episode."""
+FUTILE = 4
+"""Episodes in a row that may be missing before it is the machine that plays none."""
 COMMAND = "from vlasandbox.eval.rollout.worker import main; main()"
 
 
@@ -46,8 +47,8 @@ class WorkerProcess:
         self._stopped = False
         self._starting = threading.Lock()
         """Held while the process is exchanged: `stop` must not end the old one when there is a new one."""
-        self._deaths = 0
-        """In a row, without an episode in between."""
+        self._futile = 0
+        """Episodes in a row that are missing."""
         self._tries: Counter[int] = Counter()
         """How often a process died that was playing this seed."""
         self._later: deque[dict[int, list[int]]] = deque()
@@ -102,8 +103,8 @@ class WorkerProcess:
         assert isinstance(message, Ready), f"expected Ready, got {message!r}"
         return message.spec
 
-    def send(self, blocks: dict[int, Float32[np.ndarray, "m a"]]) -> None:
-        """Gives lanes that wait their actions."""
+    def send(self, blocks: Mapping[int, Float32[np.ndarray, "m a"] | PolicyFailure]) -> None:
+        """Gives lanes that wait their actions, or the reason why there are none."""
         self._send(blocks)
 
     def receive(self) -> dict[int, LaneUpdate]:
@@ -123,7 +124,7 @@ class WorkerProcess:
             for episode in update.finished:
                 seed = self._queues[lane].popleft()
                 assert seed == episode.seed, f"lane {lane} played {episode.seed} instead of {seed}"
-                self._deaths = 0
+                self._futile = 0
         return self._go_on(updates)
 
     def stop(self) -> None:
@@ -151,11 +152,6 @@ class WorkerProcess:
     def _take_over(self) -> dict[int, LaneUpdate]:
         """The first updates of a process that plays what the dead one was playing, and the rest."""
         how = self._how_it_died()
-        self._deaths += 1
-        if self._deaths > DEATHS:
-            raise EvaluationError(
-                f"environment processes die without finishing an episode; the last one {how}"
-            )
         rest = {lane: list(seeds) for lane, seeds in self._queues.items() if seeds}
         playing = {lane: seeds[0] for lane, seeds in rest.items()}
         self._tries.update(playing.values())
@@ -166,6 +162,11 @@ class WorkerProcess:
         elif often >= TRIES:
             ((lane, seed),) = playing.items()
             self.missing[seed] = how
+            self._futile += 1
+            if self._futile > FUTILE:
+                raise EvaluationError(
+                    f"environment processes die without finishing an episode; the last one {how}"
+                )
             self._later.appendleft({lane: rest[lane][1:]})
         else:
             self._later.appendleft(rest)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from ..result import EvalResult
+from ..result import UNDECIDED, EvalResult
 
 POWER = 0.8
 """Probability of detecting a difference that counts as resolvable."""
@@ -103,7 +103,9 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
             f"{a.policy} and {b.policy} were not evaluated on the same seeds: {len(odd)} are of one alone, "
             f"e.g. {odd[0]}; evaluate both on one range"
         )
-    excluded = tuple(s for s in sorted(rows_a) if "error" in (rows_a[s].outcome, rows_b[s].outcome))
+    excluded = tuple(
+        s for s in sorted(rows_a) if {rows_a[s].outcome, rows_b[s].outcome}.intersection(UNDECIDED)
+    )
     pairs = [
         (rows_a[s].outcome == "success", rows_b[s].outcome == "success")
         for s in rows_a

@@ -67,6 +67,12 @@ def cautions(summary: Summary) -> list[str]:
         if (errors := row.endings["error"])
     ]
     notes += [
+        f"Caution: {missing} episodes of {row.name} ({row.evaluation}) are missing: their process died in "
+        "every attempt. They count as not successful."
+        for row in summary.rows
+        if (missing := row.endings["missing"])
+    ]
+    notes += [
         f"Caution: {share:.1%} of the chunks of {row.name} ({row.evaluation}) were not a valid sequence of "
         "ids; the codec completed them."
         for row in summary.rows

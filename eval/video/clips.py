@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..compare.comparison import Comparison
-from ..result import EXPERT, TITLES, Condition, EpisodeResult, EvalResult
+from ..result import EXPERT, TITLES, UNDECIDED, Condition, EpisodeResult, EvalResult
 from .encode import write_mp4
 from .overlay import side_by_side
 from .replay import replay
@@ -122,7 +122,7 @@ def _shared(results: list[EvalResult]) -> dict[int, list[bool]]:
     """Success of each of `results` by seed, for seeds that all finished without error and with actions
     kept."""
     kept: list[dict[int, EpisodeResult]] = [
-        {e.seed: e for e in result.episodes if e.outcome != "error" and e.actions is not None}
+        {e.seed: e for e in result.episodes if e.outcome not in UNDECIDED and e.actions is not None}
         for result in results
     ]
     seeds = set.intersection(*(set(episodes) for episodes in kept)) if kept else set()

@@ -22,6 +22,7 @@ BADGES = {
     "failure": ("failure", PALETTE["vermillion"]),
     "timeout": ("out of time", PALETTE["vermillion"]),
     "error": ("error", PALETTE["reddish purple"]),
+    "missing": ("missing", PALETTE["reddish purple"]),
     "not judged": ("not judged", "#5c6670"),
 }
 _NOTES = {

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from made_up_results import result
 from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
 from torch import nn
 
-from vlasandbox.common.files import restore, whole_folder, write_whole
+from vlasandbox.common.files import restore, sealed, whole_folder, write_whole
+from vlasandbox.eval.result import EvalResult, ResultError
 from vlasandbox.train import checkpoint
 from vlasandbox.train.checkpoint import Progress
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.dataset import Dataset
-from vlasandbox.train.data.files import DatasetError
+from vlasandbox.train.data.files import DatasetError, exclusive, read_json, write_sealed
 from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.ema import EMA
 
@@ -121,7 +124,7 @@ def _saved_folders(root: Path, promised: Any) -> None:
 
 
 def _write(root: Path, disk: Disk) -> None:
-    """A small file that is written again and again, as a study's."""
+    """A small file that is written again and again."""
     for version in range(1, 6):
         write_whole(root / "study/made/for/it/study.json", json.dumps({"version": version}))
         disk.promise(version)
@@ -152,10 +155,82 @@ def _cached(root: Path, promised: Any) -> None:
         assert np.array_equal(there, frame_cache(dataset, 16, root / "elsewhere"))
 
 
+def _evaluate(root: Path, disk: Disk) -> None:
+    """An evaluation that keeps its episodes now and then, and then all of them."""
+    folder = root / "run/eval/pick/test"
+    for outcomes in ("sf", "sfts"):
+        result("flow", outcomes).save(folder.with_name("test.unfinished"))
+        disk.promise(len(outcomes))
+    result("flow", "sftsss").save(folder)
+    disk.promise(6)
+    shutil.rmtree(folder.with_name("test.unfinished"))
+    disk.promise(6)
+    result("flow", "sftsssff").save(folder)  # a longer one takes its place
+    disk.promise(8)
+
+
+def _evaluated(root: Path, promised: Any) -> None:
+    found = []
+    for name in ("test.unfinished", "test"):
+        with contextlib.suppress(ResultError):
+            found.append(EvalResult.load(root / "run/eval/pick" / name))
+    most = max((len(one.episodes) for one in found), default=0)
+    assert most >= (promised or 0), f"{promised} episodes were promised, {most} are there"
+    assert all(one == result("flow", "sftsssff"[: len(one.episodes)]) for one in found)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """Of a study, with what makes its folder."""
+
+    name: str
+
+    def write(self, study: Path) -> None:
+        folder = study / "cells" / self.name
+        with exclusive(folder / "state", wait=False):
+            write_sealed(folder / "config.json", {"name": self.name})
+            with whole_folder(folder / "policy") as policy:
+                (policy / "weights").write_text(self.name)
+            write_sealed(folder / "summary.json", {"name": self.name})
+
+
+def _study(root: Path, disk: Disk) -> None:
+    """The files of a study in the order in which they are made: what it is, its cells, its results."""
+    study = root / "runs/study"
+    done: list[str] = []
+    with exclusive(study / "state", wait=False):
+        write_sealed(study / "study.json", {"study": "made up", "code": "abc"})
+        disk.promise(("begun", ()))
+        for name in ("a", "b"):
+            _Cell(name).write(study)
+            done.append(name)
+            disk.promise(("trained", tuple(done)))
+        write_whole(study / "results.json", json.dumps(sealed({"rows": done})))
+        disk.promise(("summed up", tuple(done)))
+
+
+def _studied(root: Path, promised: Any) -> None:
+    study = root / "runs/study"
+    stage, done = promised or ("", ())
+    if stage:
+        assert read_json(study / "study.json") == {"study": "made up", "code": "abc"}
+    for name in done:
+        folder = study / "cells" / name
+        assert read_json(folder / "summary.json") == {"name": name}
+        assert (folder / "policy/weights").read_text() == name
+    for folder in (study / "cells").glob("*"):
+        if (folder / "summary.json").exists():  # whoever is finished has a policy
+            assert (folder / "policy/weights").read_text() == folder.name
+    if stage == "summed up":
+        assert read_json(study / "results.json") == {"rows": list(done)}
+
+
 CASES = {
     "record": Case(_record, _recorded),
     "train": Case(_train, _trained),
     "policy": Case(_save_folders, _saved_folders),
-    "study": Case(_write, _written),
+    "small file": Case(_write, _written),
+    "evaluation": Case(_evaluate, _evaluated),
+    "study": Case(_study, _studied),
     "frame cache": Case(_cache, _cached),
 }

@@ -29,8 +29,10 @@ def result(
     first_seed: int = TEST.start,
     ms: float = 12.0,
 ) -> EvalResult:
-    """One episode per letter of `outcomes`: s(uccess), f(ailure), t(imeout), e(rror)."""
-    words: dict[str, Outcome] = {"s": "success", "f": "failure", "t": "timeout", "e": "error"}
+    """One episode per letter of `outcomes`: s(uccess), f(ailure), t(imeout), e(rror), m(issing)."""
+    words: dict[str, Outcome] = {
+        "s": "success", "f": "failure", "t": "timeout", "e": "error", "m": "missing",
+    }  # fmt: skip
     episodes = [
         EpisodeResult(
             seed=first_seed + i,

@@ -1,6 +1,5 @@
 """Demonstrations for trainings, and what a training leaves in its folder."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
 
+from vlasandbox.common.json_lines import read_lines
 from vlasandbox.train.data.writer import DatasetWriter
 
 
@@ -28,4 +28,4 @@ def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return read_lines(out / "metrics.jsonl", "")

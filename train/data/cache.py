@@ -8,6 +8,7 @@ dataset never meets an old cache.
 import hashlib
 import itertools
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from .pictures import Run
 CACHE_VERSION = 1
 """To be raised when the same dataset and size would give other pixels, e.g. by another `resize_uint8`."""
 
+_PIECE = 2**24
+"""Bytes of which the checksum is taken at once."""
 _BATCH = 32
 """Frames resized at once."""
 
@@ -55,7 +58,7 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
             try:
                 with whole(path) as partial:
                     _build(dataset, partial, shape)
-                write_json(seal, {"sample": _sample_digest(open_memmap(path, "r"))})
+                write_json(seal, {"crc32": _checksum(open_memmap(path, "r"))})
             except OSError as error:
                 raise DatasetError(
                     f"{folder}: the frame cache cannot be written ({error.strerror})"
@@ -64,20 +67,40 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
 
 
 def _intact(path: Path, seal: Path, shape: tuple[int, ...]) -> bool:
-    """Whether the cache is there, whole, and still what was written, as far as a sample of frames shows."""
-    if not path.exists() or not seal.exists():
+    """Whether the cache is there, whole, and still what was written."""
+    if not path.exists() or not seal.exists() or path.is_symlink() or seal.is_symlink():
         return False
     try:
         frames = open_memmap(path, "r")
-        return frames.shape == shape and _sample_digest(frames) == read_json(seal)["sample"]
-    except (ValueError, KeyError, TypeError, OSError):
+        return frames.shape == shape and _checksum(frames) == read_json(seal)["crc32"]
+    except (ValueError, KeyError, TypeError, OSError, EOFError):
         return False
 
 
-def _sample_digest(frames: np.ndarray) -> str:
-    """SHA-256 over 64 evenly spaced frames: finds a damaged file without reading all of it."""
-    rows = np.unique(np.linspace(0, len(frames) - 1, 64).round().astype(int))
-    return hashlib.sha256(np.ascontiguousarray(frames[rows]).tobytes()).hexdigest()
+def check_cache(path: Path) -> None:
+    """Compares a cache with the checksum that was taken when it was made.
+
+    Raises:
+        DatasetError: it is not what was made, or was not finished.
+    """
+    again = "delete it, and the next training makes it again"
+    if path.is_symlink() or path.with_suffix(".json").is_symlink():
+        raise DatasetError(f"{path} is a link: {again}")
+    try:
+        expected = read_json(path.with_suffix(".json"))["crc32"]
+        whole = _checksum(open_memmap(path, "r")) == expected
+    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+        raise DatasetError(f"{path} cannot be verified ({error}): {again}") from None
+    if not whole:
+        raise DatasetError(f"{path} is damaged (its checksum is another): {again}")
+
+
+def _checksum(frames: np.memmap) -> int:
+    """CRC-32 of all frames: some 3 GB/s, less than it takes to read them from a disk."""
+    pixels, total = frames.reshape(-1), 0
+    for start in range(0, pixels.size, _PIECE):
+        total = zlib.crc32(memoryview(pixels[start : start + _PIECE]), total)  # pyright: ignore[reportArgumentType]
+    return total
 
 
 def _build(dataset: Dataset, path: Path, shape: tuple[int, ...]) -> None:

@@ -63,7 +63,7 @@ class Committed:
         ours = read_recording(root) or {}
         verify(root, ours)
         try:
-            with np.load(root / schema.INITIAL_STATES) as archive:
+            with np.load(checked_place(root, root / schema.INITIAL_STATES)) as archive:
                 seeds, states = archive["seeds"], archive["states"]
             episodes = pa.concat_tables(
                 pq.read_table(path) for path in files_below(root, "meta/episodes", ".parquet")

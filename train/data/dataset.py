@@ -104,11 +104,12 @@ class Dataset:
             raise DatasetError(f"{root} is not a LeRobotDataset: there is no {schema.INFO}")
         if commit_interrupted(root):
             raise DatasetError(f"{root}: adding episodes was interrupted, run the same `vla record` again")
-        info = read_json(checked_place(root, root / schema.INFO))
-        check_info(root, info)
         recording = read_recording(root)
         if recording is not None:
             verify(root, recording)
+        info = read_json(checked_place(root, root / schema.INFO), AGAIN)
+        check_info(root, info)
+        if recording is not None:
             check_spec(root, info, recording["spec"])
         table = info["features"]
         keys = schema.camera_keys(table)

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...common.files import write_whole
+from ...common.files import inside, make_folder, sealed, unsealed, write_whole
 
 POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+AGAIN = "copy the dataset again from where it is whole, or record it again into a new folder"
 
 
 class DatasetError(ValueError):
@@ -36,16 +39,36 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, json.dumps(value, indent=4) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """The JSON value in `path`.
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """`write_json` of a file of ours alone, with a checksum of its content that `read_json` verifies."""
+    write_json(path, sealed(json.loads(json.dumps(value))))  # as it is read back: keys are strings
+
+
+def read_json(path: Path, again: str = "copy it again from where it is whole") -> Any:
+    """The JSON value in `path`, without the checksum that it may have.
+
+    Args:
+        again: the way back from damage, for the message.
 
     Raises:
-        DatasetError: the file is not JSON.
+        DatasetError: the file is not JSON, or not what was written.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DatasetError(f"{path} is damaged: it is not JSON ({error})") from None
+        return unsealed(json.loads(inside(path.parent, path.name).read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path} is damaged ({error}): {again}") from None
+
+
+def read_object(path: Path, again: str = "copy it again from where it is whole") -> dict[str, Any]:
+    """`read_json` of a file that holds an object.
+
+    Raises:
+        DatasetError: it holds something else, is not JSON, or not what was written.
+    """
+    value = read_json(path, again)
+    if not isinstance(value, dict):
+        raise DatasetError(f"{path} is damaged (it holds no object): {again}")
+    return value
 
 
 @contextmanager
@@ -58,7 +81,7 @@ def exclusive(folder: Path, *, wait: bool) -> Iterator[None]:
     Raises:
         DatasetError: another process holds it and `wait` is False.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if os.name != "posix":
         yield
         return

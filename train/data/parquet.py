@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...common.files import inside
-from .files import DatasetError, check_pointer
+from .files import AGAIN, DatasetError, check_pointer
 
 # pyarrow decodes the names of columns itself.
 PARQUET_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -84,7 +84,7 @@ def read_table(path: Path, names: Sequence[str] | None = None) -> pa.Table:
             table = file.read(columns=None if names is None else list(names))
             table.validate(full=True)
         except PARQUET_ERRORS as error:
-            raise DatasetError(f"{path} is damaged: {error}") from None
+            raise DatasetError(f"{path} is damaged ({error}): {AGAIN}") from None
         return table
 
 
@@ -111,7 +111,7 @@ def values(path: Path, name: str, group: int, at_once: int) -> Iterator[Any]:
             for batch in file.iter_batches(at_once, row_groups=[group], columns=[name]):
                 yield from batch.column(0).to_pylist()
         except PARQUET_ERRORS as error:
-            raise DatasetError(f"{path} is damaged: {error}") from None
+            raise DatasetError(f"{path} is damaged ({error}): {AGAIN}") from None
 
 
 def vectors(where: Path, name: str, column: pa.Array | pa.ChunkedArray, width: int | None) -> np.ndarray:
@@ -169,4 +169,4 @@ def _opened(path: Path) -> pq.ParquetFile:
         # Checksums are there in what we wrote; another program's files are read without.
         return pq.ParquetFile(path, page_checksum_verification=True)
     except PARQUET_ERRORS as error:
-        raise DatasetError(f"{path} is damaged: {error}") from None
+        raise DatasetError(f"{path} is damaged ({error}): {AGAIN}") from None

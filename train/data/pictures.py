@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from .files import DatasetError
+from .files import AGAIN, DatasetError
 from .parquet import checked_place, values
 from .video import DECODE_ERRORS, decode
 
@@ -52,7 +52,7 @@ class VideoRun(Run):
         try:
             yield from decode(self.path, self.first, self.length, fps)
         except DECODE_ERRORS as error:
-            raise DatasetError(f"{self.path} is damaged: {error}") from None
+            raise DatasetError(f"{self.path} is damaged ({error}): {AGAIN}") from None
 
 
 @dataclass(frozen=True)

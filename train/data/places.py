@@ -10,7 +10,7 @@ import numpy as np
 
 from ...common.files import inside
 from . import schema
-from .files import DatasetError, check_pointer
+from .files import AGAIN, DatasetError, check_pointer
 from .parquet import column_names, row_groups
 from .pictures import ImageRun, Run, VideoRun
 from .video import DECODE_ERRORS, check_mp4
@@ -108,10 +108,10 @@ def _check_files(runs: list[VideoRun], fps: int, size: tuple[int, int]) -> None:
         try:
             video = check_mp4(path, *size)
         except DECODE_ERRORS as error:
-            raise DatasetError(f"{path} is damaged: {error}") from None
+            raise DatasetError(f"{path} is damaged ({error}): {AGAIN}") from None
         needed = max(run.first + run.length for run in parts)
         if video.frames < needed:
-            raise DatasetError(f"{path} has {video.frames} frames, but its episodes need {needed}")
+            raise DatasetError(f"{path} has {video.frames} frames, but its episodes need {needed}: {AGAIN}")
         if video.rate is not None and abs(video.rate / fps - 1) > RATE:
             raise DatasetError(
                 f"{path} has {video.rate:g} frames a second, but info.json says {fps}: its pictures are not "

@@ -1,5 +1,6 @@
 """Reads and checks the files of a LeRobotDataset v3.0; every error is one sentence that names the file."""
 
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from ...common.files import check_digests, inside, unsealed
 from . import schema
-from .files import DatasetError, read_json
+from .files import AGAIN, DatasetError, read_json
 from .parquet import checked_place, files_below, read_tables, vectors, whole_numbers
 
 _COUNTS = ("fps", "total_episodes", "total_frames")
@@ -18,7 +19,6 @@ _OUR_KEYS = ("settings", "spec", "versions", "failed_seeds", "episodes")
 _VECTORS = (
     schema.STATE, schema.ACTION, schema.REFERENCE, schema.COMMAND, schema.TARGET_UV, schema.TARGET_XYZ,
 )  # fmt: skip
-AGAIN = "copy the dataset again from where it is whole, or record it again into a new folder"
 
 ASIDE = 0.1
 """Farthest that a frame's time may be from its number divided by fps [frames]."""
@@ -80,15 +80,15 @@ def read_recording(root: Path) -> dict[str, Any] | None:
     except DatasetError:
         raise
     except ValueError as error:
-        raise DatasetError(f"{path} cannot be used: {error}") from None
+        raise DatasetError(f"{path} cannot be used ({error}): {AGAIN}") from None
     missing = [
         key for key in _OUR_KEYS if not isinstance(ours, dict) or not isinstance(ours.get(key), list | dict)
     ]
     if missing:
-        raise DatasetError(f"{path} is damaged: it has no {', '.join(missing)}")
+        raise DatasetError(f"{path} is damaged (it has no {', '.join(missing)}): {AGAIN}")
     space = ours["spec"].get("action_space")
     if not isinstance(space, dict) or not isinstance(space.get("name"), str):
-        raise DatasetError(f"{path} is damaged: it does not name the action space")
+        raise DatasetError(f"{path} is damaged (it does not name the action space): {AGAIN}")
     return ours
 
 
@@ -110,6 +110,15 @@ def verify(root: Path, recording: dict[str, Any] | None, *, videos: bool = False
 
 def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any]) -> None:
     """Refuses a dataset of ours whose info.json contradicts the environment that it says it comes from."""
+    space = spec["action_space"]
+    fits = {
+        "task": isinstance(spec.get("task"), str),
+        **{name: _are_texts(spec.get(name)) for name in ("command_names", "state_names", "cameras")},
+        "action_space.dims": _are_texts(space.get("dims")),
+        "action_space.control_hz": _is_rate(space.get("control_hz")),
+    }
+    if wrong := [name for name, fit in fits.items() if not fit]:
+        raise DatasetError(f"{root / schema.OURS} is damaged (no usable {', '.join(wrong)}): {AGAIN}")
     table = info["features"]
     cameras = [key.removeprefix(schema.IMAGES) for key in schema.camera_keys(table)]
     pairs = {
@@ -126,6 +135,14 @@ def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any]) -> None:
             raise DatasetError(
                 f"{root} is inconsistent: {name} {here!r} in {schema.INFO}, {there!r} in {schema.OURS}"
             )
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(x, str) for x in value)
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _length(names: Any) -> int | None:

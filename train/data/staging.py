@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...common.files import flush, whole
+from ...common.files import flush, make_folder, whole
 from ...envs.episode import Episode
 from .files import DatasetError
 from .schema import (
@@ -103,7 +103,7 @@ def stage(root: Path, episode: Episode, spec: dict[str, Any], *, durable: bool =
     arrays |= {f"column/{key}": values for key, values in columns.items()}
     for camera, frames in episode.images.items():
         arrays[f"video/{IMAGES}{camera}"] = np.frombuffer(encode(frames, fps), np.uint8)
-    _folder(root).mkdir(parents=True, exist_ok=True)
+    make_folder(_folder(root))
     with whole(_path(root, episode.seed), durable=durable) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
@@ -117,7 +117,7 @@ def flush_staged(root: Path, seed: int) -> None:
 
 def stage_failure(root: Path, seed: int) -> None:
     """Notes that the expert failed on `seed`, so that no later recording tries it again."""
-    _folder(root).mkdir(parents=True, exist_ok=True)
+    make_folder(_folder(root))
     _path(root, seed, "failed").touch()
 
 
@@ -166,6 +166,22 @@ def load_staged(root: Path, seed: int) -> StagedEpisode:
         else:
             staged.videos[rest] = values.tobytes()
     return staged
+
+
+def check_staged(root: Path, seed: int) -> None:
+    """Whether the staged episode of `seed` is what was written, by the checksums of the archive.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    path, again = _path(root, seed), "delete it, and the same `vla record` records it again"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # zipfile and zlib each have their own way to say it
+        raise DatasetError(f"{path} is damaged ({error}): {again}") from None
+    if damaged is not None:
+        raise DatasetError(f"{path} is damaged (the checksum of {damaged} is another): {again}")
 
 
 def remove_staged(root: Path, seeds: list[int]) -> None:

@@ -11,7 +11,7 @@ from ...common.files import make_folder
 from ...envs.episode import Episode
 from . import schema
 from .commit import commit, commit_interrupted, recover
-from .files import DatasetError, read_json, write_json
+from .files import DatasetError, read_json, read_object, write_sealed
 from .parquet import checked_place
 from .reading import read_recording
 from .schema import FileLimits
@@ -49,7 +49,7 @@ class DatasetWriter:
         recover(root)
         make_folder(root / FOLDER)
         remove_damaged(root)
-        write_json(root / FOLDER / "settings.json", settings)
+        write_sealed(root / FOLDER / "settings.json", settings)
 
     @property
     def committed(self) -> list[int]:
@@ -112,7 +112,7 @@ def check_root(root: Path, settings: dict[str, Any]) -> None:
     staged = checked_place(root, root / FOLDER) / "settings.json"
     ours = read_recording(root)
     if staged.exists() and staged_seeds(root):
-        recorded = read_json(staged)
+        recorded = read_object(staged, "copy it again, or record into a new folder")
     elif ours:
         recorded = ours["settings"]
     elif root.exists() and any(path.name != FOLDER for path in root.iterdir()):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...eval.result import Condition, EvalResult
+from ...eval.training_record import read_summary
 from ..config import TrainConfig
-from ..data.files import exclusive, read_json, write_json
+from ..data.files import DatasetError, exclusive, read_object, write_sealed
 from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, load_cached
 from ..parallel import Job
 from ..recording.record import RecordConfig
@@ -20,6 +21,9 @@ SUMMARY = "summary.json"
 """File that marks a finished training."""
 DIVERGED = "diverged.json"
 """File that marks a training whose loss became infinite or NaN: a result too, and not tried again."""
+
+
+AGAIN = "delete it, and the same command trains again"
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,12 @@ class CellRun:
     def diverged(self) -> int | None:
         """Update at which the training diverged; None if it did not."""
         path = self.folder / DIVERGED
-        return read_json(path)["update"] if path.exists() else None
+        if not path.exists():
+            return None
+        update = read_object(path, AGAIN).get("update")
+        if not isinstance(update, int):
+            raise DatasetError(f"{path} is damaged (it has no update): {AGAIN}")
+        return update
 
     def pending(self) -> list[EvalConfig]:
         """Evaluations without a result."""
@@ -83,8 +92,8 @@ class CellRun:
         return load_cached(self.target, *self.evaluations[name])
 
     def data_fingerprint(self) -> str | None:
-        """Fingerprint of the demonstrations of the training; None before it is finished."""
-        return read_json(self.folder / SUMMARY)["dataset"]["fingerprint"] if self.trained else None
+        """Of the demonstrations that it was trained on; None before it is trained."""
+        return read_summary(self.folder)["dataset"].get("fingerprint") if self.trained else None
 
     def job(self) -> Job:
         """The remaining work, for a process of its own."""
@@ -139,7 +148,7 @@ def run_cell(run: CellRun) -> None:
     try:
         train(run.config, run.folder, bar=False)
     except NonFiniteLossError as error:
-        write_json(run.folder / DIVERGED, {"update": error.update, "message": str(error)})
+        write_sealed(run.folder / DIVERGED, {"update": error.update, "message": str(error)})
         return
     measure(run.folder, run.held_out.root)
     for config, condition in run.evaluations.values():

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from ...eval.training_record import TrainingRecord
 from ..costs import Costs, about, as_measured, measure_if_long, updates_left
-from ..data.files import read_json
 from .cell import CellRun, not_diverged
 from .definition import Study
 
@@ -74,5 +74,5 @@ def _shorter(study: Study) -> str:
 
 
 def _seconds_per_update(run: CellRun) -> float:
-    summary = read_json(run.folder / "summary.json")
-    return summary["train_cpu_seconds"] / summary["updates"]
+    training = TrainingRecord.load(run.folder)
+    return training.cpu_seconds / max(1, training.updates)

@@ -8,7 +8,7 @@ import numpy as np
 from ...envs.seeds import DEMONSTRATIONS
 from ...eval.compare.motion import mean_known
 from ...eval.training_record import OPEN_LOOP
-from ..data.files import write_json
+from ..data.files import write_sealed
 from ..recording.record import RecordConfig
 
 SEEDS = DEMONSTRATIONS[-10_000:]
@@ -47,4 +47,4 @@ def measure(run: Path, root: Path) -> None:
     if not (run / OPEN_LOOP).exists():
         error = open_loop_error(Policy.load(run / "policy"), root, bar=False)
         steps = [None if np.isnan(step) else float(step) for step in error]
-        write_json(run / OPEN_LOOP, {"mean": mean_known(error), "steps": steps})
+        write_sealed(run / OPEN_LOOP, {"mean": mean_known(error), "steps": steps})

@@ -15,7 +15,7 @@ from typing import Any
 from ...policies.config_io import from_dict, to_dict
 from ..catalog import ROOT
 from ..config import differences
-from ..data.files import read_json, write_json
+from ..data.files import DatasetError, read_object, write_sealed
 from ..machine import Precision, choose_device, choose_precision
 from .definition import FORMER_FIELDS, Point, Study, description
 
@@ -41,7 +41,7 @@ def auto_precision(study: Study, out: Path) -> Precision:
     """Precision that "auto" stands for: the one in the manifest, or for a new study the best one here (its
     GPU may be in another machine)."""
     if (out / FILE).exists():
-        return read_json(out / FILE).get("auto_precision", FORMER_PRECISION)
+        return read_manifest(out).get("auto_precision", FORMER_PRECISION)
     device = study.base.train.device
     return "bf16" if device.startswith("cuda") else choose_precision(choose_device(device)).precision
 
@@ -63,8 +63,8 @@ def open_manifest(study: Study, out: Path, *, auto: Precision, finished: bool) -
     """
     path, wanted = out / FILE, description(study)
     if not path.exists():
-        write_json(path, {"study": wanted, "code": code_fingerprint(), "auto_precision": auto})
-    found, wanted = read_json(path), json.loads(json.dumps(wanted))
+        write_sealed(path, {"study": wanted, "code": code_fingerprint(), "auto_precision": auto})
+    found, wanted = read_manifest(out), json.loads(json.dumps(wanted))
     stored = current_names(found["study"])
     added, before = _growth(stored, wanted)
     differing = _differences(stored, before)
@@ -77,7 +77,7 @@ def open_manifest(study: Study, out: Path, *, auto: Precision, finished: bool) -
     if not finished:
         check_code_version(out)
     if added:
-        write_json(path, found | {"study": wanted, "later": [*found.get("later", []), *added]})
+        write_sealed(path, found | {"study": wanted, "later": [*found.get("later", []), *added]})
     return found["code"]
 
 
@@ -92,13 +92,28 @@ def check_code_version(out: Path) -> None:
             f"machine {socket.gethostname()} cannot see {out / FILE}: --out must be a folder that all "
             "machines share under the same path"
         )
-    found, here = read_json(out / FILE)["code"], code_fingerprint()
+    found, here = read_manifest(out)["code"], code_fingerprint()
     if found != here:
         raise ValueError(
             f"{out} was begun with another version of the code or of a package ({found[:12]}; now "
             f"{here[:12]} on {socket.gethostname()}). Results of different versions are not mixed: choose "
             "another --out, or return to that version"
         )
+
+
+def read_manifest(out: Path) -> dict[str, Any]:
+    """The content of the study.json in `out`.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    path, again = out / FILE, "copy it again from where it is whole, or choose another --out"
+    found = read_object(path, again)
+    study = found.get("study")
+    fits = isinstance(study, dict) and isinstance(study.get("cells"), dict)
+    if not fits or not isinstance(found.get("code"), str):
+        raise DatasetError(f"{path} is damaged (it does not say which study it is of): {again}")
+    return found
 
 
 def current_names(study: dict[str, Any]) -> dict[str, Any]:

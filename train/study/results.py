@@ -13,13 +13,12 @@ from ...eval.study.clips import film_study
 from ...eval.study.level import Level, level_text
 from ...eval.study.summary import StudyResult
 from ...eval.training_record import OPEN_LOOP, TrainingRecord
-from ..data.files import read_json
 from ..data.merge import open_data
 from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, load_cached
 from .cell import SUMMARY, CellRun, not_diverged
 from .definition import Study, named
 from .held_out import EPISODES, SEEDS
-from .manifest import FILE, code_fingerprint
+from .manifest import FILE, code_fingerprint, read_manifest
 
 SHOWN = {
     "task": "record.task",
@@ -60,7 +59,7 @@ def summarize_study(
     made = {"code": code[:12], "data": ", ".join(fingerprint[:12] for fingerprint in fingerprints)}
     if any((run.folder / OPEN_LOOP).exists() for run in compared):
         made["open-loop error"] = f"on {EPISODES} demonstrations from seed {SEEDS.start}"
-    if later := read_json(out / FILE).get("later"):
+    if later := read_manifest(out).get("later"):
         made["added later, with the other results known"] = "; ".join(later)
     same = code == code_fingerprint()
     if not same:

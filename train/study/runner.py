@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...eval.rollout.worker_pool import usable_cores
 from ...eval.study.level import Level, level_text
-from ..data.files import exclusive, write_json
+from ..data.files import exclusive, write_sealed
 from ..parallel import RunJobs, run_parallel
 from ..recording.record import record
 from .cell import CellRun, evaluations_of, not_diverged
@@ -100,7 +100,7 @@ def _chosen(study: Study, cells: Sequence[Cell], sweep: Sequence[CellRun], out: 
             raise ValueError(
                 f"{', '.join(key) or 'the only cell'} diverged at every level of {study.sweep!r}"
             )
-    write_json(out / "tuning.json", {", ".join(key): level_text(level) for key, (_, level) in best.items()})
+    write_sealed(out / "tuning.json", {", ".join(key): level_text(level) for key, (_, level) in best.items()})
     return [cell for cell in cells if cell.levels[study.sweep] == best[_other_levels(study, cell)][1]]
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...common.files import whole
 from ...policies.policy import Policy
-from ..data.files import read_json, write_json
+from ..data.files import read_json, write_sealed
 from ..evaluation import EvalConfig, EvalTarget, eval_target, evaluate_cached, learned_tasks
 from .model_card import model_card
 
@@ -47,8 +47,10 @@ def package(run: str, out: Path, evaluation: EvalConfig, license: str) -> None:
     rounded = EvalTarget(FOLDER, source / FOLDER / "policy", source / FOLDER / "eval")
     policy = Policy.load(who.policy)
     policy.save(source / FOLDER / "policy", rounded_tensors(policy))
-    for name in ("config.json", "summary.json"):
-        shutil.copyfile(source / name, source / FOLDER / name)
+    shutil.copyfile(source / "config.json", source / FOLDER / "config.json")
+    summary = read_json(source / "summary.json")
+    # Its rows stay where they are.
+    write_sealed(source / FOLDER / "summary.json", {k: x for k, x in summary.items() if k != "rows"})
     size = (source / FOLDER / "policy" / "model.safetensors").stat().st_size
     if size > MAX_BYTES:
         raise ValueError(
@@ -86,7 +88,7 @@ def _write(source: Path, out: Path, card: str) -> None:
     for name in ("config.json", "model.safetensors"):
         with whole(out / name) as partial:
             shutil.copyfile(source / "policy" / name, partial)
-    write_json(out / "summary.json", _public(read_json(source / "summary.json")))
+    write_sealed(out / "summary.json", _public(read_json(source / "summary.json")))
     with whole(out / "README.md") as partial:
         partial.write_text(card, encoding="utf-8")
 

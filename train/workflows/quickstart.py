@@ -20,7 +20,7 @@ from ...eval.video.clips import film
 from .. import presets
 from ..config import TrainConfig
 from ..costs import REPORT, Costs, Planned, about, as_measured, measure, measure_if_long, updates_left
-from ..data.files import read_json, write_json
+from ..data.files import read_json, write_sealed
 from ..data.schema import INFO
 from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, load_cached
 from ..parallel import Job, run_parallel, sigterm_interrupts
@@ -255,8 +255,7 @@ def _claim(out: Path, config: QuickstartConfig) -> None:
     budget = {"episodes": config.episodes, "updates": config.updates}
     path = out / "quickstart.json"
     if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(path, budget)
+        write_sealed(path, budget)
     elif (found := read_json(path)) != budget:
         raise ValueError(f"{out} holds a quickstart with {found}, not {budget}: choose another --out")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from ...eval.result import EvalResult
+from ...eval.result import UNDECIDED, EvalResult
 from ...eval.stats.pairwise import ALPHA
 from ...eval.stats.sequential import SequentialResult, compare_sequentially
 from ..evaluation import EvalConfig, EvalTarget, evaluate_cached
@@ -25,15 +25,15 @@ class Stopped:
 def compare_early(first: EvalTarget, second: EvalTarget, exam: EvalConfig) -> Stopped:
     """Runs at most `exam.episodes` seeds each, fewer if a difference becomes significant earlier.
 
-    Every block is stored and never repeated. Seeds on which either policy raised an error are excluded.
+    Every block is stored and never repeated. Seeds on which either policy raised an error or
+    is missing are excluded.
     """
     played = 0
     while True:
         played = min(played + max(BLOCK, played // 4), exam.episodes)
         a, b = (evaluate_cached(who, replace(exam, episodes=played), "test") for who in (first, second))
         pairs = [(x.outcome, y.outcome) for x, y in zip(a.episodes, b.episodes, strict=True)]
-        outcome = compare_sequentially(
-            ((x == "success", y == "success") for x, y in pairs if "error" not in (x, y)), ALPHA
-        )
+        decided = [pair for pair in pairs if not {*pair}.intersection(UNDECIDED)]
+        outcome = compare_sequentially(((x == "success", y == "success") for x, y in decided), ALPHA)
         if outcome.better is not None or played == exam.episodes:
             return Stopped(outcome, a, b)

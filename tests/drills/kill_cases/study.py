@@ -1,0 +1,71 @@
+"""A study of two trainings side by side: it records, trains, judges and sums up."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+from vlasandbox.eval.rollout import evaluate
+from vlasandbox.train.data.files import read_json
+from vlasandbox.train.evaluation import EvalConfig
+from vlasandbox.train.presets import debug
+from vlasandbox.train.recording.record import RecordConfig
+from vlasandbox.train.study import Study, cell, held_out, results, runner
+from vlasandbox.train.study.definition import Point
+from vlasandbox.train.study.runner import run_study
+
+from ..kill import KillCase, Say
+from ._common import TASK, episodes_in, files_in, fork_programs, names_in
+from .train import outcome as training_outcome
+
+RECORD = RecordConfig(Path("data"), episodes=2, task=TASK, image_size=32, workers=1)
+STUDY = Study(
+    "Is it there after kills?",
+    Point(RECORD, debug.config(Path("data"), updates=2), EvalConfig(TASK, episodes=2, workers=1)),
+    axes={"chunk": {"2": {"train.data.chunk": 2, "exam.execute": 2}, "4": {}}},
+    seeds=1,
+)
+
+
+def _run(folder: Path, say: Say) -> None:
+    fork_programs()
+    evaluate.KEEP_EVERY = 0.0
+    multiprocessing.get_context = lambda method=None: multiprocessing.context.ForkContext()
+    held_out.EPISODES = 2
+    results.film_study = lambda *_: []
+    do = cell.evaluate_cached
+
+    def saying(who: Any, *exam: Any, **how: Any) -> Any:
+        say(f"trained {who.results.parent.name}")
+        result = do(who, *exam, **how)
+        say(f"judged {who.results.parent.name}")
+        return result
+
+    cell.evaluate_cached = saying
+    run_study(STUDY, folder / "study", at_once=2)
+    say("summary")
+
+
+def _holds(folder: Path) -> set[str]:
+    study, found = folder / "study", set()
+    for run in (study / "cells").glob("*"):
+        if (run / "summary.json").exists() and (run / "policy").is_dir():
+            found.add(f"trained {run.name}")
+        if any(episodes_in(path.parent) for path in run.glob("eval/*/test/result.json")):
+            found.add(f"judged {run.name}")
+    return found | ({"summary"} if (study / "results.html").exists() else set())
+
+
+def _outcome(folder: Path) -> dict[str, Any]:
+    study = folder / "study"
+    found: dict[str, Any] = names_in(study, but=(".npz", "lock", ".npy", "px.json"))
+    for run in (study / "cells").glob("*"):
+        found |= {f"{run.name}/{name}": value for name, value in training_outcome(run).items()}
+        for path in run.glob("eval/*/test/result.json"):
+            found |= {f"{run.name}/{name}": value for name, value in episodes_in(path.parent).items()}
+    for name in ("data", "held_out"):
+        found |= {x: value for x, value in files_in(study / name).items() if "/.cache/" not in x}
+    return found | {"study": read_json(study / "study.json")}
+
+
+assert runner.run_study is run_study
+CASE = KillCase(run=_run, holds=_holds, outcome=_outcome, kills=20)
