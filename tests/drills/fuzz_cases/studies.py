@@ -34,10 +34,10 @@ def _train(jobs: Any, at_once: int) -> None:
         write_sealed(work.folder / "open_loop.json", {"mean": 0.5, "steps": [0.4, 0.6]})
         rows = [to_line({"step": n, "loss": 1 / n}) for n in (1, 2)]
         (work.folder / "metrics.jsonl").write_text("".join(rows))
-        for exam, condition in work.exams.values():
-            outcomes = "sf" * (exam.episodes // 2)
-            found = result(work.cell.name, outcomes, condition, first_seed=exam.seeds.start)
-            found.save(work.contestant.results / exam.folder / condition)
+        for config, condition in work.evaluations.values():
+            outcomes = "sf" * (config.episodes // 2)
+            found = result(work.cell.name, outcomes, condition, first_seed=config.seeds.start)
+            found.save(work.target.results / config.folder / condition)
 
 
 def _again(jobs: Sequence[Job], at_once: int) -> None:
@@ -49,8 +49,8 @@ def _setup() -> None:
     SPEC["task"] = "pick"
     runner.record = lambda config: config.root.mkdir(parents=True, exist_ok=True)  # pyright: ignore
     study_results.open_data = lambda root: type("Data", (), {"fingerprint": "data"})()  # pyright: ignore
-    study_results.film_study = lambda *_: []
-    study_results.evaluate_cached = lambda who, exam, condition: result(who.name, "sf")  # pyright: ignore
+    study_results.film_study = lambda *_, **__: []
+    study_results.evaluate_cached = lambda who, config, condition: result(who.name, "sf")  # pyright: ignore
     manifest.code_fingerprint = lambda: "code"
     study_results.code_fingerprint = lambda: "code"
 

@@ -9,7 +9,7 @@ from vlasandbox.train.data.files import read_json
 from vlasandbox.train.evaluation import EvalConfig
 from vlasandbox.train.presets import debug
 from vlasandbox.train.recording.record import RecordConfig
-from vlasandbox.train.study import Study, cell, held_out, results, runner
+from vlasandbox.train.study import Factor, Study, cell, held_out, results, runner
 from vlasandbox.train.study.definition import Point
 from vlasandbox.train.study.runner import run_study
 
@@ -21,7 +21,7 @@ RECORD = RecordConfig(Path("data"), episodes=2, task=TASK, image_size=32, worker
 STUDY = Study(
     "Is it there after kills?",
     Point(RECORD, debug.config(Path("data"), updates=2), EvalConfig(TASK, episodes=2, workers=1)),
-    axes={"chunk": {"2": {"train.data.chunk": 2, "exam.execute": 2}, "4": {}}},
+    [Factor("chunk", {2: {"train.data.chunk": 2, "evaluation.execute": 2}, 4: {}})],
     seeds=1,
 )
 
@@ -31,7 +31,7 @@ def _run(folder: Path, say: Say) -> None:
     evaluate.KEEP_EVERY = 0.0
     multiprocessing.get_context = lambda method=None: multiprocessing.context.ForkContext()
     held_out.EPISODES = 2
-    results.film_study = lambda *_: []
+    results.film_study = lambda *_, **__: []
     do = cell.evaluate_cached
 
     def saying(who: Any, *exam: Any, **how: Any) -> Any:
