@@ -1,7 +1,7 @@
 """Controller: turns commands into joint servo setpoints, the same way for every action space."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -85,6 +85,11 @@ class Controller:
         self.reference = self._executed = self.reference.copy()
         self._waiting = deque([self.reference] * delay)
 
+    def continue_from(self, other: "Controller", delay: int = 0) -> None:
+        """Takes over the newest command of another controller of the same arms."""
+        self.reference = self._executed = other.reference.copy()
+        self._waiting = deque([self.reference] * delay)
+
     def command(self, wanted: Float[np.ndarray, " r"], kind: str) -> Float[np.ndarray, " r"]:
         """Next command when `wanted` is asked for: as far toward it as the limits allow in one control step.
 
@@ -103,9 +108,20 @@ class Controller:
             command[slot] = arm.command(reference[slot], wanted[slot], kind, self._control_hz)
         return command
 
-    def step(self, model: mujoco.MjModel, data: mujoco.MjData, command: Float[np.ndarray, " r"]) -> None:
+    def step(
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        command: Float[np.ndarray, " r"],
+        between: Callable[[float], None] | None = None,
+    ) -> None:
         """Performs one control step with `command` as the newest one, which is executed unless there is a
-        delay."""
+        delay.
+
+        Args:
+            between: called after each setpoint has been held, with the share of the control step that is
+                done, up to 1.
+        """
         self._waiting.append(command)
         self.reference, command = command, self._waiting.popleft()
         ramps = []
@@ -120,6 +136,8 @@ class Controller:
             for joints, ramp in ramps:
                 data.ctrl[joints] = ramp[number]
             mujoco.mj_step(model, data, nstep=block)
+            if between is not None:
+                between((number + 1) / len(self._blocks))
         self._executed = command
 
     def goals(self) -> Float[np.ndarray, "n 5"]:

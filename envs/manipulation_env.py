@@ -1,6 +1,7 @@
 """ManipulationEnv: any Task as a gymnasium environment with pixels, proprioception and an instruction."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -111,6 +112,9 @@ class ManipulationEnv(gymnasium.Env):
         self.is_judged = True
         """Whether success is decided. It is not after a sentence that asks for nothing in the scene: then the
         episode lasts until its time limit, without success and progress."""
+        self.on_physics: Callable[[float], None] | None = None
+        """Called some times within each control step, with the share of it that is done, up to 1: to draw
+        what lies between two steps, or to push things."""
         self._seed = 0
         self._spec: EnvSpec | None = None
         self._viewer = Viewer(self.model) if render_mode == "human" else None
@@ -136,8 +140,8 @@ class ManipulationEnv(gymnasium.Env):
         sentence = options.get("sentence")
         if sentence is not None and "instruction" in options:
             raise ValueError("reset options instruction and sentence exclude each other")
-        if sentence is not None and not 0 < len(sentence.strip()) <= MAX_INSTRUCTION:
-            raise ValueError(f"a sentence has 1 to {MAX_INSTRUCTION} characters, got {sentence[:60]!r}")
+        if sentence is not None:
+            _check_sentence(sentence)
         asked = check_name("instruction", options.get("instruction", "original"), ["original", "swapped"])
         super().reset(seed=seed)
         self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
@@ -154,9 +158,7 @@ class ManipulationEnv(gymnasium.Env):
             self.task_description = self.definition.say(meaning, wording, rng)
             self.is_judged = True
         else:
-            self.task_description = sentence
-            understood = self.definition.understand(self.world, self.scenario, sentence)
-            self.scenario, self.is_judged = understood or self.scenario, understood is not None
+            self._ask(sentence)
         self._controller.place(self.data, self.scenario.start)
         mujoco.mj_forward(self.model, self.data)
         self._controller.hold(self.data)
@@ -192,7 +194,7 @@ class ManipulationEnv(gymnasium.Env):
         for action in actions:
             reference = self._origin if self.actions.mode == "relative" else self._controller.reference
             command = self._controller.command(self.actions.decode(action, reference), self.actions.kind)
-            self._controller.step(self.model, self.data, command)
+            self._controller.step(self.model, self.data, command, self.on_physics)
             refresh(self.model, self.data)
             self.definition.after_step(self.world, self.scenario)
             self._sensors.note(self.data)
@@ -207,6 +209,48 @@ class ManipulationEnv(gymnasium.Env):
         # Before the pictures: after them, code and data would have to come from memory again.
         info = self._info() | {"steps": len(path), "path": np.array(path, np.float32)}
         return self._observation(), reward, terminated, truncated, info
+
+    def instruct(self, sentence: str) -> None:
+        """Asks for something else from now on, in the scene as it is: success, progress and the time limit
+        begin anew (see `is_judged`).
+
+        Raises:
+            ValueError: a sentence without words or too long.
+        """
+        self._ask(_check_sentence(sentence))
+        self._begin_count()
+
+    def continue_from(self, other: "ManipulationEnv") -> None:
+        """Goes on from the present moment of `other`, which plays the same episode with other settings:
+        another action space, rate, cameras or perturbations. To be called after a reset to the same seed;
+        what only this scene has stays where the reset put it."""
+        places = _joints(other.model)
+        for key, (joint, width, dofs) in _joints(self.model).items():
+            if key in places and places[key][1:] == (width, dofs):
+                at, to = places[key][0], joint
+                q, p = other.model.jnt_qposadr[at], self.model.jnt_qposadr[to]
+                self.data.qpos[p : p + width] = other.data.qpos[q : q + width]
+                q, p = other.model.jnt_dofadr[at], self.model.jnt_dofadr[to]
+                self.data.qvel[p : p + dofs] = other.data.qvel[q : q + dofs]
+        if self.data.ctrl.shape == other.data.ctrl.shape:
+            self.data.ctrl[:] = other.data.ctrl
+        if self.data.userdata.shape == other.data.userdata.shape:
+            self.data.userdata[:] = other.data.userdata
+        self.data.time = other.data.time
+        mujoco.mj_forward(self.model, self.data)
+        self.definition.after_step(self.world, self.scenario)
+        observation_delay, action_delay = self.perturbation.delays(self.control_hz)
+        self._controller.continue_from(other._controller, action_delay)
+        self._sensors.begin(self.data, observation_delay)
+        self._origin = self._controller.reference
+        if other.task_description != self.task_description:
+            self._ask(other.task_description)
+        self._begin_count()
+        self._steps = round(other._steps * self.control_hz / other.control_hz)
+
+    def observe(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Observation and `info` of the present moment."""
+        return self._observation(), self._info()
 
     def reference(self) -> Float32[np.ndarray, " r"]:
         """The newest command (see control.py), from which delta actions count."""
@@ -287,10 +331,7 @@ class ManipulationEnv(gymnasium.Env):
         self._controller.hold(self.data, action_delay)
         self._sensors.begin(self.data, observation_delay)
         self._origin = self._controller.reference
-        self._steps = self._held = 0
-        self._lost = False
-        self._progress = 0.0
-        self._measure()
+        self._begin_count()
 
     def spec_dict(self) -> dict[str, Any]:
         """What the numbers of observations and actions mean; JSON-able, stored with data and checkpoints."""
@@ -343,6 +384,18 @@ class ManipulationEnv(gymnasium.Env):
             raise ValueError(f"action {array[~np.isfinite(array).all(axis=1)][0].tolist()} is not finite")
         return array
 
+    def _ask(self, sentence: str) -> None:
+        """Makes `sentence` the instruction, and judges by what it asks for in this scene."""
+        self.task_description = sentence
+        understood = self.definition.understand(self.world, self.scenario, sentence)
+        self.scenario, self.is_judged = understood or self.scenario, understood is not None
+
+    def _begin_count(self) -> None:
+        self._steps = self._held = 0
+        self._lost = False
+        self._progress = 0.0
+        self._measure()
+
     def _draw(self, spread: float = 1.0) -> Scenario:
         """The first scene of the seed that asks for an allowed combination."""
         rng = np.random.default_rng(self._seed)
@@ -386,3 +439,21 @@ class ManipulationEnv(gymnasium.Env):
             "mode": self.definition.mode(self.world, self.scenario),
             "seed": self._seed,
         }
+
+
+def _check_sentence(sentence: str) -> str:
+    if not 0 < len(sentence.strip()) <= MAX_INSTRUCTION:
+        raise ValueError(f"a sentence has 1 to {MAX_INSTRUCTION} characters, got {sentence[:60]!r}")
+    return sentence
+
+
+def _joints(model: Any) -> dict[tuple[str, int], tuple[int, int, int]]:
+    """Number, positions and degrees of freedom of each joint, by the name of its body and its place there."""
+    found: dict[tuple[str, int], tuple[int, int, int]] = {}
+    for joint in range(model.njnt):
+        body = model.jnt_bodyid[joint]
+        free = model.jnt_type[joint] == int(mujoco.mjtJoint.mjJNT_FREE)
+        ball = model.jnt_type[joint] == int(mujoco.mjtJoint.mjJNT_BALL)
+        key = (model.body(body).name, joint - int(model.body_jntadr[body]))
+        found[key] = (joint, 7, 6) if free else (joint, 4, 3) if ball else (joint, 1, 1)
+    return found

@@ -76,7 +76,8 @@ class GroundingLoss(nn.Module):
         self.heat = nn.Linear(image_dim, maps * config.cells**2, bias=False) if maps else None
         self.position = nn.Linear(dim, 3) if config.position else None
 
-    def _maps(self, image_tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m y x"]:
+    def maps(self, image_tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m y x"]:
+        """Logits of every heat map."""
         assert self.heat is not None
         side, cells = round(image_tokens.shape[2] ** 0.5), self.config.cells
         logits = self.heat(image_tokens).float()
@@ -84,7 +85,7 @@ class GroundingLoss(nn.Module):
 
     def keypoints(self, image_tokens: Float[Tensor, "b v n e"]) -> Float[Tensor, "b v m 2"]:
         """Center of each heat map, (right, down) in [-1, 1]."""
-        return centers(self._maps(image_tokens))
+        return centers(self.maps(image_tokens))
 
     def forward(
         self, image_tokens: Float[Tensor, "b v n e"], state_token: Float[Tensor, "b d"], labels: Grounding
@@ -93,7 +94,7 @@ class GroundingLoss(nn.Module):
         total = state_token.new_zeros(len(state_token), dtype=torch.float32)
         metrics: dict[str, Tensor] = {}
         if self.heat is not None and self.config.heat:
-            heat = self._maps(image_tokens)[:, :, 0]
+            heat = self.maps(image_tokens)[:, :, 0]
             cell, in_sight = target_cells(labels.uv, heat.shape[-1])
             logits = rearrange(heat, "b v y x -> b (y x) v")
             entropy = F.cross_entropy(logits, cell, reduction="none")  # [b, v]

@@ -187,6 +187,17 @@ class Policy(nn.Module):
                 counts.add(cost)
             return self.action_normalizer.unnormalize(chunk)
 
+    @torch.inference_mode()
+    def heat(self, observation: Observation) -> list[Float[Tensor, "y x"]]:
+        """Where it looks for the named object: for each camera of one row, shares of its newest image that
+        add up to 1. Empty for a policy that was trained without a heat map (see grounding.py)."""
+        if self.trunk.grounding.heat is None:
+            return []
+        observation = observation.to(self.device)
+        prefix = self.trunk.encode(self._trunk_input(self._resized(observation.images), observation))
+        maps = self.trunk.heat(prefix)[0, -len(self.spec.cameras) :]
+        return [x.flatten().softmax(dim=0).view(x.shape).cpu() for x in maps]
+
     def check_guided(self) -> ContinuingHead:
         """Returns the head if it can continue a chunk.
 

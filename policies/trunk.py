@@ -261,15 +261,24 @@ class Trunk(nn.Module):
         images. The position is read off the last real token. Of a history, only the newest views count, which
         come last.
         """
+        images = self._grounded(prefix)
+        index = torch.arange(prefix.mask.shape[1], device=prefix.mask.device)
+        last = (index * prefix.mask).argmax(dim=1)
+        rows = torch.arange(len(last), device=last.device)
+        return self.grounding(images[:, -grounding.uv.shape[1] :], prefix.hidden[rows, last], grounding)
+
+    def heat(self, prefix: Prefix) -> Float[Tensor, "b v y x"]:
+        """Logits of where in each view the named object is; only with a heat map (see grounding.py)."""
+        return self.grounding.maps(self._grounded(prefix))[:, :, 0]
+
+    def _grounded(self, prefix: Prefix) -> Float[Tensor, "b v n e"]:
+        """The earliest tokens of the images that know the instruction."""
         images = prefix.image_tokens
         assert images is not None
         v, n = images.shape[1:3]
         if not self.config.film and self.config.grounding.heat:
             images = rearrange(prefix.hidden[:, : v * n], "b (v n) d -> b v n d", v=v)
-        index = torch.arange(prefix.mask.shape[1], device=prefix.mask.device)
-        last = (index * prefix.mask).argmax(dim=1)
-        rows = torch.arange(len(last), device=last.device)
-        return self.grounding(images[:, -grounding.uv.shape[1] :], prefix.hidden[rows, last], grounding)
+        return images
 
 
 def _sentence(words: Float[Tensor, "b l d"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b d"]:

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "eval": {"common", "envs", "policies"},
     "train": {"common", "envs", "vision", "policies", "eval"},
 }
-EVAL = ("stats", "rollout", "compare", "video", "study", "report")
+EVAL = ("stats", "rollout", "compare", "video", "study", "report", "live")
 """Folders of eval: none imports one that stands behind it, and stats and rollout do not know each other."""
 HEAVY = {"torch", "transformers", "diffusers", "wandb"}
 BANNED = {"common": HEAVY, "envs": HEAVY}

@@ -415,10 +415,10 @@ def test_a_policy_that_raises_for_one_observation_fails_in_that_episode_alone():
     raising = [e.instruction == bad for e in clean.episodes]
     assert 1 <= sum(raising) < len(seeds)
 
-    def picky(observation, generators, **others):
+    def picky(observation, generators):
         if bad in observation.instruction:
             raise KeyError(bad)
-        return act(observation, generators, **others)
+        return act(observation, generators)
 
     policy.act = picky
     found = evaluate(policy, "pick", seeds, workers=1, progress=False, condition="blank_image")

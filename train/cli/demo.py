@@ -9,6 +9,7 @@ import tyro
 
 from ...envs.seeds import VALIDATION
 from ...policies import packaged
+from ...policies.execution import Execution
 from ..evaluation import eval_target
 from ..workflows.demo import default_task, demo
 
@@ -35,6 +36,22 @@ class Demo:
     """Task whose scene it is (`vla list tasks`); by default one that the policy learned."""
     seed: int = VALIDATION.start
     """Scene. Policies learn from seeds below 1000000 and are judged on those from 2000000 on."""
+    robot: str | None = None
+    """Robot (`vla list robots`); the one that the policy was trained for, or the task's own, if not given."""
+    perturb: str = ""
+    """How the episode differs from the nominal one, e.g. camera=3 (`vla list perturbations`)."""
+    execute: int = Execution.execute
+    """Actions executed of each chunk before the policy is asked again."""
+    delay: int = 0
+    """Control steps by which the policy's answers come late."""
+    wait: bool = False
+    """Whether the robot waits for late answers."""
+    guided: bool = False
+    """Whether answers go on from the last one (real-time chunking); needs the flow head."""
+    ensemble: float | None = None
+    """Decay of a temporal ensemble over all answers for a step; needs execute 1."""
+    sampling: str = ""
+    """Settings of the head's sampling in place of the policy's own, e.g. steps=5."""
     out: Path = Path("episode.mp4")
     """Video to write: .mp4, .webp or .gif."""
 
@@ -45,11 +62,25 @@ def main(argv: list[str]) -> int:
     run, sentence = split(args.who)
     who = eval_target(run or packaged.NAME)
     task = args.task or default_task(who)
-    demo(who, task, sentence, args.seed, args.out)
+    execution = Execution(args.execute, args.delay, args.wait, args.guided, args.ensemble)
+    variation = {"perturb": args.perturb} if args.perturb else {}
+    variation |= {"robot": args.robot} if args.robot else {}
+    demo(who, task, sentence, args.seed, args.out, execution, args.sampling, variation)
     said = [part for part in (run, sentence) if part is not None]
-    flags = ["--task", task, "--seed", str(args.seed), "--out", str(args.out)]
+    flags = ["--task", task, "--seed", str(args.seed), *_settings(args), "--out", str(args.out)]
     print(f"Again: {shlex.join(['vla', 'demo', *said, *flags])}")
     return 0
+
+
+def _settings(args: Demo) -> list[str]:
+    """Flags for what is not as usual."""
+    names = ("robot", "perturb", "execute", "delay", "wait", "guided", "ensemble", "sampling")
+    words: list[str] = []
+    for name in names:
+        value = getattr(args, name)
+        if value != getattr(Demo, name):
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return words
 
 
 def split(words: tuple[str, ...]) -> tuple[str | None, str | None]:

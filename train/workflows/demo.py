@@ -1,5 +1,6 @@
 """One filmed episode in which a policy, or the expert, is told a sentence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,16 @@ def default_task(who: EvalTarget) -> str:
     return learned[0] if learned and "pick" not in learned else "pick"
 
 
-def demo(who: EvalTarget, task: str, sentence: str | None, seed: int, out: Path) -> EpisodeResult:
+def demo(
+    who: EvalTarget,
+    task: str,
+    sentence: str | None,
+    seed: int,
+    out: Path,
+    execution: Execution | None = None,
+    sampling: str = "",
+    variation: Mapping[str, str] | None = None,
+) -> EpisodeResult:
     """Plays the episode of `seed`, writes its video to `out`, says how it went, and returns it.
 
     Args:
@@ -99,6 +109,9 @@ def demo(who: EvalTarget, task: str, sentence: str | None, seed: int, out: Path)
         sentence: what is said, word for word; the episode's own instruction if None.
         seed: of the scene.
         out: .mp4, .webp or .gif.
+        execution: how a policy's chunks are executed; no more of each than it has.
+        sampling: settings of a policy's sampling in place of its own, e.g. "steps=5".
+        variation: how the episode differs from the nominal one: keywords of the environment.
 
     Raises:
         ValueError: an unknown task, a video that cannot be written, a policy made for another environment, or
@@ -111,9 +124,9 @@ def demo(who: EvalTarget, task: str, sentence: str | None, seed: int, out: Path)
     if who.policy is not None:
         from ...policies.policy import Policy  # imports torch
 
-        policy = Policy.load(who.policy)
+        policy = Policy.load(who.policy, sampling=sampling)
         body = {"robot": policy.spec.robot, "control_hz": policy.spec.control_hz}
-    env = envs.make(task, cameras=(), **body)
+    env = envs.make(task, **{"cameras": (), **body, **(variation or {})})
     try:
         scene = Scene.of(env, seed, sentence)
     finally:
@@ -132,9 +145,18 @@ def demo(who: EvalTarget, task: str, sentence: str | None, seed: int, out: Path)
 
     from ...eval.rollout.evaluate import evaluate  # imports torch
 
-    execution = None if policy is None else Execution(min(Execution.execute, policy.spec.chunk))
+    execution = execution or Execution()
+    if policy is not None and execution.execute > policy.spec.chunk:
+        execution = replace(execution, execute=policy.spec.chunk)
     result = evaluate(
-        policy or EXPERT, task, [seed], execution=execution, name=who.name, sentence=sentence, progress=False
+        policy or EXPERT,
+        task,
+        [seed],
+        execution=None if policy is None else execution,
+        name=who.name,
+        variation=variation,
+        sentence=sentence,
+        progress=False,
     )
     (episode,) = result.episodes
     footage = replay(result, episode, size=SIZE, sentence=sentence)

@@ -1,0 +1,1 @@
+"""The live page: a person types what a robot should do, watches it, pushes things, and swaps the policy."""

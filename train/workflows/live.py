@@ -1,0 +1,52 @@
+"""Serves the live page for some policies."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...envs import tasks
+from ...policies import packaged
+from ..evaluation import EvalTarget, eval_target
+from .demo import default_task
+
+
+async def live(
+    runs: Sequence[str], task: str | None, seed: int, record: Path | None, host: str, port: int
+) -> None:
+    """Serves until it is cancelled.
+
+    Args:
+        runs: folders of runs or policies, "packaged" or "expert"; the packaged policy if there are none.
+        task: first task; by default one that the first policy learned.
+        seed: first scene.
+        record: dataset to which episodes are appended that a person keeps; None for none.
+        host: address to listen on.
+        port: 0 for any free one.
+
+    Raises:
+        ValueError: an unknown task, or a folder that is no dataset of ours.
+        FileNotFoundError: there is no policy in a folder.
+        OSError: the port is taken.
+    """
+    targets = [eval_target(run) for run in runs] or [_packaged()]
+    task = tasks.check(task or default_task(targets[0]))
+    print(f"Loading {', '.join(target.name for target in targets)} ...", flush=True)
+
+    from ...eval.live.player import Player  # imports torch
+    from ...eval.live.server import LivePage
+    from ...eval.live.session import Session
+
+    players = [Player(who.name, who.policy, task) for who in targets if who.policy is not None]
+
+    def session(page: LivePage) -> Session:
+        return Session(players, task, seed, page)
+
+    page = LivePage(session, host, port)
+    await page.run(lambda address: print(f"Live at {address}\nCtrl-C ends it.", flush=True))
+
+
+def _packaged() -> EvalTarget:
+    try:
+        return eval_target(packaged.NAME)
+    except FileNotFoundError:
+        print("This build carries no policy of its own: the scripted expert moves the robot.")
+        return eval_target("expert")
