@@ -117,7 +117,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(live):
     refused = [
         c.Perturb({"ligth": 3}), c.Perturb({"light": 9}), c.Scenery("pik"), c.Scenery("pick", "nobody"),
         c.Who("nobody"), c.Execute(4, 9), c.Execute(2, 1, wait=True, guided=True), c.Sampling("depth=3"),
-        c.Pull(0.5, 0.5, 1), c.Picture("huge"), c.Keep(), c.Beside("nobody"),
+        c.Pull(0.5, 0.5, 1), c.Picture("huge"), c.Beside("nobody"),
     ]  # fmt: skip
     for command in refused:
         live.watcher.notes.clear()

@@ -196,11 +196,6 @@ class Steer:
 
 
 @dataclass(frozen=True)
-class Keep:
-    """Appends the episode so far to the dataset."""
-
-
-@dataclass(frozen=True)
 class Clip:
     """Asks for a video of the last seconds."""
 
@@ -219,7 +214,7 @@ class Ack:
 
 Command = (
     Play | Pause | Step | Reset | Scenery | Who | Beside | Say | Speed | Execute | Sampling | Perturb
-    | Picture | Show | Pull | Move | Release | Kick | Nudge | Drop | Steer | Keep | Clip | Claim | Ack
+    | Picture | Show | Pull | Move | Release | Kick | Nudge | Drop | Steer | Clip | Claim | Ack
 )  # fmt: skip
 COMMANDS: dict[str, type] = {each.__name__.lower(): each for each in get_args(Command)}
 FOR_WATCHERS = (Claim, Ack, Clip)

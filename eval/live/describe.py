@@ -77,7 +77,6 @@ def status(session: "Session") -> dict[str, Any]:
         "sampling": session.sampling,
         "perturb": session.levels,
         "diverged": None if session.diverged is None else round(session.diverged, 3),
-        "records": session.keep is not None,
         "scenes": [_scene(track, execution.execute) for track in session.tracks],
     }
 

@@ -85,9 +85,6 @@ class Session:
         self._watched = threading.Event()
         self._deaths: list[float] = []
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
-        self.is_recording = False
-        self.keep: Callable[[Any, dict[str, Any]], str] | None = None
-        """Appends an episode with the environment's `spec_dict` to a dataset; returns what to tell people."""
 
     def start(self) -> None:
         """Starts the thread."""
@@ -300,13 +297,6 @@ class Session:
         for number, track in enumerate(self.tracks):
             name = f"{self.task}-{self.seed}-{track.who}-{number + 1}.mp4"
             self.publisher.file(name, encode_clip(list(track.frames)))
-
-    def _on_keep(self, command: c.Keep) -> None:
-        if self.keep is None:
-            raise SceneError("there is no dataset to record into: start the page with --record FOLDER")
-        for track in self.tracks:
-            assert track.opened is not None
-            self.publisher.note(self.keep(track.process.call("episode"), track.opened.spec))
 
     def _touch(self, scene: int, method: str, *arguments: Any) -> Any:
         track = self._track(scene)

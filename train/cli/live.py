@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -19,8 +18,7 @@ class Live:
 
     vla live                                        the policy that comes with this package
     vla live runs/flow runs/tokens --task stack     two of yours to choose from
-    vla live expert --record datasets/by_hand       drive the robot yourself; episodes that you keep are a
-                                                    LeRobotDataset
+    vla live expert                                 no policy: watch the expert, or drive the robot yourself
     vla live --host 0.0.0.0                         for other machines; the printed address has a token
 
     Only this machine can connect unless you say --host. Ctrl-C ends it.
@@ -33,8 +31,6 @@ class Live:
     """First task; by default one that the first policy learned."""
     seed: int = VALIDATION.start
     """First scene."""
-    record: Path | None = None
-    """Folder of a dataset to which the episodes that you keep are appended."""
     host: str = "127.0.0.1"
     """Address or name to listen on."""
     port: int = 8013
@@ -44,5 +40,5 @@ class Live:
 def main(argv: list[str]) -> int:
     """`vla live [RUN ...]`."""
     args = tyro.cli(Live, args=argv, prog="vla live")
-    asyncio.run(live(args.runs, args.task, args.seed, args.record, args.host, args.port))
+    asyncio.run(live(args.runs, args.task, args.seed, args.host, args.port))
     return 0

@@ -1,7 +1,6 @@
 """Serves the live page for some policies."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ...envs import tasks
 from ...policies import packaged
@@ -9,21 +8,18 @@ from ..evaluation import EvalTarget, eval_target
 from .demo import default_task
 
 
-async def live(
-    runs: Sequence[str], task: str | None, seed: int, record: Path | None, host: str, port: int
-) -> None:
+async def live(runs: Sequence[str], task: str | None, seed: int, host: str, port: int) -> None:
     """Serves until it is cancelled.
 
     Args:
         runs: folders of runs or policies, "packaged" or "expert"; the packaged policy if there are none.
         task: first task; by default one that the first policy learned.
         seed: first scene.
-        record: dataset to which episodes are appended that a person keeps; None for none.
         host: address to listen on.
         port: 0 for any free one.
 
     Raises:
-        ValueError: an unknown task, or a folder that is no dataset of ours.
+        ValueError: an unknown task.
         FileNotFoundError: there is no policy in a folder.
         OSError: the port is taken.
     """

@@ -88,7 +88,6 @@ const handlers = {
     $("diverged").textContent = `The two have gone different ways since ${status.diverged} s.`;
     $("command").textContent = status.command.text;
     $("left-out").textContent = status.command.left_out;
-    $("keep").hidden = !status.records;
     const who = state.catalog?.who.find((each) => each.name === status.scenes[0].who);
     $("settings").textContent = who?.sampling?.length ? `(${who.sampling.join(", ")})` : "";
     status.scenes.forEach((scene, i) => {
@@ -187,7 +186,6 @@ $("heat").addEventListener("change", () => send({ do: "show", heat: $("heat").ch
 $("fan").addEventListener("change", () => views.forEach((each) => { each.showsFan = $("fan").checked; each.overlay(); }));
 on("drop", "click", () => send({ do: "drop" }));
 on("clip", "click", () => send({ do: "clip" }));
-on("keep", "click", () => send({ do: "keep" }));
 on("claim", "click", () => send({ do: "claim" }));
 on("execution", "submit", () => {
   const ensemble = $("ensemble").value === "" ? null : Number($("ensemble").value);
