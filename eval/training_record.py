@@ -39,6 +39,9 @@ class TrainingRecord:
     open_loop: float | None = None
     """Mean absolute error of the chunks on held-out demonstrations, in the scale of the action normalizer;
     None if not measured."""
+    trunk: str = "random"
+    """Where the trunk's initial weights came from: "random", or the trained policy that it was taken from
+    and the start of its digest."""
 
     @staticmethod
     def load(run: Path) -> "TrainingRecord":
@@ -76,6 +79,7 @@ class TrainingRecord:
             threads=summary["threads"],
             rows=rows,
             open_loop=open_loop,
+            trunk=_trunk(summary.get("trunk_from")),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,6 +123,10 @@ def _read(path: Path) -> Any:
         raise ValueError(f"{path} is damaged ({error}): {_AGAIN}") from None
 
 
+def _trunk(source: dict[str, str] | None) -> str:
+    return "random" if source is None else f"{source['name']} ({source['sha256'][:8]})"
+
+
 def cautions(trainings: Mapping[str, TrainingRecord]) -> list[str]:
     """Warns of settings that a fair comparison holds fixed and these trainings do not."""
     held = {
@@ -126,6 +134,7 @@ def cautions(trainings: Mapping[str, TrainingRecord]) -> list[str]:
         "dataset": {t.dataset for t in trainings.values()},
         "updates": {t.updates for t in trainings.values()},
         "samples seen": {t.samples for t in trainings.values()},
+        "initial trunk": {t.trunk for t in trainings.values()},
     }
     unequal = [name for name, values in held.items() if len(values) > 1]
     return [

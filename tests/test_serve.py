@@ -91,7 +91,7 @@ def test_messages_that_do_not_fit_are_refused(message, reason):
     import msgpack
 
     with pytest.raises(WireError, match=reason):
-        unpackb(msgpack.packb(message))
+        unpackb(bytes(msgpack.packb(message)))  # pyright: ignore[reportArgumentType]
 
 
 def test_what_is_no_message_is_refused():

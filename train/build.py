@@ -1,5 +1,7 @@
 """Builds what a run begins with: the policy with its initial weights, and the source of its batches."""
 
+from dataclasses import replace
+
 import torch
 
 from ..envs.control import stored_space
@@ -11,6 +13,7 @@ from .data.dataset import Dataset
 from .data.files import DatasetError
 from .data.schema import STATE
 from .data.windows import WindowSampler
+from .initial_trunk import TrunkSource
 
 FITTED = 4096
 """Chunks that a head is fitted to before the first update, where it needs that."""
@@ -19,18 +22,22 @@ FITTED = 4096
 def build(config: TrainConfig, dataset: Dataset, device: torch.device) -> tuple[Policy, WindowSampler]:
     """Builds the policy, in training mode on `device`, and the source of its batches.
 
-    Raises:
-        ValueError: settings contradict each other, or the data lacks what the policy needs.
-
-    The weights come from torch's global generator. The trunk is drawn before the head: with one seed, all
+    The weights come from torch's global generator. The trunk is made before the head: with one seed, all
     heads start from the same trunk.
+
+    Raises:
+        ValueError: a part cannot be built, settings contradict each other, the data lacks what the policy
+            needs, or `config.trunk_from` does not fit.
     """
     spec = policy_spec(dataset, config.data)
     if not spec.state_dim and config.policy.trunk.state != "none":
         raise DatasetError(
             f"{dataset.root} has no {STATE!r}; a policy that needs none has --policy.trunk.state none"
         )
-    trunk = config.policy.trunk.build(spec.num_views, spec.observed_state_dim, dataset.tasks)
+    if config.trunk_from is None:
+        trunk = config.policy.trunk.build(spec.num_views, spec.observed_state_dim, dataset.tasks)
+    else:
+        trunk = TrunkSource.find(config.trunk_from).load(config.policy.trunk, spec, dataset.tasks)
     cache = frame_cache(dataset, trunk.image_size, config.data.cache)
     sampler = WindowSampler(
         dataset,
@@ -43,7 +50,8 @@ def build(config: TrainConfig, dataset: Dataset, device: torch.device) -> tuple[
     )
     stats = sampler.stats()
     config.policy.check_reach(stats)
-    return Policy(config.policy, spec, trunk, stats).to(device).train(), sampler
+    policy = replace(config.policy, trunk=trunk.config)
+    return Policy(policy, spec, trunk, stats).to(device).train(), sampler
 
 
 def fit_head(policy: Policy, sampler: WindowSampler, seed: int) -> None:

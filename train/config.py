@@ -51,6 +51,9 @@ class TrainConfig:
     """What is trained."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """How it is trained."""
+    trunk_from: str | None = None
+    """Start from the trunk of a trained policy: the folder of a run, or `packaged` for the policy that this
+    package carries. The head starts anew. By default the trunk, too, starts from random weights."""
     updates: int = 2000
     """Optimiser updates of the whole run."""
     batch_size: int = 32

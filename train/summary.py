@@ -16,6 +16,7 @@ from .checkpoint import Progress
 from .config import TrainConfig
 from .data.dataset import Dataset
 from .data.windows import WindowSampler
+from .initial_trunk import TrunkSource
 
 _PACKAGES = ("vlasandbox", "torch", "transformers", "diffusers", "numpy", "mujoco")
 
@@ -84,6 +85,7 @@ def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: 
             "task": (dataset.spec_dict or {}).get("task"),
             "fingerprint": dataset.fingerprint,
         },
+        "trunk_from": _source(config),
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
         },
@@ -94,6 +96,14 @@ def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: 
         "threads": progress.threads,
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
     }
+
+
+def _source(config: TrainConfig) -> dict[str, str] | None:
+    """The policy that the trunk was taken from, if it was not trained from random weights."""
+    if config.trunk_from is None:
+        return None
+    source = TrunkSource.find(config.trunk_from)
+    return {"name": source.name, "sha256": source.sha256}
 
 
 def _peak_memory() -> int:

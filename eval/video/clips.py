@@ -1,5 +1,6 @@
 """Videos of a comparison. Fixed rules select the episodes, so that they are not cherry-picked."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from tqdm import tqdm
 
 from ..compare.comparison import Comparison
 from ..result import EXPERT, TITLES, UNDECIDED, Condition, EpisodeResult, EvalResult
+from ..rollout.worker_pool import usable_cores
 from .encode import write_mp4
 from .overlay import side_by_side
 from .replay import replay
@@ -45,21 +47,25 @@ def film(comparison: Comparison, folder: Path, *, size: int = 240, progress: boo
         ValueError: the actions of a selected episode were not kept.
         ReplayError: the replay of an episode differs from its record.
     """
-    clips = []
-    for choice in tqdm(choose(comparison), desc="videos", unit="video", disable=not progress):
-        shown = [
-            (result, episode)
-            for result in _shown(comparison, choice.condition)
-            for episode in result.episodes
-            if episode.seed == choice.seed
-        ]
-        footages = [replay(result, episode, size=size) for result, episode in shown]
-        step, hz = parting([episode for _, episode in shown]), shown[0][0].spec["control_hz"]
-        path = folder / f"{choice.condition}-{choice.seed}.mp4"
-        write_mp4(side_by_side(footages, speed=SPEED, parted=step), path, SPEED * hz)
-        outcomes = {result.policy: episode.outcome for result, episode in shown}
-        clips.append(Clip(path, choice, outcomes, None if step is None else step / hz))
-    return clips
+    choices = choose(comparison)
+    with ThreadPoolExecutor(usable_cores()) as pool:  # MuJoCo lets other threads run while it draws
+        clips = pool.map(lambda choice: _film_one(comparison, choice, folder, size), choices)
+        return list(tqdm(clips, total=len(choices), desc="videos", unit="video", disable=not progress))
+
+
+def _film_one(comparison: Comparison, choice: Choice, folder: Path, size: int) -> Clip:
+    shown = [
+        (result, episode)
+        for result in _shown(comparison, choice.condition)
+        for episode in result.episodes
+        if episode.seed == choice.seed
+    ]
+    footages = [replay(result, episode, size=size) for result, episode in shown]
+    step, hz = parting([episode for _, episode in shown]), shown[0][0].spec["control_hz"]
+    path = folder / f"{choice.condition}-{choice.seed}.mp4"
+    write_mp4(side_by_side(footages, speed=SPEED, parted=step), path, SPEED * hz)
+    outcomes = {result.policy: episode.outcome for result, episode in shown}
+    return Clip(path, choice, outcomes, None if step is None else step / hz)
 
 
 def parting(episodes: list[EpisodeResult]) -> int | None:

@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
     if different := cautions(training_records(contestants)):
         print("\n".join(different) + "\n")
     if len(comparisons) > 1:
-        print(f"{suite_table(comparisons)}\n")
+        print(f"{suite_table(comparisons).aligned()}\n")
     for who in contestants:
         print(f"{who.name}: {who.results}")
     return 0
