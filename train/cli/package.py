@@ -17,7 +17,7 @@ class Package:
     """Put a finished run's policy into this checkout, from which wheels are built, with a model card.
 
     Weights are rounded to bf16, 4 MiB at most. The rounded policy is judged on what it learned, and the card
-    says how well it does.
+    says how well it does. Settings of sampling (`--sampling temperature=0`) become the policy's own.
     """
 
     run: Annotated[str, tyro.conf.Positional]

@@ -10,10 +10,11 @@ from ..config import TrainConfig
 from ._pick import pick
 
 
-def config(data: Path, *, updates: int = 20_000, seed: int = 0) -> TrainConfig:
+def config(data: Path, *, updates: int = 15_000, seed: int = 0) -> TrainConfig:
     """One policy for many tasks, by instruction alone: the recipe of `pick_flow` with room for longer
-    sentences and more updates. Its noise is kept when sampling, since some tasks have several ways.
+    sentences and more updates. Sampling starts without noise: of 240 validation episodes on 16 tasks, 142
+    then succeeded, and 128 with noise.
     """
-    base = pick(flow.Config(), data, updates, seed)
+    base = pick(flow.Config(temperature=0.0), data, updates, seed)
     trunk = TrunkConfig(language=LanguageConfig(instruction_tokens=24))
     return replace(base, policy=replace(base.policy, trunk=trunk))

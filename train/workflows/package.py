@@ -33,7 +33,7 @@ def package(run: str, out: Path, evaluation: EvalConfig, license: str) -> None:
     Args:
         run: folder of a finished run, or of its best policy.
         out: folder to write to; what else lies there stays.
-        evaluation: what the model card reports.
+        evaluation: what the model card reports; its `sampling` becomes the packaged policy's own.
         license: of the weights, as the Hugging Face Hub spells it.
 
     Raises:
@@ -45,7 +45,8 @@ def package(run: str, out: Path, evaluation: EvalConfig, license: str) -> None:
     if who.policy is None or not learned or not (source / "summary.json").exists():
         raise ValueError(f"'{run}' is no finished training on a task of vlasandbox: give the folder of one")
     rounded = EvalTarget(FOLDER, source / FOLDER / "policy", source / FOLDER / "eval")
-    policy = Policy.load(who.policy)
+    policy = Policy.load(who.policy, sampling=evaluation.sampling)
+    evaluation = replace(evaluation, sampling="")
     policy.save(source / FOLDER / "policy", rounded_tensors(policy))
     shutil.copyfile(source / "config.json", source / FOLDER / "config.json")
     summary = read_json(source / "summary.json")

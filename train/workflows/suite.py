@@ -33,7 +33,7 @@ class SuiteConfig:
     """Preset of the training (`vla list presets`)."""
     episodes: int = 300
     """Demonstrations of each task."""
-    updates: int = 20_000
+    updates: int = 15_000
     """Updates of the training."""
     test_episodes: int = 50
     """Test episodes of each task and condition."""
