@@ -75,7 +75,7 @@ def test_the_suite_tells_first_what_it_costs_here(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr("builtins.print", lambda text, **_: said.append(text))
     with pytest.raises(KeyboardInterrupt):
-        run_suite(SuiteConfig("sort+pick+place"), tmp_path)
+        run_suite(SuiteConfig("sort+pick+place", updates=20_000), tmp_path)
     assert measured == ["pick", "sort"], "the shortest and the longest"
     assert "about 1.7 h to train" in said[0]
     assert "--updates 5000" in said[0]
