@@ -420,7 +420,7 @@ def test_a_policy_that_raises_for_one_observation_fails_in_that_episode_alone():
             raise KeyError(bad)
         return act(observation, generators)
 
-    policy.act = picky
+    policy.act = picky  # pyright: ignore[reportAttributeAccessIssue]
     found = evaluate(policy, "pick", seeds, workers=1, progress=False, condition="blank_image")
     policy.act = act
     clean = evaluate(policy, "pick", seeds, workers=1, progress=False, condition="blank_image")

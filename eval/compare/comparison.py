@@ -137,7 +137,7 @@ class Comparison:
 
     @property
     def _any_missing(self) -> bool:
-        return any(cell.result.missing for cell in self.cells.values())
+        return any(rate.result.missing for rate in self.rates.values())
 
     def representative(self, name: str) -> EvalResult:
         """The evaluation that stands for the policy: its first condition, the test if there was one."""

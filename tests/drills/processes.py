@@ -32,7 +32,7 @@ def close_inherited() -> None:
     """Closes what a started process would not have inherited and what, held by two, would stay held or open
     after the first is gone: locks, and the pipes by which multiprocessing's children see their parent end."""
     for child in multiprocessing.active_children():
-        for descriptor in getattr(child._popen, "finalizer")._args:  # noqa: B009, not public
+        for descriptor in child._popen.finalizer._args:  # pyright: ignore[reportAttributeAccessIssue]
             _close(descriptor)
     for entry in Path("/proc/self/fd").iterdir():
         try:

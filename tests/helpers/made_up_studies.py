@@ -15,7 +15,7 @@ from vlasandbox.eval.training_record import TrainingRecord
 def training(cpu_minutes: float = 2.0, **changes: int) -> TrainingRecord:
     """A training whose loss falls."""
     rows = [{"step": step, "loss": 1.0 / step} for step in range(10, 60, 10)]
-    known = {"updates": 50, "samples": 1600, "demonstrations": 100} | changes
+    known: dict[str, Any] = {"updates": 50, "samples": 1600, "demonstrations": 100} | changes
     return TrainingRecord(
         cpu_minutes * 61, cpu_minutes * 60, samples_per_second=20.0, parameters=1_500_000, dataset="abcdef",
         device="cpu", precision="fp32", threads=1, rows=rows, **known,

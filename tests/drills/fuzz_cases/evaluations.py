@@ -30,7 +30,7 @@ def _read(folder: Path) -> Any:
         for e in one.episodes
     ]
     rows = [str(_plain(x)) for one in results for x in (one, *one.episodes)]
-    return [comparison.table(), comparison.verdicts, rows, arrays]
+    return [comparison.table(), comparison.statements, rows, arrays]
 
 
 CASES = {

@@ -30,7 +30,7 @@ def _run(folder: Path, say: Say) -> None:
             say(f"episode {episode.seed}")
         return path
 
-    EvalResult.save = saying
+    EvalResult.save = saying  # pyright: ignore[reportAttributeAccessIssue]
     run = folder / "run"
     evaluate_cached(EvalTarget("run", run / "policy", run / "eval"), EXAM, "test", bar=False)
 

@@ -29,7 +29,8 @@ STUDY = Study(
 def _run(folder: Path, say: Say) -> None:
     fork_programs()
     evaluate.KEEP_EVERY = 0.0
-    multiprocessing.get_context = lambda method=None: multiprocessing.context.ForkContext()
+    fork = multiprocessing.get_context("fork")
+    multiprocessing.get_context = lambda method=None: fork
     held_out.EPISODES = 2
     results.film_study = lambda *_, **__: []
     do = cell.evaluate_cached
