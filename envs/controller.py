@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -40,6 +41,15 @@ class _Arm:
         return command
 
 
+@dataclass(frozen=True)
+class ControllerState:
+    """Commands that decide how a controller goes on. No array in it is ever written to."""
+
+    reference: Float[np.ndarray, " r"]
+    executed: Float[np.ndarray, " r"]
+    waiting: tuple[Float[np.ndarray, " r"], ...]
+
+
 class Controller:
     """Holds the last command and moves the arms to the next one within a control step.
 
@@ -76,14 +86,24 @@ class Controller:
             data: state to measure.
             delay: control steps from a command's call of `step` to its execution.
         """
+        reference = np.empty_like(self.reference)
         for arm, slot in zip(self._arms, self._slots, strict=True):
             joints = data.qpos[arm.index.arm]
             open_ = arm.index.opening(data) > 1.75 * arm.travel  # wider than anything held
             pose = pose_of(data, arm.index.site)
-            self.reference[slot] = np.concatenate([pose, [1.0 if open_ else -1.0], joints])
+            reference[slot] = np.concatenate([pose, [1.0 if open_ else -1.0], joints])
             data.ctrl[arm.index.ctrl] = [*joints, *(2 * [arm.travel if open_ else 0.0])]
-        self.reference = self._executed = self.reference.copy()
-        self._waiting = deque([self.reference] * delay)
+        self.reference = self._executed = reference
+        self._waiting = deque([reference] * delay)
+
+    def state(self) -> ControllerState:
+        """What `restore` needs to continue from here."""
+        return ControllerState(self.reference, self._executed, tuple(self._waiting))
+
+    def restore(self, state: ControllerState) -> None:
+        """Continues from `state`."""
+        self.reference, self._executed = state.reference, state.executed
+        self._waiting = deque(state.waiting)
 
     def continue_from(self, other: "Controller", delay: int = 0) -> None:
         """Takes over the newest command of another controller of the same arms."""

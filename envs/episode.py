@@ -4,7 +4,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+
+SOURCES = ("expert", "policy")
+"""Who may have driven; a stored source is an index into this."""
+
+
+@dataclass
+class RolloutRows:
+    """What an episode that a policy had a part in says beside the columns of a demonstration."""
+
+    source: Int64[np.ndarray, " t"]
+    """Who drove at each step, see `SOURCES`."""
+    progress: Float32[np.ndarray, " t"]
+    """The task's progress before the action, in [0, 1]."""
+    reward: Float32[np.ndarray, " t"]
+    """Increase of progress with the action."""
+    stage: Int64[np.ndarray, " t"]
+    """Index into the task's `stages`, before the action."""
+    chunk: Float32[np.ndarray, "t k r"] | None = None
+    """Commands of the chunk with which the expert would go on from here, see `expert_chunk`."""
+    chunk_steps: Int64[np.ndarray, " t"] | None = None
+    """How many of them count; 0: the expert was not asked here."""
 
 
 @dataclass
@@ -16,7 +37,8 @@ class Episode:
     state: Float32[np.ndarray, "t s"]
     """Proprioception (names: `state_names` of the environment)."""
     action: Float32[np.ndarray, "t a"]
-    """Expert's action for row i's state, in the environment's action space."""
+    """The expert's action for row i's state, in the environment's action space; of a rollout that nobody
+    labels, the executed one."""
     reference: Float32[np.ndarray, "t r"]
     """Command in force before the action, from which delta actions count (see control.py)."""
     command: Float32[np.ndarray, "t r"]
@@ -35,6 +57,8 @@ class Episode:
     success: bool
     control_hz: float
     """Control rate [Hz]."""
+    rollout: RolloutRows | None = None
+    """None for a demonstration."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """Settings to record: expert noise, package versions, quality."""
 

@@ -1,5 +1,6 @@
 """ManipulationEnv: any Task as a gymnasium environment with pixels, proprioception and an instruction."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from .perturbation_set import PerturbationSet
 from .registry import check_name
 from .robot import RobotIndex
 from .sensors import STATE_KIND, Sensors, physics_state, refresh
+from .snapshot import Snapshot
 from .viewer import Viewer
 from .world import Scenario, World
 
@@ -116,6 +118,8 @@ class ManipulationEnv(gymnasium.Env):
         """Called some times within each control step, with the share of it that is done, up to 1: to draw
         what lies between two steps, or to push things."""
         self._seed = 0
+        self._episode: object = None
+        """Identity of the present episode, which snapshots share."""
         self._spec: EnvSpec | None = None
         self._viewer = Viewer(self.model) if render_mode == "human" else None
 
@@ -144,6 +148,7 @@ class ManipulationEnv(gymnasium.Env):
             _check_sentence(sentence)
         asked = check_name("instruction", options.get("instruction", "original"), ["original", "swapped"])
         super().reset(seed=seed)
+        self._episode = object()
         self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         mujoco.mj_resetData(self.model, self.data)
         self.perturbation.begin(self.model, self._seed)
@@ -177,8 +182,9 @@ class ManipulationEnv(gymnasium.Env):
         """
         return self.step_block(np.asarray(action)[None])
 
-    def step_block(self, actions: np.ndarray, *, continues: bool = False) -> Step:
-        """Up to m control steps of actions [m, a], fewer if the episode ends; renders once, at the end.
+    def step_block(self, actions: np.ndarray, *, continues: bool = False, render: bool = True) -> Step:
+        """Up to m control steps of actions [m, a], fewer if the episode ends; renders once, at the end, or,
+        without `render`, not at all: the observation then has no pixels, and a window shows nothing.
 
         Actions of a "relative" space are counted from the command at the start of the block, or, if this one
         `continues` the last, of that. `info` adds "steps", the number done, and "path", float32 [steps, 3 n]:
@@ -198,7 +204,8 @@ class ManipulationEnv(gymnasium.Env):
             refresh(self.model, self.data)
             self.definition.after_step(self.world, self.scenario)
             self._sensors.note(self.data)
-            self._show()
+            if render:
+                self._show()
             path.append([x for arm in self.world.robots for x in self.data.site_xpos[arm.site].tolist()])
             self._steps += 1
             reward += self._measure()
@@ -208,7 +215,36 @@ class ManipulationEnv(gymnasium.Env):
                 break
         # Before the pictures: after them, code and data would have to come from memory again.
         info = self._info() | {"steps": len(path), "path": np.array(path, np.float32)}
-        return self._observation(), reward, terminated, truncated, info
+        return self._observation(render), reward, terminated, truncated, info
+
+    def snapshot(self) -> Snapshot:
+        """The present moment of the episode, to which `restore` returns."""
+        return Snapshot(
+            episode=self._episode,
+            data=copy.copy(self.data),
+            geom_rgba=self.model.geom_rgba.copy(),
+            controller=self._controller.state(),
+            past=self._sensors.past(),
+            clock=(self._steps, self._held, self._lost, self._progress, self._origin),
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Returns to a moment of the present episode, exactly: what follows is bit for bit what would have
+        followed then. A snapshot may be restored any number of times.
+
+        Raises:
+            ValueError: the snapshot is of another episode or environment.
+        """
+        if snapshot.episode is not self._episode:
+            raise ValueError(
+                "the snapshot is of another episode: restore it before the next reset, in the environment "
+                "that it was taken from"
+            )
+        mujoco.mj_copyData(self.data, self.model, snapshot.data)
+        self.model.geom_rgba[:] = snapshot.geom_rgba
+        self._controller.restore(snapshot.controller)
+        self._sensors.restore(snapshot.past)
+        self._steps, self._held, self._lost, self._progress, self._origin = snapshot.clock
 
     def instruct(self, sentence: str) -> None:
         """Asks for something else from now on, in the scene as it is: success, progress and the time limit
@@ -272,6 +308,10 @@ class ManipulationEnv(gymnasium.Env):
             wanted = self.actions.decode(action, reference)
             commands.append(self._controller.follow(commands[-1], wanted, self.actions.kind))
         return np.array(commands[1:])
+
+    def progress(self) -> float:
+        """The task's progress at present, in [0, 1]; 0 where success is not decided."""
+        return self._progress
 
     def stage(self) -> str:
         """The one of the task's `stages` that describes the present state."""
@@ -426,8 +466,9 @@ class ManipulationEnv(gymnasium.Env):
         self._progress = 1.0 if self._held else task.progress(*state)
         return self._progress - before
 
-    def _observation(self) -> dict[str, Any]:
-        observation = self._sensors.observe(self.data) | {"instruction": self.task_description}
+    def _observation(self, render: bool = True) -> dict[str, Any]:
+        seen = self._sensors.observe(self.data, render=render)
+        observation = seen | {"instruction": self.task_description}
         return self.perturbation.observe(observation, self._steps)
 
     def _info(self) -> dict[str, Any]:

@@ -77,23 +77,31 @@ class Sensors:
         if self._delay:
             self._past.append((physics_state(self._model, data), self._model.geom_rgba.copy()))
 
-    def observe(self, data: mujoco.MjData) -> dict[str, Any]:
-        """Observation {"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}."""
+    def past(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+        """What observations with a delay will show, for `restore`. No array in it is ever written to."""
+        return tuple(self._past)
+
+    def restore(self, past: tuple[tuple[np.ndarray, np.ndarray], ...]) -> None:
+        """Continues the present episode from what `past` gave earlier in it."""
+        self._past = deque(past, maxlen=self._delay + 1)
+
+    def observe(self, data: mujoco.MjData, *, render: bool = True) -> dict[str, Any]:
+        """Observation {"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}; `render`: with images."""
         if not self._delay:
-            return self._observe(data)
+            return self._observe(data, render)
         state, colours = self._past[0]
         data, now = mujoco.MjData(self._model), self._model.geom_rgba.copy()
         mujoco.mj_setState(self._model, data, state, STATE_KIND)
         refresh(self._model, data)
         self._model.geom_rgba[:] = colours  # some tasks paint what has been done
-        seen = self._observe(data)
+        seen = self._observe(data, render)
         self._model.geom_rgba[:] = now
         return seen
 
-    def _observe(self, data: mujoco.MjData) -> dict[str, Any]:
-        size = self.image_size
+    def _observe(self, data: mujoco.MjData, render: bool) -> dict[str, Any]:
+        size, cameras = self.image_size, self.cameras if render else ()
         agent_pos = np.concatenate([robot.state(data) for robot in self._robots])
-        pixels = {name: self.frame(data, name, size, size, self.quality) for name in self.cameras}
+        pixels = {name: self.frame(data, name, size, size, self.quality) for name in cameras}
         return {"pixels": pixels, "agent_pos": agent_pos}
 
     def frame(

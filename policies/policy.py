@@ -116,13 +116,14 @@ class Policy(nn.Module):
         """Loss of a batch on the policy's device, with images of `trunk.image_size`, and detached scalars.
 
         The action loss is a mean over all valid actions of the batch: a row counts in proportion to its valid
-        actions. In training mode, images are shifted, and labels in them move along.
+        actions, times its weight if the batch has weights. In training mode, images are shifted, and labels
+        in them move along.
 
         Args:
             batch: training windows.
             generator: source of all noise.
-            num_valid: number of valid actions in the mean, a scalar; by default that of `batch`. For one of n
-                equal parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses
+            num_valid: number of valid actions in the mean, a scalar; by default `batch.num_valid`. For one of
+                n equal parts of a larger batch, pass 1 / n of the larger one's: the mean of the parts' losses
                 is then that of the whole.
         """
         images, grounding = batch.observation.images, batch.grounding
@@ -137,6 +138,8 @@ class Policy(nn.Module):
         actions = self.action_normalizer.normalize(batch.actions)
         rows, metrics = self.head.loss(prefix, actions, batch.mask, generator)
         valid = reduce(batch.mask.to(rows.dtype), "b k -> b", "sum")
+        if batch.weight is not None:
+            valid = valid * batch.weight
         loss = (rows * valid).sum() / (valid.sum() if num_valid is None else num_valid).clamp(min=1)
         metrics = {"action_loss": loss.detach(), **metrics}
         if grounding is not None:

@@ -99,6 +99,16 @@ class Batch:
     mask: Bool[Tensor, "b k"]
     """False where the action is padding or not a consequence of what was seen (see train/data/windows.py)."""
     grounding: Grounding | None = None
+    weight: Float[Tensor, " b"] | None = None
+    """How much the actions of each row count, not negative; None: all alike. What the simulator says of a
+    row (`grounding`) is true whatever was done there, and counts alike."""
+
+    @property
+    def num_valid(self) -> Tensor:
+        """Actions that count, a scalar; those of a row with a weight count that often."""
+        if self.weight is None:
+            return self.mask.sum()
+        return (self.mask.sum(dim=1) * self.weight).sum()
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on `device`."""
@@ -107,6 +117,7 @@ class Batch:
             self.actions.to(device),
             self.mask.to(device),
             None if self.grounding is None else self.grounding.to(device),
+            None if self.weight is None else self.weight.to(device),
         )
 
 

@@ -44,7 +44,7 @@ def test_every_block_of_the_tutorial_runs_after_the_others(tmp_path, monkeypatch
     assert "0 of 4: between 0% and 49%" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["head", "encoder", "study", "own_dataset"])
+@pytest.mark.parametrize("name", ["head", "encoder", "study", "own_dataset", "improve"])
 def test_code_of_the_how_to_pages_runs(name, monkeypatch):
     names: dict[str, object] = {"__name__": f"how_to_{name}"}
     module = type(sys)(f"how_to_{name}")

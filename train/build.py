@@ -2,17 +2,20 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
+from jaxtyping import Float32
 
 from ..envs.control import stored_space
 from ..policies.policy import Policy
 from ..policies.types import UNKNOWN_SPACE, PolicySpec
 from .config import DataConfig, TrainConfig
-from .data.cache import frame_cache
+from .data.cache import JoinedFrames, frame_cache
 from .data.dataset import Dataset
 from .data.files import DatasetError
 from .data.schema import STATE
 from .data.windows import WindowSampler
+from .initial_policy import PolicySource
 from .initial_trunk import TrunkSource
 
 FITTED = 4096
@@ -27,19 +30,44 @@ def build(config: TrainConfig, dataset: Dataset, device: torch.device) -> tuple[
 
     Raises:
         ValueError: a part cannot be built, settings contradict each other, the data lacks what the policy
-            needs, or `config.trunk_from` does not fit.
+            needs, or `config.trunk_from` or `config.start_from` does not fit.
     """
     spec = policy_spec(dataset, config.data)
     if not spec.state_dim and config.policy.trunk.state != "none":
         raise DatasetError(
             f"{dataset.root} has no {STATE!r}; a policy that needs none has --policy.trunk.state none"
         )
+    if config.start_from is not None:
+        policy = PolicySource.find(config.start_from).load(config.policy, spec).to(device)
+        cache = frame_cache(dataset, policy.trunk.image_size, config.data.cache)
+        return policy, window_sampler(config, dataset, cache)
     if config.trunk_from is None:
         trunk = config.policy.trunk.build(spec.num_views, spec.observed_state_dim, dataset.tasks)
     else:
         trunk = TrunkSource.find(config.trunk_from).load(config.policy.trunk, spec, dataset.tasks)
     cache = frame_cache(dataset, trunk.image_size, config.data.cache)
-    sampler = WindowSampler(
+    sampler = window_sampler(config, dataset, cache)
+    stats = sampler.stats()
+    config.policy.check_reach(stats)
+    policy = replace(config.policy, trunk=trunk.config)
+    return Policy(policy, spec, trunk, stats).to(device).train(), sampler
+
+
+def window_sampler(
+    config: TrainConfig,
+    dataset: Dataset,
+    cache: np.ndarray | JoinedFrames,
+    weights: Float32[np.ndarray, " n"] | None = None,
+) -> WindowSampler:
+    """The source of a run's batches.
+
+    Args:
+        config: of the run.
+        dataset: what is learned from.
+        cache: its frames (see `frame_cache`).
+        weights: how much the window at each frame counts (see `Batch`).
+    """
+    return WindowSampler(
         dataset,
         cache,
         config.data.chunk,
@@ -47,11 +75,8 @@ def build(config: TrainConfig, dataset: Dataset, device: torch.device) -> tuple[
         config.seed,
         config.data.action_space,
         config.data.history,
+        weights,
     )
-    stats = sampler.stats()
-    config.policy.check_reach(stats)
-    policy = replace(config.policy, trunk=trunk.config)
-    return Policy(policy, spec, trunk, stats).to(device).train(), sampler
 
 
 def fit_head(policy: Policy, sampler: WindowSampler, seed: int) -> None:

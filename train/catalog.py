@@ -16,6 +16,7 @@ FOLDERS = {
     "encoders": "vision/encoders",
     "connectors": "vision/connectors",
     "presets": "train/presets",
+    "algorithms": "train/algorithms",
 }
 
 

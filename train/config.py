@@ -34,6 +34,8 @@ class DataConfig:
     """Actions predicted at once."""
     history: int = 1
     """Frames seen at once: the present one and those before it."""
+    failures: bool = False
+    """Whether to learn from recorded episodes that failed, too."""
 
     def __post_init__(self) -> None:
         for name in ("chunk", "history"):
@@ -54,6 +56,9 @@ class TrainConfig:
     trunk_from: str | None = None
     """Start from the trunk of a trained policy: the folder of a run, or `packaged` for the policy that this
     package carries. The head starts anew. By default the trunk, too, starts from random weights."""
+    start_from: str | None = None
+    """Go on from a trained policy: the folder of a run, or `packaged` for the policy that this package
+    carries. Its weights, normalization and vocabulary are kept; it must be a policy as it is trained here."""
     updates: int = 2000
     """Optimiser updates of the whole run."""
     batch_size: int = 32
@@ -92,6 +97,8 @@ class TrainConfig:
                 f"batch_size {self.batch_size} cannot be split into grad_accumulation = "
                 f"{self.grad_accumulation} equal parts"
             )
+        if self.trunk_from is not None and self.start_from is not None:
+            raise ValueError("trunk_from starts the head anew and start_from keeps it: choose one")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
         if self.eval_every < 0:

@@ -3,6 +3,8 @@
 Buffers matter: averaged weights beside the last BatchNorm statistics make a network that was never trained.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 
 import torch
@@ -47,3 +49,15 @@ class EMA:
         """Overwrites the model's tensors with the averages."""
         for name, tensor in self._live.items():
             tensor.copy_(self.tensors[name])
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the model has the averages; afterwards its own tensors again, bit for bit."""
+        own = {name: tensor.clone() for name, tensor in self._live.items()}
+        self.copy_to_model()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, tensor in self._live.items():
+                    tensor.copy_(own[name])

@@ -17,6 +17,8 @@ from ..common.files import write_whole
 from ..common.json_lines import LineError, from_line, to_line
 
 WandbMode = Literal["off", "offline", "online"]
+METRICS = "metrics.jsonl"
+"""In the folder of a run."""
 TAIL = 65536
 """Longer than any row [bytes]: a follower need not read the whole file again and again."""
 
@@ -28,7 +30,7 @@ class RunLog:
         self, folder: Path, *, start: int, updates: int, bar: bool, wandb: WandbMode, config: dict[str, Any]
     ) -> None:
         """Opens the log of the run in `folder`, which continues after update `start` of `updates`."""
-        path = folder / "metrics.jsonl"
+        self._path = path = folder / METRICS
         self.rows = _truncate(path, start)
         """Rows in the file."""
         self._file = path.open("a", encoding="utf-8")
@@ -52,6 +54,19 @@ class RunLog:
         for name, value in metrics.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
             self._counts[name] = self._counts.get(name, 0) + 1
+
+    def once(self, step: int, now: dict[str, int | float]) -> None:
+        """Appends a row of its own about what happened between two updates, after `step` of them, unless an
+        interrupted run has written one with this first value of `now` there."""
+        name, value = next(iter(now.items()))
+        if any(row["step"] == step and row.get(name) == value for row in stored_rows(self._path)):
+            return
+        row = {"step": step} | now
+        self._file.write(to_line({k: v if math.isfinite(v) else None for k, v in row.items()}))
+        self._file.flush()
+        self.rows += 1
+        if self._wandb is not None:
+            self._wandb.log(row, step=step)
 
     def flush(self) -> None:
         """Makes the rows so far survive a power cut, as the checkpoint after them does."""
@@ -135,6 +150,11 @@ def kept_rows(path: Path, start: int) -> list[dict[str, Any]]:
         again = "delete it, and the training goes on without its earlier rows"
         raise LineError(f"{path} has no row of update {start}, which the checkpoint is of: {again}")
     return kept
+
+
+def stored_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a `metrics.jsonl` of this process, which are complete."""
+    return [from_line(line) for line in path.read_bytes().split(b"\n") if line] if path.exists() else []
 
 
 def _open_wandb(folder: Path, mode: WandbMode, config: dict[str, Any]) -> Any:

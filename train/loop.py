@@ -1,4 +1,4 @@
-"""Behaviour cloning: one function of plain steps from a configuration to a trained policy."""
+"""Behavior cloning: one function of plain steps from a configuration to a trained policy."""
 
 import math
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from ..eval.training_record import read_summary
 from ..policies.policy import Policy
 from ..policies.types import Batch, Grounding, Observation
 from . import checkpoint
+from .batch_source import BatchSource, Learner, MakeSource
 from .build import build, fit_head
 from .checkpoint import CheckpointError, Progress
 from .config import TrainConfig, differences, settings, stored_settings
@@ -47,13 +48,19 @@ class NonFiniteLossError(ValueError):
         return self.args[0]
 
 
-def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
+def train(config: TrainConfig, out: Path, *, bar: bool = True, make_source: MakeSource = BatchSource) -> Path:
     """Trains a policy in the folder `out` and returns the folder of the result, `out/policy`.
 
     The same call continues a run that was stopped, bit-identically on a CPU, and returns at once for a
     finished one. It may run in a spawned process: pass `bar=False` there, and let the parent read
     `log.last_row(out / "metrics.jsonl")`. Two runs side by side with `threads=1` get more done on two cores
     than one with two threads.
+
+    Args:
+        config: of the run.
+        out: its folder.
+        bar: whether to show how it goes.
+        make_source: makes the source of its batches; by default they are windows of the demonstrations.
 
     Raises:
         ValueError: the configuration, the dataset, or what `out` already holds does not fit.
@@ -83,7 +90,7 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True) -> Path:
             for folder in (out, out / "state"):
                 remove_partials(folder)
             write_sealed(out / "config.json", here)
-            _train(config, out, bar)
+            _train(config, out, bar, make_source)
     finally:
         torch.set_num_threads(threads_before)
     return out / "policy"
@@ -98,13 +105,13 @@ def _with_precision(config: TrainConfig, begun: dict[str, Any] | None) -> TrainC
     return replace(config, precision=choose_precision(choose_device(config.device)).precision)
 
 
-def _train(config: TrainConfig, out: Path, bar: bool) -> None:
+def _train(config: TrainConfig, out: Path, bar: bool, make_source: MakeSource) -> None:
     # Weights must not depend on the number of threads, which is not known before they are there.
     available = torch.get_num_threads()
     torch.set_num_threads(1)
 
     # What is learned from.
-    dataset = open_data(config.data.root)
+    dataset = open_data(config.data.root, failures=config.data.failures)
     state = out / STATE
     progress = checkpoint.read_progress(state)
     if progress is not None:
@@ -114,7 +121,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
     # What learns.
     torch.manual_seed(config.seed)
     policy, sampler = build(config, dataset, device)
-    if progress is None:
+    if progress is None and config.start_from is None:
         fit_head(policy, sampler, config.seed)
     config.optim.freeze(policy)
     optimizer = config.optim.build(policy)
@@ -136,18 +143,22 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
         print(f"Training in {config.precision} on {device}, {threads}", flush=True)
         if dataset.left_out:
             print(f"Not learned from, since they are depth maps: {', '.join(dataset.left_out)}", flush=True)
-    clock = Clock(progress, sampler)
+    source = make_source(Learner(config, dataset, policy, ema, out, bar), sampler)
+    clock = Clock(progress, source)
 
     def summary_after(step: int) -> dict[str, Any]:
-        return summary(clock.progress(step), config, policy, dataset)
+        return summary(clock.progress(step), config, policy, dataset) | source.summary()
 
     periodic = Periodic(config, dataset, policy, ema, out, summary_after)
     log = RunLog(
         out, start=progress.step, updates=config.updates, bar=bar, wandb=config.wandb, config=settings(config)
     )
-    with closing(sampler), closing(periodic), log, stop_request() as stop:
+    with closing(source), closing(periodic), log, stop_request() as stop:
         for step in range(progress.step, config.updates):
-            batch = sampler.batch(step).to(device)
+            if source.is_due(step):
+                with clock.paused():
+                    source.grow(step, log, stop)
+            batch = source.batch(step).to(device)
             seed = update_seed(config.seed, step)
             generator.manual_seed(seed)
             torch.manual_seed(seed)  # for dropout inside transformers, which knows no generator
@@ -158,7 +169,7 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
             optimizer.zero_grad()
             total = torch.zeros((), device=device)
             # The action loss is a mean over valid actions, and not every part of a batch has as many.
-            valid = batch.mask.sum() / config.grad_accumulation
+            valid = batch.num_valid / config.grad_accumulation
             for part in micro_batches(batch, config.grad_accumulation):
                 with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
                     loss, metrics = loss_of(part, generator, valid)
@@ -174,7 +185,12 @@ def _train(config: TrainConfig, out: Path, bar: bool) -> None:
             log.add({"loss": total, "grad_norm": norm})
             done = step + 1
             stopping = stop.is_set()
-            saving = done % config.checkpoint_every == 0 or done == config.updates or stopping
+            saving = (
+                done % config.checkpoint_every == 0
+                or done == config.updates
+                or source.is_due(done)
+                or stopping
+            )
             # Before the checkpoint: a run that is killed meanwhile looks again when it is resumed.
             with clock.paused():
                 seen = periodic.look(done)
@@ -238,6 +254,7 @@ def micro_batches(batch: Batch, parts: int) -> Iterator[Batch]:
             batch.actions[part],
             batch.mask[part],
             None if labels is None else Grounding(labels.uv[part], labels.xyz[part]),
+            None if batch.weight is None else batch.weight[part],
         )
 
 

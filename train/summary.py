@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -15,19 +15,29 @@ from torch import nn
 from .checkpoint import Progress
 from .config import TrainConfig
 from .data.dataset import Dataset
-from .data.windows import WindowSampler
+from .initial_policy import PolicySource
 from .initial_trunk import TrunkSource
 
 _PACKAGES = ("vlasandbox", "torch", "transformers", "diffusers", "numpy", "mujoco")
 
 
+@runtime_checkable
+class Waits(Protocol):
+    """Whatever makes the loop wait."""
+
+    @property
+    def wait_seconds(self) -> float:
+        """Time for which it kept the loop waiting, in all [s]."""
+        ...
+
+
 class Clock:
     """Time spent in the loop, over all resumes of the run."""
 
-    def __init__(self, before: Progress, sampler: WindowSampler) -> None:
-        self._before, self._sampler = before, sampler
+    def __init__(self, before: Progress, source: Waits) -> None:
+        self._before, self._source = before, source
         self._wall, self._cpu = _now()
-        self._waited = sampler.wait_seconds
+        self._waited = source.wait_seconds
         self._stopped: tuple[float, float] | None = None
 
     @contextmanager
@@ -49,7 +59,7 @@ class Clock:
             step=step,
             wall_seconds=self._before.wall_seconds + wall - self._wall,
             cpu_seconds=self._before.cpu_seconds + cpu - self._cpu,
-            wait_seconds=self._before.wait_seconds + self._sampler.wait_seconds - self._waited,
+            wait_seconds=self._before.wait_seconds + self._source.wait_seconds - self._waited,
         )
 
     def rates(self, step: int, batch_size: int) -> dict[str, float]:
@@ -85,7 +95,8 @@ def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: 
             "task": (dataset.spec_dict or {}).get("task"),
             "fingerprint": dataset.fingerprint,
         },
-        "trunk_from": _source(config),
+        "start_from": None if config.start_from is None else PolicySource.find(config.start_from).summary(),
+from .initial_trunk import TrunkSource
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
         },

@@ -114,7 +114,7 @@ def evaluate(
             driven = partial(collector.result, task, spec=spec, execution=Execution(1))
             with _keeping(keep, collector, seeds, driven):
                 in_threads([partial(_watch, process, collector) for process in processes], processes)
-                _add_missing(processes, collector, task, len(seeds))
+                add_missing(processes, collector.add, task, len(seeds))
         return driven(seeds)
 
     if sampling and isinstance(policy, Policy):
@@ -145,7 +145,7 @@ def evaluate(
     jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
     # All instructions are padded alike: a row's arithmetic must not depend on the others.
-    longest = max(map(len, asked.trunk.language.tokenize(_sentences(task, sentence, **(variation or {})))))
+    longest = max(map(len, asked.trunk.language.tokenize(sentences(task, sentence, **(variation or {})))))
     with (
         EpisodeCollector(label, condition, len(seeds), progress) as collector,
         worker_processes(jobs) as (processes, spec),
@@ -178,12 +178,12 @@ def evaluate(
             )
 
         games = [
-            partial(_play, process, updates, batch, execution, collector)
+            partial(play, process, updates, batch, execution, collector.add)
             for process, updates, batch in zip(processes, first, batches, strict=True)
         ]
         with _keeping(keep, collector, seeds, result):
             in_threads(games, processes)
-            _add_missing(processes, collector, task, len(seeds))
+            add_missing(processes, collector.add, task, len(seeds))
     return result(seeds)
 
 
@@ -205,8 +205,11 @@ def _keeping(
         raise
 
 
-def _add_missing(
-    processes: Sequence[WorkerProcess], collector: EpisodeCollector, task: str, total: int
+def add_missing(
+    processes: Sequence[WorkerProcess],
+    add: Callable[[Sequence[EpisodeResult]], None],
+    task: str,
+    total: int,
 ) -> None:
     """Takes in the episodes whose process died each time that they were played, and says so."""
     missing = {seed: how for process in processes for seed, how in process.missing.items()}
@@ -219,10 +222,10 @@ def _add_missing(
         file=sys.stderr,
     )
     stage = tasks.load(task).stages[0]
-    collector.add([EpisodeResult(seed, "missing", 0, 0.0, stage, "", how) for seed, how in missing.items()])
+    add([EpisodeResult(seed, "missing", 0, 0.0, stage, "", how) for seed, how in missing.items()])
 
 
-def _sentences(
+def sentences(
     task: str, sentence: str | None = None, wording: str = "plain", perturb: str = "", **_: Any
 ) -> list[str]:
     """All that may be asked."""
@@ -244,14 +247,14 @@ def split(seeds: Sequence[int], workers: int) -> list[dict[int, list[int]]]:
     return [share for share in shares if share]
 
 
-def _play(
+def play(
     process: WorkerProcess,
     updates: dict[int, LaneUpdate],
     batch: BatchedPolicy,
     execution: Execution,
-    collector: EpisodeCollector,
+    add: Callable[[Sequence[EpisodeResult]], None],
 ) -> None:
-    """Asks the policy and acts until all episodes of `process` are over."""
+    """Asks the policy and acts until all episodes of `process` are over; gives the finished ones to `add`."""
     chunks: dict[int, list[tuple[int, np.ndarray]]] = {}
     executors: dict[int, Executor] = {}
     torch.set_num_threads(THREADS)  # each thread of a process has its own number
@@ -260,7 +263,7 @@ def _play(
         for episode in finished:
             episode.chunks = chunks.pop(episode.seed, [])
             executors.pop(episode.seed, None)
-        collector.add(finished)
+        add(finished)
         waiting = {lane: seen for lane, update in updates.items() if (seen := update.observation) is not None}
         if not waiting:
             return

@@ -27,6 +27,7 @@ from ..result import EpisodeResult, Outcome
 
 if TYPE_CHECKING:
     from ...envs.manipulation_env import ManipulationEnv
+    from ...envs.rollout import RolloutPlan
 
 ONE_THREAD = {"LP_NUM_THREADS": "0", "OMP_NUM_THREADS": "1"}
 """Environment variables of every process that plays episodes: there is one per core already. To the software
@@ -54,6 +55,8 @@ class Job:
     """Control steps for which the robot stands still before it does what it is sent the next time."""
     sentence: str | None = None
     """Instruction of every episode in place of its own; success is about it, where it asks for something."""
+    rollout: "RolloutPlan | None" = None
+    """How the episodes are recorded; seeds are then numbers of trials (see `envs.seeds.trial`)."""
 
     @property
     def reset_options(self) -> dict[str, str] | None:
@@ -134,13 +137,16 @@ class Lane:
             self._seed, self._stage, self._info = self._seeds.popleft(), 0, {}
             self._actions, self._path = [], []
             try:
-                observation, info = self.env.reset(seed=self._seed, options=self._job.reset_options)
+                observation, info = self._reset()
                 self._seen.extend([observation] * self._job.history)
                 self._note(info)
                 return LaneUpdate(finished, self._observation())
             except Exception as error:
                 finished.append(self._crash(error))
         return LaneUpdate(finished)
+
+    def _reset(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.env.reset(seed=self._seed, options=self._job.reset_options)
 
     def give_up(self, failure: PolicyFailure) -> LaneUpdate:
         """Ends the episode, whose policy raised, and goes on to the next one."""
@@ -260,8 +266,9 @@ def serve(connection: Connection, job: Job) -> None:
     lanes: dict[int, Lane] = {}
     try:
         try:
+            kind = Lane if job.rollout is None else _recording_lane()
             for number, seeds in job.lanes.items():
-                lanes[number] = Lane(job, seeds)
+                lanes[number] = kind(job, seeds)
             first = next(iter(lanes.values())).env
             if not job.expert:
                 # A machine that cannot render would otherwise fail every episode, one by one.
@@ -282,6 +289,12 @@ def serve(connection: Connection, job: Job) -> None:
     finally:
         for lane in lanes.values():
             lane.close()
+
+
+def _recording_lane() -> type[Lane]:
+    from .recording_lane import RecordingLane  # imports the simulator
+
+    return RecordingLane
 
 
 def _play_expert(connection: Connection, lanes: dict[int, Lane]) -> None:

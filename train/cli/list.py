@@ -1,4 +1,4 @@
-"""Show what exists: tasks, robots, heads, networks, codecs, encoders, connectors, presets, action spaces."""
+"""Show what exists: tasks, robots, heads, networks, codecs, encoders, connectors, presets, algorithms, ..."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -20,7 +20,8 @@ class List:
     """Show what exists. Adding a file to a folder adds a name here."""
 
     kind: Annotated[str, tyro.conf.Positional] = "all"
-    """tasks, robots, heads, networks, codecs, encoders, connectors, presets, action-spaces; default: all."""
+    """tasks, robots, heads, networks, codecs, encoders, connectors, presets, algorithms,
+    action-spaces; default: all."""
 
 
 def main(argv: list[str]) -> int:

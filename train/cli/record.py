@@ -1,8 +1,8 @@
-"""Record demonstrations of a task's scripted expert, on all cores, as a LeRobotDataset v3.0."""
+"""Record demonstrations of a task's scripted expert, or rollouts of a policy, as a LeRobotDataset v3.0."""
 
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -47,6 +47,15 @@ class Record:
     """Record without disturbances."""
     workers: int | None = None
     """Simulation processes; one per core by default."""
+    policy: str | None = None
+    """Record this policy in place of the expert, failures included: the folder of a run. It decides robot,
+    action space, control rate and image size, and nobody disturbs it."""
+
+    def __post_init__(self) -> None:
+        own = {"robot", "action_space", "control_hz", "image_size", "noise", "clean"}
+        given = [f.name for f in fields(self) if f.name in own and getattr(self, f.name) != _default(f)]
+        if self.policy is not None and given:
+            raise ValueError(f"{', '.join(given)}: not with --policy, which brings its own")
 
 
 def main(argv: list[str]) -> int:
@@ -56,6 +65,9 @@ def main(argv: list[str]) -> int:
     check_perturbed_tasks(args.perturb, names)
     for name in names:
         root = args.out / name.replace(":", ",") if len(names) > 1 else args.out
+        if args.policy is not None:
+            _record_policy(args, args.policy, name, root)
+            continue
         record(
             RecordConfig(
                 root=root,
@@ -75,3 +87,20 @@ def main(argv: list[str]) -> int:
         )
         print(f"{args.episodes} demonstrations of {name} in {root}")
     return 0
+
+
+def _record_policy(args: Record, policy: str, task: str, root: Path) -> None:
+    from ..recording.rollouts import RolloutRecordConfig, record_rollouts  # imports torch
+
+    first = {} if args.first_seed == Record.first_seed else {"first_seed": args.first_seed}
+    varied = {name: getattr(args, name) for name in ("wording", "combinations", "perturb")}
+    record_rollouts(
+        RolloutRecordConfig(
+            root, policy, task, args.episodes, variation=varied, workers=args.workers, **first
+        )
+    )
+    print(f"{args.episodes} episodes of {policy} on {task} in {root}")
+
+
+def _default(of: "Field[Any]") -> Any:
+    return of.default_factory() if callable(of.default_factory) else of.default

@@ -9,10 +9,12 @@ import hashlib
 import itertools
 import os
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int, UInt8
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
@@ -30,6 +32,30 @@ _PIECE = 2**24
 """Bytes of which the checksum is taken at once."""
 _BATCH = 32
 """Frames resized at once."""
+
+
+class JoinedFrames:
+    """The frames of several caches, one after the other: data that grow need not be decoded again."""
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        """
+        Args:
+            parts: frames uint8 [n, v, h, w, 3] each.
+        """
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, rows: Int[np.ndarray, "*b"]) -> UInt8[np.ndarray, "*b v h w 3"]:
+        """A copy of the frames `rows`."""
+        found = np.empty((*rows.shape, *self._parts[0].shape[1:]), np.uint8)
+        owner = np.searchsorted(self._ends, rows, side="right")
+        for number, part in enumerate(self._parts):
+            mine = owner == number
+            found[mine] = part[rows[mine] - (self._ends[number] - len(part))]
+        return found
 
 
 def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None) -> np.memmap:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
+from ...envs.episode import SOURCES
 from . import schema
+from .chunk_labels import ChunkLabels
 from .commit import commit_interrupted
 from .files import DatasetError, read_json
 from .parquet import checked_place, files_below
@@ -61,6 +63,14 @@ class Dataset:
     """Privileged label, see envs/episode.py; None if the dataset is not ours."""
     target_xyz: Float32[np.ndarray, "n 3"] | None
     """Privileged label [m]; None if the dataset is not ours."""
+    learned: Bool[np.ndarray, " n"]
+    """Frames at which windows to learn from begin (see `_learned`)."""
+    progress: Float32[np.ndarray, "n 2"]
+    """The task's progress before and after each action; nan where the dataset does not say."""
+    by_policy: Bool[np.ndarray, " n"]
+    """Frames at which a policy drove; none of a demonstration."""
+    chunks: ChunkLabels | None
+    """Chunks that are no actions of this dataset's frames; None if there are none."""
     starts: Int[np.ndarray, " e"]
     """First frame of each episode."""
     lengths: Int[np.ndarray, " e"]
@@ -122,6 +132,7 @@ class Dataset:
         check_clock(root, info["fps"], starts, lengths, frames)
         tasks, task_index = by_place(root, read_tasks(root), frames["task_index"])
         count = len(task_index)
+        chunks = ChunkLabels.of(root, frames, recording)
         state, action = frame_matrix(root, frames, schema.STATE), frame_matrix(root, frames, schema.ACTION)
         assert action is not None
         return Dataset(
@@ -136,6 +147,10 @@ class Dataset:
             perturbed=frames.get(schema.PERTURBED, np.zeros(count, bool)).reshape(count).astype(bool),
             target_uv=target_uv(root, info, cameras, frame_matrix(root, frames, schema.TARGET_UV)),
             target_xyz=frame_matrix(root, frames, schema.TARGET_XYZ),
+            learned=_learned(recording, lengths, chunks),
+            progress=_progress(frames, count),
+            by_policy=frames.get(schema.SOURCE, np.zeros(count)).reshape(count) == SOURCES.index("policy"),
+            chunks=chunks,
             starts=starts,
             lengths=lengths,
             tasks=tasks,
@@ -168,9 +183,32 @@ class Dataset:
         """Name of the actions' space in `envs.control`; None if the dataset is not ours."""
         return None if self.spec_dict is None else self.spec_dict["action_space"]["name"]
 
-    def order(self, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
-        """The frames as they are learned from in one epoch; the same for the same arguments."""
-        return np.random.default_rng([seed, epoch]).permutation(len(self))
+    @property
+    def num_windows(self) -> int:
+        """Windows of one epoch.
+
+        Raises:
+            DatasetError: there are none.
+        """
+        if not (count := int(self.learned.sum())):
+            raise DatasetError(
+                f"{self.root} has nothing to learn from: all of its {len(self.lengths)} episodes failed"
+            )
+        return count
+
+    def with_failures(self) -> "Dataset":
+        """The same, with the episodes that failed to be learned from too, where their own actions are the
+        labels."""
+        labeled = np.zeros(len(self), bool) if self.chunks is None else self.chunks.index >= 0
+        in_episode = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        asked = np.isin(in_episode, in_episode[labeled])
+        return replace(self, learned=self.learned | ~asked)
+
+    def order(self, seed: int, epoch: int) -> Int[np.ndarray, " w"]:
+        """The frames at which the windows of one epoch begin, as they are learned from; the same for the same
+        arguments."""
+        frames = np.flatnonzero(self.learned)
+        return frames[np.random.default_rng([seed, epoch]).permutation(len(frames))]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -211,3 +249,25 @@ def _missing(root: Path) -> str:
 
 def _robot(stored: Any) -> str | None:
     return stored if isinstance(stored, str) and stored not in ("", "unknown") else None
+
+
+def _learned(
+    recording: dict[str, Any] | None, lengths: np.ndarray, chunks: ChunkLabels | None
+) -> Bool[np.ndarray, " n"]:
+    """The frames of episodes that succeeded; where an expert was asked for chunks, the frames where it was,
+    whatever came of the episode."""
+    if chunks is not None:
+        return chunks.index >= 0
+    listed = (recording or {}).get("episodes", [])
+    if len(listed) != len(lengths):
+        return np.ones(int(lengths.sum()), bool)
+    return np.repeat([bool(episode.get("success", True)) for episode in listed], lengths)
+
+
+def _progress(frames: dict[str, np.ndarray], count: int) -> Float32[np.ndarray, "n 2"]:
+    if schema.PROGRESS not in frames or schema.REWARD not in frames:
+        return np.full((count, 2), np.nan, np.float32)
+    before, reward = (
+        frames[name].reshape(count).astype(np.float32) for name in (schema.PROGRESS, schema.REWARD)
+    )
+    return np.stack([before, before + reward], axis=1)

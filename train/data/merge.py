@@ -1,9 +1,11 @@
 """Several datasets as one: a folder of LeRobotDatasets, e.g. one a task, is trained on like a single one.
 
-A dataset of n frames is learned from n^BALANCE times as often: short tasks are not lost among long ones.
+A dataset of n windows is learned from n^BALANCE times as often: short tasks are not lost among long ones.
+The shares of a `mixture` are given.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from jaxtyping import Int
 
 from . import schema
 from .align import aligned
+from .chunk_labels import ChunkLabels
 from .dataset import Dataset
 from .files import DatasetError
 from .staging import FOLDER, staged_seeds
@@ -30,6 +33,8 @@ class Merged(Dataset):
     """The parts' episodes, one part after the other."""
 
     parts: tuple[Dataset, ...] = ()
+    shares: tuple[float, ...] = ()
+    """Of the windows that come from each part; they sum to 1."""
 
     @property
     def fingerprint(self) -> str:  # type: ignore[override]
@@ -39,24 +44,30 @@ class Merged(Dataset):
             parts += [*self.cameras, *(self.state_names or ()), *(self.action_names or ())]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
-    def order(self, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
-        """As many frames as there are; those of each part go on where the epoch before left off."""
+    def order(self, seed: int, epoch: int) -> Int[np.ndarray, " w"]:
+        """As many windows as there are; those of each part go on where the epoch before left off."""
         sizes = np.array([len(part) for part in self.parts])
-        shares = sizes**BALANCE / (sizes**BALANCE).sum()
-        ends = np.round(np.cumsum(shares) * len(self)).astype(int)
+        ends = np.round(np.cumsum(self.shares) * self.num_windows).astype(int)
         counts, starts = np.diff(ends, prepend=0), np.cumsum(sizes) - sizes
         drawn = []
         for part, count, start in zip(self.parts, counts, starts, strict=True):
+            if not count:
+                continue
+            size = part.num_windows
             first, last = epoch * count, (epoch + 1) * count - 1
-            rounds = range(first // len(part), last // len(part) + 1)
+            rounds = range(first // size, last // size + 1)
             orders = np.concatenate([part.order(seed, number) for number in rounds])
-            skipped = first - rounds.start * len(part)
+            skipped = first - rounds.start * size
             drawn.append(start + orders[skipped : skipped + count])
         return np.random.default_rng([seed, epoch]).permutation(np.concatenate(drawn))
 
 
-def open_data(root: Path | str) -> Dataset:
+def open_data(root: Path | str, *, failures: bool = False) -> Dataset:
     """The dataset at `root`, or all of those in its sub-folders as one.
+
+    Args:
+        root: folder.
+        failures: whether to learn from episodes that failed, too.
 
     Raises:
         DatasetError: see `Dataset.open`; or the datasets do not fit together.
@@ -66,11 +77,39 @@ def open_data(root: Path | str) -> Dataset:
     begun = {path.parent for path in root.glob(f"*/{FOLDER}") if any(staged_seeds(path.parent).values())}
     folders = sorted(finished | begun)  # to open one that is not finished says so
     if (root / schema.INFO).exists() or not folders:
-        return Dataset.open(root)
-    return _merge(root, [Dataset.open(folder) for folder in folders])
+        folders = [root]
+    parts = [Dataset.open(folder) for folder in folders]
+    if failures:
+        parts = [part.with_failures() for part in parts]
+    if folders == [root]:
+        return parts[0]
+    return _merge(root, parts, _balanced([part.num_windows for part in parts]))
 
 
-def _merge(root: Path, parts: list[Dataset]) -> Merged:
+def mixture(data: Dataset, added: Sequence[Dataset], share: float) -> Dataset:
+    """`data`, and of all windows the `share` that comes from `added`, from each as it is large.
+
+    What has no windows (rollouts none of which succeeded) is left out; without any the result is `data`.
+
+    Raises:
+        DatasetError: they do not fit together.
+    """
+    added = [part for part in added if part.learned.any()]
+    if not added:
+        return data
+    mine = data.parts if isinstance(data, Merged) else (data,)
+    own = data.shares if isinstance(data, Merged) else (1.0,)
+    windows = np.array([part.num_windows for part in added])
+    shares = [*((1 - share) * np.array(own)), *(share * windows / windows.sum())]
+    return _merge(data.root, [*mine, *added], shares)
+
+
+def _balanced(windows: list[int]) -> list[float]:
+    powers = np.array(windows) ** BALANCE
+    return (powers / powers.sum()).tolist()
+
+
+def _merge(root: Path, parts: list[Dataset], shares: Sequence[float]) -> Merged:
     first = parts[0]
     names = first.cameras, first.state_names, first.action_names
     parts = [first, *(aligned(part, *names) for part in parts[1:])]
@@ -86,7 +125,7 @@ def _merge(root: Path, parts: list[Dataset]) -> Merged:
 
     recording = first.recording
     if recording is not None:
-        played = "+".join(part.spec_dict["task"] for part in parts if part.spec_dict)
+        played = "+".join(dict.fromkeys(part.spec_dict["task"] for part in parts if part.spec_dict))
         spaces = [part.spec_dict["action_space"] for part in parts if part.spec_dict]
         widest = {
             name: [widest(values) for values in zip(*(space[name] for space in spaces), strict=True)]
@@ -106,6 +145,10 @@ def _merge(root: Path, parts: list[Dataset]) -> Merged:
         perturbed=joined("perturbed"),
         target_uv=joined("target_uv"),
         target_xyz=joined("target_xyz"),
+        learned=joined("learned"),
+        progress=joined("progress"),
+        by_policy=joined("by_policy"),
+        chunks=ChunkLabels.joined([part.chunks for part in parts], [len(part) for part in parts]),
         starts=np.concatenate([part.starts + start for part, start in zip(parts, starts, strict=False)]),
         lengths=joined("lengths"),
         tasks=tasks,
@@ -122,6 +165,7 @@ def _merge(root: Path, parts: list[Dataset]) -> Merged:
         left_out=tuple(dict.fromkeys(name for part in parts for name in part.left_out)),
         reordered=any(part.reordered for part in parts),
         parts=tuple(parts),
+        shares=tuple(float(share) for share in shares),
     )
 
 

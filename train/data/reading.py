@@ -18,7 +18,10 @@ _INFO_KEYS = ("codebase_version", "features", *_COUNTS)
 _OUR_KEYS = ("settings", "spec", "versions", "failed_seeds", "episodes")
 _VECTORS = (
     schema.STATE, schema.ACTION, schema.REFERENCE, schema.COMMAND, schema.TARGET_UV, schema.TARGET_XYZ,
+    schema.CHUNK,
 )  # fmt: skip
+_OF_ROLLOUTS = (schema.PROGRESS, schema.REWARD, schema.SOURCE, schema.CHUNK_STEPS)
+"""Other programs have rewards, too, which mean something else."""
 
 ASIDE = 0.1
 """Farthest that a frame's time may be from its number divided by fps [frames]."""
@@ -192,7 +195,8 @@ def data_files(root: Path, info: dict[str, Any], episodes: dict[str, np.ndarray]
 def read_frames(root: Path, info: dict[str, Any], paths: list[Path]) -> dict[str, np.ndarray]:
     """The data columns that training uses, as far as info.json lists them, [n] or [n, d] each."""
     features = info["features"]
-    names = [name for name in (*_VECTORS, schema.PERTURBED) if name in features]
+    ours = _OF_ROLLOUTS if schema.PROGRESS in features else ()
+    names = [name for name in (*_VECTORS, schema.PERTURBED, *ours) if name in features]
     numbers = ["index", "episode_index", "task_index"]
     table = read_tables(root, paths, names + numbers, ["frame_index", schema.TIMESTAMP])
     frames = {name: vectors(root, name, table[name], features[name]["shape"][0]) for name in names}

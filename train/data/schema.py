@@ -39,6 +39,14 @@ SUCCESS = "next.success"
 TIMESTAMP = "timestamp"
 PLACE = ("chunk_index", "file_index", "from_timestamp")
 """Of an episode in the video of a camera: columns videos/<camera>/... of meta/episodes."""
+REWARD = "next.reward"
+SOURCE = "rollout.source"
+"""Who drove, see `envs.episode.SOURCES`; like all of `rollout`, only in rollouts."""
+PROGRESS = "rollout.progress"
+STAGE = "rollout.stage"
+CHUNK = "expert.chunk"
+"""Commands of the expert's next k actions, flat [k r]; where the expert was not asked, zeros."""
+CHUNK_STEPS = "expert.chunk_steps"
 COUNTERS = ("frame_index", "episode_index", "index", "task_index")
 
 
@@ -94,6 +102,17 @@ def features(episode: Episode, spec: dict[str, Any]) -> dict[str, dict[str, Any]
     add(TARGET_XYZ, "float32", 3, ["x", "y", "z"])
     add(DONE, "bool", 1, None)
     add(SUCCESS, "bool", 1, None)
+    if episode.rollout is not None:
+        add(REWARD, "float32", 1, None)
+        add(SOURCE, "int64", 1, None)
+        add(PROGRESS, "float32", 1, None)
+        add(STAGE, "int64", 1, None)
+        if episode.rollout.chunk is not None:
+            names = [
+                f"{name}.{i}" for i in range(episode.rollout.chunk.shape[1]) for name in spec["command_names"]
+            ]
+            add(CHUNK, "float32", len(names), names)
+            add(CHUNK_STEPS, "int64", 1, None)
     add("timestamp", "float32", 1, None)
     for counter in COUNTERS:
         add(counter, "int64", 1, None)

@@ -18,11 +18,17 @@ from ...envs.episode import Episode
 from .files import DatasetError
 from .schema import (
     ACTION,
+    CHUNK,
+    CHUNK_STEPS,
     COMMAND,
     DONE,
     IMAGES,
     PERTURBED,
+    PROGRESS,
     REFERENCE,
+    REWARD,
+    SOURCE,
+    STAGE,
     STATE,
     SUCCESS,
     TARGET_UV,
@@ -85,6 +91,10 @@ def stage(root: Path, episode: Episode, spec: dict[str, Any], *, durable: bool =
         SUCCESS: last & episode.success,
         "timestamp": (np.arange(len(episode)) / fps).astype(np.float32),
     }
+    if (rows := episode.rollout) is not None:
+        columns |= {REWARD: rows.reward, SOURCE: rows.source, PROGRESS: rows.progress, STAGE: rows.stage}
+        if rows.chunk is not None and rows.chunk_steps is not None:
+            columns |= {CHUNK: rows.chunk.reshape(len(episode), -1), CHUNK_STEPS: rows.chunk_steps}
     stats = {IMAGES + camera: image_stats(frames) for camera, frames in episode.images.items()}
     stats |= {key: vector_stats(values) for key, values in columns.items()}
     header = {

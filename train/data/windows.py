@@ -9,6 +9,9 @@ An action of the chunk counts (mask True) if the policy could have known it at t
 Example, T = 6, frame 3 perturbed, k = 4:  t = 0 -> 1 1 1 1,  t = 2 -> 1 1 0 0,  t = 3 -> 1 0 0 0,
 t = 4 -> 1 1 0 0. Where the mask is False the last valid action is repeated.
 
+Where an expert was asked for a whole chunk (chunk_labels.py), that is the window's, and it counts as far as
+the expert went.
+
 With a history of 3, frame 1 is seen as frames 0 0 1: before the episode lies its first frame, repeated.
 """
 
@@ -24,6 +27,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from ...envs.control import ActionSpace, stored_space
 from ...policies.types import Batch, Grounding, Observation
+from .cache import JoinedFrames
 from .dataset import Dataset
 from .files import DatasetError
 
@@ -51,12 +55,13 @@ class WindowSampler:
     def __init__(
         self,
         dataset: Dataset,
-        cache: np.ndarray,
+        cache: np.ndarray | JoinedFrames,
         chunk: int,
         batch_size: int,
         seed: int,
         action_space: str | None = None,
         history: int = 1,
+        weights: Float32[np.ndarray, " n"] | None = None,
     ) -> None:
         """
         Args:
@@ -64,9 +69,11 @@ class WindowSampler:
             chunk: actions per window (k).
             action_space: space of `envs.control` to convert the actions to; the dataset's own by default.
             history: frames seen, the present one and those before (see `Observation`).
+            weights: how much the window at each frame counts (see `Batch`).
 
         Raises:
-            DatasetError: the dataset does not say what its actions mean, so they cannot be converted.
+            DatasetError: there is nothing to learn from, or the dataset does not say what its actions mean,
+                so they cannot be converted.
         """
         assert len(cache) == len(dataset), f"{len(cache)} cached frames for {len(dataset)} frames"
         self.chunk, self.batch_size, self.seed, self.history = chunk, batch_size, seed, history
@@ -74,6 +81,7 @@ class WindowSampler:
         """Time for which `batch` kept its caller waiting, in all [s]."""
         self._dataset, self._cache = dataset, cache
         self._space = _space(dataset, action_space)
+        self._weights, self._num_windows = weights, dataset.num_windows
         self._horizon = horizons(dataset.starts, dataset.lengths, dataset.perturbed)
         self._first = np.repeat(dataset.starts, dataset.lengths)  # of each frame's episode
         self._order = lru_cache(maxsize=4)(lambda epoch: dataset.order(seed, epoch))
@@ -99,26 +107,25 @@ class WindowSampler:
     def frames(self, step: int) -> Int[np.ndarray, " b"]:
         """The dataset's frames at which the windows of batch `step` start."""
         stream = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
-        epochs, offsets = np.divmod(stream, len(self._dataset))
+        epochs, offsets = np.divmod(stream, self._num_windows)
         return np.array([self._order(int(e))[o] for e, o in zip(epochs, offsets, strict=True)])
 
     def chunks(self, count: int) -> Float[torch.Tensor, "n k a"]:
         """The actions of `count` windows drawn over the whole dataset, or of all where there are fewer."""
         frames = self._order(0)[:count]
-        return torch.from_numpy(self._actions(self._rows(frames)[0]))
+        return torch.from_numpy(self._chunks(frames)[0])
 
     def stats(self) -> dict[str, dict[str, Float32[np.ndarray, " d"]]]:
         """Per dimension min, max, mean, std, q01 and q99 of "action" (after conversion) and "state"."""
-        actions = self._actions(np.arange(len(self._dataset))[:, None] + np.arange(1))
+        frames = np.flatnonzero(self._dataset.learned)
+        actions = self._actions(frames[:, None] + np.arange(1))
         if self._space is not None and self._space.mode == "relative":
             # Farther from the start of the chunk the numbers are larger.
-            frames = np.arange(len(self._dataset))
-            ahead = np.minimum(np.arange(self.chunk), self._horizon[:, None] - 1)
-            valid = np.arange(self.chunk) < self._horizon[:, None]
-            actions = self._actions(frames[:, None] + ahead)[valid]
+            actions, valid = self._chunks(frames)
+            actions = actions[valid]
         return {
             "action": _statistics(actions.reshape(-1, actions.shape[-1])),
-            "state": _statistics(self._dataset.state),
+            "state": _statistics(self._dataset.state[frames]),
         }
 
     def close(self) -> None:
@@ -137,7 +144,7 @@ class WindowSampler:
 
     def _make(self, step: int) -> Batch:
         data, frames = self._dataset, self.frames(step)
-        rows, mask = self._rows(frames)
+        actions, mask = self._chunks(frames)
         past = np.arange(1 - self.history, 1)
         seen = np.maximum(frames[:, None] + past, self._first[frames, None])  # [b, t]
         observation = Observation(
@@ -150,7 +157,22 @@ class WindowSampler:
             grounding = Grounding(
                 torch.from_numpy(data.target_uv[frames]), torch.from_numpy(data.target_xyz[frames])
             )
-        return Batch(observation, torch.from_numpy(self._actions(rows)), torch.from_numpy(mask), grounding)
+        weight = None if self._weights is None else torch.from_numpy(self._weights[frames])
+        return Batch(observation, torch.from_numpy(actions), torch.from_numpy(mask), grounding, weight)
+
+    def _chunks(
+        self, frames: Int[np.ndarray, " b"]
+    ) -> tuple[Float32[np.ndarray, "b k a"], Bool[np.ndarray, "b k"]]:
+        """The actions of the windows at `frames`, and which of them count."""
+        data = self._dataset
+        rows, mask = self._rows(frames)
+        actions = self._actions(rows)
+        if data.chunks is not None:
+            assert data.spec_dict is not None
+            assert data.reference is not None
+            space = self._space or stored_space(data.spec_dict)
+            data.chunks.write(frames, data.reference[frames], space, actions, mask)
+        return actions, mask
 
     def _rows(self, frames: Int[np.ndarray, " b"]) -> tuple[Int[np.ndarray, "b k"], Bool[np.ndarray, "b k"]]:
         """The frames of the actions of each window, the last valid one repeated, and which are valid."""

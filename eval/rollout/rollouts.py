@@ -1,0 +1,103 @@
+"""Rollouts to learn from: the episodes of a policy, recorded, one trial each.
+
+A trial's record depends on (policy, task, plan, trial) alone, as the outcome of an evaluation does (see
+evaluate.py): not on the number of workers, nor on which trials were played before an interruption.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from ...envs.episode import Episode
+from ...envs.rollout import RolloutPlan
+from ...policies.execution import Execution
+from ...policies.policy import Policy
+from ..result import EpisodeResult
+from .collector import EpisodeCollector
+from .evaluate import add_missing, play, sentences, split
+from .inference import BatchedPolicy, inference_mode
+from .recording_lane import RecordedResult
+from .worker import Job
+from .worker_pool import in_threads, usable_cores, worker_processes
+
+Take = Callable[[EpisodeResult, Episode | None], None]
+"""Is given each finished trial at once, from several threads; there is no record if code raised, or if its
+process died each time."""
+
+
+def play_rollouts(
+    policy: Policy,
+    task: str,
+    trials: Sequence[int],
+    plan: RolloutPlan,
+    take: Take,
+    *,
+    execution: Execution | None = None,
+    variation: Mapping[str, str] | None = None,
+    workers: int | None = None,
+    name: str = "rollouts",
+    progress: bool = True,
+) -> None:
+    """Plays every trial and gives its record to `take`.
+
+    Args:
+        policy: drives; its weights stay as they are while it does.
+        task: one of `envs.task_names()`, or the dotted name of a module with a task.
+        trials: distinct, see `envs.seeds.trial`.
+        plan: how they are played and recorded.
+        take: see `Take`. If it raises, the other trials end.
+        execution: which actions of the policy's chunks are executed.
+        variation: keywords of the environment such as {"perturb": "camera=3"}.
+        workers: environment processes; one per core by default.
+        name: shown at the progress bar.
+        progress: whether to show a bar with the success rate so far.
+
+    Raises:
+        ValueError: an unknown task, or a policy made for another environment.
+        EvaluationError: an environment process cannot start.
+    """
+    execution = execution or Execution(min(Execution.execute, policy.spec.chunk))
+    execution.check(policy.spec.chunk, policy.spec.action_space)
+    spec = policy.spec
+    env = {
+        "robot": spec.robot,
+        "action_space": spec.action_space,
+        "control_hz": spec.control_hz,
+        "cameras": spec.cameras,
+        "image_size": spec.image_size,
+        **(variation or {}),
+    }
+    job = Job(list(sys.path), task, env, False, False, {}, history=spec.history, rollout=plan)
+    count = min(workers or usable_cores(), len(trials))
+    jobs = [replace(job, lanes=lanes) for lanes in split(trials, count)]
+    # All instructions are padded alike: a row's arithmetic must not depend on the others.
+    longest = max(map(len, policy.trunk.language.tokenize(sentences(task, **(variation or {})))))
+    with (
+        EpisodeCollector(name, "test", len(trials), progress) as collector,
+        worker_processes(jobs) as (
+            processes,
+            env_spec,
+        ),
+        inference_mode(policy),
+    ):
+        policy.check_env(env_spec)
+
+        def add(finished: Sequence[EpisodeResult]) -> None:
+            for result in finished:
+                take(result, result.episode if isinstance(result, RecordedResult) else None)
+            collector.add(finished)
+
+        games = [
+            partial(
+                play,
+                process,
+                process.receive(),
+                BatchedPolicy(policy, False, execution, longest),
+                execution,
+                add,
+            )
+            for process in processes
+        ]
+        in_threads(games, processes)
+        add_missing(processes, add, task, len(trials))

@@ -1,0 +1,37 @@
+"""The policy drives for a moment, then the expert to the end: demonstrations from where the policy leads.
+
+Cheaper than DAgger, since every step of the expert is a window and none is taken back, and each episode is a
+new scene. While the policy drives, the expert's action is the label of each single step. Episodes that the
+expert cannot save are left out.
+"""
+
+from dataclasses import dataclass
+
+from ...envs.rollout import RolloutPlan
+from ..algorithm import Start
+from ..rollout_source import RolloutConfig
+
+
+@dataclass(frozen=True)
+class Config(RolloutConfig):
+    """Expert take-over."""
+
+    longest: int = 5
+    """Most blocks of actions that the policy executes before the expert takes over; the number is drawn
+    uniformly from 0."""
+    patience: int = 0
+    """If above 0, the policy drives on until it has made no progress for so many control steps."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.longest < 0 or self.patience < 0:
+            raise ValueError(
+                f"longest and patience must not be negative, got {self.longest} and {self.patience}"
+            )
+
+    def plan(self, start: Start, task: str) -> RolloutPlan:
+        """See the module."""
+        space = start.dataset.action_space
+        if self.patience:
+            return RolloutPlan("expert", patience=self.patience, space=space)
+        return RolloutPlan("expert", drives=(0, self.longest), space=space)
