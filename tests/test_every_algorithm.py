@@ -18,10 +18,11 @@ from vlasandbox.eval.rollout import rollouts
 from vlasandbox.eval.training_record import TrainingRecord
 from vlasandbox.policies.config_io import from_dict, to_dict
 from vlasandbox.policies.policy import Policy
-from vlasandbox.train import algorithms, rollout_source
+from vlasandbox.train import algorithms
 from vlasandbox.train.algorithm import AlgorithmConfig
 from vlasandbox.train.cli import main
 from vlasandbox.train.data.dataset import Dataset
+from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.evaluation import learned_task
 from vlasandbox.train.improve import Improvement, improve
 from vlasandbox.train.loop import train
@@ -120,38 +121,36 @@ def test_rollouts_are_stored_datasets_from_their_own_range_of_seeds(improved: di
 
 
 @every_algorithm
-def test_killed_anywhere_and_run_again_it_ends_bit_by_bit_the_same(
+def test_stopped_while_it_plays_and_while_it_learns_it_ends_bit_by_bit_the_same(
     home: Path, improved: dict[str, Path], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ):
-    how, stops = improvement(home, name, tmp_path / "parts"), 0
-    original = rollout_source.DatasetWriter.add_episode
-
-    def add(writer: Any, *args: Any) -> None:
-        original(writer, *args)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    losses = Policy.loss
-
-    def loss(self: Policy, *args: Any, **kwargs: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGINT)
-        return losses(self, *args, **kwargs)
-
+    how = improvement(home, name, tmp_path / "parts")
     with monkeypatch.context() as patch:
-        # Every episode and every update is the last one of its process.
-        patch.setattr(rollout_source.DatasetWriter, "add_episode", add)
-        patch.setattr(Policy, "loss", loss)
-        while stops < 20:
-            try:
+        # The first episode of each round and the second update, which is the last one before round 2.
+        _interrupt(patch, DatasetWriter, "add_episode", calls=(1, 3))
+        _interrupt(patch, Policy, "loss", calls=(2,))
+        for _ in range(3 if isinstance(how.algorithm, RolloutConfig) else 1):
+            with pytest.raises(KeyboardInterrupt):
                 improve(how, bar=False)
-                break
-            except KeyboardInterrupt:
-                stops += 1
-    assert 2 < stops < 20
-    improve(how, bar=False)
-    whole, parts = weights(improved[name]), weights(tmp_path / "parts")
+            assert not (how.out / "policy").exists()
+        improve(how, bar=False)
+    whole, parts = weights(improved[name]), weights(how.out)
     assert [key for key, x in whole.items() if not torch.equal(x, parts[key])] == []
-    steps = [(row["step"], row.get("round")) for row in rows(tmp_path / "parts")]
+    steps = [(row["step"], row.get("round")) for row in rows(how.out)]
     assert len(set(steps)) == len(steps)
+
+
+def _interrupt(patch: pytest.MonkeyPatch, owner: type, method: str, calls: tuple[int, ...]) -> None:
+    """Sends this process SIGINT within these calls of a method, the first being number 1."""
+    original, made = getattr(owner, method), []
+
+    def interrupting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        made.append(method)
+        if len(made) in calls:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, *args, **kwargs)
+
+    patch.setattr(owner, method, interrupting)
 
 
 @every_algorithm
