@@ -79,7 +79,7 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True, make_source: Make
             )
     if finished:
         if config.data.root.exists():  # a finished run may outlive its data
-            dataset = open_data(config.data.root)
+            dataset = open_data(config.data.root, failures=config.data.failures)
             _same_data(out, read_summary(out)["dataset"].get("fingerprint"), dataset)
         return out / "policy"
 

@@ -83,7 +83,7 @@ def open_data(root: Path | str, *, failures: bool = False) -> Dataset:
         parts = [part.with_failures() for part in parts]
     if folders == [root]:
         return parts[0]
-    return _merge(root, parts, _balanced([part.num_windows for part in parts]))
+    return _merge(root, parts, _balanced([int(part.learned.sum()) for part in parts]))
 
 
 def mixture(data: Dataset, added: Sequence[Dataset], share: float) -> Dataset:
@@ -106,7 +106,7 @@ def mixture(data: Dataset, added: Sequence[Dataset], share: float) -> Dataset:
 
 def _balanced(windows: list[int]) -> list[float]:
     powers = np.array(windows) ** BALANCE
-    return (powers / powers.sum()).tolist()
+    return (powers / max(powers.sum(), 1.0)).tolist()
 
 
 def _merge(root: Path, parts: list[Dataset], shares: Sequence[float]) -> Merged:
