@@ -29,7 +29,7 @@ def _go_on(env: ManipulationEnv, steps: int) -> list[Any]:
 
 def _wander(env: ManipulationEnv, seed: int, steps: int, **how: bool) -> None:
     rng = np.random.default_rng(seed)
-    low, high = env.action_space.low, env.action_space.high
+    low, high = env.actions.bounds()
     for _ in range(steps):
         env.step_block(rng.uniform(low, high, (1, len(low))), **how)
 
@@ -69,7 +69,7 @@ def test_a_snapshot_of_another_episode_is_refused():
 def test_a_step_without_rendering_differs_in_the_pixels_alone():
     env = envs.make("pick", image_size=32)
     env.reset(seed=3)
-    moment, action = env.snapshot(), env.action_space.high[None]
+    moment, action = env.snapshot(), env.actions.bounds()[1][None]
     drawn = env.step_block(action)
     env.restore(moment)
     blind = env.step_block(action, render=False)
