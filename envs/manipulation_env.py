@@ -237,8 +237,8 @@ class ManipulationEnv(gymnasium.Env):
         """
         if snapshot.episode is not self._episode:
             raise ValueError(
-                "the snapshot is of another episode: restore it before the next reset, in the environment "
-                "that it was taken from"
+                "the snapshot is of another episode: restore it before the next reset or instruction, in the "
+                "environment that it was taken from"
             )
         mujoco.mj_copyData(self.data, self.model, snapshot.data)
         self.model.geom_rgba[:] = snapshot.geom_rgba
@@ -254,6 +254,7 @@ class ManipulationEnv(gymnasium.Env):
             ValueError: a sentence without words or too long.
         """
         self._ask(_check_sentence(sentence))
+        self._episode = object()  # snapshots know nothing of what is asked
         self._begin_count()
 
     def continue_from(self, other: "ManipulationEnv") -> None:

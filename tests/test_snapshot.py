@@ -64,6 +64,10 @@ def test_a_snapshot_of_another_episode_is_refused():
     env.reset(seed=3)
     with pytest.raises(ValueError, match="another episode"):
         env.restore(moment)
+    moment = env.snapshot()
+    env.instruct(env.task_description)
+    with pytest.raises(ValueError, match="another episode"):
+        env.restore(moment)
 
 
 def test_a_step_without_rendering_differs_in_the_pixels_alone():
