@@ -96,7 +96,7 @@ def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: 
             "fingerprint": dataset.fingerprint,
         },
         "start_from": None if config.start_from is None else PolicySource.find(config.start_from).summary(),
-from .initial_trunk import TrunkSource
+        "trunk_from": _source(config),
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
         },
