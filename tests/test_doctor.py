@@ -89,7 +89,7 @@ def test_threads_and_the_cost_of_the_quickstart_are_told_as_measured(monkeypatch
     assert threads.value.startswith("2 ")
     assert "300 ms on 1, 200 ms on 2" in threads.value
     assert "from nothing" in start.value
-    assert f"--updates {quickstart.QuickstartConfig().num_updates // 4}" in start.value
+    assert f"--updates {quickstart.QuickstartConfig.updates // 4}" in start.value
 
 
 def test_what_cannot_be_measured_is_a_warning(monkeypatch):

@@ -106,7 +106,7 @@ def test_the_plan_names_every_step_and_the_budget(tmp_path):
     assert "about" not in text, "nothing was measured"
     for word in (
         "1000 demonstrations",
-        "300 updates",
+        "1000 updates",
         "2 at a time",
         "pick_tokens",
         "blank image",
@@ -121,23 +121,22 @@ def test_the_plan_tells_what_was_measured_and_a_shorter_way(tmp_path):
     text = plan(quickstart, steps, COSTS)
     recorded, trained, _, judged, *_, reported = (step.seconds(COSTS) for step in steps)
     assert recorded == pytest.approx(1000 * 10 * 0.01 / 2)
-    assert trained == pytest.approx(4 * 300 * 0.1 / 2)
+    assert trained == pytest.approx(4 * 1000 * 0.1 / 2)
     # 12 control steps and 3 answers where it succeeds; twice 40 and 10 in the controls.
     assert judged == pytest.approx(100 * (92 * 0.01 + 23 * 0.004) / 2)
     assert about(trained) in text
     total = sum(step.seconds(COSTS) for step in steps)
     assert about(total).capitalize() in text
-    assert "--updates 75" in text
+    assert "--updates 250" in text
     assert about(total - 0.75 * trained) in text
     assert reported > 0
 
 
-def test_the_trunks_start_from_the_packaged_policy_unless_from_scratch(tmp_path):
+def test_the_trunks_start_from_a_trained_policy_if_asked(tmp_path):
     layout = Layout(cores=2, gpu=False)
-    for scratch, source, updates in ((False, "packaged", 300), (True, None, 1000)):
-        quickstart = Quickstart(QuickstartConfig(from_scratch=scratch), tmp_path, layout)
+    for source in (None, "packaged"):
+        quickstart = Quickstart(QuickstartConfig(trunk_from=source), tmp_path, layout)
         assert {config.trunk_from for config in quickstart.trainings().values()} == {source}
-        assert {config.updates for config in quickstart.trainings().values()} == {updates}
 
 
 def test_updates_that_are_done_are_not_expected_again(tmp_path):

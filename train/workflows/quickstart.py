@@ -1,8 +1,5 @@
 """The quickstart: demonstrations, four policies that differ in the head alone, their comparison, a report.
 
-All four start from the packaged policy's trunk, as systems of the field start from a pretrained one, or from
-random weights if asked.
-
 Every step keeps what it finished: after Ctrl-C or a crash the same call goes on from there.
 """
 
@@ -20,7 +17,6 @@ from ...eval.result import CONDITIONS, EXPERT, Condition
 from ...eval.rollout.worker_pool import usable_cores
 from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
-from ...policies import packaged
 from .. import presets
 from ..config import TrainConfig
 from ..costs import REPORT, Costs, Planned, about, as_measured, measure, measure_if_long, updates_left
@@ -39,10 +35,11 @@ class QuickstartConfig:
 
     episodes: int = 1000
     """Demonstrations to record."""
-    from_scratch: bool = False
-    """Train the trunks from random weights, too, instead of starting from the packaged policy's."""
-    updates: int | None = None
-    """Optimizer updates of each training; by default 300, or 1000 from scratch."""
+    updates: int = 1000
+    """Optimizer updates of each training."""
+    trunk_from: str | None = None
+    """Start all trunks from that of a trained policy: the folder of a run, or `packaged` for the policy that
+    this package carries. By default they start from random weights."""
     test_episodes: int = 100
     """Unseen episodes that each policy is judged on, under each condition."""
     smoke: bool = False
@@ -53,11 +50,6 @@ class QuickstartConfig:
         if self.smoke:
             return replace(self, episodes=4, updates=4, test_episodes=2)
         return self
-
-    @property
-    def num_updates(self) -> int:
-        """Optimizer updates of each training."""
-        return self.updates or (1000 if self.from_scratch else 300)
 
 
 @dataclass(frozen=True)
@@ -116,7 +108,7 @@ class Quickstart:
                 lambda costs: 0.0 if self._recorded() else costs.recording(self.recording) / layout.cores,
             ),
             Step(
-                f"train {len(PRESETS)} heads, {config.num_updates} updates each, {layout.at_once} at a time",
+                f"train {len(PRESETS)} heads, {config.updates} updates each, {layout.at_once} at a time",
                 all((self.out / name / "summary.json").exists() for name in PRESETS),
                 self._train,
                 self.training_seconds,
@@ -140,12 +132,9 @@ class Quickstart:
 
     def trainings(self) -> dict[str, TrainConfig]:
         """The presets' configurations with this budget."""
-        updates = self.config.num_updates
-        trunk = None if self.config.from_scratch else packaged.NAME
-        return {
-            name: replace(presets.load(name)(self.data, updates=updates), trunk_from=trunk)
-            for name in PRESETS
-        }
+        configs = {name: presets.load(name)(self.data, updates=self.config.updates) for name in PRESETS}
+        trunk = self.config.trunk_from
+        return {name: replace(config, trunk_from=trunk) for name, config in configs.items()}
 
     def measured(self) -> list[Planned]:
         """What has to be measured to know what all of it costs."""
@@ -166,7 +155,7 @@ class Quickstart:
 
     def fewer_updates(self, costs: Costs) -> tuple[int, float]:
         """A quarter of the updates, and the time that these save [s]."""
-        return self.config.num_updates // 4, 0.75 * self.training_seconds(costs)
+        return self.config.updates // 4, 0.75 * self.training_seconds(costs)
 
     def comparison(self) -> Comparison:
         """The judged contestants, compared."""
@@ -272,13 +261,13 @@ def _claim(out: Path, config: QuickstartConfig) -> None:
     """Notes the budget in `out`; an exam of another length may follow, another training may not."""
     budget = {
         "episodes": config.episodes,
-        "updates": config.num_updates,
-        "from_scratch": config.from_scratch,
+        "updates": config.updates,
+        "trunk_from": config.trunk_from,
     }
     path = out / "quickstart.json"
     if not path.exists():
         write_sealed(path, budget)
-    elif (found := {"from_scratch": True} | read_json(path)) != budget:
+    elif (found := {"trunk_from": None} | read_json(path)) != budget:
         raise ValueError(f"{out} holds a quickstart with {found}, not {budget}: choose another --out")
 
 
