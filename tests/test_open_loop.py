@@ -152,7 +152,7 @@ def test_what_is_held_out_is_recorded_alike_and_is_never_trained_on(root, tmp_pa
     assert held.settings() == training.settings() | {"first_seed": SEEDS.start}
     assert (held.episodes, held.noise) == (EPISODES, None)
     assert set(range(500, 500 + 3 * 1000)).isdisjoint(SEEDS)
-    with pytest.raises(ValueError, match="first_seed 989000 with 1000 episodes may take seeds up to 992000"):
+    with pytest.raises(ValueError, match=r"first_seed 989000 .* 992000"):
         held_out(replace(training, first_seed=989_000))
 
 

@@ -415,10 +415,10 @@ def test_a_policy_that_raises_for_one_observation_fails_in_that_episode_alone():
     raising = [e.instruction == bad for e in clean.episodes]
     assert 1 <= sum(raising) < len(seeds)
 
-    def picky(observation, generators):
+    def picky(observation, generators, **options):
         if bad in observation.instruction:
             raise KeyError(bad)
-        return act(observation, generators)
+        return act(observation, generators, **options)
 
     policy.act = picky  # pyright: ignore[reportAttributeAccessIssue]
     found = evaluate(policy, "pick", seeds, workers=1, progress=False, condition="blank_image")
