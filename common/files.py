@@ -223,6 +223,17 @@ def unsealed(value: Any) -> Any:
     return content
 
 
+def read_sealed(path: Path) -> Any:
+    """The JSON value in `path`, without the checksum that it may have.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it lies outside its folder, is not JSON, or not what was sealed.
+        RecursionError: it is nested too deeply.
+    """
+    return unsealed(json.loads(inside(path.parent, path.name).read_text(encoding="utf-8")))
+
+
 def nearly(key: str, name: str) -> bool:
     """Whether a key is `name` with a damaged letter or two."""
     return len(key) == len(name) and sum(a != b for a, b in zip(key, name, strict=True)) <= 2

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..common.files import inside, remove_partials, sealed, unsealed, write_whole
+from ..common.files import inside, read_sealed, remove_partials, sealed, write_whole
 from ..policies.execution import Execution
 from .result_check import check_document, check_episodes
 
@@ -203,7 +203,7 @@ class EvalResult:
         if not path.is_file():
             raise ResultError(f"no evaluation result at {path}")
         try:
-            document = unsealed(json.loads(inside(path.parent, path.name).read_text(encoding="utf-8")))
+            document = read_sealed(path)
             if document.pop("format") != FORMAT:
                 raise ResultError(
                     f"{path} was written by another version of this program: run the evaluation again"

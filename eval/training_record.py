@@ -1,12 +1,11 @@
 """Cost and outcome of a training, as reports need them."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..common.files import inside, unsealed
+from ..common.files import read_sealed
 from ..common.json_lines import read_lines
 
 _AGAIN = "delete it, and the same command writes it again"
@@ -39,9 +38,9 @@ class TrainingRecord:
     open_loop: float | None = None
     """Mean absolute error of the chunks on held-out demonstrations, in the scale of the action normalizer;
     None if not measured."""
-    trunk: str = "random"
-    """Where the trunk's initial weights came from: "random", or the trained policy that it was taken from
-    and the start of its digest."""
+    start: str = "random"
+    """Where the initial weights came from: "random", or a trained policy with the start of its digest, all of
+    it or "the trunk of" it."""
 
     @staticmethod
     def load(run: Path) -> "TrainingRecord":
@@ -79,7 +78,7 @@ class TrainingRecord:
             threads=summary["threads"],
             rows=rows,
             open_loop=open_loop,
-            trunk=_trunk(summary.get("trunk_from")),
+            start=_start(summary),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,13 +117,16 @@ def read_summary(run: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> Any:
     try:
-        return unsealed(json.loads(inside(path.parent, path.name).read_text(encoding="utf-8")))
+        return read_sealed(path)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}): {_AGAIN}") from None
 
 
-def _trunk(source: dict[str, str] | None) -> str:
-    return "random" if source is None else f"{source['name']} ({source['sha256'][:8]})"
+def _start(summary: dict[str, Any]) -> str:
+    for setting, prefix in (("start_from", ""), ("trunk_from", "the trunk of ")):
+        if (source := summary.get(setting)) is not None:
+            return f"{prefix}{source['name']} ({source['sha256'][:8]})"
+    return "random"
 
 
 def cautions(trainings: Mapping[str, TrainingRecord]) -> list[str]:
@@ -134,7 +136,7 @@ def cautions(trainings: Mapping[str, TrainingRecord]) -> list[str]:
         "dataset": {t.dataset for t in trainings.values()},
         "updates": {t.updates for t in trainings.values()},
         "samples seen": {t.samples for t in trainings.values()},
-        "initial trunk": {t.trunk for t in trainings.values()},
+        "initial weights": {t.start for t in trainings.values()},
     }
     unequal = [name for name, values in held.items() if len(values) > 1]
     return [

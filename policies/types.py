@@ -7,7 +7,7 @@ t  time steps of an episode
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, UInt8
@@ -43,6 +43,12 @@ class PolicySpec:
     """Names of the state's dimensions; None if the training data did not specify them."""
     action_names: tuple[str, ...] | None = None
     """Names of an action's dimensions; None if the training data did not specify them."""
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Keywords of the environment that the policy was made for (see `envs.make`)."""
+        names = ("robot", "action_space", "control_hz", "cameras", "image_size")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def num_views(self) -> int:

@@ -10,7 +10,7 @@ from test_train_loop import data  # noqa: F401  a fixture
 
 from vlasandbox.eval.training_record import TrainingRecord, cautions
 from vlasandbox.policies.policy import Policy
-from vlasandbox.train.initial_trunk import TrunkSource
+from vlasandbox.train.initial_policy import PolicySource
 from vlasandbox.train.loop import train
 from vlasandbox.train.presets import debug
 
@@ -47,9 +47,9 @@ def test_the_trunk_is_the_sources_and_the_head_is_new(source, data, tmp_path):  
 def test_reports_name_where_the_trunk_came_from(source, data, tmp_path):  # noqa: F811
     train(without_learning(data, trunk_from=str(source)), tmp_path / "run", bar=False)
     mine, theirs = TrainingRecord.load(tmp_path / "run"), TrainingRecord.load(source)
-    assert theirs.trunk == "random"
-    assert mine.trunk.startswith(f"{source} (")
-    assert any("initial trunk" in caution for caution in cautions({"mine": mine, "theirs": theirs}))
+    assert theirs.start == "random"
+    assert mine.start.startswith(f"the trunk of {source} (")
+    assert any("initial weights" in caution for caution in cautions({"mine": mine, "theirs": theirs}))
 
 
 def test_a_stopped_run_resumes_to_the_same_weights(source, data, tmp_path, monkeypatch):  # noqa: F811
@@ -88,8 +88,8 @@ def test_a_source_that_does_not_fit_is_refused_by_what_differs(source, data, tmp
 
 
 def test_words_that_the_source_never_saw_are_named(source, data):  # noqa: F811
-    found = TrunkSource.find(str(source))
+    found = PolicySource.find(str(source), "trunk_from")
     config = debug.config(data, updates=1)
     spec = Policy.load(found.folder).spec
     with pytest.raises(ValueError, match="lacks zebra"):
-        found.load(config.policy.trunk, spec, ["pick up the zebra"])
+        found.load_trunk(config.policy.trunk, spec, ["pick up the zebra"])

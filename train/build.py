@@ -16,7 +16,6 @@ from .data.files import DatasetError
 from .data.schema import STATE
 from .data.windows import WindowSampler
 from .initial_policy import PolicySource
-from .initial_trunk import TrunkSource
 
 FITTED = 4096
 """Chunks that a head is fitted to before the first update, where it needs that."""
@@ -44,7 +43,8 @@ def build(config: TrainConfig, dataset: Dataset, device: torch.device) -> tuple[
     if config.trunk_from is None:
         trunk = config.policy.trunk.build(spec.num_views, spec.observed_state_dim, dataset.tasks)
     else:
-        trunk = TrunkSource.find(config.trunk_from).load(config.policy.trunk, spec, dataset.tasks)
+        source = PolicySource.find(config.trunk_from, "trunk_from")
+        trunk = source.load_trunk(config.policy.trunk, spec, dataset.tasks)
     cache = frame_cache(dataset, trunk.image_size, config.data.cache)
     sampler = window_sampler(config, dataset, cache)
     stats = sampler.stats()

@@ -7,7 +7,6 @@ killed plays only what is missing.
 """
 
 import os
-import threading
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -36,6 +35,7 @@ from .data.merge import mixture
 from .data.windows import WindowSampler
 from .data.writer import DatasetWriter
 from .log import METRICS, RunLog, stored_rows
+from .recording.rollouts import storing
 
 FOLDER = "rollouts"
 """In the folder of a run."""
@@ -89,6 +89,23 @@ class RolloutConfig(AlgorithmConfig):
         return RolloutSource(learner, sampler, self)
 
 
+@dataclass(frozen=True)
+class CappedRolloutConfig(RolloutConfig):
+    """An algorithm whose policy drives to the end, unless it takes far longer than the expert."""
+
+    limit: float = 2.0
+    """Length at which an episode is cut off, in mean lengths of the demonstrations."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.limit <= 0:
+            raise ValueError(f"limit must be above 0, got {self.limit}")
+
+    def max_steps(self, start: Start, task: str) -> int:
+        """Control steps after which an episode of `task` is cut off."""
+        return max(1, round(self.limit * start.expert_steps(task)))
+
+
 class RolloutSource(BatchSource):
     """See the module."""
 
@@ -97,6 +114,8 @@ class RolloutSource(BatchSource):
         self._algorithm = algorithm
         self._start = Start(learner.out.name, learner.policy, learner.dataset)
         self._rounds: list[list[Dataset]] = []
+        self._frames: dict[Path, np.memmap] = {}
+        """Frames of what has been opened so far, by dataset: opening a cache reads all of it."""
         self._metrics = learner.out / METRICS
 
     def is_due(self, step: int) -> bool:
@@ -128,12 +147,15 @@ class RolloutSource(BatchSource):
         config, algorithm, base = self.learner.config, self._algorithm, self.learner.dataset
         added = [data for parts in self._rounds for data in parts if data.learned.any()]
         data = mixture(base, added, algorithm.share)
-        size = self.learner.policy.trunk.image_size
-        frames = JoinedFrames(
-            [frame_cache(base, size, config.data.cache), *(frame_cache(part, size) for part in added)]
-        )
+        frames = JoinedFrames([self._frames_of(base, config.data.cache), *map(self._frames_of, added)])
         weights = algorithm.weights(data, config.data.chunk)
         self.replace_sampler(window_sampler(config, data, frames, weights))
+
+    def _frames_of(self, dataset: Dataset, cache: Path | None = None) -> np.memmap:
+        if dataset.root not in self._frames:
+            size = self.learner.policy.trunk.image_size
+            self._frames[dataset.root] = frame_cache(dataset, size, cache)
+        return self._frames[dataset.root]
 
     def _round(self, number: int, task: str, stop: Event, *, may_play: bool) -> Dataset:
         """The rollouts of one round on one task, of which those that are missing are played."""
@@ -160,14 +182,10 @@ class RolloutSource(BatchSource):
     def _play(
         self, task: str, trials: list[int], plan: RolloutPlan, writer: DatasetWriter, stop: Event, name: str
     ) -> None:
-        lock, spec = threading.Lock(), self._start.dataset.spec_dict or {}
+        store, spec = storing(writer), self._start.dataset.spec_dict or {}
 
         def take(result: EpisodeResult, episode: Episode | None) -> None:
-            with lock:
-                if episode is None and result.outcome == "error":
-                    writer.add_failure(result.seed)
-                elif episode is not None:
-                    writer.add_episode(episode, episode.metadata["spec"])
+            store(result, episode)
             if stop.is_set():
                 raise KeyboardInterrupt(f"stopped while playing {name}; what was played is kept")
 

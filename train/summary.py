@@ -15,8 +15,7 @@ from torch import nn
 from .checkpoint import Progress
 from .config import TrainConfig
 from .data.dataset import Dataset
-from .initial_policy import PolicySource
-from .initial_trunk import TrunkSource
+from .initial_policy import PolicySource, Setting
 
 _PACKAGES = ("vlasandbox", "torch", "transformers", "diffusers", "numpy", "mujoco")
 
@@ -95,8 +94,8 @@ def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: 
             "task": (dataset.spec_dict or {}).get("task"),
             "fingerprint": dataset.fingerprint,
         },
-        "start_from": None if config.start_from is None else PolicySource.find(config.start_from).summary(),
-        "trunk_from": _source(config),
+        "start_from": _source(config.start_from, "start_from"),
+        "trunk_from": _source(config.trunk_from, "trunk_from"),
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()
         },
@@ -109,12 +108,9 @@ def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: 
     }
 
 
-def _source(config: TrainConfig) -> dict[str, str] | None:
-    """The policy that the trunk was taken from, if it was not trained from random weights."""
-    if config.trunk_from is None:
-        return None
-    source = TrunkSource.find(config.trunk_from)
-    return {"name": source.name, "sha256": source.sha256}
+def _source(name: str | None, setting: Setting) -> dict[str, str] | None:
+    """The policy that a training started from, if it did."""
+    return None if name is None else PolicySource.find(name, setting).summary()
 
 
 def _peak_memory() -> int:

@@ -334,10 +334,7 @@ class Session:
             kept = ("action_space", "control_hz", "cameras", "image_size")
             return config | {key: track.config[key] for key in kept if key in track.config}, 1
         spec = track.player.policy.spec
-        config |= {"action_space": spec.action_space, "control_hz": spec.control_hz}
-        config |= {"cameras": spec.cameras, "image_size": spec.image_size}
-        config["robot"] = self.robot or spec.robot
-        return config, spec.history
+        return config | spec.environment | {"robot": self.robot or spec.robot}, spec.history
 
     def _open(self) -> None:
         """Starts the episode of the seed in every scene."""

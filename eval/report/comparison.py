@@ -257,12 +257,12 @@ def _protocol(comparison: Comparison, trainings: Mapping[str, TrainingRecord]) -
         [
             name, f"{t.demonstrations} demonstrations", f"{t.updates} updates, {t.samples} samples",
             f"{duration(t.wall_seconds)} ({duration(t.cpu_seconds)} CPU)", f"{t.samples_per_second:.0f}/s",
-            f"{t.parameters / 1e6:.2f} M", t.trunk, f"{t.device}, {t.threads} threads, {t.precision}",
+            f"{t.parameters / 1e6:.2f} M", t.start, f"{t.device}, {t.threads} threads, {t.precision}",
             Cell(t.dataset[:16], code=True),
         ]
         for name, t in trainings.items()
     ]  # fmt: skip
-    head = ["", "data", "budget", "time", "samples", "parameters", "initial trunk", "device", "dataset"]
+    head = ["", "data", "budget", "time", "samples", "parameters", "initial weights", "device", "dataset"]
     first = next((r for r in comparison.results if r.policy != EXPERT), comparison.results[0])
     facts = [
         ["Task", comparison.task],

@@ -5,8 +5,8 @@ policy, only an episode's own row may enter its arithmetic, in the same order of
 - Inference always runs on LANES rows, on THREADS torch threads: other shapes and splits round
   differently, and contacts amplify the difference. Unused rows hold stale observations.
 - The episode of seed s always sits in row s % LANES. A vectorized loop may treat its last elements
-differently
-  from the rest, so a row's arithmetic may depend on its position, but not on the contents of other rows.
+  differently from the rest, so a row's arithmetic may depend on its position, but not on the contents of
+  other rows.
 - Every episode draws its noise from its own generator, seeded with its seed.
 The number of workers, the episodes that share a batch, and the order of the seeds do not matter.
 
@@ -68,9 +68,8 @@ def evaluate(
         task: one of `envs.task_names()`, or the dotted name of a module with a task.
         seeds: distinct; see `envs.seeds` for which to use.
         condition: "test"; "swapped_instruction" names another object of the scene, while success still
-        refers to
-            the original; "blank_image" shows the policy uniform gray. The expert sees neither instruction nor
-            images.
+            refers to the original; "blank_image" shows the policy uniform gray. The expert sees neither
+            instruction nor images.
         workers: environment processes; one per core by default.
         execution: how chunks are executed.
         sampling: settings of the head's sampling that replace those of a saved policy, e.g. "steps=5".
@@ -133,19 +132,11 @@ def evaluate(
     execution.check(asked.spec.chunk, asked.spec.action_space)
     if execution.guided:
         asked.check_guided()
-    env = {
-        "robot": asked.spec.robot,
-        "action_space": asked.spec.action_space,
-        "control_hz": asked.spec.control_hz,
-        "cameras": asked.spec.cameras,
-        "image_size": asked.spec.image_size,
-        **(variation or {}),
-    }
+    env = asked.spec.environment | dict(variation or {})
     job = replace(job, env=env, history=asked.spec.history, wait=execution.delay if execution.wait else 0)
     jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
-    # All instructions are padded alike: a row's arithmetic must not depend on the others.
-    longest = max(map(len, asked.trunk.language.tokenize(sentences(task, sentence, **(variation or {})))))
+    longest = longest_instruction(asked, task, sentence, **(variation or {}))
     with (
         EpisodeCollector(label, condition, len(seeds), progress) as collector,
         worker_processes(jobs) as (processes, spec),
@@ -225,14 +216,22 @@ def add_missing(
     add([EpisodeResult(seed, "missing", 0, 0.0, stage, "", how) for seed, how in missing.items()])
 
 
-def sentences(
-    task: str, sentence: str | None = None, wording: str = "plain", perturb: str = "", **_: Any
-) -> list[str]:
-    """All that may be asked."""
+def longest_instruction(
+    policy: Policy,
+    task: str,
+    sentence: str | None = None,
+    wording: str = "plain",
+    perturb: str = "",
+    **_: Any,
+) -> int:
+    """Length of the longest instruction that may be given, in tokens. All are padded to it: a row's
+    arithmetic must not depend on the others."""
     if sentence is not None:
-        return [sentence]
-    ways = PerturbationSet(perturb).wordings(Wording.of(wording))
-    return sorted(set().union(*map(tasks.load(task).instructions, ways)))
+        asked = [sentence]
+    else:
+        ways = PerturbationSet(perturb).wordings(Wording.of(wording))
+        asked = sorted(set().union(*map(tasks.load(task).instructions, ways)))
+    return max(map(len, policy.trunk.language.tokenize(asked)))
 
 
 def split(seeds: Sequence[int], workers: int) -> list[dict[int, list[int]]]:

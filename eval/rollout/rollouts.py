@@ -15,7 +15,7 @@ from ...policies.execution import Execution
 from ...policies.policy import Policy
 from ..result import EpisodeResult
 from .collector import EpisodeCollector
-from .evaluate import add_missing, play, sentences, split
+from .evaluate import add_missing, longest_instruction, play, split
 from .inference import BatchedPolicy, inference_mode
 from .recording_lane import RecordedResult
 from .worker import Job
@@ -59,26 +59,14 @@ def play_rollouts(
     """
     execution = execution or Execution(min(Execution.execute, policy.spec.chunk))
     execution.check(policy.spec.chunk, policy.spec.action_space)
-    spec = policy.spec
-    env = {
-        "robot": spec.robot,
-        "action_space": spec.action_space,
-        "control_hz": spec.control_hz,
-        "cameras": spec.cameras,
-        "image_size": spec.image_size,
-        **(variation or {}),
-    }
-    job = Job(list(sys.path), task, env, False, False, {}, history=spec.history, rollout=plan)
+    env = policy.spec.environment | dict(variation or {})
+    job = Job(list(sys.path), task, env, False, False, {}, history=policy.spec.history, rollout=plan)
     count = min(workers or usable_cores(), len(trials))
     jobs = [replace(job, lanes=lanes) for lanes in split(trials, count)]
-    # All instructions are padded alike: a row's arithmetic must not depend on the others.
-    longest = max(map(len, policy.trunk.language.tokenize(sentences(task, **(variation or {})))))
+    longest = longest_instruction(policy, task, **(variation or {}))
     with (
         EpisodeCollector(name, "test", len(trials), progress) as collector,
-        worker_processes(jobs) as (
-            processes,
-            env_spec,
-        ),
+        worker_processes(jobs) as (processes, env_spec),
         inference_mode(policy),
     ):
         policy.check_env(env_spec)

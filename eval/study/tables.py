@@ -172,7 +172,7 @@ def protocol_table(summary: Summary, fixed: Mapping[str, Any]) -> Table:
         for name in names
     ]
     rows.append(["datasets", _joined(one.dataset[:12] for one in trainings) or "–"])
-    rows.append(["initial trunks", _joined(one.trunk for one in trainings) or "–"])
+    rows.append(["initial weights", _joined(one.start for one in trainings) or "–"])
     rows.append(["trained on", _joined(f"{one.device}, in {one.precision}" for one in trainings) or "–"])
     rows.append(["CPU-minutes of these trainings", f"{minutes:.0f}" if minutes else "–"])
     rows.append(["minutes of all evaluations", f"{sum(one.wall_seconds for one in results) / 60:.0f}"])

@@ -8,8 +8,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "helpers")]
@@ -63,42 +64,40 @@ def kill(args: argparse.Namespace) -> list[Row]:
     """SIGKILLs: programs that are killed at any moment and go on."""
     from drills.kill import cases, drill
 
-    rows: list[Row] = []
-    for name, case in cases().items():
-        if args.only and name not in args.only:
-            continue
-        with tempfile.TemporaryDirectory(dir=MEMORY) as scratch:
-            begun = time.monotonic()
-            tally = drill(name, case, Path(scratch), max(1, round(case.kills * args.share)), args.seed)
-        print("\n".join(tally.notes), file=sys.stderr, flush=True)
-        rows.append(
-            {
-                "killed": name, "kills": tally.kills, "folders": tally.folders, "lost": tally.lost,
-                "unequal": tally.unequal, "tracebacks": tally.tracebacks, "hangs": tally.hangs,
-                "seconds": round(time.monotonic() - begun),
-            }
-        )  # fmt: skip
-    return rows
+    return [
+        {
+            "killed": name, "kills": tally.kills, "folders": tally.folders, "lost": tally.lost,
+            "unequal": tally.unequal, "tracebacks": tally.tracebacks, "hangs": tally.hangs,
+            "seconds": seconds,
+        }
+        for name, tally, seconds in tallies(args, cases(), drill, lambda case: case.kills)
+    ]  # fmt: skip
 
 
 def fuzz(args: argparse.Namespace) -> list[Row]:
     """Spoiled files and odd values."""
     from drills.fuzz import FAULTS, VERDICTS, cases, drill
 
-    rows: list[Row] = []
-    for name, case in cases().items():
+    return [
+        {"read": name, "inputs": tally.inputs}
+        | {verdict: tally.verdicts[verdict] for verdict in VERDICTS}
+        | {"faults": sum(tally.verdicts[x] for x in FAULTS), "seconds": seconds}
+        for name, tally, seconds in tallies(args, cases(), drill, lambda case: case.inputs)
+    ]
+
+
+def tallies(
+    args: argparse.Namespace, cases: dict[str, Any], drill: Callable[..., Any], most: Callable[[Any], int]
+) -> Iterator[tuple[str, Any, int]]:
+    """Name, tally and seconds of each case that is asked for, in a folder of its own; prints its notes."""
+    for name, case in cases.items():
         if args.only and name not in args.only:
             continue
         with tempfile.TemporaryDirectory(dir=MEMORY) as scratch:
             begun = time.monotonic()
-            tally = drill(name, case, Path(scratch), max(1, round(case.inputs * args.share)), args.seed)
+            tally = drill(name, case, Path(scratch), max(1, round(most(case) * args.share)), args.seed)
         print("\n".join(tally.notes), file=sys.stderr, flush=True)
-        rows.append(
-            {"read": name, "inputs": tally.inputs}
-            | {verdict: tally.verdicts[verdict] for verdict in VERDICTS}
-            | {"faults": sum(tally.verdicts[x] for x in FAULTS), "seconds": round(time.monotonic() - begun)}
-        )
-    return rows
+        yield name, tally, round(time.monotonic() - begun)
 
 
 DRILLS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {"power": power, "kill": kill, "fuzz": fuzz}

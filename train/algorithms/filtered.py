@@ -9,26 +9,18 @@ from typing import ClassVar
 
 from ...envs.rollout import RolloutPlan
 from ..algorithm import Start
-from ..rollout_source import RolloutConfig
+from ..rollout_source import CappedRolloutConfig
 
 
 @dataclass(frozen=True)
-class Config(RolloutConfig):
+class Config(CappedRolloutConfig):
     """Filtered cloning."""
 
     rounds: int = 4
     episodes: int = 128
-    limit: float = 2.0
-    """Length at which an episode is cut off, in mean lengths of the demonstrations."""
 
     needs_expert: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.limit <= 0:
-            raise ValueError(f"limit must be above 0, got {self.limit}")
-
     def plan(self, start: Start, task: str) -> RolloutPlan:
         """See the module."""
-        longest = max(1, round(self.limit * start.expert_steps(task)))
-        return RolloutPlan(max_steps=longest, space=start.dataset.action_space)
+        return RolloutPlan(max_steps=self.max_steps(start, task), space=start.dataset.action_space)

@@ -14,7 +14,6 @@ from jaxtyping import Float, Float32
 from ..algorithm import AlgorithmConfig, Start
 from ..batch_source import BatchSource, Learner
 from ..build import window_sampler
-from ..data.cache import frame_cache
 from ..data.dataset import Dataset
 from ..data.windows import WindowSampler
 
@@ -43,10 +42,9 @@ class Config(AlgorithmConfig):
     def source(self, learner: Learner, sampler: WindowSampler) -> BatchSource:
         """The same windows as for cloning, with weights."""
         config, data = learner.config, learner.dataset
-        frames = frame_cache(data, learner.policy.trunk.image_size, config.data.cache)
-        source = BatchSource(learner, sampler)
-        source.replace_sampler(window_sampler(config, data, frames, self.weights(data, config.data.chunk)))
-        return source
+        weights = self.weights(data, config.data.chunk)
+        sampler.close()
+        return BatchSource(learner, window_sampler(config, data, sampler.cache, weights))
 
 
 def gains(dataset: Dataset, chunk: int) -> Float[np.ndarray, " n"]:

@@ -20,10 +20,10 @@ POSITION = 5
 class Demo:
     """Film one episode. A policy is told a sentence, word for word, and acts on one scene.
 
-    vla demo "pick up the red cube"                        the policy that comes with this package
-    vla demo runs/flow "grab the red cube" --seed 1000003  a policy of yours, another scene
-    vla demo runs/suite/suite --task stack                 the scene's own instruction
-    vla demo expert "put the red cube into the blue tray" --task place --out place.webp
+    $ vla demo "pick up the red cube"                        the policy that comes with this package
+    $ vla demo runs/flow "grab the red cube" --seed 1000003  a policy of yours, another scene
+    $ vla demo runs/suite/suite --task stack                 the scene's own instruction
+    $ vla demo expert "put the red cube into the blue tray" --task place --out place.webp
 
     Each seed is a scene; what it contains, and so what can be asked there, is printed first. Success is
     judged by what the sentence asks for. A sentence that asks for nothing in the scene is told all the same,

@@ -16,10 +16,10 @@ POSITION = 7
 class Live:
     """Serve a page to your browser. Several policies, and always the expert and you, can move the same robot.
 
-    vla live                                        the policy that comes with this package
-    vla live runs/flow runs/tokens --task stack     two of yours to choose from
-    vla live expert                                 no policy: watch the expert, or drive the robot yourself
-    vla live --host 0.0.0.0                         for other machines; the printed address has a token
+    $ vla live                                        the policy that comes with this package
+    $ vla live runs/flow runs/tokens --task stack     two of yours to choose from
+    $ vla live expert                                 no policy: watch the expert, or drive the robot yourself
+    $ vla live --host 0.0.0.0                         for other machines; the printed address has a token
 
     Only this machine can connect unless you say --host. Ctrl-C ends it.
     """

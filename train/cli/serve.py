@@ -21,9 +21,9 @@ class Serve:
     """Serve a policy over a websocket, as openpi does: `openpi_client` and whatever else speaks its protocol
     drive it unmodified. What to send, and under which keys, is printed first.
 
-    vla serve runs/flow
-    VLA_TOKEN=secret vla serve runs/flow --host 0.0.0.0    for other machines; clients send the token
-    vla serve packaged --keys libero.toml                  keys of a client of another suite
+    $ vla serve runs/flow
+    $ VLA_TOKEN=secret vla serve runs/flow --host 0.0.0.0    for other machines; clients send the token
+    $ vla serve packaged --keys libero.toml                  keys of a client of another suite
 
     A file of keys names the parts of a message: state, instruction and actions, and in [images] each camera.
     """

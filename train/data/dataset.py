@@ -241,7 +241,7 @@ def _missing(root: Path) -> str:
     text = f"{root} does not exist or is not a folder"
     if not root.exists() and _HUB_NAME.fullmatch(str(root)):
         text += (
-            f"; a dataset of the Hub is fetched by: hf download --repo-type dataset {root} "
+            f"; if a dataset of the Hub is meant, fetch it: hf download --repo-type dataset {root} "
             f"--local-dir datasets/{root.name}"
         )
     return text

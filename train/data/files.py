@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...common.files import inside, make_folder, sealed, unsealed, write_whole
+from ...common.files import make_folder, read_sealed, sealed, write_whole
 
 POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -54,7 +54,7 @@ def read_json(path: Path, again: str = "copy it again from where it is whole") -
         DatasetError: the file is not JSON, or not what was written.
     """
     try:
-        return unsealed(json.loads(inside(path.parent, path.name).read_text(encoding="utf-8")))
+        return read_sealed(path)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is damaged ({error}): {again}") from None
 

@@ -89,6 +89,11 @@ class WindowSampler:
         self._lock = threading.Lock()
         self._ahead: dict[int, Future[Batch]] = {}
 
+    @property
+    def cache(self) -> np.ndarray | JoinedFrames:
+        """All frames of the dataset, uint8 [n, v, h, w, 3]."""
+        return self._cache
+
     def batch(self, step: int) -> Batch:
         """Batch number `step` >= 0; the two that follow are prepared in the background meanwhile."""
         begin = time.perf_counter()

@@ -13,7 +13,7 @@ from ...envs.episode import Episode
 from ...envs.rollout import RolloutPlan
 from ...envs.seeds import DEMONSTRATIONS, ROLLOUTS, trial
 from ...eval.result import EpisodeResult
-from ...eval.rollout.rollouts import play_rollouts
+from ...eval.rollout.rollouts import Take, play_rollouts
 from ...policies.policy import Policy
 from ..data.files import exclusive
 from ..data.staging import FOLDER
@@ -71,22 +71,14 @@ def record_rollouts(config: RolloutRecordConfig, *, progress: bool = True) -> Pa
     check_root(config.root, settings)
     with exclusive(config.root / FOLDER, wait=False):
         writer = DatasetWriter(config.root, settings)
-        known, lock = writer.outcomes(), threading.Lock()
-
-        def take(result: EpisodeResult, episode: Episode | None) -> None:
-            with lock:
-                if episode is None and result.outcome == "error":
-                    writer.add_failure(result.seed)
-                elif episode is not None:
-                    writer.add_episode(episode, episode.metadata["spec"])
-
+        known = writer.outcomes()
         if missing := [trial(seed) for seed in seeds if seed not in known]:
             play_rollouts(
                 policy,
                 config.task,
                 missing,
                 plan,
-                take,
+                storing(writer),
                 variation=config.variation,
                 workers=config.workers,
                 name=f"recording {config.task}",
@@ -94,3 +86,17 @@ def record_rollouts(config: RolloutRecordConfig, *, progress: bool = True) -> Pa
             )
         writer.commit(config.episodes)
     return config.root
+
+
+def storing(writer: DatasetWriter) -> Take:
+    """Puts rollouts into a dataset; one whose code raised is noted as such, one that is missing is not."""
+    lock = threading.Lock()
+
+    def take(result: EpisodeResult, episode: Episode | None) -> None:
+        with lock:
+            if episode is None and result.outcome == "error":
+                writer.add_failure(result.seed)
+            elif episode is not None:
+                writer.add_episode(episode, episode.metadata["spec"])
+
+    return take
