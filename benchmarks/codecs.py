@@ -2,7 +2,7 @@
 
 Experts demonstrate without pictures; the codecs are fitted to the chunks of some episodes and measured on
 those of others. A chunk is the same time at every rate, and all of its actions lie within the episode. The
-errors are root mean squares of what comes back after encoding and decoding: of normalised actions over the
+errors are root mean squares of what comes back after encoding and decoding: of normalized actions over the
 dimensions that vary, and of each dimension in its own unit. Tokens are those that a
 policy must predict, the end included; times are CPU times of one thread for one chunk. Prints a Markdown
 table.
@@ -41,7 +41,7 @@ class Row:
     """One codec on one task at one rate."""
 
     error: float
-    """Of normalised actions."""
+    """Of normalized actions."""
     errors: Float[np.ndarray, " a"]
     """Of each dimension, in its own unit."""
     tokens: float
@@ -65,7 +65,7 @@ def chunks(actions: list[np.ndarray], k: int) -> Float[torch.Tensor, "n k a"]:
 
 
 def measure(codec: ActionCodec, wanted: Float[torch.Tensor, "n k a"], normalizer: Normalizer) -> Row:
-    """Of a fitted codec, on normalised chunks."""
+    """Of a fitted codec, on normalized chunks."""
     ids = codec.encode(wanted)
     back, failed = codec.decode(ids)
     assert not failed.any()
@@ -95,7 +95,7 @@ def median_ms(work: Callable[[torch.Tensor], object], rows: list[torch.Tensor]) 
 
 
 def action_stats(actions: np.ndarray) -> dict[str, np.ndarray]:
-    """Of actions [n, a], for the normaliser."""
+    """Of actions [n, a], for the normalizer."""
     low, high = np.quantile(actions, [0.01, 0.99], axis=0)
     edges = {"min": actions.min(0), "max": actions.max(0), "q01": low, "q99": high}
     return edges | {"mean": actions.mean(0), "std": actions.std(0)}
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--measured", type=int, default=20, help="episodes that they are measured on")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    titles = ["task", "Hz", "k", "codec", "normalised error", "error by dimension"]
+    titles = ["task", "Hz", "k", "codec", "normalized error", "error by dimension"]
     titles += ["tokens/chunk", "tokens/s", "encode ms", "decode ms"]
     print("| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|")
     for task in options.tasks:

@@ -89,11 +89,11 @@ class Sensors:
         """Observation {"pixels": {camera: [h, w, 3]}, "agent_pos": float32 [s]}; `render`: with images."""
         if not self._delay:
             return self._observe(data, render)
-        state, colours = self._past[0]
+        state, colors = self._past[0]
         data, now = mujoco.MjData(self._model), self._model.geom_rgba.copy()
         mujoco.mj_setState(self._model, data, state, STATE_KIND)
         refresh(self._model, data)
-        self._model.geom_rgba[:] = colours  # some tasks paint what has been done
+        self._model.geom_rgba[:] = colors  # some tasks paint what has been done
         seen = self._observe(data, render)
         self._model.geom_rgba[:] = now
         return seen

@@ -57,8 +57,8 @@ class Relation:
 
     def spot(self, places: Places) -> Float[np.ndarray, " 2"]:
         """Best place [m]."""
-        centre = np.array([places[body] for body in self.landmarks]).sum(axis=0) / len(self.landmarks)
-        return centre + DISTANCE * WAYS[self.way] if self.way else centre
+        center = np.array([places[body] for body in self.landmarks]).sum(axis=0) / len(self.landmarks)
+        return center + DISTANCE * WAYS[self.way] if self.way else center
 
     def holds(self, body: int, places: Places) -> bool:
         """True when a body is in this relation to the landmarks."""

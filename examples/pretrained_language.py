@@ -39,7 +39,7 @@ def main(data: Path, out: Path, updates: int = 3500) -> None:
     Args:
         data: folder of demonstrations, from vla record.
         out: folder of the run.
-        updates: of the optimiser.
+        updates: of the optimizer.
     """
     train(config(data, updates), out)
 

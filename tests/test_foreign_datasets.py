@@ -439,12 +439,12 @@ FAULTS: list[tuple[Bend, str]] = [
                 FIRST,
                 TOP,
                 lambda v: pa.array(
-                    [{"bytes": None, "path": "/tmp/a.png"}] * len(v),
+                    [{"bytes": None, "path": "/elsewhere/a.png"}] * len(v),
                     pa.struct({"bytes": pa.binary(), "path": pa.string()}),
                 ),
             ),
         ),
-        "only the name of a file, '/tmp/a.png'",
+        "only the name of a file, '/elsewhere/a.png'",
     ),
     (
         Bend(

@@ -214,7 +214,7 @@ def test_a_folder_of_before_there_were_checksums_loads(saved):
     description = json.loads((saved / "config.json").read_text())
     del description["files"]
     (saved / "config.json").write_text(json.dumps(description))
-    Policy.load(saved)
+    assert Policy.load(saved).spec == SPEC
 
 
 def test_every_changed_byte_of_the_weights_is_found(saved):

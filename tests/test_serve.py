@@ -10,8 +10,9 @@ import pytest
 import tiny_policy
 import torch
 
+from vlasandbox.common.loopback import is_loopback
 from vlasandbox.policies.remote.keys import SEED, STEP, MessageKeys
-from vlasandbox.policies.remote.server import PolicyServer, RequestError, is_loopback
+from vlasandbox.policies.remote.server import PolicyServer, RequestError
 from vlasandbox.policies.remote.wire import MAX_BYTES, WireError, packb, unpackb
 from vlasandbox.policies.types import Observation
 

@@ -1,6 +1,6 @@
 """What a run needs to continue as if it had never stopped: one safetensors file, replaced in one step.
 
-All randomness of the loop is a function of (seed, update), so the weights, their average, the optimiser's
+All randomness of the loop is a function of (seed, update), so the weights, their average, the optimizer's
 moments and a few numbers are the whole state. A new checkpoint is written beside the old one, flushed to the
 disk, and renamed over it: whatever happens while writing, one complete checkpoint exists. It holds a checksum
 of all that, which is verified when it is loaded.
@@ -80,7 +80,7 @@ def read_progress(path: Path) -> Progress | None:
 
 
 def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA) -> None:
-    """Puts the state at `path` into the model, the optimiser and the average.
+    """Puts the state at `path` into the model, the optimizer and the average.
 
     Raises:
         CheckpointError: the checkpoint is damaged, or a tensor has another name or shape; names that tensor.

@@ -60,7 +60,7 @@ class TrainConfig:
     """Go on from a trained policy: the folder of a run, or `packaged` for the policy that this package
     carries. Its weights, normalization and vocabulary are kept; it must be a policy as it is trained here."""
     updates: int = 2000
-    """Optimiser updates of the whole run."""
+    """Optimizer updates of the whole run."""
     batch_size: int = 32
     """Windows per update."""
     grad_accumulation: int = 1
@@ -68,7 +68,7 @@ class TrainConfig:
     ema_decay: float = 0.99
     """Decay of the averaged weights, which are the run's result; 0 takes the last weights."""
     seed: int = 0
-    """Decides the initialisation, the order of the data and all noise."""
+    """Decides the initialization, the order of the data and all noise."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Precision of the forward and backward pass; weights and optimizer are always fp32. auto: bf16 on a GPU
     or CPU with units for it, fp32 elsewhere; a run stores which it was, and resumes in that one."""

@@ -21,7 +21,7 @@ def persistent_tensors(model: nn.Module) -> dict[str, Tensor]:
 class EMA:
     """A second copy of the model's tensors that follows them slowly.
 
-    The decay of update `step` is min(decay, (1 + step) / (10 + step)), so that the random initialisation is
+    The decay of update `step` is min(decay, (1 + step) / (10 + step)), so that the random initialization is
     forgotten early: 0.1 at step 0, 0.9 at step 80, 0.99 from step 890 on. It holds on to the tensors that the
     model has now, so move the model to its device first.
     """

@@ -28,7 +28,7 @@ from .data.files import read_json, read_object
 from .data.reading import AGAIN as DATA_AGAIN
 from .data.staging import FOLDER as RECORDING
 from .data.staging import check_staged, staged_seeds
-from .log import kept_rows
+from .log import METRICS, kept_rows
 
 STATE = "state/resume.safetensors"
 SUMMARY = "summary.json"
@@ -36,7 +36,6 @@ DIVERGED = "diverged.json"
 STUDY = "study.json"
 RESULTS = "results.json"
 TUNING = "tuning.json"
-ROWS = "metrics.jsonl"
 
 NO_CHECKSUMS = "has no checksums; it can be read"
 
@@ -131,7 +130,7 @@ def _policy(path: Path) -> str:
 
 
 def _is_run(path: Path, here: set[str]) -> bool:
-    return bool(here & {SUMMARY, DIVERGED, ROWS}) or (path / STATE).exists()
+    return bool(here & {SUMMARY, DIVERGED, METRICS}) or (path / STATE).exists()
 
 
 def _run(path: Path) -> str:
@@ -149,11 +148,11 @@ def _run(path: Path) -> str:
         if (path / name).exists():
             read_json(path / name, "delete it, and the same command writes it again")
     if not (path / SUMMARY).exists():
-        if (path / ROWS).exists():
-            kept_rows(path / ROWS, 0 if progress is None else progress.step)
+        if (path / METRICS).exists():
+            kept_rows(path / METRICS, 0 if progress is None else progress.step)
         return "; ".join(["not finished: the same `vla train` continues", *notes])
     rows = read_summary(path).get("rows")
-    read_rows(path / ROWS, rows if isinstance(rows, int) else 0)
+    read_rows(path / METRICS, rows if isinstance(rows, int) else 0)
     if not (path / "policy").is_dir():
         way = "the same `vla train` makes it again"
         raise CheckpointError(f"{path / SUMMARY} says that it is finished, but its policy is missing: {way}")

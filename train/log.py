@@ -62,9 +62,7 @@ class RunLog:
         if any(row["step"] == step and row.get(name) == value for row in stored_rows(self._path)):
             return
         row = {"step": step} | now
-        self._file.write(to_line({k: v if math.isfinite(v) else None for k, v in row.items()}))
-        self._file.flush()
-        self.rows += 1
+        self._append(row)
         if self._wandb is not None:
             self._wandb.log(row, step=step)
 
@@ -80,10 +78,7 @@ class RunLog:
         """
         row = {"step": step} | {name: float(x) / self._counts[name] for name, x in self._sums.items()} | now
         self._sums, self._counts = {}, {}
-        # JSON has no word for a metric that is not finite, such as a mean over nothing.
-        self._file.write(to_line({k: v if math.isfinite(v) else None for k, v in row.items()}))
-        self._file.flush()
-        self.rows += 1
+        self._append(row)
         self._bar.update(step - self._bar.n)
         if "held_out_loss" in now:
             self._seen["held_out_loss"] = f"held out {now['held_out_loss']:.4f}"
@@ -101,6 +96,12 @@ class RunLog:
 
             seen = {} if video is None else {"video": wandb.Video(str(video), format="mp4")}
             self._wandb.log(row | seen, step=step)
+
+    def _append(self, row: dict[str, float]) -> None:
+        # JSON has no word for a metric that is not finite, such as a mean over nothing.
+        self._file.write(to_line({k: v if math.isfinite(v) else None for k, v in row.items()}))
+        self._file.flush()
+        self.rows += 1
 
 
 def last_row(path: Path) -> dict[str, int | float | None] | None:

@@ -100,7 +100,7 @@ class OptimConfig:
 
     def freeze(self, model: nn.Module) -> None:
         """Freezes what has rate 0: no gradient, and, in modules that behave otherwise in training (dropout),
-        the behaviour of use. To be called after `model.train()`."""
+        the behavior of use. To be called after `model.train()`."""
         for name, parameter in model.named_parameters():
             if self.rates.of(name) == 0:
                 parameter.requires_grad_(False)

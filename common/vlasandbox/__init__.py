@@ -4,7 +4,12 @@ Its packages are `envs`, `vision`, `policies`, `train` and `eval`. This file is 
 itself; setup.py maps it and the top-level folders to their places.
 """
 
+from typing import TYPE_CHECKING
+
 __all__ = ["__version__"]
+
+if TYPE_CHECKING:
+    __version__: str
 
 
 def __getattr__(name: str) -> str:

@@ -166,12 +166,12 @@ class _Hand:
         shut = self.reference[4] < 0 and 0.5 * width < self.opening < width + FLICKER
         return bool(shut and beside < INSIDE)
 
-    def _gripper_for(self, centre: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 4"]:
-        """Gripper pose [x, y, z, yaw] that puts the held bar at `centre`, straight ahead."""
+    def _gripper_for(self, center: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 4"]:
+        """Gripper pose [x, y, z, yaw] that puts the held bar at `center`, straight ahead."""
         cos, sin = math.cos(self.turn), math.sin(self.turn)
         x, y, z = self.bar - self.pose[:3]
         offset = np.array([cos * x + sin * y, cos * y - sin * x, z])
-        return np.append(centre - offset, self.pose[3] - self.turn)
+        return np.append(center - offset, self.pose[3] - self.turn)
 
     def _up_first(self, goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
         """Returns `goal`, replaced by a point straight above while the gripper is well below it."""

@@ -13,7 +13,7 @@ TRAVEL = 0.03
 """Height of the peg's underside above the rim on its way to the hole [m]."""
 READY = 0.004
 """Height above the rim at which the peg waits until it is aligned [m]."""
-CENTRED = 0.002
+CENTERD = 0.002
 """The gripper closes when it is within this distance of the peg's axis [m]: held off its center of mass, a
 peg hangs tilted."""
 STILL = 0.0015
@@ -61,8 +61,8 @@ class InsertExpert(Expert):
         off = (data.xpos[hole] - data.xpos[peg] + self._peg.height * up)[:2]  # of the underside
         bottom = underside(env, peg)
         upright = up[2] > UPRIGHT
-        centred = np.abs(off).max() < self._clearance / 2 + 0.002
-        inside = bool(upright and bottom < self._depth and centred)
+        centerd = np.abs(off).max() < self._clearance / 2 + 0.002
+        inside = bool(upright and bottom < self._depth and centerd)
         held = peg in env.world.held()
         if inside and (not held or bottom < SEATED):
             return retreat(env)[None]
@@ -94,7 +94,7 @@ class InsertExpert(Expert):
         """Grasps the peg with the gripper centered on it and at rest."""
         approach = reach(env, grasp)
         gripper, told = goal_of(env.data, env.world.robot.site), env.goals()[0, :4]
-        if np.abs(gripper - grasp)[:2].max() > CENTRED or np.abs(gripper - told)[:3].max() > STILL:
+        if np.abs(gripper - grasp)[:2].max() > CENTERD or np.abs(gripper - told)[:3].max() > STILL:
             approach[4] = 1.0
         return after_opening(env, approach)
 

@@ -53,15 +53,15 @@ class PressExpert(Expert):
         """Target of the gripper for the current state."""
         drag = self._drag(env.world, env.scenario)
         data, reference = env.data, env.goals()[0]
-        centre = data.xpos[drag.body, :2]
+        center = data.xpos[drag.body, :2]
         tips = env.world.robot.lowest(env.model, data)
         gripper = data.site_xpos[env.world.robot.site]
         pressing = (
-            np.hypot(*(gripper[:2] - centre)) < MIDDLE
+            np.hypot(*(gripper[:2] - center)) < MIDDLE
             and tips < drag.top + TOUCHING
             and env.world.robot.opening(data) < CLOSED
         )
-        way = drag.spot - centre
+        way = drag.spot - center
         arrived = np.hypot(*way) < (ARRIVED if pressing else drag.near_enough)
         if arrived and (at_rest(env.world, drag.body) or not pressing):
             return np.array([[*reference[:2], max(RETREAT, reference[2]), reference[3], -1.0]])
@@ -69,6 +69,6 @@ class PressExpert(Expert):
         if pressing:
             way *= min(1.0, GAIN / env.control_hz)
             return np.array([[*(reference[:2] + way), height, reference[3], -1.0]])
-        press = np.array([*centre, height, 0.0])
+        press = np.array([*center, height, 0.0])
         press[2] += cone(reference[:4], press, HOVER)
         return up_first(env, np.append(press, -1.0))[None]

@@ -79,15 +79,15 @@ def add_chest(spec: mujoco.MjSpec) -> None:
             _box(drawer, post, (0.004, BAR_GAP / 2, 0.004), 0)
 
 
-def dress_chest(model: mujoco.MjModel, x: float, colours: tuple[str, str]) -> tuple[int, int]:
+def dress_chest(model: mujoco.MjModel, x: float, colors: tuple[str, str]) -> tuple[int, int]:
     """Moves the chest's middle to `x` [m] and paints its drawers; returns their body ids."""
     model.body_pos[body_id(model, "chest"), 0] = x
     bodies = []
-    for name, colour in zip(DRAWERS, colours, strict=True):
+    for name, color in zip(DRAWERS, colors, strict=True):
         body = body_id(model, name)
-        paint(model, body, colour)
+        paint(model, body, color)
         lid = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, f"{name}_lid")
-        model.geom_rgba[lid] = RGBA[colour]
+        model.geom_rgba[lid] = RGBA[color]
         bodies.append(body)
     return bodies[0], bodies[1]
 

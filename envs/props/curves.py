@@ -21,18 +21,18 @@ SHAPES: dict[str, Float[np.ndarray, "m 2"]] = {
 """Corners from left to right, which is along +y as seen through the front camera; about 2 wide."""
 
 
-def draw_curve(shape: str, size: tuple[float, float], turn: float, centre: np.ndarray) -> np.ndarray:
+def draw_curve(shape: str, size: tuple[float, float], turn: float, center: np.ndarray) -> np.ndarray:
     """Equidistant points [POINTS, 2] along a curve, from left to right [m].
 
     Args:
         shape: one of SHAPES.
         size: half extents along x and y [m]; a negative one along x mirrors the curve.
         turn: rotation about the vertical axis [rad].
-        centre: x and y of the center [m].
+        center: x and y of the center [m].
     """
     corners = SHAPES[shape] * size
     cos, sin = np.cos(turn), np.sin(turn)
-    corners = corners @ np.array([[cos, sin], [-sin, cos]]) + centre
+    corners = corners @ np.array([[cos, sin], [-sin, cos]]) + center
     way = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1)))
     stops = np.linspace(0.0, way[-1], POINTS)
     return np.stack([np.interp(stops, way, corners[:, axis]) for axis in range(2)], axis=1)

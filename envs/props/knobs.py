@@ -24,7 +24,7 @@ MARK_AT = 0.056
 """Distance of the marks from the axis [m]."""
 RANGE = 1.1
 """Largest angle of a knob in either direction [rad]."""
-GREY = (0.30, 0.31, 0.34, 1.0)
+GRAY = (0.30, 0.31, 0.34, 1.0)
 
 
 def add_knob(spec: mujoco.MjSpec, name: str) -> None:
@@ -34,7 +34,7 @@ def add_knob(spec: mujoco.MjSpec, name: str) -> None:
     """
     base = spec.worldbody.add_body(name=f"{name}_base")
     disc = mujoco.mjtGeom.mjGEOM_CYLINDER
-    base.add_geom(type=disc, pos=[0, 0, 0.003], size=[DIAL, 0.003, 0], rgba=GREY, contype=0, conaffinity=0)
+    base.add_geom(type=disc, pos=[0, 0, 0.003], size=[DIAL, 0.003, 0], rgba=GRAY, contype=0, conaffinity=0)
     for side in range(2):
         add_box(base.add_body(name=f"{name}_mark_{side}"), (0, 0, 0.004), (0.014, 0.014, 0.004), 0)
     knob = base.add_body(name=name, pos=[0, 0, BAR_HEIGHT])
@@ -51,24 +51,24 @@ def add_knob(spec: mujoco.MjSpec, name: str) -> None:
 def dress_knob(
     model: mujoco.MjModel,
     name: str,
-    centre: Float[np.ndarray, " 2"],
-    colour: str,
+    center: Float[np.ndarray, " 2"],
+    color: str,
     marks: Sequence[tuple[float, str]],
 ) -> int:
     """Places and paints a knob and its two marks; returns its body id.
 
     Args:
-        centre: x and y of its axis [m].
-        colour: color of its bar.
+        center: x and y of its axis [m].
+        color: color of its bar.
         marks: angle [rad] and color of each mark.
     """
-    model.body_pos[body_id(model, f"{name}_base"), :2] = centre
-    for side, (angle, mark_colour) in enumerate(marks):
+    model.body_pos[body_id(model, f"{name}_base"), :2] = center
+    for side, (angle, mark_color) in enumerate(marks):
         mark = body_id(model, f"{name}_mark_{side}")
         model.body_pos[mark, :2] = [-MARK_AT * math.cos(angle), -MARK_AT * math.sin(angle)]
-        paint(model, mark, mark_colour)
+        paint(model, mark, mark_color)
     knob = body_id(model, name)
-    model.geom_rgba[model.body_geomadr[knob]] = RGBA[colour]  # the end that points stays white
+    model.geom_rgba[model.body_geomadr[knob]] = RGBA[color]  # the end that points stays white
     return knob
 
 

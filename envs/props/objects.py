@@ -75,16 +75,16 @@ def add_object(
 
 
 def dress(
-    model: mujoco.MjModel, name: str, kind: str, colour: str, shapes: Mapping[str, Shape] = SHAPES
+    model: mujoco.MjModel, name: str, kind: str, color: str, shapes: Mapping[str, Shape] = SHAPES
 ) -> int:
-    """Turns the body called `name` into a `colour` `kind` (one geom on, the others off); returns its body
+    """Turns the body called `name` into a `color` `kind` (one geom on, the others off); returns its body
     id."""
     body = body_id(model, name)
     for other in shapes:
         geom = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, f"{name}_{other}")
         on = other == kind
         model.geom_contype[geom] = model.geom_conaffinity[geom] = int(on)
-        model.geom_rgba[geom] = RGBA[colour] if on else (0.0, 0.0, 0.0, 0.0)
+        model.geom_rgba[geom] = RGBA[color] if on else (0.0, 0.0, 0.0, 0.0)
     return body
 
 
@@ -105,17 +105,17 @@ def add_box(
     )  # fmt: skip
 
 
-def paint(model: mujoco.MjModel, body: int, colour: str) -> None:
+def paint(model: mujoco.MjModel, body: int, color: str) -> None:
     """Paints every geom of a body."""
     first = model.body_geomadr[body]
-    model.geom_rgba[first : first + model.body_geomnum[body]] = RGBA[colour]
+    model.geom_rgba[first : first + model.body_geomnum[body]] = RGBA[color]
 
 
-def furnish(model: mujoco.MjModel, name: str, colour: str, centre: Float[np.ndarray, " 2"]) -> int:
-    """Paints the fixed body called `name` and moves it to `centre` [m]; returns its body id."""
+def furnish(model: mujoco.MjModel, name: str, color: str, center: Float[np.ndarray, " 2"]) -> int:
+    """Paints the fixed body called `name` and moves it to `center` [m]; returns its body id."""
     body = body_id(model, name)
-    model.body_pos[body] = [*centre, 0.0]
-    paint(model, body, colour)
+    model.body_pos[body] = [*center, 0.0]
+    paint(model, body, color)
     return body
 
 

@@ -62,7 +62,7 @@ def spawn_objects(
         lambda at, rng: scatter(radii, yaws, corners(at.spread), pads_outer, rng), world, rng
     )
     bodies = []
-    for i, (colour, kind) in enumerate(things):
-        bodies.append(dress(world.model, f"object_{slots[i]}", kind, colour))
+    for i, (color, kind) in enumerate(things):
+        bodies.append(dress(world.model, f"object_{slots[i]}", kind, color))
         put(world, bodies[i], np.append(centres[i], shapes[i].height), yaws[i])
     return bodies

@@ -32,7 +32,7 @@ SPEED = 0.3
 """Maximum commanded speed [m/s]."""
 TOO_HIGH = 0.055
 """The gripper above this height [m] is a failure, since joint commands are not bound by the ceiling."""
-CENTRE = (np.array([0.502, -0.008]), np.array([0.518, 0.008]))
+CENTER = (np.array([0.502, -0.008]), np.array([0.518, 0.008]))
 """Corners of the rectangle from which the gripper's start is drawn, x and y [m]; a mark lies on either
 side."""
 TURN = 0.08
@@ -106,21 +106,21 @@ class Detour(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> DetourScenario:
         """Draws start, walls and marks on one line, and a color for each mark."""
-        centre = rng.uniform(*area(*CENTRE, world.spread))
+        center = rng.uniform(*area(*CENTER, world.spread))
         angle = rng.uniform(-TURN, TURN)
         lateral = np.array([np.cos(angle), np.sin(angle)])
         ahead = np.array([-lateral[1], lateral[0]]) * rng.choice([-1.0, 1.0])
-        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
+        colors = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
         walls, marks = {}, []
-        for slot, (colour, sign) in enumerate(zip(colours, (1, -1), strict=True)):
+        for slot, (color, sign) in enumerate(zip(colors, (1, -1), strict=True)):
             marks.append(body_id(world.model, f"mark_{slot}"))
-            world.model.body_pos[marks[slot]] = [*(centre + sign * MARK_AT * ahead), 0.0005]
-            paint(world.model, marks[slot], colour)
+            world.model.body_pos[marks[slot]] = [*(center + sign * MARK_AT * ahead), 0.0005]
+            paint(world.model, marks[slot], color)
             wall = body_id(world.model, f"wall_{slot}")
-            walls[wall] = centre + sign * WALL_AT * ahead
+            walls[wall] = center + sign * WALL_AT * ahead
             put(world, wall, np.append(walls[wall], WALL[2]), angle)
-        meanings = [_meaning(colour) for colour in colours]
-        start = np.array([[*centre, rng.uniform(0.020, 0.035), 0.0, -1.0]])
+        meanings = [_meaning(color) for color in colors]
+        start = np.array([[*center, rng.uniform(0.020, 0.035), 0.0, -1.0]])
         side = int(rng.choice(list(SIDES)))
         return DetourScenario(
             asked=meanings[0],
@@ -128,9 +128,9 @@ class Detour(Task):
             start=start,
             mark=marks[0],
             other=marks[1],
-            marks=dict(zip(marks, colours, strict=True)),
+            marks=dict(zip(marks, colors, strict=True)),
             walls=walls,
-            way=Way(centre, ahead, lateral, WALL_AT, MARK_AT, side),
+            way=Way(center, ahead, lateral, WALL_AT, MARK_AT, side),
         )
 
     def questions(self, world: World, scenario: DetourScenario) -> list[DetourScenario]:
@@ -198,11 +198,11 @@ class Detour(Task):
 
     def meanings(self) -> list[Meaning]:
         """A mark of every color."""
-        return [_meaning(colour) for colour in RGBA]
+        return [_meaning(color) for color in RGBA]
 
 
-def _meaning(colour: str) -> Meaning:
-    return Meaning.of("name", mark=f"{colour} mark")
+def _meaning(color: str) -> Meaning:
+    return Meaning.of("name", mark=f"{color} mark")
 
 
 def _gripper(world: World) -> Float[np.ndarray, " 2"]:

@@ -165,13 +165,13 @@ class Drawer(Task):
 
     def meanings(self) -> list[Meaning]:
         """Either move, of the drawer of a color, of another color than one named, or at a place."""
-        words = [name for colour in RGBA for place in PLACES for name in _names(colour, colour, place)]
+        words = [name for color in RGBA for place in PLACES for name in _names(color, color, place)]
         return [Meaning.of(form, drawer=name) for form in self.forms for name in dict.fromkeys(words)]
 
 
-def _names(colour: str, other: str, place: str) -> tuple[str, str, str]:
+def _names(color: str, other: str, place: str) -> tuple[str, str, str]:
     """Names of a drawer next to one of color `other`."""
-    return f"{colour} drawer", f"drawer that is not {other}", f"drawer {place} the robot"
+    return f"{color} drawer", f"drawer that is not {other}", f"drawer {place} the robot"
 
 
 def _moves(before: float) -> tuple[str, ...]:

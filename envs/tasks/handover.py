@@ -111,33 +111,33 @@ class Handover(Task):
         shares the target's color, one its kind. Each side has a mat in both of the remaining colors."""
         giver = int(rng.integers(2))
         kind, other_kind = (list(BARS)[i] for i in rng.permutation(len(BARS)))
-        colour, other_colour, *mat_colours = (list(RGBA)[i] for i in rng.permutation(len(RGBA)))
-        distractors = [(colour, other_kind), (other_colour, kind)]
-        things = [(colour, kind), *(distractors[i] for i in rng.permutation(2))]
+        color, other_color, *mat_colors = (list(RGBA)[i] for i in rng.permutation(len(RGBA)))
+        distractors = [(color, other_kind), (other_color, kind)]
+        things = [(color, kind), *(distractors[i] for i in rng.permutation(2))]
         owners = [giver, giver, 1 - giver]
         lanes = [rng.permutation(len(LANES)).tolist() for _ in SIDES]
         mats = {
-            (side, mat_colour): furnish(
-                world.model, f"mat_{2 * side + i}", mat_colour, _spot(side, lanes[side].pop())
+            (side, mat_color): furnish(
+                world.model, f"mat_{2 * side + i}", mat_color, _spot(side, lanes[side].pop())
             )
             for side in range(2)
-            for i, mat_colour in enumerate(mat_colours)
+            for i, mat_color in enumerate(mat_colors)
         }
         bodies = []
         slots = rng.permutation(OBJECTS).tolist()
-        for slot, (colour_, kind_), owner in zip(slots, things, owners, strict=True):
-            body = dress(world.model, f"object_{slot}", kind_, colour_, BARS)
+        for slot, (color_, kind_), owner in zip(slots, things, owners, strict=True):
+            body = dress(world.model, f"object_{slot}", kind_, color_, BARS)
             jitter = np.minimum(world.spread * JITTER, MAX_JITTER)
-            centre = _spot(owner, lanes[owner].pop()) + rng.uniform(-jitter, jitter)
+            center = _spot(owner, lanes[owner].pop()) + rng.uniform(-jitter, jitter)
             shape = BARS[kind_]
             put(
-                world, body, np.append(centre, shape.height), math.pi / 2 + rng.uniform(-shape.yaw, shape.yaw)
+                world, body, np.append(center, shape.height), math.pi / 2 + rng.uniform(-shape.yaw, shape.yaw)
             )
             bodies.append(body)
         meanings = [
-            _meaning(colour_, kind_, mat, ARMS[1 - owner])
-            for (colour_, kind_), owner in zip(things, owners, strict=True)
-            for mat in mat_colours
+            _meaning(color_, kind_, mat, ARMS[1 - owner])
+            for (color_, kind_), owner in zip(things, owners, strict=True)
+            for mat in mat_colors
         ]
         return HandoverScenario(
             asked=meanings[0],
@@ -146,7 +146,7 @@ class Handover(Task):
             target=bodies[0],
             others=tuple(bodies[1:]),
             giver=giver,
-            mat=mats[1 - giver, mat_colours[0]],
+            mat=mats[1 - giver, mat_colors[0]],
             things={body: (*thing, owner) for body, thing, owner in zip(bodies, things, owners, strict=True)},
             mats=mats,
         )
@@ -156,14 +156,14 @@ class Handover(Task):
         return [
             replace(
                 scenario,
-                asked=_meaning(colour, kind, mat_colour, ARMS[1 - owner]),
+                asked=_meaning(color, kind, mat_color, ARMS[1 - owner]),
                 target=body,
                 others=tuple(other for other in scenario.things if other != body),
                 giver=owner,
                 mat=mat,
             )
-            for body, (colour, kind, owner) in scenario.things.items()
-            for (side, mat_colour), mat in scenario.mats.items()
+            for body, (color, kind, owner) in scenario.things.items()
+            for (side, mat_color), mat in scenario.mats.items()
             if side != owner
         ]
 
@@ -226,17 +226,17 @@ class Handover(Task):
     def meanings(self) -> list[Meaning]:
         """Every bar to either arm, onto every mat of another color."""
         return [
-            _meaning(colour, kind, mat, arm)
-            for colour in RGBA
+            _meaning(color, kind, mat, arm)
+            for color in RGBA
             for kind in BARS
             for mat in RGBA
             for arm in ARMS
-            if mat != colour
+            if mat != color
         ]
 
 
-def _meaning(colour: str, kind: str, mat: str, arm: str) -> Meaning:
-    return Meaning.of("name", object=f"{colour} {kind}", mat=f"{mat} mat", arm=arm)
+def _meaning(color: str, kind: str, mat: str, arm: str) -> Meaning:
+    return Meaning.of("name", object=f"{color} {kind}", mat=f"{mat} mat", arm=arm)
 
 
 def _spot(arm: int, lane: int) -> Float[np.ndarray, " 2"]:

@@ -106,13 +106,13 @@ class InsertPeg(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> InsertPegScenario:
         """Draws a hole on each side, in two colors."""
-        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
+        colors = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
         peg = body_id(world.model, "peg")
-        centre = rng.uniform(*area(*PEG_AREA, world.spread))
-        put(world, peg, np.append(centre, PEG.height), rng.uniform(-PEG.yaw, PEG.yaw))
+        center = rng.uniform(*area(*PEG_AREA, world.spread))
+        put(world, peg, np.append(center, PEG.height), rng.uniform(-PEG.yaw, PEG.yaw))
         centres = both_sides(area(*HOLE_AREA, world.spread), rng)
-        holes = [furnish(world.model, f"hole_{i}", colours[i], centres[i]) for i in range(2)]
-        meanings = [_meaning(colour) for colour in colours]
+        holes = [furnish(world.model, f"hole_{i}", colors[i], centres[i]) for i in range(2)]
+        meanings = [_meaning(color) for color in colors]
         return InsertPegScenario(
             asked=meanings[0],
             swapped=meanings[1],
@@ -120,7 +120,7 @@ class InsertPeg(Task):
             peg=peg,
             hole=holes[0],
             other=holes[1],
-            holes=dict(zip(holes, colours, strict=True)),
+            holes=dict(zip(holes, colors, strict=True)),
         )
 
     def questions(self, world: World, scenario: InsertPegScenario) -> list[InsertPegScenario]:
@@ -175,20 +175,20 @@ class InsertPeg(Task):
 
     def meanings(self) -> list[Meaning]:
         """A hole of every color."""
-        return [_meaning(colour) for colour in RGBA]
+        return [_meaning(color) for color in RGBA]
 
     def _over(self, world: World, scenario: InsertPegScenario, hole: int) -> bool:
         """True when the peg's center is no farther from the hole's than the clearance allows."""
         return bool(_aside(world, scenario, hole).max() < self.clearance / 2 + 0.002)
 
 
-def _meaning(colour: str) -> Meaning:
-    return Meaning.of("name", hole=f"{colour} hole")
+def _meaning(color: str) -> Meaning:
+    return Meaning.of("name", hole=f"{color} hole")
 
 
-def _wall(body: mujoco.MjsBody, centre: tuple[float, float], half: tuple[float, float]) -> None:
+def _wall(body: mujoco.MjsBody, center: tuple[float, float], half: tuple[float, float]) -> None:
     body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*centre, DEPTH / 2], size=[*half, DEPTH / 2],
+        type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*center, DEPTH / 2], size=[*half, DEPTH / 2],
         friction=[0.3, 0.005, 0.0001], contype=0, conaffinity=1,
     )  # fmt: skip
 

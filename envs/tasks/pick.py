@@ -72,10 +72,10 @@ class Pick(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> PickScenario:
         """Draws a target and two distractors, one of its color and one of its shape, in random slots."""
-        kinds, colours = list(SHAPES), list(RGBA)
+        kinds, colors = list(SHAPES), list(RGBA)
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
-        colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
-        objects = [(colour, kind), (colour, other_kind), (other_colour, kind)]
+        color, other_color = (colors[i] for i in rng.permutation(len(colors))[:2])
+        objects = [(color, kind), (color, other_kind), (other_color, kind)]
         bodies = spawn_objects(world, objects, partial(area, *AREA), self.robots[0].pads_outer, rng)
         meanings = [_meaning(*thing) for thing in objects]
         return PickScenario(
@@ -134,11 +134,11 @@ class Pick(Task):
 
     def meanings(self) -> list[Meaning]:
         """Every color of every shape."""
-        return [_meaning(colour, kind) for colour in RGBA for kind in SHAPES]
+        return [_meaning(color, kind) for color in RGBA for kind in SHAPES]
 
 
-def _meaning(colour: str, kind: str) -> Meaning:
-    return Meaning.of("name", object=f"{colour} {kind}")
+def _meaning(color: str, kind: str) -> Meaning:
+    return Meaning.of("name", object=f"{color} {kind}")
 
 
 def _lift(world: World, body: int) -> float:

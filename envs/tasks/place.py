@@ -94,16 +94,16 @@ class Place(Task):
     def reset(self, world: World, rng: np.random.Generator) -> PlaceScenario:
         """Draws a target, a distractor of its color and one of its shape, and trays in the two remaining
         colors."""
-        kinds, colours = list(SHAPES), list(RGBA)
+        kinds, colors = list(SHAPES), list(RGBA)
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
-        colour, other_colour, *tray_colours = (colours[i] for i in rng.permutation(len(colours)))
-        things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
+        color, other_color, *tray_colors = (colors[i] for i in rng.permutation(len(colors)))
+        things = [(color, kind), (color, other_kind), (other_color, kind)]
         bodies = spawn_objects(world, things, beside, self.robots[0].pads_outer, rng)
         trays = [
-            furnish(world.model, f"tray_{slot}", tray_colours[slot], centre)
-            for slot, centre in enumerate(both_sides(TRAY_AREA, rng))
+            furnish(world.model, f"tray_{slot}", tray_colors[slot], center)
+            for slot, center in enumerate(both_sides(TRAY_AREA, rng))
         ]
-        meanings = [_meaning(*thing, tray_colour) for thing in things for tray_colour in tray_colours]
+        meanings = [_meaning(*thing, tray_color) for thing in things for tray_color in tray_colors]
         return PlaceScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
@@ -113,7 +113,7 @@ class Place(Task):
             tray=trays[0],
             other_tray=trays[1],
             things=dict(zip(bodies, things, strict=True)),
-            trays=dict(zip(trays, tray_colours, strict=True)),
+            trays=dict(zip(trays, tray_colors, strict=True)),
         )
 
     def questions(self, world: World, scenario: PlaceScenario) -> list[PlaceScenario]:
@@ -186,13 +186,9 @@ class Place(Task):
     def meanings(self) -> list[Meaning]:
         """Every object into every tray of another color."""
         return [
-            _meaning(colour, kind, tray)
-            for colour in RGBA
-            for kind in SHAPES
-            for tray in RGBA
-            if tray != colour
+            _meaning(color, kind, tray) for color in RGBA for kind in SHAPES for tray in RGBA if tray != color
         ]
 
 
-def _meaning(colour: str, kind: str, tray: str) -> Meaning:
-    return Meaning.of("name", object=f"{colour} {kind}", tray=f"{tray} tray")
+def _meaning(color: str, kind: str, tray: str) -> Meaning:
+    return Meaning.of("name", object=f"{color} {kind}", tray=f"{tray} tray")

@@ -34,7 +34,7 @@ RADIUS = 0.05
 """Free space around each button's center [m]."""
 NEAR = 0.04
 """The gripper has reached a button when it is within this distance of its top [m]."""
-GREY = (0.30, 0.31, 0.34, 1.0)
+GRAY = (0.30, 0.31, 0.34, 1.0)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class PressButtons(Task):
         spec = tabletop(self.robots)
         for slot in range(BUTTONS):
             button = spec.worldbody.add_body(name=f"button_{slot}")
-            add_box(button, (0, 0, BASE[2]), BASE, 0, GREY)
+            add_box(button, (0, 0, BASE[2]), BASE, 0, GRAY)
             add_box(button, (0, 0, LAMP[2]), LAMP, 0)
             cap = button.add_body(name=f"cap_{slot}", pos=[0, 0, TOP - CAP[2]], gravcomp=1)
             cap.add_joint(
@@ -95,7 +95,7 @@ class PressButtons(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> PressButtonsScenario:
         """Draws three colors and asks for any two of them in either order."""
-        colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:BUTTONS]]
+        colors = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:BUTTONS]]
         pads = self.robots[0].pads_outer
 
         def places(at: World, rng: np.random.Generator) -> Float[np.ndarray, "n 2"]:
@@ -103,10 +103,10 @@ class PressButtons(Task):
 
         centres = sample_spread(places, world, rng)
         caps = [body_id(world.model, f"cap_{slot}") for slot in rng.permutation(BUTTONS).tolist()]
-        for cap, colour, centre in zip(caps, colours, centres, strict=True):
-            paint(world.model, cap, colour)
-            world.model.body_pos[world.model.body_parentid[cap], :2] = centre
-        meanings = [_meaning(first, second) for first, second in itertools.permutations(colours, 2)]
+        for cap, color, center in zip(caps, colors, centres, strict=True):
+            paint(world.model, cap, color)
+            world.model.body_pos[world.model.body_parentid[cap], :2] = center
+        meanings = [_meaning(first, second) for first, second in itertools.permutations(colors, 2)]
         return PressButtonsScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
@@ -114,7 +114,7 @@ class PressButtons(Task):
             first=caps[0],
             second=caps[1],
             third=caps[2],
-            caps=dict(zip(caps, colours, strict=True)),
+            caps=dict(zip(caps, colors, strict=True)),
         )
 
     def questions(self, world: World, scenario: PressButtonsScenario) -> list[PressButtonsScenario]:

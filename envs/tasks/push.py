@@ -94,17 +94,17 @@ class Push(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> PushScenario:
         """Draws one slab and one square on each side, in four colors."""
-        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
+        colors = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
         slabs, squares = (
             [body_id(world.model, f"{name}_{i}") for i in range(PAIR)] for name in ("slab", "square")
         )
-        for body, colour in zip((*slabs, *squares), colours, strict=True):
-            paint(world.model, body, colour)
-        for body, centre in zip(slabs, both_sides(area(*SLAB_AREA, world.spread), rng), strict=True):
-            put(world, body, np.append(centre, SLAB[2]), rng.uniform(-YAW, YAW))
-        for body, centre in zip(squares, both_sides(SQUARE_AREA, rng), strict=True):
-            world.model.body_pos[body] = [*centre, 0.0005]
-        meanings = [_meaning(slab, square) for slab in colours[:PAIR] for square in colours[PAIR:]]
+        for body, color in zip((*slabs, *squares), colors, strict=True):
+            paint(world.model, body, color)
+        for body, center in zip(slabs, both_sides(area(*SLAB_AREA, world.spread), rng), strict=True):
+            put(world, body, np.append(center, SLAB[2]), rng.uniform(-YAW, YAW))
+        for body, center in zip(squares, both_sides(SQUARE_AREA, rng), strict=True):
+            world.model.body_pos[body] = [*center, 0.0005]
+        meanings = [_meaning(slab, square) for slab in colors[:PAIR] for square in colors[PAIR:]]
         return PushScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, len(meanings))],
@@ -113,8 +113,8 @@ class Push(Task):
             other=slabs[1],
             square=squares[0],
             other_square=squares[1],
-            slabs=dict(zip(slabs, colours[:PAIR], strict=True)),
-            squares=dict(zip(squares, colours[PAIR:], strict=True)),
+            slabs=dict(zip(slabs, colors[:PAIR], strict=True)),
+            squares=dict(zip(squares, colors[PAIR:], strict=True)),
         )
 
     def questions(self, world: World, scenario: PushScenario) -> list[PushScenario]:

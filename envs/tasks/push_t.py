@@ -110,18 +110,18 @@ class PushT(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> PushTScenario:
         """Draws an outline on each side, in two colors."""
-        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
+        colors = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
         tee = body_id(world.model, "tee")
-        centre = rng.uniform(*area(*TEE_AREA, world.spread))
-        put(world, tee, np.append(centre, HEIGHT), rng.uniform(-TURN, TURN))
+        center = rng.uniform(*area(*TEE_AREA, world.spread))
+        put(world, tee, np.append(center, HEIGHT), rng.uniform(-TURN, TURN))
         centres = both_sides(area(*OUTLINE_AREA, world.spread), rng)
         angles = rng.uniform(-TURN, TURN, size=2)
         outlines = [body_id(world.model, f"outline_{slot}") for slot in range(2)]
-        for outline, colour, place, angle in zip(outlines, colours, centres, angles, strict=True):
+        for outline, color, place, angle in zip(outlines, colors, centres, angles, strict=True):
             world.model.body_pos[outline] = [*place, 0.0005]
             world.model.body_quat[outline] = [np.cos(angle / 2), 0.0, 0.0, np.sin(angle / 2)]
-            paint(world.model, outline, colour)
-        meanings = [_meaning(colour) for colour in colours]
+            paint(world.model, outline, color)
+        meanings = [_meaning(color) for color in colors]
         poses = [(complex(*place), float(angle)) for place, angle in zip(centres, angles, strict=True)]
         return PushTScenario(
             asked=meanings[0],
@@ -133,7 +133,7 @@ class PushT(Task):
             place=poses[0][0],
             angle=poses[0][1],
             outlines={
-                body: (colour, *pose) for body, colour, pose in zip(outlines, colours, poses, strict=True)
+                body: (color, *pose) for body, color, pose in zip(outlines, colors, poses, strict=True)
             },
         )
 
@@ -141,8 +141,8 @@ class PushT(Task):
         """Either outline."""
         found = []
         for outline, other in itertools.permutations(scenario.outlines):
-            colour, place, angle = scenario.outlines[outline]
-            asked = _meaning(colour)
+            color, place, angle = scenario.outlines[outline]
+            asked = _meaning(color)
             found.append(
                 replace(scenario, asked=asked, outline=outline, other=other, place=place, angle=angle)
             )
@@ -178,11 +178,11 @@ class PushT(Task):
 
     def meanings(self) -> list[Meaning]:
         """An outline of every color."""
-        return [_meaning(colour) for colour in RGBA]
+        return [_meaning(color) for color in RGBA]
 
 
-def _meaning(colour: str) -> Meaning:
-    return Meaning.of("name", outline=f"{colour} outline")
+def _meaning(color: str) -> Meaning:
+    return Meaning.of("name", outline=f"{color} outline")
 
 
 def _add_tee(body: mujoco.MjsBody, half_height: float, **settings: Any) -> None:
@@ -190,9 +190,9 @@ def _add_tee(body: mujoco.MjsBody, half_height: float, **settings: Any) -> None:
         body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, pos=[0, at, 0], size=[x, y, half_height], **settings)
 
 
-def _add_wall(spec: mujoco.MjSpec, centre: tuple[float, float], half: tuple[float, float]) -> None:
+def _add_wall(spec: mujoco.MjSpec, center: tuple[float, float], half: tuple[float, float]) -> None:
     spec.worldbody.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*centre, RIM_HEIGHT], size=[*half, RIM_HEIGHT],
+        type=mujoco.mjtGeom.mjGEOM_BOX, pos=[*center, RIM_HEIGHT], size=[*half, RIM_HEIGHT],
         rgba=RIM_RGBA, friction=[0.2, 0.005, 0.0001], contype=0, conaffinity=1,
     )  # fmt: skip
 

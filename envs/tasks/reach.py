@@ -96,10 +96,10 @@ class Reach(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> ReachScenario:
         """Draws an object, one of its color and one of its shape, and asks for any of them in any form."""
-        kinds, colours = list(SHAPES), list(RGBA)
+        kinds, colors = list(SHAPES), list(RGBA)
         kind, other_kind = (kinds[i] for i in rng.permutation(len(kinds))[:2])
-        colour, other_colour = (colours[i] for i in rng.permutation(len(colours))[:2])
-        things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
+        color, other_color = (colors[i] for i in rng.permutation(len(colors))[:2])
+        things = [(color, kind), (color, other_kind), (other_color, kind)]
         # Drawn before the positions, so that other positions do not change the instruction.
         target, swapped = rng.permutation(OBJECTS)[:2].tolist()
         forms, sides = rng.integers(len(self.forms), size=OBJECTS), rng.integers(len(SIDES), size=OBJECTS)
@@ -113,7 +113,7 @@ class Reach(Task):
 
         bodies, row = sample_spread(in_a_row, world, rng, lambda wide, nominal: wide[1] == nominal[1])
         # The property that each object alone lacks, in the order of `things`.
-        nots = (f"neither {other_colour} nor a {other_kind}", f"not a {kind}", f"not {colour}")
+        nots = (f"neither {other_color} nor a {other_kind}", f"not a {kind}", f"not {color}")
         ways, meanings = [], []
         for i, thing in enumerate(things):
             place = row.index(i)
@@ -171,11 +171,11 @@ class Reach(Task):
     def meanings(self) -> list[Meaning]:
         """Every object, every property that one of three objects alone can lack, and every place in the
         row."""
-        pairs = [(colour, kind) for colour in RGBA for kind in SHAPES]
-        properties = [f"not {colour}" for colour in RGBA] + [f"not a {kind}" for kind in SHAPES]
-        properties += [f"neither {colour} nor a {kind}" for colour, kind in pairs]
+        pairs = [(color, kind) for color in RGBA for kind in SHAPES]
+        properties = [f"not {color}" for color in RGBA] + [f"not a {kind}" for kind in SHAPES]
+        properties += [f"neither {color} nor a {kind}" for color, kind in pairs]
         return [
-            *(Meaning.of("name", object=f"{colour} {kind}") for colour, kind in pairs),
+            *(Meaning.of("name", object=f"{color} {kind}") for color, kind in pairs),
             *(Meaning.of("negation", property=words) for words in properties),
             *(Meaning.of("ordinal", ordinal=ordinal, side=side) for ordinal in ORDINALS for side in SIDES),
         ]

@@ -71,21 +71,21 @@ class Sort(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> SortScenario:
         """Draws two colors of two shapes each, and trays in the two remaining colors."""
-        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
-        things = [(colour, kind) for colour in colours[:2] for kind in KINDS]
+        colors = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
+        things = [(color, kind) for color in colors[:2] for kind in KINDS]
         bodies = spawn_objects(world, things, beside, self.robots[0].pads_outer, rng)
         trays = [
-            furnish(world.model, f"tray_{slot}", colour, centre)
-            for slot, (colour, centre) in enumerate(zip(colours[2:], both_sides(TRAY_AREA, rng), strict=True))
+            furnish(world.model, f"tray_{slot}", color, center)
+            for slot, (color, center) in enumerate(zip(colors[2:], both_sides(TRAY_AREA, rng), strict=True))
         ]
         # Each meaning with the assignment of objects to trays; every assignment has two equivalent meanings.
         possible = tuple(
             (
                 _meaning(words, *named),
-                {body: trays[(body in matching) != (named[0] == colours[2])] for body in bodies},
+                {body: trays[(body in matching) != (named[0] == colors[2])] for body in bodies},
             )
             for words, matching in _attributes(things, bodies)
-            for named in (colours[2:], colours[:1:-1])
+            for named in (colors[2:], colors[:1:-1])
         )
         asked, chosen = possible[rng.integers(len(possible))]
         different = [meaning for meaning, others in possible if others != chosen]
@@ -146,20 +146,20 @@ class Sort(Task):
             return None
         body = max(left, key=lambda body: (body in held, world.data.xpos[body, 1]))
         tray = scenario.trays[body]
-        centre = world.data.xpos[tray]
+        center = world.data.xpos[tray]
         far_taken = any(
-            inside(world, tray, other) and world.data.xpos[other, 0] > centre[0]
+            inside(world, tray, other) and world.data.xpos[other, 0] > center[0]
             for other in scenario.trays
             if other != body
         )
-        spot = centre + np.array([-ASIDE if far_taken else ASIDE, 0.0, DROP])
+        spot = center + np.array([-ASIDE if far_taken else ASIDE, 0.0, DROP])
         return Errand(body, scenario.shapes[body], spot)
 
     def meanings(self) -> list[Meaning]:
         """Every color or shape into every tray, with every other tray for the rest."""
         return [
             _meaning(words, tray, other)
-            for words in (*(f"{colour} object" for colour in RGBA), *KINDS)
+            for words in (*(f"{color} object" for color in RGBA), *KINDS)
             for tray in RGBA
             for other in RGBA
             if tray != other and words.split()[0] not in (tray, other)
@@ -173,8 +173,8 @@ def _meaning(words: str, tray: str, other: str) -> Meaning:
 def _attributes(things: list[tuple[str, str]], bodies: list[int]) -> list[tuple[str, set[int]]]:
     """Words for each color and each shape, with the bodies that have it."""
     found: dict[str, set[int]] = {}
-    for body, (colour, kind) in zip(bodies, things, strict=True):
-        found.setdefault(f"{colour} object", set()).add(body)
+    for body, (color, kind) in zip(bodies, things, strict=True):
+        found.setdefault(f"{color} object", set()).add(body)
         found.setdefault(kind, set()).add(body)
     return list(found.items())
 

@@ -105,17 +105,17 @@ class Spatial(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> SpatialScenario:
         """Draws cubes of three colors and asks for any relation that has room."""
-        colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:CUBES]]
+        colors = [[*RGBA][i] for i in rng.permutation(len(RGBA))[:CUBES]]
         form = [*self.forms][rng.integers(len(self.forms))]
 
-        arranged = partial(self._arranged, colours, form)
+        arranged = partial(self._arranged, colors, form)
         return sample_spread(arranged, world, rng, lambda wide, nominal: wide.asked == nominal.asked)
 
     def _arranged(
-        self, colours: list[str], form: str, world: World, rng: np.random.Generator
+        self, colors: list[str], form: str, world: World, rng: np.random.Generator
     ) -> SpatialScenario:
         plate = body_id(world.model, "plate")
-        things = [(colour, "cube") for colour in colours]
+        things = [(color, "cube") for color in colors]
         while True:
             world.model.body_pos[plate] = [*rng.uniform(*PLATE_AREA), 0.001]
             cubes = spawn_objects(world, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
@@ -140,7 +140,7 @@ class Spatial(Task):
             ]
             if rest:
                 break
-        names = {cube: f"{colour} cube" for cube, colour in zip(cubes, colours, strict=True)}
+        names = {cube: f"{color} cube" for cube, color in zip(cubes, colors, strict=True)}
         names[plate] = "plate"
         return SpatialScenario(
             asked=_meaning(target, relation, names, rng.random() < INDIRECT),
@@ -230,9 +230,9 @@ class Spatial(Task):
         """Every cube, named by its color or by the colors that it does not have, beside or between other
         things."""
         asked = []
-        for colour in RGBA:
-            rest = [other for other in RGBA if other != colour]
-            asked += _about(f"{colour} cube", [f"{other} cube" for other in rest])
+        for color in RGBA:
+            rest = [other for other in RGBA if other != color]
+            asked += _about(f"{color} cube", [f"{other} cube" for other in rest])
         for pair in itertools.combinations(RGBA, 2):
             asked += _about(_neither(pair), [f"{other} cube" for other in pair])
         return asked
@@ -251,7 +251,7 @@ def _meaning(target: int, relation: Relation, names: dict[int, str], indirect: b
     words = names[target]
     if indirect:
         rest = {name.split()[0] for body, name in names.items() if body != target}
-        words = _neither([colour for colour in RGBA if colour in rest])
+        words = _neither([color for color in RGBA if color in rest])
     landmarks = [names[body] for body in relation.landmarks]
     if relation.way:
         return Meaning.of("beside", object=words, relation=relation.way, landmark=landmarks[0])
@@ -274,8 +274,8 @@ def _about(words: str, cubes: list[str]) -> list[Meaning]:
     ]
 
 
-def _neither(colours: Sequence[str]) -> str:
-    one, other = colours
+def _neither(colors: Sequence[str]) -> str:
+    one, other = colors
     return f"cube that is neither {one} nor {other}"
 
 

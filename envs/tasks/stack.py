@@ -78,18 +78,18 @@ class Stack(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> StackScenario:
         """Draws three cubes of different colors; the swapped instruction reverses the order."""
-        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:CUBES]]
+        colors = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:CUBES]]
         corners = partial(area, *AREA)
-        things = [(colour, "cube") for colour in colours]
+        things = [(color, "cube") for color in colors]
         upper, lower, third = spawn_objects(world, things, corners, self.robots[0].pads_outer, rng)
         return StackScenario(
-            asked=_meaning(colours[0], colours[1]),
-            swapped=_meaning(colours[1], colours[0]),
+            asked=_meaning(colors[0], colors[1]),
+            swapped=_meaning(colors[1], colors[0]),
             start=waiting(rng, START),
             upper=upper,
             lower=lower,
             third=third,
-            cubes=dict(zip((upper, lower, third), colours, strict=True)),
+            cubes=dict(zip((upper, lower, third), colors, strict=True)),
         )
 
     def questions(self, world: World, scenario: StackScenario) -> list[StackScenario]:

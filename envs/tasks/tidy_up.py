@@ -88,14 +88,14 @@ class TidyUp(Task):
         """Draws a target, a distractor of its color and one of its shape, and drawers in the two remaining
         colors."""
         kind, other_kind = (KINDS[i] for i in rng.permutation(len(KINDS)))
-        colour, other_colour, *drawer_colours = ([*RGBA][i] for i in rng.permutation(len(RGBA)))
-        things = [(colour, kind), (colour, other_kind), (other_colour, kind)]
+        color, other_color, *drawer_colors = ([*RGBA][i] for i in rng.permutation(len(RGBA)))
+        things = [(color, kind), (color, other_kind), (other_color, kind)]
         bodies = spawn_objects(world, things, partial(area, *AREA), self.robots[0].pads_outer, rng)
         drawers = dress_chest(
-            world.model, rng.uniform(*stretched(*CHEST, world.spread)), (drawer_colours[0], drawer_colours[1])
+            world.model, rng.uniform(*stretched(*CHEST, world.spread)), (drawer_colors[0], drawer_colors[1])
         )
         chosen = int(rng.integers(2))
-        named = drawer_colours[chosen], drawer_colours[1 - chosen]
+        named = drawer_colors[chosen], drawer_colors[1 - chosen]
         meanings = [_meaning(*thing, drawer) for thing in things for drawer in named]
         return TidyUpScenario(
             asked=meanings[0],
@@ -105,7 +105,7 @@ class TidyUp(Task):
             others=tuple(bodies[1:]),
             drawer=drawers[chosen],
             things=dict(zip(bodies, things, strict=True)),
-            drawers=dict(zip(drawers, drawer_colours, strict=True)),
+            drawers=dict(zip(drawers, drawer_colors, strict=True)),
         )
 
     def questions(self, world: World, scenario: TidyUpScenario) -> list[TidyUpScenario]:
@@ -113,13 +113,13 @@ class TidyUp(Task):
         return [
             replace(
                 scenario,
-                asked=_meaning(*thing, colour),
+                asked=_meaning(*thing, color),
                 target=body,
                 others=tuple(other for other in scenario.things if other != body),
                 drawer=drawer,
             )
             for body, thing in scenario.things.items()
-            for drawer, colour in scenario.drawers.items()
+            for drawer, color in scenario.drawers.items()
         ]
 
     def is_success(self, world: World, scenario: TidyUpScenario) -> bool:
@@ -174,13 +174,13 @@ class TidyUp(Task):
     def meanings(self) -> list[Meaning]:
         """Every object that fits, into every drawer of another color."""
         return [
-            _meaning(colour, kind, drawer)
-            for colour in RGBA
+            _meaning(color, kind, drawer)
+            for color in RGBA
             for kind in KINDS
             for drawer in RGBA
-            if drawer != colour
+            if drawer != color
         ]
 
 
-def _meaning(colour: str, kind: str, drawer: str) -> Meaning:
-    return Meaning.of("name", object=f"{colour} {kind}", drawer=f"{drawer} drawer")
+def _meaning(color: str, kind: str, drawer: str) -> Meaning:
+    return Meaning.of("name", object=f"{color} {kind}", drawer=f"{drawer} drawer")

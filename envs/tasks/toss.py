@@ -98,13 +98,13 @@ class Toss(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> TossScenario:
         """Draws a cube and a bin on each side, in four colors."""
-        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
-        cubes = [dress(world.model, f"object_{slot}", "cube", colours[slot]) for slot in range(2)]
-        for cube, centre in zip(cubes, both_sides(area(*CUBE_AREA, world.spread), rng), strict=True):
-            put(world, cube, np.append(centre, CUBE.height), rng.uniform(-CUBE.yaw, CUBE.yaw))
+        colors = [list(RGBA)[i] for i in rng.permutation(len(RGBA))]
+        cubes = [dress(world.model, f"object_{slot}", "cube", colors[slot]) for slot in range(2)]
+        for cube, center in zip(cubes, both_sides(area(*CUBE_AREA, world.spread), rng), strict=True):
+            put(world, cube, np.append(center, CUBE.height), rng.uniform(-CUBE.yaw, CUBE.yaw))
         places = both_sides(BIN_AREA, rng)
-        bins = [furnish(world.model, f"bin_{i}", colours[2 + i], places[i]) for i in range(2)]
-        meanings = [_meaning(cube, bin_) for cube in colours[:2] for bin_ in colours[2:]]
+        bins = [furnish(world.model, f"bin_{i}", colors[2 + i], places[i]) for i in range(2)]
+        meanings = [_meaning(cube, bin_) for cube in colors[:2] for bin_ in colors[2:]]
         return TossScenario(
             asked=meanings[0],
             swapped=meanings[rng.integers(1, 4)],
@@ -113,8 +113,8 @@ class Toss(Task):
             other=cubes[1],
             bin=bins[0],
             other_bin=bins[1],
-            cubes=dict(zip(cubes, colours[:2], strict=True)),
-            bins=dict(zip(bins, colours[2:], strict=True)),
+            cubes=dict(zip(cubes, colors[:2], strict=True)),
+            bins=dict(zip(bins, colors[2:], strict=True)),
         )
 
     def questions(self, world: World, scenario: TossScenario) -> list[TossScenario]:

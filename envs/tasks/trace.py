@@ -98,17 +98,17 @@ class Trace(Task):
 
     def reset(self, world: World, rng: np.random.Generator) -> TraceScenario:
         """Draws a curve on each side, in two colors and shapes."""
-        colours = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
+        colors = [list(RGBA)[i] for i in rng.permutation(len(RGBA))[:2]]
         shapes = [list(SHAPES)[i] for i in rng.permutation(len(SHAPES))[:2]]
         sides = rng.permutation([-1.0, 1.0])
         lines, geoms = [], []
         for slot in range(2):
             size = rng.uniform(*HALF) * [rng.choice([-1.0, 1.0]), 1.0]
-            centre = rng.uniform(*area(*AREA, world.spread)) * [1.0, sides[slot]]
-            lines.append(draw_curve(shapes[slot], tuple(size), rng.uniform(-TURN, TURN), centre))
+            center = rng.uniform(*area(*AREA, world.spread)) * [1.0, sides[slot]]
+            lines.append(draw_curve(shapes[slot], tuple(size), rng.uniform(-TURN, TURN), center))
             geoms.append(lay_out(world.model, body_id(world.model, f"curve_{slot}"), lines[slot]))
-            world.model.geom_rgba[geoms[slot]] = RGBA[colours[slot]]
-        meanings = [_meaning(colour, start) for colour in colours for start in STARTS]
+            world.model.geom_rgba[geoms[slot]] = RGBA[colors[slot]]
+        meanings = [_meaning(color, start) for color in colors for start in STARTS]
         asked = int(rng.integers(2))
         order = list(STARTS.values())[asked]
         return TraceScenario(
@@ -117,9 +117,9 @@ class Trace(Task):
             start=waiting(rng, START, gripper=-1.0),
             line=lines[0][order],
             geoms=geoms[0][order],
-            rgba=RGBA[colours[0]],
+            rgba=RGBA[colors[0]],
             other=lines[1],
-            curves=dict(zip(colours, zip(lines, geoms, strict=True), strict=True)),
+            curves=dict(zip(colors, zip(lines, geoms, strict=True), strict=True)),
         )
 
     def questions(self, world: World, scenario: TraceScenario) -> list[TraceScenario]:
@@ -127,13 +127,13 @@ class Trace(Task):
         return [
             replace(
                 scenario,
-                asked=_meaning(colour, start),
-                line=scenario.curves[colour][0][order],
-                geoms=scenario.curves[colour][1][order],
-                rgba=RGBA[colour],
+                asked=_meaning(color, start),
+                line=scenario.curves[color][0][order],
+                geoms=scenario.curves[color][1][order],
+                rgba=RGBA[color],
                 other=scenario.curves[other][0],
             )
-            for colour, other in itertools.permutations(scenario.curves)
+            for color, other in itertools.permutations(scenario.curves)
             for start, order in STARTS.items()
         ]
 
@@ -202,12 +202,12 @@ class Trace(Task):
 
     def meanings(self) -> list[Meaning]:
         """A curve of every color, in both directions."""
-        return [_meaning(colour, start) for colour in RGBA for start in STARTS]
+        return [_meaning(color, start) for color in RGBA for start in STARTS]
 
 
-def _meaning(colour: str, start: str) -> Meaning:
+def _meaning(color: str, start: str) -> Meaning:
     end = {"left": "right", "right": "left"}[start]
-    return Meaning.of("name", curve=f"{colour} curve", start=start, end=end)
+    return Meaning.of("name", curve=f"{color} curve", start=start, end=end)
 
 
 def _tip(world: World) -> list[float] | None:

@@ -98,21 +98,19 @@ class TurnKnob(Task):
         """Draws a knob on the left and one on the right, and asks for either, to either side, in either
         form."""
         centres = rng.uniform(*area(*AREA, world.spread), size=(len(KNOBS), 2)) * [[1, -1], [1, 1]]
-        colours = [[*RGBA][i] for i in rng.permutation(len(RGBA))[: len(KNOBS)]]
+        colors = [[*RGBA][i] for i in rng.permutation(len(RGBA))[: len(KNOBS)]]
         before: dict[int, float] = {}
         names: dict[int, tuple[str, str]] = {}
         all_marks: dict[int, dict[str, tuple[float, str]]] = {}
         questions: list[tuple[int, float, tuple[float, float], Meaning]] = []
-        for name, centre, colour, place in zip(KNOBS, centres, colours, SIDES, strict=True):
-            others = [other for other in RGBA if other != colour]
+        for name, center, color, place in zip(KNOBS, centres, colors, SIDES, strict=True):
+            others = [other for other in RGBA if other != color]
             marks = [others[i] for i in rng.permutation(len(others))[: len(SIDES)]]
             goals = rng.uniform(*MARKS, size=len(SIDES)) * [1, -1]
-            knob = dress_knob(
-                world.model, name, centre, colour, list(zip(goals.tolist(), marks, strict=True))
-            )
+            knob = dress_knob(world.model, name, center, color, list(zip(goals.tolist(), marks, strict=True)))
             before[knob] = rng.uniform(-START, START)
             set_angle(world, knob, before[knob])
-            names[knob] = (f"{colour} knob", f"{place} knob")
+            names[knob] = (f"{color} knob", f"{place} knob")
             all_marks[knob] = dict(zip(SIDES, zip(goals.tolist(), marks, strict=True), strict=True))
             for goal, side, mark, rest in zip(goals.tolist(), SIDES, marks, marks[::-1], strict=True):
                 words = names[knob][rng.random() >= 0.5]
@@ -217,16 +215,16 @@ class TurnKnob(Task):
             asked += [Meaning.of("side", knob=f"{words} knob", side=side) for side in SIDES]
             asked += [
                 Meaning.of("mark", knob=f"{words} knob", mark=mark)
-                for colour in RGBA
-                if colour != words
-                for mark in _marks(colour, colour)
+                for color in RGBA
+                if color != words
+                for mark in _marks(color, color)
             ]
         return asked
 
 
-def _marks(colour: str, other: str) -> tuple[str, str]:
+def _marks(color: str, other: str) -> tuple[str, str]:
     """Names of a mark next to one of color `other`."""
-    return f"{colour} mark", f"mark that is not {other}"
+    return f"{color} mark", f"mark that is not {other}"
 
 
 def _to_side(goal: float) -> tuple[float, float]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
+from ...common.loopback import is_loopback
+
 COOKIE = "vla_live"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Guard:
         """
         if not host:
             raise ValueError("host must be an address or a name, such as 127.0.0.1 or 0.0.0.0")
-        return Guard(host, None if host in LOOPBACK else secrets.token_urlsafe(24))
+        return Guard(host, None if is_loopback(host) else secrets.token_urlsafe(24))
 
     def refuses_host(self, header: str | None) -> str:
         """Why a `Host` header is refused; empty if it is not."""
@@ -43,9 +44,9 @@ class Guard:
         if name is None:
             return "the request has no valid Host"
         if self.token is None:
-            known = name in LOOPBACK
+            known = is_loopback(name)
         else:
-            known = _is_address(name) or name in {*LOOPBACK, self.host, socket.gethostname().lower()}
+            known = _is_address(name) or name in {"localhost", self.host, socket.gethostname().lower()}
         return "" if known else "the request asks for another host"
 
     def refuses_origin(self, origin: str | None, host: str | None) -> str:

@@ -312,6 +312,11 @@ class Session:
         """Perturbations as the environment takes them."""
         return ",".join(f"{name}={level}" for name, level in sorted(self.levels.items()))
 
+    @property
+    def _side(self) -> int:
+        """Side of a picture [pixels]."""
+        return 480 if len(self.tracks) == 1 else 400
+
     def _known(self, who: str) -> str:
         valid = [*self.players, EXPERT, PERSON]
         if who not in valid:
@@ -343,7 +348,7 @@ class Session:
             if track.player is not None and track.player.policy.spec.cameras and self._misfit(track):
                 track.who, track.player = EXPERT, None
             config, history = self._config(track)
-            track.process.tell("picture", 480 if len(self.tracks) == 1 else 400, self.quality)
+            track.process.tell("picture", self._side, self.quality)
             track.begin(track.process.call("open", config, history, self.seed, self.sentence))
             track.config, track.is_pulled = config, False
             self._ask_anew(track)
@@ -450,7 +455,7 @@ class Session:
 
     def _still(self, quality: str | None) -> None:
         for track in self.tracks:
-            track.process.tell("picture", 480 if len(self.tracks) == 1 else 400, self.quality)
+            track.process.tell("picture", self._side, self.quality)
             track.process.call("still", quality)
 
     def _show(self, number: int, frame: Frame | Paths) -> None:

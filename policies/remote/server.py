@@ -6,7 +6,6 @@ web framework would add nothing to one endpoint.
 
 import asyncio
 import hmac
-import ipaddress
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...common.loopback import is_loopback
 from ..policy import Policy
 from ..types import Observation
 from .keys import SEED, STEP, MessageKeys
@@ -173,13 +173,3 @@ class PolicyServer:
 
     def _answered(self, message: bytes, generator: torch.Generator) -> bytes:
         return packb(self.answer(unpackb(message), generator))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

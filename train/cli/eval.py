@@ -34,7 +34,7 @@ class Eval:
     exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
     condition: tuple[Condition, ...] = ("test",)
     """test; swapped_instruction: the sentence names another object of the scene, success stays about the
-    original; blank_image: uniform grey."""
+    original; blank_image: uniform gray."""
 
 
 def main(argv: list[str]) -> int:

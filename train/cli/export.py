@@ -29,7 +29,7 @@ class Export:
     out: Path
     """Folder to make."""
     license: str = "apache-2.0"
-    """Licence of the weights, as the Hub spells it; a policy on a checkpoint is bound to the checkpoint's."""
+    """License of the weights, as the Hub spells it; a policy on a checkpoint is bound to the checkpoint's."""
 
 
 def main(argv: list[str]) -> int:

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     rows = [[str(ahead), "-" if math.isnan(one) else f"{one:.3f}"] for ahead, one in enumerate(error)]
     print(Table(["steps ahead", "error"], [*rows, ["mean", f"{mean_known(error):.3f}"]]).aligned())
     print(
-        "\nMean absolute error in the scale of the policy's action normaliser: it cannot be compared between "
+        "\nMean absolute error in the scale of the policy's action normalizer: it cannot be compared between "
         "action spaces, and its mean not between chunk lengths."
     )
     return 0

@@ -38,7 +38,7 @@ class Record:
     combinations: str = RecordConfig.combinations
     """Attribute combinations to ask for: all, train or held_out."""
     perturb: str = ""
-    """Axes in which episodes differ from the nominal ones: camera=0-3,light=0-3 is domain randomisation."""
+    """Axes in which episodes differ from the nominal ones: camera=0-3,light=0-3 is domain randomization."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     first_seed: int = RecordConfig.first_seed

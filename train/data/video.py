@@ -1,8 +1,8 @@
 """Camera streams as mp4: encode an episode, join episodes without encoding again, decode any run of frames.
 
 Why H.264 with full chroma (yuv444p), preset ultrafast, crf 18, measured on 96 x 96 renderings of `pick`:
-with yuv420p the colour of a small object is smeared over its neighbours whatever the bit rate (34 dB at
-best, single pixels off by 150 of 255), and the colour is what the instruction names. Full chroma gives 44
+with yuv420p the color of a small object is smeared over its neighbors whatever the bit rate (34 dB at
+best, single pixels off by 150 of 255), and the color is what the instruction names. Full chroma gives 44
 dB for 15 % more bytes (1.5 kB a frame) and the same time (0.2 ms). A key frame every second frame
 (LeRobot's choice) keeps random access cheap; without B-frames the first time stamp is 0 and episodes can be
 joined packet by packet.

@@ -25,7 +25,7 @@ PUBLISHED = TrunkConfig(
 
 
 def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny") -> TrainConfig:
-    """BeT: one of 64 clusters of actions, drawn, and an offset from its centre.
+    """BeT: one of 64 clusters of actions, drawn, and an offset from its center.
 
     Published (arXiv 2206.11251 and its code): states instead of images for most tasks, a minGPT of 6 layers
     and width 120 over 10 observations, no language, which here comes through FiLM. See docs/systems/bet.md.

@@ -18,7 +18,7 @@ def model_card(run: Path, license: str, notes: str = "") -> str:
 
     Args:
         run: folder of a finished training, with the results of `vla eval` if there are any.
-        license: identifier of the weights' licence, as the Hub spells it.
+        license: identifier of the weights' license, as the Hub spells it.
         notes: Markdown that follows the first sentence.
 
     Raises:

@@ -22,7 +22,7 @@ def open_loop_error(policy: Policy, root: Path, *, bar: bool = True) -> Float[np
     """Mean absolute error of each step of a predicted chunk, over all frames of the demonstrations in `root`
     (of several datasets, each as often as training learns from it).
 
-    Each dimension is measured in the scale of the policy's action normaliser (by default half of what lies
+    Each dimension is measured in the scale of the policy's action normalizer (by default half of what lies
     between the 1 % and the 99 % quantile of its training data), and the mean is over those that vary. A step
     counts where training would count it (see `data/windows.py`); nan if no frame has such a one. The noise
     of a frame comes from a generator of its own, seeded with the frame's number.
