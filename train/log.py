@@ -97,7 +97,7 @@ class RunLog:
             seen = {} if video is None else {"video": wandb.Video(str(video), format="mp4")}
             self._wandb.log(row | seen, step=step)
 
-    def _append(self, row: dict[str, float]) -> None:
+    def _append(self, row: dict[str, float | int]) -> None:
         # JSON has no word for a metric that is not finite, such as a mean over nothing.
         self._file.write(to_line({k: v if math.isfinite(v) else None for k, v in row.items()}))
         self._file.flush()
