@@ -61,7 +61,7 @@ class Running:
             pass
 
     def start(self) -> None:
-        self.page.session.players["policy"] = Player("policy", self._folder, "pick")
+        self.page.session.scenes.players["policy"] = Player("policy", self._folder, "pick")
         self._thread.start()
         assert self._ready.wait(60)
 
@@ -172,7 +172,7 @@ def test_two_scenes_part(page):
 
 
 def test_an_object_is_kicked_and_something_is_dropped(page, running):
-    track = running.page.session.tracks[0]
+    track = running.page.session.scenes.tracks[0]
     page.click("summary:has-text('Disturb')")
     page.click("[data-kick=away]")
     page.click("#drop")
@@ -197,11 +197,11 @@ def test_a_person_takes_over_by_keyboard(page, running):
     page.click("#play")
     page.wait_for_selector("#play:has-text('Pause')")
     page.locator(".scene canvas").focus()
-    before = float(running.page.session.tracks[0].view.grippers[0, 2])
+    before = float(running.page.session.scenes.tracks[0].view.grippers[0, 2])
     page.keyboard.down("e")
     rose = False
     for _ in range(100):
-        rose = bool(running.page.session.tracks[0].view.grippers[0, 2] - before > 0.01)
+        rose = bool(running.page.session.scenes.tracks[0].view.grippers[0, 2] - before > 0.01)
         if rose:
             break
         page.wait_for_timeout(200)
@@ -241,7 +241,7 @@ def test_one_tab_controls_and_another_watches_until_it_takes_over(page, chromium
 
 
 def test_a_dead_simulation_is_told_and_started_again(page, running):
-    os.kill(running.page.session.tracks[0].process.pid, signal.SIGKILL)
+    os.kill(running.page.session.scenes.tracks[0].process.pid, signal.SIGKILL)
     page.click("#step")
     page.wait_for_selector("#notes .error:has-text('started again')")
     say(page, offered(page))

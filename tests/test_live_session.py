@@ -50,7 +50,7 @@ def live(shared: LiveSession) -> LiveSession:
 
 
 def positions(live: LiveSession) -> np.ndarray:
-    return live.session.tracks[0].view.grippers
+    return live.session.scenes.tracks[0].view.grippers
 
 
 def test_the_expert_does_what_is_typed_and_then_what_is_typed_next(live):
@@ -179,7 +179,7 @@ def test_nobody_watching_is_a_pause(live):
 def test_a_dead_simulation_is_started_again_on_the_same_episode(live):
     for _ in range(2):
         live.do(c.Step())
-    os.kill(live.session.tracks[0].process.pid, signal.SIGKILL)
+    os.kill(live.session.scenes.tracks[0].process.pid, signal.SIGKILL)
     live.session.submit(c.Play())
     live.until(lambda: any("SIGKILL" in note for note in live.watcher.notes))
     live.do(c.Who("expert"))

@@ -217,8 +217,6 @@ Command = (
     | Picture | Show | Pull | Move | Release | Kick | Nudge | Drop | Steer | Clip | Claim | Ack
 )  # fmt: skip
 COMMANDS: dict[str, type] = {each.__name__.lower(): each for each in get_args(Command)}
-FOR_WATCHERS = (Claim, Ack, Clip)
-"""Commands that need no control."""
 
 
 def parse(text: str | bytes) -> Command:

@@ -13,7 +13,7 @@ from .player import Player
 from .track import EXPERT, PERSON, Track
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .scenes import Scenes
 
 MOST_SENTENCES = 300
 """Completions that a page gets."""
@@ -56,17 +56,17 @@ def scene_state(task: str, opened: Opened) -> dict[str, Any]:
     }
 
 
-def status(session: "Session") -> dict[str, Any]:
-    """The session and its scenes as they are now."""
-    execution = session.execution
+def status(scenes: "Scenes") -> dict[str, Any]:
+    """The scenes and their settings as they are now."""
+    execution = scenes.execution
     return {
-        "task": session.task,
-        "robot": session.robot,
-        "seed": session.seed,
-        "playing": session.is_playing,
-        "speed": session.speed,
-        "quality": session.quality,
-        "heat": session.shows_heat,
+        "task": scenes.task,
+        "robot": scenes.robot,
+        "seed": scenes.seed,
+        "playing": scenes.is_playing,
+        "speed": scenes.speed,
+        "quality": scenes.quality,
+        "heat": scenes.shows_heat,
         "execution": {
             "execute": execution.execute,
             "delay": execution.delay,
@@ -74,10 +74,10 @@ def status(session: "Session") -> dict[str, Any]:
             "guided": execution.guided,
             "ensemble": execution.ensemble,
         },
-        "sampling": session.sampling,
-        "perturb": session.levels,
-        "diverged": None if session.diverged is None else round(session.diverged, 3),
-        "scenes": [_scene(track, execution.execute) for track in session.tracks],
+        "sampling": scenes.sampling,
+        "perturb": scenes.levels,
+        "diverged": None if scenes.diverged is None else round(scenes.diverged, 3),
+        "scenes": [_scene(track, execution.execute) for track in scenes.tracks],
     }
 
 
@@ -103,25 +103,25 @@ def _scene(track: Track, execute: int) -> dict[str, Any]:
     return state
 
 
-def command_line(session: "Session") -> dict[str, Any]:
+def command_line(scenes: "Scenes") -> dict[str, Any]:
     """A command that plays the episode of the first scene without a page, and what it leaves out."""
-    track = session.tracks[0]
+    track = scenes.tracks[0]
     words = ["vla", "demo", str(track.player.folder) if track.player else EXPERT]
-    if session.sentence is not None:
-        words.append(session.sentence)
-    words += ["--task", session.task, "--seed", str(session.seed)]
-    if session.robot:
-        words += ["--robot", session.robot]
-    if session.perturb_text:
-        words += ["--perturb", session.perturb_text]
-    execution = session.execution
+    if scenes.sentence is not None:
+        words.append(scenes.sentence)
+    words += ["--task", scenes.task, "--seed", str(scenes.seed)]
+    if scenes.robot:
+        words += ["--robot", scenes.robot]
+    if scenes.perturb_text:
+        words += ["--perturb", scenes.perturb_text]
+    execution = scenes.execution
     if track.player is not None:
         words += ["--execute", str(min(execution.execute, track.player.policy.spec.chunk))]
         words += ["--delay", str(execution.delay)] if execution.delay else []
         words += ["--wait"] if execution.wait else []
         words += ["--guided"] if execution.guided else []
         words += ["--ensemble", str(execution.ensemble)] if execution.ensemble is not None else []
-        words += ["--sampling", session.sampling] if session.sampling else []
+        words += ["--sampling", scenes.sampling] if scenes.sampling else []
     left_out = ""
     if track.who == PERSON:
         left_out = "A person moves the robot, which no command can repeat: here the expert does."

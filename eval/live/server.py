@@ -109,7 +109,7 @@ class LivePage:
         return f"http://{name}:{port}/{token}"
 
     def state(self, kind: str, state: dict[str, Any]) -> None:
-        """Publishes a state (see `session.Publisher`)."""
+        """Publishes a state (see `publisher.Publisher`)."""
         self._later(lambda: self._hub.state(kind, state))
 
     def picture(self, scene: int, header: dict[str, Any], images: list[bytes]) -> None:

@@ -57,7 +57,7 @@ class LiveSession:
         self.watcher = Watcher()
         players = [] if policy is None else [Player("policy", policy, task)]
         self.session = Session(players, task, seed, self.watcher)
-        self.session.speed = 0.0
+        self.session.scenes.speed = 0.0
 
     def __enter__(self) -> "LiveSession":
         self.session.start()
