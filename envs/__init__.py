@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.public import lazy_exports
 from . import tasks
+from .config import EnvConfig
 from .registry import camel_case
 
 if TYPE_CHECKING:
@@ -28,25 +29,26 @@ if TYPE_CHECKING:
     from .task import Task as Task
 
 __getattr__, __dir__, _lazy = lazy_exports(__name__, __file__)
-__all__ = ["env_id", "make", "register_envs", "task_names", *_lazy]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["EnvConfig", "env_id", "make", "register_envs", "task_names", *_lazy]  # pyright: ignore[reportUnsupportedDunderAll]
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
 """gymnasium's, of an environment at the default control rate."""
 
 
-def make(task: str = "pick", **kwargs: Any) -> "ManipulationEnv":
-    """The environment of `task`.
+def make(task: str = "pick", *, render_mode: str | None = None, **settings: Any) -> "ManipulationEnv":
+    """The environment of `task`: `EnvConfig(task, **settings).build(render_mode)`.
 
-    Keywords: see `ManipulationEnv`; among them robot, action_space="ee_delta", control_hz=10.0 [Hz],
-    image_size=96 [pixels], cameras, quality="fast", wording="plain".
+    Args:
+        task: one of `task_names()`, or the dotted name of a module with a task.
+        render_mode: "rgb_array", "human" or None, as in `EnvConfig.build`.
+        settings: fields of `EnvConfig`, such as robot, action_space="ee_delta", control_hz=10.0 [Hz],
+            image_size=96 [pixels], cameras, quality="fast", wording="plain", perturb="camera=3".
 
     Raises:
         ValueError: an unknown or impossible setting; the message lists the valid ones.
         ImportError: no OpenGL library; the message says what to install.
     """
-    from .manipulation_env import ManipulationEnv
-
-    return ManipulationEnv(task, **kwargs)
+    return EnvConfig(task, **settings).build(render_mode)
 
 
 make.metadata = METADATA  # type: ignore[attr-defined]  # where gymnasium.make looks for valid render modes

@@ -13,6 +13,7 @@ from gymnasium.envs.registration import EnvSpec
 from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 
 from . import METADATA, tasks
+from .config import EnvConfig
 from .control import ActionSpace, command_names
 from .controller import Controller
 from .gl import mujoco
@@ -42,48 +43,22 @@ class ManipulationEnv(gymnasium.Env):
     is lost, truncated at the task's time limit. `info` holds instruction, is_success, progress, stage, mode,
     seed.
 
-    Args:
-        task: name in `tasks/` or dotted module name, with parameters or without ("stack:count=3").
-        robot: name in `robots/`; the task's own default if not given.
-        action_space: one of `control.ACTION_SPACES`.
-        control_hz: rate of the actions [Hz].
-        image_size: side of the square images [pixels].
-        cameras: views to observe; all but the one for people if not given.
-        quality: one of `rendering.QUALITIES`.
-        wording: how instructions are put, one of `language.WORDINGS`.
-        combinations: which attribute combinations are asked for, one of `language.COMBINATIONS`.
-        perturb: how episodes differ from the nominal ones, e.g. "camera=3" (see perturbation_set.py).
-        render_mode: "rgb_array" for pictures by `render`; "human" for a window that shows every control
-            step at the speed of the clock.
-
     Raises:
-        ValueError: an unknown name of any of these, an impossible control rate or size.
+        ValueError: an unknown name in the configuration, an impossible control rate or size.
         NoRenderingError: render_mode is "human", and there is no display.
     """
 
     metadata: dict[str, Any] = METADATA
 
-    def __init__(
-        self,
-        task: str = "pick",
-        *,
-        robot: str | None = None,
-        action_space: str = "ee_delta",
-        control_hz: float = 10.0,
-        image_size: int = 96,
-        cameras: tuple[str, ...] | None = None,
-        quality: str = "fast",
-        wording: str = "plain",
-        combinations: str = "all",
-        perturb: str = "",
-        render_mode: str | None = None,
-    ) -> None:
-        self.definition = tasks.load(task, robot)
-        self.robot_name = robot or self.definition.default_robot
+    def __init__(self, config: EnvConfig, render_mode: str | None = None) -> None:
+        self.config = config
+        task, control_hz = config.task, config.control_hz
+        self.definition = tasks.load(task, config.robot)
+        self.robot_name = config.robot or self.definition.default_robot
         self.task = self.task_name = task
-        self.wording, self._wording = wording, Wording.of(wording)
-        self.combinations = check_name("combinations", combinations, COMBINATIONS)
-        if combinations == "held_out" and not any(m.is_held_out for m in self.definition.meanings()):
+        self._wording = Wording.of(config.wording)
+        self.combinations = check_name("combinations", config.combinations, COMBINATIONS)
+        if self.combinations == "held_out" and not any(m.is_held_out for m in self.definition.meanings()):
             raise ValueError(f"task {task!r} holds no combination out: combinations must be all or train")
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
@@ -93,7 +68,7 @@ class ManipulationEnv(gymnasium.Env):
         self.metadata = {**self.metadata, "render_fps": int(control_hz) if whole else control_hz}
         self.control_hz = control_hz
 
-        self.perturbation = PerturbationSet(perturb)
+        self.perturbation = PerturbationSet(config.perturb)
         spec = self.definition.build()
         self.perturbation.edit(spec)
         self.model: mujoco.MjModel = spec.compile()
@@ -102,12 +77,16 @@ class ManipulationEnv(gymnasium.Env):
         robots = self.definition.robots
         self.world = World(self.model, self.data, tuple(RobotIndex.of(arm, self.model) for arm in robots))
         self._controller = Controller(robots, self.model, control_hz)
-        self.actions = ActionSpace(action_space, tuple(arm.spec for arm in robots), control_hz)
+        self.actions = ActionSpace(config.action_space, tuple(arm.spec for arm in robots), control_hz)
         self.state_names = [name for arm in robots for name in arm.state_names]
         views = self.definition.cameras
-        seen = views[:-1] if cameras is None else cameras
-        self._sensors = Sensors(self.model, self.world.robots, views, seen, image_size, quality)
-        self.cameras, self.image_size, self.quality = self._sensors.cameras, image_size, quality
+        seen = views[:-1] if config.cameras is None else config.cameras
+        self._sensors = Sensors(self.model, self.world.robots, views, seen, config.image_size, config.quality)
+        self.cameras, self.image_size, self.quality = (
+            self._sensors.cameras,
+            config.image_size,
+            config.quality,
+        )
         self._max_episode_steps = round(self.definition.time_limit * control_hz)
         self._hold_steps = math.ceil(HOLD_SECONDS * control_hz - 1e-9)
         self.task_description = ""
@@ -386,7 +365,7 @@ class ManipulationEnv(gymnasium.Env):
             "control_hz": self.control_hz,
             "image_size": self.image_size,
             "quality": self.quality,
-            "wording": self.wording,
+            "wording": self.config.wording,
             "combinations": self.combinations,
             "perturb": self.perturbation.text,
             "mujoco": mujoco.__version__,

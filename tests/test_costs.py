@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.train import costs
 from vlasandbox.train.costs import Costs, Trial, about, as_measured, kind, measure
 from vlasandbox.train.evaluation import EvalConfig
@@ -41,7 +42,9 @@ def test_when_time_is_up_the_rest_is_taken_for_the_mean_of_what_was_measured(mon
     monkeypatch.setattr(costs, "usable_cores", lambda: 1)
     monkeypatch.setattr(costs, "BUDGET", 0.0)
     other = replace(CONFIG, batch_size=2)
-    found = measure([(CONFIG, RECORD), (other, RECORD), (other, replace(RECORD, task="toss"))], at_once=1)
+    found = measure(
+        [(CONFIG, RECORD), (other, RECORD), (other, replace(RECORD, env=EnvConfig("toss")))], at_once=1
+    )
     assert found.trials.keys() == {kind(CONFIG)}
     assert found.update(other) == found.update(CONFIG)
 
@@ -65,7 +68,9 @@ def test_an_estimate_follows_the_length_of_episodes():
     )
     # pick may take 4 s, 40 control steps at 10 Hz.
     assert found.recording(RECORD) == pytest.approx(100 * 10 * 0.01)
-    assert found.recording(replace(RECORD, control_hz=20.0), 10) == pytest.approx(10 * 20 * 0.01)
+    assert found.recording(replace(RECORD, env=EnvConfig(control_hz=20.0)), 10) == pytest.approx(
+        10 * 20 * 0.01
+    )
     exam = EvalConfig(episodes=50, execute=2)
     assert found.evaluation(exam, (CONFIG, RECORD)) == pytest.approx(50 * 12 * (0.01 + 0.01))
     assert found.evaluation(exam, (CONFIG, RECORD), fails=True) == pytest.approx(50 * 40 * (0.01 + 0.01))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from made_up_results import result
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.result import weights_of
 from vlasandbox.eval.rollout.worker_process import EvaluationError
@@ -88,7 +89,7 @@ def test_a_policy_is_known_by_its_weights_not_by_the_time(judged):
 def test_the_expert_has_the_robot_and_the_rate_of_the_policy_beside_it(judged, played, tmp_path):
     (judged.policy / "config.json").write_text('{"spec": {"robot": "so101_like", "control_hz": 20.0}}')
     expert = expert_beside(judged, tmp_path / "expert")
-    assert expert.body == {"robot": "so101_like", "control_hz": 20.0}
+    assert expert.env == EnvConfig(robot="so101_like", control_hz=20.0)
     result("expert", "ssss").save(expert.results / "pick" / "test")  # the franka's, at 10 Hz
     assert load_cached(expert, EvalConfig(episodes=4), "test") is None
     assert expert_beside(expert) == expert

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.seeds import ROLLOUTS
 from vlasandbox.eval.rollout import rollouts
 from vlasandbox.eval.training_record import TrainingRecord
@@ -39,7 +40,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with demonstrations `data`, a run `run` on them that has learned a little, and `mixed`: the
     demonstrations and rollouts of that run, none of which succeeds."""
     home = tmp_path_factory.mktemp("home")
-    record(RecordConfig(home / "data", episodes=3, image_size=32, workers=1), watch=lambda: None)
+    small = EnvConfig(image_size=32)
+    record(RecordConfig(home / "data", episodes=3, env=small, workers=1), watch=lambda: None)
     train(replace(debug.config(home / "data", updates=3), threads=1), home / "run", bar=False)
     shutil.copytree(home / "data", home / "mixed" / "demonstrations")
     rollouts = RolloutRecordConfig(home / "mixed" / "rollouts", str(home / "run"), episodes=2, workers=1)

@@ -16,6 +16,7 @@ from tiny_policy import MeanHead, build, generators, loss_of, make_batch, stats
 from tiny_trunk import CONFIG, INSTRUCTIONS, observation
 
 from vlasandbox import envs
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.episode import Episode
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.rollout.evaluate import evaluate
@@ -68,7 +69,7 @@ def episodes() -> list[Episode]:
 
 def lane(episodes: list[Episode], history: int, monkeypatch: pytest.MonkeyPatch) -> Lane:
     monkeypatch.setattr(Lane, "_make", lambda self: Recorded(episodes))
-    return Lane(Job([], "pick", {}, False, False, {}, history=history), range(len(episodes)))
+    return Lane(Job([], EnvConfig(), False, False, {}, history=history), range(len(episodes)))
 
 
 def observations(lane: Lane, execute: int) -> dict[tuple[int, int], LaneObservation]:
@@ -138,7 +139,7 @@ def test_the_history_of_a_real_environment_is_what_it_showed_step_by_step():
     env = envs.make("pick", **settings)
     shown = [env.reset(seed=5)[0], *(env.step(action)[0] for action in block)][-3:]
     env.close()
-    one = Lane(Job([], "pick", settings, False, False, {}, history=3), [5])
+    one = Lane(Job([], EnvConfig(**settings), False, False, {}, history=3), [5])
     one.begin([])
     seen = one.advance(block).observation
     one.close()

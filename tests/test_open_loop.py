@@ -14,6 +14,7 @@ from tiny_policy import MeanHead
 from tiny_trunk import CONFIG
 from torch import Tensor
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.eval.training_record import OPEN_LOOP
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.types import Observation
@@ -147,7 +148,7 @@ def test_the_command_needs_a_policy(run, said, tmp_path, monkeypatch, capsys):
 
 
 def test_what_is_held_out_is_recorded_alike_and_is_never_trained_on(root, tmp_path, monkeypatch):
-    training = RecordConfig(root, 1000, "stack", noise=None, first_seed=500)
+    training = RecordConfig(root, 1000, EnvConfig("stack"), noise=None, first_seed=500)
     held = held_out(training)
     assert held.settings() == training.settings() | {"first_seed": SEEDS.start}
     assert (held.episodes, held.noise) == (EPISODES, None)

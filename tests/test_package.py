@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on two real demonstrations, and its policy packaged in `package` beside it."""
     home = tmp_path_factory.mktemp("home")
-    record(RecordConfig(home / "data", 2, "pick", workers=1))
+    record(RecordConfig(home / "data", 2, workers=1))
     assert main(["train", "debug", "--data", str(home / "data"), "--out", str(home / "run")]) == 0
     flags = ["--out", str(home / "package"), "--episodes", "2", "--workers", "1"]
     assert main(["package", str(home / "run"), *flags]) == 0

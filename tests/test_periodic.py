@@ -14,6 +14,7 @@ import torch
 from synthetic_episodes import write_dataset
 from training_runs import assert_equal, record, rows, weights
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.policies.policy import Policy
 from vlasandbox.train import periodic, summary
 from vlasandbox.train.checkpoint import Progress
@@ -230,7 +231,7 @@ def test_impossible_looks_are_refused(data, change):
 
 def test_real_episodes_of_two_tasks_are_played_and_filmed(tmp_path, capsys):
     for task in ("pick", "reach"):
-        record_demonstrations(RecordConfig(tmp_path / "data" / task, 2, task, workers=1))
+        record_demonstrations(RecordConfig(tmp_path / "data" / task, 2, EnvConfig(task), workers=1))
     run = tmp_path / "run"
     flags = ["--data", str(tmp_path / "data"), "--out", str(run), "--updates", "4"]
     assert main(["train", "debug", *flags, "--eval-every", "2", "--eval-episodes", "2"]) == 0

@@ -21,6 +21,6 @@ def test_its_cells_are_what_can_be_trained_and_executed(file):
     for cell in study.cells():
         train, record = cell.point.train, cell.point.record
         assert from_dict(TrainConfig, to_dict(train)) == train
-        assert cell.point.evaluation.task == record.task
-        assert (train.data.action_space or record.action_space) in ACTION_SPACES
+        assert cell.point.evaluation.task == record.env.task
+        assert (train.data.action_space or record.env.action_space) in ACTION_SPACES
         assert evaluations_of(cell, study.evaluations)

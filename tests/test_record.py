@@ -15,7 +15,7 @@ from full_disk import file_size_limit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlasandbox import envs
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
 from vlasandbox.envs.seeds import TEST
@@ -23,6 +23,8 @@ from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import DatasetError
 from vlasandbox.train.data.writer import DatasetWriter, check_root
 from vlasandbox.train.recording.record import RecordConfig, RecordError, SeedPlan, record
+
+SMALL = EnvConfig(image_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +68,11 @@ def test_asking_for_more_adds_and_asking_again_changes_nothing(recorded: Path, t
 
 
 def test_a_killed_recording_goes_on_where_it_was(tmp_path: Path) -> None:
-    config = RecordConfig(tmp_path / "pick", episodes=16, workers=2, image_size=32)
+    config = RecordConfig(tmp_path / "pick", episodes=16, workers=2, env=SMALL)
     source = (
-        "from pathlib import Path; from vlasandbox.train.recording.record import RecordConfig, record;"
-        f"record(RecordConfig(Path({str(config.root)!r}), episodes=16, workers=2, image_size=32))"
+        "from pathlib import Path; from vlasandbox.envs.config import EnvConfig;"
+        "from vlasandbox.train.recording.record import RecordConfig, record;"
+        f"record(RecordConfig(Path({str(config.root)!r}), episodes=16, workers=2, env={SMALL!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", source], stderr=subprocess.DEVNULL)
     staged = config.root / ".recording"
@@ -94,14 +97,14 @@ def test_a_worker_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
         text=True,
     )
     assert worker.stdin is not None
-    settings = {"path": sys.path, "root": str(tmp_path), "task": "pick", "env": {}, "noise": None}
+    settings = {"path": sys.path, "root": str(tmp_path), "env": {}, "noise": None}
     worker.stdin.write(json.dumps(settings) + "\n")
     worker.stdin.close()
     assert worker.wait(timeout=60) == 0
 
 
 def test_a_worker_loads_neither_torch_nor_transformers_nor_pyarrow(tmp_path: Path) -> None:
-    settings = {"path": sys.path, "root": str(tmp_path), "task": "pick", "env": {}, "noise": None}
+    settings = {"path": sys.path, "root": str(tmp_path), "env": {}, "noise": None}
     source = (
         "import sys; from vlasandbox.train.recording.worker import main; main();"
         "heavy = {'torch', 'transformers', 'pyarrow'} & set(sys.modules); assert not heavy, heavy;"
@@ -126,7 +129,7 @@ def test_no_room_on_the_disk_is_one_message_and_loses_nothing(tmp_path: Path, re
 
 def test_no_room_for_the_finished_files_keeps_the_episodes(tmp_path: Path) -> None:
     """Small pictures: each episode stays below the limit, the table of all of them does not."""
-    config = RecordConfig(tmp_path / "pick", episodes=4, workers=1, image_size=32)
+    config = RecordConfig(tmp_path / "pick", episodes=4, workers=1, env=SMALL)
     with file_size_limit(60_000), pytest.raises(RecordError, match="finished episodes are kept"):
         record(config)
     assert [path.name for path in config.root.iterdir()] == [".recording"]
@@ -140,14 +143,14 @@ def test_no_room_for_the_finished_files_keeps_the_episodes(tmp_path: Path) -> No
     [
         ({"episodes": 0}, "episodes is 0"),
         ({"first_seed": TEST.start}, "first_seed 2000000 is not a seed for demonstrations"),
-        ({"task": "pik"}, "pik.*pick"),
-        ({"action_space": "joint"}, "joint.*ee_absolute"),
-        ({"cameras": ("front", "side")}, "side.*wrist"),
-        ({"control_hz": 12.5}, r"control_hz 12\.5"),
-        ({"control_hz": float("nan")}, r"control_hz nan"),
-        ({"control_hz": float("inf")}, r"control_hz inf"),
+        ({"env": EnvConfig("pik")}, "pik.*pick"),
+        ({"env": EnvConfig(action_space="joint")}, "joint.*ee_absolute"),
+        ({"env": EnvConfig(cameras=("front", "side"))}, "side.*wrist"),
+        ({"env": EnvConfig(control_hz=12.5)}, r"control_hz 12\.5"),
+        ({"env": EnvConfig(control_hz=float("nan"))}, r"control_hz nan"),
+        ({"env": EnvConfig(control_hz=float("inf"))}, r"control_hz inf"),
         ({"workers": 0}, "workers is 0"),
-        ({"task": "no.such.task"}, r"unknown task 'no\.such\.task': no such module; valid: "),
+        ({"env": EnvConfig("no.such.task")}, r"unknown task 'no\.such\.task': no such module; valid: "),
     ],
 )
 def test_impossible_settings_are_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -176,7 +179,7 @@ def test_impossible_disturbances_are_named(bad: dict[str, float]) -> None:
 def test_other_settings_in_the_same_folder_are_refused(recorded: Path) -> None:
     before = Dataset.open(recorded).fingerprint
     with pytest.raises(DatasetError, match="action_space was 'ee_delta', now 'ee_absolute'"):
-        record(RecordConfig(recorded, episodes=5, action_space="ee_absolute"))
+        record(RecordConfig(recorded, episodes=5, env=EnvConfig(action_space="ee_absolute")))
     with pytest.raises(DatasetError, match="noise was"):
         record(RecordConfig(recorded, episodes=5, noise=None))
     assert Dataset.open(recorded).fingerprint == before
@@ -220,9 +223,9 @@ def test_an_expert_that_keeps_failing_is_reported() -> None:
 
 
 def test_fewer_episodes_than_are_at_hand_beside_a_gap_are_recorded(tmp_path: Path) -> None:
-    config = RecordConfig(tmp_path / "pick", episodes=2, workers=1, image_size=32)
+    config = RecordConfig(tmp_path / "pick", episodes=2, workers=1, env=SMALL)
     writer = DatasetWriter(config.root, config.settings())
-    env = envs.make("pick", image_size=32)
+    env = SMALL.build()
     for seed in (1, 2):
         writer.add_episode(collect_episode(env, seed, config.noise), env.spec_dict())
     record(config)

@@ -9,6 +9,7 @@ from page_reader import Reader
 from scripted_targets import make_run, script
 
 from vlasandbox.envs import perturb
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.eval.compare.robustness import PerturbedTrial, drop_table, drops, statements
 from vlasandbox.eval.report.robustness import LIMITS, write_robustness
 from vlasandbox.eval.stats.paired import mcnemar_exact, paired_interval
@@ -164,8 +165,8 @@ def run(tmp_path, monkeypatch) -> str:
     return make_run(tmp_path / "flow")
 
 
-def loses_a_third_to_camera(name: str, variation: dict[str, str], i: int) -> bool:
-    return name == "expert" or "camera" not in variation["perturb"] or i % 3 > 0
+def loses_a_third_to_camera(name: str, env: EnvConfig, i: int) -> bool:
+    return name == "expert" or "camera" not in env.perturb or i % 3 > 0
 
 
 def test_the_command_judges_both_arms_and_the_expert_once(run, monkeypatch, capsys, tmp_path):

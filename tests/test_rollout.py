@@ -16,6 +16,7 @@ import torch
 from small_policies import CHUNK, HEADS, VARIABLE, small_policy
 
 from vlasandbox import envs
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.envs.tasks.detour import SIDES
 from vlasandbox.eval.result import EvalResult
@@ -200,14 +201,14 @@ def test_each_seed_is_played_once_in_its_own_lane(workers, seeds):
     assert max(sizes) - min(sizes) <= LANES
 
 
-@pytest.mark.parametrize("variation", [{"perturb": "paraphrase=0-5"}, {"wording": "held_out"}])
-def test_sentences_longer_than_all_of_training_are_asked_whatever_the_company(variation):
+@pytest.mark.parametrize("varied", [EnvConfig(perturb="paraphrase=0-5"), EnvConfig(wording="held_out")])
+def test_sentences_longer_than_all_of_training_are_asked_whatever_the_company(varied):
     policy = small_policy("regression")
     seeds = range(TEST.start, TEST.start + 12)
-    found = evaluate(policy, "pick", seeds, workers=1, variation=variation, progress=False).episodes
+    found = evaluate(policy, varied, seeds, workers=1, progress=False).episodes
     assert max(len(e.instruction.split()) for e in found) > 8
     assert all(e.outcome != "error" for e in found)
-    (alone,) = evaluate(policy, "pick", seeds[3:4], variation=variation, progress=False).episodes
+    (alone,) = evaluate(policy, varied, seeds[3:4], progress=False).episodes
     assert alone == found[3]
 
 
@@ -507,7 +508,9 @@ def test_ctrl_c_while_the_threads_are_being_started_ends_everything(rig, monkeyp
 
 def test_a_process_that_dies_just_before_the_end_gets_no_successor(rig, monkeypatch):
     folder = rig(kills=(0,))
-    player = WorkerProcess(Job(list(sys.path), "rigged.faulty", {"cameras": ()}, False, True, {0: [0, 1]}))
+    player = WorkerProcess(
+        Job(list(sys.path), EnvConfig("rigged.faulty", cameras=()), False, True, {0: [0, 1]})
+    )
     how_it_died = player._how_it_died
     monkeypatch.setattr(player, "_how_it_died", lambda: (player.stop(), how_it_died())[1])
     player.specification()

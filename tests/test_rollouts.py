@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_policies import small_policy
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.episode import SOURCES, Episode
 from vlasandbox.envs.rollout import RolloutPlan
 from vlasandbox.envs.seeds import ROLLOUTS, scene_of, trial
@@ -25,7 +26,7 @@ def played(plan: RolloutPlan, trials: list[int], workers: int = 1) -> dict[int, 
         found[result.seed] = episode
 
     policy = small_policy("flow", image_size=32)
-    play_rollouts(policy, "pick", trials, plan, take, workers=workers, progress=False)
+    play_rollouts(policy, EnvConfig(), trials, plan, take, workers=workers, progress=False)
     return found
 
 

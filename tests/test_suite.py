@@ -63,7 +63,7 @@ def test_the_suite_tells_first_what_it_costs_here(tmp_path, monkeypatch):
     measured = []
 
     def measure(trainings: Sequence[Planned], updates_left: int, at_once: int) -> Costs:
-        measured.extend(recording.task for _, recording in trainings)
+        measured.extend(recording.env.task for _, recording in trainings)
         return Costs(0.01, 0.25, {"any": Trial(Threads(1, {1: 0.3}), update=0.3, answer=0.0)})
 
     def stop(config: RecordConfig) -> None:

@@ -80,7 +80,7 @@ class Costs:
 
     def recording(self, config: RecordConfig, episodes: int | None = None) -> float:
         """Core-seconds of recording; `episodes` of them instead of all that `config` asks for."""
-        steps = self.demonstration * most_steps(config.task, config)
+        steps = self.demonstration * most_steps(config.env.task, config)
         return (config.episodes if episodes is None else episodes) * steps * self.control_step
 
     def update(self, config: TrainConfig) -> float:
@@ -107,7 +107,7 @@ class Costs:
 
 def most_steps(task: str, recorded: RecordConfig) -> float:
     """Control steps of a task until its time limit."""
-    return tasks.load(task, recorded.robot).time_limit * recorded.control_hz
+    return tasks.load(task, recorded.env.robot).time_limit * recorded.env.control_hz
 
 
 def kind(config: TrainConfig) -> str:
@@ -157,7 +157,7 @@ def measure(trainings: Sequence[Planned], at_once: int) -> Costs:
             recorded = replace(alike[0][1], root=Path(folder) / str(number))
             dataset, seconds = _demonstrations(recorded, min(cores, RECORDERS))
             steps.append(seconds / dataset.lengths.mean())
-            shares.append(dataset.lengths.mean() / most_steps(recorded.task, recorded))
+            shares.append(dataset.lengths.mean() / most_steps(recorded.env.task, recorded))
             configs = {kind(config): config for config, _ in alike if kind(config) not in trials}
             # However slow the machine is, something has to be measured.
             deadlines = [deadline if trials or i >= at_once else math.inf for i in range(len(configs))]

@@ -3,12 +3,13 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..envs import tasks
+from ..envs.config import EnvConfig
 from ..envs.registry import check_name
 from ..envs.seeds import TEST, VALIDATION
 from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, ResultError, weights_of
@@ -35,8 +36,8 @@ class EvalTarget:
     """Folder of the policy; None for the expert."""
     results: Path
     """Folder of its evaluations: TASK/CONDITION, where TASK says how the episodes are varied too."""
-    body: Mapping[str, Any] = field(default_factory=dict)
-    """Robot and control rate of the expert, if they are not the usual ones; a policy knows its own."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    """Robot and control rate of the expert; a policy knows its own."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class EvalConfig:
     """Attribute combinations to ask for: all, train or held_out."""
     perturb: str = ""
     """Axes in which episodes differ from the nominal ones, e.g. camera=3 (`vla list perturbations`)."""
+    quality: str = "fast"
+    """Rendering quality of the images that policies see, fast or pretty: that of their demonstrations."""
     workers: int | None = None
     """Simulation processes; one per core by default. No result depends on it."""
 
@@ -81,10 +84,16 @@ class EvalConfig:
         """Which actions of the policy's chunks are executed."""
         return Execution(self.execute, self.delay, self.wait, self.guided, self.ensemble)
 
-    @property
-    def variation(self) -> dict[str, str]:
-        """How the episodes differ from the task's plain ones: keywords of the environment."""
-        return {name: getattr(self, name) for name in ("wording", "combinations", "perturb")}
+    def env(self, base: EnvConfig) -> EnvConfig:
+        """The environment to play in: `base` with the task and the variations of this evaluation."""
+        return replace(
+            base,
+            task=self.task,
+            wording=self.wording,
+            combinations=self.combinations,
+            perturb=self.perturb,
+            quality=self.quality,
+        )
 
     @property
     def folder(self) -> str:
@@ -183,8 +192,7 @@ def expert_beside(who: EvalTarget, results: Path = Path("runs") / EXPERT) -> Eva
     if who.policy is None:
         return who
     spec = json.loads((who.policy / "config.json").read_text(encoding="utf-8"))["spec"]
-    body = {name: spec[name] for name in ("robot", "control_hz") if spec[name] is not None}
-    return EvalTarget(EXPERT, None, results, body)
+    return EvalTarget(EXPERT, None, results, EnvConfig(robot=spec["robot"], control_hz=spec["control_hz"]))
 
 
 def evaluate_cached(
@@ -263,8 +271,10 @@ def _stored(who: EvalTarget, exam: EvalConfig, folder: Path) -> EvalResult | Non
         result = EvalResult.load(folder)
     except ResultError:
         return None
-    asked = {"task": exam.task, **exam.variation, **who.body}
-    if {name: result.spec.get(name) for name in asked} != asked:
+    played = base = EnvConfig.of_spec(result.spec)
+    if who.policy is None:
+        base = replace(played, robot=who.env.robot or played.robot, control_hz=who.env.control_hz)
+    if played != exam.env(base):
         return None
     if who.policy is not None:
         how = (result.execution, result.sampling)
@@ -305,14 +315,13 @@ def _play(
 
     return evaluate(
         who.policy or EXPERT,
-        exam.task,
+        exam.env(who.env),
         seeds,
         condition=condition,
         workers=exam.workers,
         execution=exam.execution,
         sampling=exam.sampling,
         name=who.name,
-        variation={**exam.variation, **who.body},
         progress=bar,
         keep=keep,
     )

@@ -7,13 +7,14 @@ noise from generators of its own: what is trained stays bit for bit what it woul
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..envs import tasks
+from ..envs.config import EnvConfig
 from ..envs.seeds import VALIDATION
 from ..eval.result import UNDECIDED, EvalResult
 from ..eval.rollout.evaluate import evaluate
@@ -76,7 +77,7 @@ class Periodic:
         self._config, self._policy, self._ema, self._out, self._summary = config, policy, ema, out, summary
         self._every = config.eval_every or config.checkpoint_every
         self._tasks: list[str] = []
-        self._variation: dict[str, str] = {}
+        self._env = EnvConfig()
         if config.eval_every:
             spec = data.spec_dict
             if spec is None:
@@ -85,7 +86,8 @@ class Periodic:
                     "recorded by vlasandbox: leave eval_every at 0, or give data.held_out for a held-out loss"
                 )
             self._tasks = tasks.expand(spec["task"])
-            self._variation = {name: spec[name] for name in ("wording", "combinations") if name in spec}
+            recorded = EnvConfig.of_spec(spec)
+            self._env = EnvConfig(wording=recorded.wording, combinations=recorded.combinations)
         self._sampler = None
         if config.data.held_out is not None:
             held_out = open_data(config.data.held_out)
@@ -149,12 +151,11 @@ class Periodic:
     def _judged(self, policy: Policy, task: str) -> EvalResult:
         return evaluate(
             policy,
-            task,
+            replace(self._env, task=task),
             VALIDATION[: self._config.eval_episodes],
             workers=torch.get_num_threads(),
             execution=Execution(min(Execution.execute, policy.spec.chunk)),
             name=self._out.name,
-            variation=self._variation,
             progress=False,
         )
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..envs.config import EnvConfig
 from ..envs.episode import Episode
 from ..envs.rollout import RolloutPlan
 from ..envs.seeds import ROLLOUTS, trial
@@ -193,11 +194,10 @@ class RolloutSource(BatchSource):
         with self.learner.ema.averaged():
             play_rollouts(
                 self.learner.policy,
-                task,
+                EnvConfig(task, **{key: spec[key] for key in varied if key in spec}),
                 trials,
                 plan,
                 take,
-                variation={key: spec[key] for key in varied if key in spec},
                 workers=None,
                 name=name,
                 progress=self.learner.bar,

@@ -16,24 +16,25 @@ answers for others.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 
 from ...envs import tasks
+from ...envs.config import EnvConfig
 from ...envs.language import Wording
 from ...envs.perturbation_set import PerturbationSet
 from ...envs.registry import check_name
 from ...policies.execution import Execution, Executor
 from ...policies.head import SamplingCounts
 from ...policies.policy import Policy
-from ...policies.types import UNKNOWN_SPACE
+from ...policies.types import UNKNOWN_SPACE, PolicySpec
 from ..result import EXPERT, Condition, EpisodeResult, EvalResult, weights_of
 from .collector import EpisodeCollector
 from .inference import LANES, THREADS, BatchedPolicy, inference_mode, observation_of
@@ -48,7 +49,7 @@ KEEP_EVERY = 30.0
 
 def evaluate(
     policy: Policy | Path | str,
-    task: str,
+    env: EnvConfig | str,
     seeds: Sequence[int],
     *,
     condition: Condition = "test",
@@ -56,7 +57,6 @@ def evaluate(
     execution: Execution | None = None,
     sampling: str = "",
     name: str | None = None,
-    variation: Mapping[str, str] | None = None,
     sentence: str | None = None,
     progress: bool = True,
     keep: Callable[[EvalResult], None] | None = None,
@@ -65,7 +65,8 @@ def evaluate(
 
     Args:
         policy: a policy on any device, the folder of a saved one, or "expert" for the task's scripted expert.
-        task: one of `envs.task_names()`, or the dotted name of a module with a task.
+        env: the environment's settings, or only the task's name. A policy brings its own robot, action space,
+            control rate, cameras and image size; the expert sees no images.
         seeds: distinct; see `envs.seeds` for which to use.
         condition: "test"; "swapped_instruction" names another object of the scene, while success still
             refers to the original; "blank_image" shows the policy uniform gray. The expert sees neither
@@ -74,8 +75,6 @@ def evaluate(
         execution: how chunks are executed.
         sampling: settings of the head's sampling that replace those of a saved policy, e.g. "steps=5".
         name: shown to people; by default the folder's name.
-        variation: how episodes differ from the task's nominal ones, as keywords of the environment such as
-            {"perturb": "camera=3"}.
         sentence: instruction that replaces the episode's own, under the condition "test".
         progress: whether to show a bar with the success rate so far.
         keep: is given the finished episodes every KEEP_EVERY seconds, and when an error or Ctrl-C ends the
@@ -101,19 +100,20 @@ def evaluate(
         )
     workers = min(workers or usable_cores(), len(seeds))
     swapped = condition == "swapped_instruction"
-    job = Job(list(sys.path), task, {}, swapped, policy == EXPERT, {}, sentence=sentence)
+    env = EnvConfig(env) if isinstance(env, str) else env
+    job = Job(list(sys.path), env, swapped, policy == EXPERT, {}, sentence=sentence)
     if policy == EXPERT:
         # The expert sees the simulator's state: no images are rendered.
-        job = replace(job, env={"cameras": (), **(variation or {})})
+        job = replace(job, env=replace(env, cameras=()))
         jobs = [replace(job, lanes={0: list(seeds[worker::workers])}) for worker in range(workers)]
         with (
             EpisodeCollector(name or EXPERT, condition, len(seeds), progress) as collector,
             worker_processes(jobs) as (processes, spec),
         ):
-            driven = partial(collector.result, task, spec=spec, execution=Execution(1))
+            driven = partial(collector.result, env.task, spec=spec, execution=Execution(1))
             with _keeping(keep, collector, seeds, driven):
                 in_threads([partial(_watch, process, collector) for process in processes], processes)
-                add_missing(processes, collector.add, task, len(seeds))
+                add_missing(processes, collector.add, env.task, len(seeds))
         return driven(seeds)
 
     if sampling and isinstance(policy, Policy):
@@ -132,11 +132,11 @@ def evaluate(
     execution.check(asked.spec.chunk, asked.spec.action_space)
     if execution.guided:
         asked.check_guided()
-    env = asked.spec.environment | dict(variation or {})
+    env = policy_env(env, asked.spec)
     job = replace(job, env=env, history=asked.spec.history, wait=execution.delay if execution.wait else 0)
     jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
-    longest = longest_instruction(asked, task, sentence, **(variation or {}))
+    longest = longest_instruction(asked, env, sentence)
     with (
         EpisodeCollector(label, condition, len(seeds), progress) as collector,
         worker_processes(jobs) as (processes, spec),
@@ -153,7 +153,7 @@ def evaluate(
             for batch in batches:
                 counts.add(batch.counts)
             return collector.result(
-                task,
+                env.task,
                 seeds,
                 spec,
                 execution,
@@ -174,7 +174,7 @@ def evaluate(
         ]
         with _keeping(keep, collector, seeds, result):
             in_threads(games, processes)
-            add_missing(processes, collector.add, task, len(seeds))
+            add_missing(processes, collector.add, env.task, len(seeds))
     return result(seeds)
 
 
@@ -216,21 +216,19 @@ def add_missing(
     add([EpisodeResult(seed, "missing", 0, 0.0, stage, "", how) for seed, how in missing.items()])
 
 
-def longest_instruction(
-    policy: Policy,
-    task: str,
-    sentence: str | None = None,
-    wording: str = "plain",
-    perturb: str = "",
-    **_: Any,
-) -> int:
+def policy_env(env: EnvConfig, spec: PolicySpec) -> EnvConfig:
+    """`env` with the commands and views that a policy was built for, and its robot if `env` names none."""
+    return replace(env, **(spec.environment | {"robot": env.robot or spec.robot}))
+
+
+def longest_instruction(policy: Policy, env: EnvConfig, sentence: str | None = None) -> int:
     """Length of the longest instruction that may be given, in tokens. All are padded to it: a row's
     arithmetic must not depend on the others."""
     if sentence is not None:
         asked = [sentence]
     else:
-        ways = PerturbationSet(perturb).wordings(Wording.of(wording))
-        asked = sorted(set().union(*map(tasks.load(task).instructions, ways)))
+        ways = PerturbationSet(env.perturb).wordings(Wording.of(env.wording))
+        asked = sorted(set().union(*map(tasks.load(env.task).instructions, ways)))
     return max(map(len, policy.trunk.language.tokenize(asked)))
 
 

@@ -1,21 +1,22 @@
 """Rollouts to learn from: the episodes of a policy, recorded, one trial each.
 
-A trial's record depends on (policy, task, plan, trial) alone, as the outcome of an evaluation does (see
-evaluate.py): not on the number of workers, nor on which trials were played before an interruption.
+A trial's record depends on (policy, environment, plan, trial) alone, as the outcome of an evaluation does
+(see evaluate.py): not on the number of workers, nor on which trials were played before an interruption.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from ...envs.config import EnvConfig
 from ...envs.episode import Episode
 from ...envs.rollout import RolloutPlan
 from ...policies.execution import Execution
 from ...policies.policy import Policy
 from ..result import EpisodeResult
 from .collector import EpisodeCollector
-from .evaluate import add_missing, longest_instruction, play, split
+from .evaluate import add_missing, longest_instruction, play, policy_env, split
 from .inference import BatchedPolicy, inference_mode
 from .recording_lane import RecordedResult
 from .worker import Job
@@ -28,13 +29,12 @@ process died each time."""
 
 def play_rollouts(
     policy: Policy,
-    task: str,
+    env: EnvConfig,
     trials: Sequence[int],
     plan: RolloutPlan,
     take: Take,
     *,
     execution: Execution | None = None,
-    variation: Mapping[str, str] | None = None,
     workers: int | None = None,
     name: str = "rollouts",
     progress: bool = True,
@@ -43,12 +43,11 @@ def play_rollouts(
 
     Args:
         policy: drives; its weights stay as they are while it does.
-        task: one of `envs.task_names()`, or the dotted name of a module with a task.
+        env: settings of the environment; the policy brings its own robot, commands and views.
         trials: distinct, see `envs.seeds.trial`.
         plan: how they are played and recorded.
         take: see `Take`. If it raises, the other trials end.
         execution: which actions of the policy's chunks are executed.
-        variation: keywords of the environment such as {"perturb": "camera=3"}.
         workers: environment processes; one per core by default.
         name: shown at the progress bar.
         progress: whether to show a bar with the success rate so far.
@@ -59,11 +58,11 @@ def play_rollouts(
     """
     execution = execution or Execution(min(Execution.execute, policy.spec.chunk))
     execution.check(policy.spec.chunk, policy.spec.action_space)
-    env = policy.spec.environment | dict(variation or {})
-    job = Job(list(sys.path), task, env, False, False, {}, history=policy.spec.history, rollout=plan)
+    env = policy_env(env, policy.spec)
+    job = Job(list(sys.path), env, False, False, {}, history=policy.spec.history, rollout=plan)
     count = min(workers or usable_cores(), len(trials))
     jobs = [replace(job, lanes=lanes) for lanes in split(trials, count)]
-    longest = longest_instruction(policy, task, **(variation or {}))
+    longest = longest_instruction(policy, env)
     with (
         EpisodeCollector(name, "test", len(trials), progress) as collector,
         worker_processes(jobs) as (processes, env_spec),
@@ -88,4 +87,4 @@ def play_rollouts(
             for process in processes
         ]
         in_threads(games, processes)
-        add_missing(processes, add, task, len(trials))
+        add_missing(processes, add, env.task, len(trials))

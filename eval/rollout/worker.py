@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 
+from ...envs.config import EnvConfig
 from ..result import EpisodeResult, Outcome
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ class Job:
 
     path: list[str]
     """sys.path of the parent, so that anyone's task modules are found."""
-    task: str
-    env: dict[str, Any]
-    """Keywords of `envs.make`."""
+    env: EnvConfig
     swapped: bool
     """Whether the instruction names another object of the scene."""
     expert: bool
@@ -127,9 +126,7 @@ class Lane:
         self._expert = self.env.definition.expert() if job.expert else None
 
     def _make(self) -> "ManipulationEnv":
-        from ... import envs
-
-        return envs.make(self._job.task, **self._job.env)
+        return self._job.env.build()
 
     def begin(self, finished: list[EpisodeResult]) -> LaneUpdate:
         """Starts the next episode that can be started; reports those `finished` and those that cannot."""

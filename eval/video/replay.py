@@ -1,12 +1,12 @@
 """Replays a recorded episode exactly, with pictures for people, and verifies that it is the same episode."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ... import envs
+from ...envs.config import EnvConfig
 from ...envs.control import GRIPPER
 from ...envs.manipulation_env import ManipulationEnv
 from ..result import Condition, EpisodeResult, EvalResult, Outcome
@@ -73,16 +73,8 @@ def replay(
         raise ValueError(
             f"the actions of seed {episode.seed} of {result.policy} were not kept: nothing to replay"
         )
-    env = envs.make(
-        result.task,
-        robot=result.spec["robot"],
-        wording=result.spec["wording"],
-        combinations=result.spec["combinations"],
-        perturb=result.spec["perturb"],
-        action_space=result.spec["action_space"]["name"],
-        control_hz=result.spec["control_hz"],
-        image_size=8,  # these images are discarded
-    )
+    # The images of these cameras are discarded.
+    env = replace(EnvConfig.of_spec(result.spec), cameras=None, image_size=8).build()
     try:
         wording = "swapped" if result.condition == "swapped_instruction" else "original"
         said = {"instruction": wording} if sentence is None else {"sentence": sentence}

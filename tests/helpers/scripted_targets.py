@@ -5,6 +5,7 @@ from pathlib import Path
 
 from made_up_results import result
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.train.data.files import write_json
 
@@ -30,15 +31,16 @@ def make_summary(run: str, **changes: object) -> None:
     write_json(Path(run) / "summary.json", summary | changes)
 
 
-def script(monkeypatch, outcome: Callable[[str, dict[str, str], int], bool]) -> Played:
-    """From now on a policy succeeds if `outcome(name, variation, number of the episode)` says so."""
+def script(monkeypatch, outcome: Callable[[str, EnvConfig, int], bool]) -> Played:
+    """From now on a policy succeeds if `outcome(name, environment, number of the episode)` says so."""
     calls: Played = []
 
-    def evaluate(policy, task, seeds, *, name, variation, **_):
-        calls.append((name, variation["perturb"], list(seeds)))
-        letters = "".join("s" if outcome(name, variation, seed - TEST.start) else "f" for seed in seeds)
+    def evaluate(policy, env, seeds, *, name, **_):
+        calls.append((name, env.perturb, list(seeds)))
+        letters = "".join("s" if outcome(name, env, seed - TEST.start) else "f" for seed in seeds)
         made = result(name, letters, first_seed=seeds[0])
-        made.task, made.spec = task, made.spec | {"task": task} | dict(variation)
+        varied = {key: getattr(env, key) for key in ("task", "wording", "combinations", "perturb")}
+        made.task, made.spec = env.task, made.spec | varied
         return made
 
     monkeypatch.setattr("vlasandbox.eval.rollout.evaluate.evaluate", evaluate)

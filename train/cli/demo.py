@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from ...envs.config import EnvConfig
 from ...envs.seeds import VALIDATION
 from ...policies import packaged
 from ...policies.execution import Execution
@@ -63,9 +64,8 @@ def main(argv: list[str]) -> int:
     who = eval_target(run or packaged.NAME)
     task = args.task or default_task(who)
     execution = Execution(args.execute, args.delay, args.wait, args.guided, args.ensemble)
-    variation = {"perturb": args.perturb} if args.perturb else {}
-    variation |= {"robot": args.robot} if args.robot else {}
-    demo(who, task, sentence, args.seed, args.out, execution, args.sampling, variation)
+    env = EnvConfig(task, robot=args.robot, perturb=args.perturb)
+    demo(who, env, sentence, args.seed, args.out, execution, args.sampling)
     said = [part for part in (run, sentence) if part is not None]
     flags = ["--task", task, "--seed", str(args.seed), *_settings(args), "--out", str(args.out)]
     print(f"Again: {shlex.join(['vla', 'demo', *said, *flags])}")

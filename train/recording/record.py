@@ -18,6 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ...envs.config import EnvConfig
 from ...envs.expert import NoiseConfig
 from ...envs.seeds import DEMONSTRATIONS
 from ...eval.rollout.worker import ONE_THREAD
@@ -26,11 +27,6 @@ from ..data.files import exclusive
 from ..data.schema import frames_per_second
 from ..data.staging import FOLDER, flush_staged
 from ..data.writer import DatasetWriter, check_root
-
-_ENV_FIELDS = (
-    "robot", "action_space", "control_hz", "image_size", "cameras", "quality", "wording", "combinations",
-    "perturb",
-)  # fmt: skip
 
 
 class RecordError(RuntimeError):
@@ -44,27 +40,9 @@ class RecordConfig:
     root: Path
     """Folder of the dataset. If it holds episodes with the same settings, recording goes on from them."""
     episodes: int = 100
-    """Successful episodes the dataset shall have."""
-    task: str = "pick"
-    """Task of `vlasandbox.envs`."""
-    robot: str | None = None
-    """Robot of `vlasandbox.envs.robots`; the task's default one if not given."""
-    action_space: str = "ee_delta"
-    """Action space of `vlasandbox.envs.control`; each converts exactly into the others."""
-    control_hz: float = 10.0
-    """Control rate, a whole number [Hz]."""
-    image_size: int = 96
-    """Height and width of the pictures [px]."""
-    cameras: tuple[str, ...] | None = None
-    """Views to record; all but the one for people if not given."""
-    quality: str = "fast"
-    """Rendering quality."""
-    wording: str = "plain"
-    """How instructions are put (see `vlasandbox.envs.language`)."""
-    combinations: str = "all"
-    """Which attribute combinations are asked for (see `vlasandbox.envs.language`)."""
-    perturb: str = ""
-    """Axes in which episodes differ from the nominal ones (see `vlasandbox.envs.perturbation_set`)."""
+    """Successful episodes to record, those of earlier runs included."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    """What is recorded: task, robot, cameras, and so on. The control rate must be a whole number."""
     noise: NoiseConfig | None = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     first_seed: int = DEMONSTRATIONS.start
@@ -74,9 +52,10 @@ class RecordConfig:
 
     def settings(self) -> dict[str, Any]:
         """What all episodes of a dataset have in common (JSON values)."""
-        common = {name: getattr(self, name) for name in (*_ENV_FIELDS, "task", "first_seed")}
         noise = None if self.noise is None else asdict(self.noise)
-        return common | {"noise": noise, "mujoco": version("mujoco")}
+        env = asdict(self.env)
+        common = {"task": env.pop("task"), "first_seed": self.first_seed}
+        return env | common | {"noise": noise, "mujoco": version("mujoco")}
 
 
 def record(config: RecordConfig, *, watch: Callable[[], object] | None = None) -> Path:
@@ -101,11 +80,11 @@ def record(config: RecordConfig, *, watch: Callable[[], object] | None = None) -
             f"first_seed {config.first_seed} is not a seed for demonstrations "
             f"({DEMONSTRATIONS.start} to {DEMONSTRATIONS.stop - 1}); the others are for judging policies"
         )
-    frames_per_second(config.control_hz)
-    if config.action_space.endswith("_relative"):
+    frames_per_second(config.env.control_hz)
+    if config.env.action_space.endswith("_relative"):
         raise ValueError(
-            f"action_space {config.action_space!r} counts from the start of a chunk, which a recording has "
-            "not: record in the _delta or _absolute space, training converts it exactly"
+            f"action_space {config.env.action_space!r} counts from the start of a chunk, which a "
+            "recording has not: record in the _delta or _absolute space, training converts it exactly"
         )
     root = config.root
     check_root(root, config.settings())
@@ -191,7 +170,7 @@ def _run_workers(config: RecordConfig, plan: SeedPlan, watch: Callable[[], objec
     bar = tqdm(
         total=config.episodes,
         initial=plan.already,
-        desc=f"recording {config.task}",
+        desc=f"recording {config.env.task}",
         unit="episode",
         disable=watch is not None,
     )
@@ -253,8 +232,7 @@ class _Worker:
             {
                 "path": [os.path.abspath(x) if x == "" else x for x in sys.path],
                 "root": str(config.root.absolute()),
-                "task": config.task,
-                "env": {name: settings[name] for name in _ENV_FIELDS},
+                "env": asdict(config.env),
                 "noise": settings["noise"],
             }
         )

@@ -5,10 +5,10 @@ the policy's own actions. Cloning leaves episodes that failed out, unless it is 
 """
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...envs.config import EnvConfig
 from ...envs.episode import Episode
 from ...envs.rollout import RolloutPlan
 from ...envs.seeds import DEMONSTRATIONS, ROLLOUTS, trial
@@ -29,14 +29,12 @@ class RolloutRecordConfig:
     """Folder of the dataset. If it holds episodes with the same settings, recording goes on from them."""
     policy: str
     """Folder of a run or a policy, which decides the robot, the actions and the cameras."""
-    task: str = "pick"
-    """Task of `vlasandbox.envs`."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    """Task, wording, combinations, perturbations and rendering quality; the rest comes from the policy."""
     episodes: int = 100
     """Episodes that the dataset shall have, whatever comes of them."""
     first_seed: int = ROLLOUTS.start
     """Seed of the first one; the next ones follow."""
-    variation: Mapping[str, str] = field(default_factory=dict)
-    """Keywords of the environment such as {"wording": "train"}."""
     workers: int | None = None
     """Simulation processes; one per core by default."""
 
@@ -63,11 +61,12 @@ def record_rollouts(config: RolloutRecordConfig, *, progress: bool = True) -> Pa
     # A recording has no chunks that actions could count from.
     plan = RolloutPlan(space=policy.spec.action_space.replace("_relative", "_delta"))
     settings = {
-        "task": config.task,
         "policy": source.summary()["sha256"],
         "first_seed": config.first_seed,
-        **config.variation,
+        **{name: getattr(config.env, name) for name in ("task", "wording", "combinations", "perturb")},
     }
+    if config.env.quality != EnvConfig.quality:
+        settings["quality"] = config.env.quality
     check_root(config.root, settings)
     with exclusive(config.root / FOLDER, wait=False):
         writer = DatasetWriter(config.root, settings)
@@ -75,13 +74,12 @@ def record_rollouts(config: RolloutRecordConfig, *, progress: bool = True) -> Pa
         if missing := [trial(seed) for seed in seeds if seed not in known]:
             play_rollouts(
                 policy,
-                config.task,
+                config.env,
                 missing,
                 plan,
                 storing(writer),
-                variation=config.variation,
                 workers=config.workers,
-                name=f"recording {config.task}",
+                name=f"recording {config.env.task}",
                 progress=progress,
             )
         writer.commit(config.episodes)

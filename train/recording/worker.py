@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _record(settings: dict[str, Any], replies: TextIO) -> None:
-    from ...envs import make
+    from ...envs.config import EnvConfig
     from ...envs.demonstrations import collect_episode
     from ...envs.expert import NoiseConfig
     from ..data.staging import stage, stage_failure
@@ -41,7 +41,7 @@ def _record(settings: dict[str, Any], replies: TextIO) -> None:
     root = Path(settings["root"])
     noise = None if settings["noise"] is None else NoiseConfig(**settings["noise"])
     try:
-        env = make(settings["task"], **settings["env"])
+        env = EnvConfig(**settings["env"]).build()
     except ValueError as error:
         return _reply(replies, {"error": str(error), "kind": "settings"})
     try:

@@ -120,7 +120,7 @@ def evaluations_of(cell: Cell, evaluations: Evaluations) -> dict[str, tuple[Eval
         point = apply(cell.point, evaluation.changes)
         config = point.evaluation
         try:
-            config.execution.check(data.chunk, data.action_space or point.record.action_space)
+            config.execution.check(data.chunk, data.action_space or point.record.env.action_space)
         except ValueError as error:
             reason = str(error)
         else:

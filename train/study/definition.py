@@ -21,6 +21,7 @@ from dataclasses import InitVar, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...envs.config import EnvConfig
 from ...envs.registry import check_name
 from ...eval.result import CONDITIONS, Condition
 from ...eval.study.factors import Changes, Factor
@@ -200,7 +201,7 @@ def data_name(record: RecordConfig) -> str:
     """Folder name that is unique to these demonstrations."""
     settings = {**record.settings(), "episodes": record.episodes}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-    return f"{record.task.replace(':', ',')}-{digest}"
+    return f"{record.env.task.replace(':', ',')}-{digest}"
 
 
 def apply(value: Any, changes: Changes) -> Any:
@@ -259,6 +260,8 @@ def _number(text: str) -> Level:
 def _set(value: Any, keys: list[str], to: Any, path: str) -> Any:
     names = [f.name for f in fields(value)] if is_dataclass(value) else []
     assert not isinstance(value, type)
+    if isinstance(value, RecordConfig) and keys[0] in {f.name for f in fields(EnvConfig)}:
+        keys = ["env", *keys]  # "record.robot" is short for "record.env.robot"
     if keys[0] not in names:
         raise ValueError(f"no field {path!r}; valid in place of {keys[0]!r}: {', '.join(names) or 'nothing'}")
     if len(keys) > 1:
@@ -271,7 +274,7 @@ def _set(value: Any, keys: list[str], to: Any, path: str) -> Any:
 def pick_point(preset: str, *, task: str = "pick", demonstrations: int = 1000, updates: int = 3500) -> Point:
     """A preset's training on one task, evaluated on 100 test episodes."""
     train = presets.load(preset)(Path("data"), updates=updates)
-    return Point(RecordConfig(Path("data"), demonstrations, task), train, EvalConfig(task))
+    return Point(RecordConfig(Path("data"), demonstrations, EnvConfig(task)), train, EvalConfig(task))
 
 
 def load(file: Path) -> Study:

@@ -8,10 +8,12 @@ by other code. The manifest also fixes the precision that "auto" stands for, on 
 import hashlib
 import json
 import socket
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ...envs.config import EnvConfig
 from ...policies.config_io import from_dict, to_dict
 from ..catalog import ROOT
 from ..config import differences
@@ -167,7 +169,8 @@ def _resolved(stored: dict[str, Any]) -> dict[str, Any]:
     """
     # The version of MuJoCo is part of the code's fingerprint; a report may be rewritten with another one.
     record = {name: value for name, value in stored["record"].items() if name != "mujoco"}
+    env = {f.name: record.pop(f.name) for f in fields(EnvConfig) if f.name in record}
     try:
-        return to_dict(from_dict(Point, stored | {"record": record | {"root": "data"}}))
+        return to_dict(from_dict(Point, stored | {"record": record | {"root": "data", "env": env}}))
     except ValueError as error:
         raise ValueError(f"the study was begun by another version of this program ({error})") from error

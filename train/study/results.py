@@ -7,6 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from ...envs.config import EnvConfig
 from ...eval.report.study import write_study
 from ...eval.result import EXPERT, EvalResult
 from ...eval.study.clips import film_study
@@ -21,9 +22,9 @@ from .held_out import EPISODES, SEEDS
 from .manifest import FILE, code_fingerprint, read_manifest
 
 SHOWN = {
-    "task": "record.task",
+    "task": "record.env.task",
     "demonstrations": "record.episodes",
-    "control rate [Hz]": "record.control_hz",
+    "control rate [Hz]": "record.env.control_hz",
     "disturbances": "record.noise",
     "updates": "train.updates",
     "batch size": "train.batch_size",
@@ -133,12 +134,11 @@ def _experts(runs: Sequence[CellRun], out: Path, get: Callable[..., EvalResult |
         get: `evaluate_cached`, or `load_cached` for stored results only.
     """
     points = [run.cell.point for run in runs]
-    bodies = {(point.record.robot, point.record.control_hz) for point in points}
+    bodies = {(point.record.env.robot, point.record.env.control_hz) for point in points}
     if len(bodies) > 1:
         return []
     robot, rate = bodies.pop()
-    body = {"control_hz": rate} | ({"robot": robot} if robot else {})
-    expert = EvalTarget(EXPERT, None, out / EXPERT, body)
+    expert = EvalTarget(EXPERT, None, out / EXPERT, EnvConfig(robot=robot, control_hz=rate))
     evaluations = [point.evaluation for point in points]
     configs = {config.task: EvalConfig(config.task, config.episodes) for config in evaluations}
     found = [get(expert, config, "test") for config in configs.values()]

@@ -1,14 +1,12 @@
 """One filmed episode in which a policy, or the expert, is told a sentence."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ... import envs
 from ...envs import tasks
+from ...envs.config import EnvConfig
 from ...envs.language import PLAIN
 from ...envs.manipulation_env import ManipulationEnv
 from ...envs.seeds import DEMONSTRATIONS, VALIDATION
@@ -93,45 +91,42 @@ def default_task(who: EvalTarget) -> str:
 
 def demo(
     who: EvalTarget,
-    task: str,
+    env: EnvConfig,
     sentence: str | None,
     seed: int,
     out: Path,
     execution: Execution | None = None,
     sampling: str = "",
-    variation: Mapping[str, str] | None = None,
 ) -> EpisodeResult:
     """Plays the episode of `seed`, writes its video to `out`, says how it went, and returns it.
 
     Args:
         who: who acts.
-        task: in whose scene.
+        env: settings of the scene; a policy brings its own cameras and commands.
         sentence: what is said, word for word; the episode's own instruction if None.
         seed: of the scene.
         out: .mp4, .webp or .gif.
         execution: how a policy's chunks are executed; no more of each than it has.
         sampling: settings of a policy's sampling in place of its own, e.g. "steps=5".
-        variation: how the episode differs from the nominal one: keywords of the environment.
 
     Raises:
         ValueError: an unknown task, a video that cannot be written, a policy made for another environment, or
             a sentence that the expert cannot know how to obey.
     """
     check_video_path(out)
-    tasks.check(task)
+    tasks.check(env.task)
     policy = None
-    body: dict[str, Any] = {}
     if who.policy is not None:
         from ...policies.policy import Policy  # imports torch
 
         policy = Policy.load(who.policy, sampling=sampling)
-        body = {"robot": policy.spec.robot, "control_hz": policy.spec.control_hz}
-    env = envs.make(task, **{"cameras": (), **body, **(variation or {})})
+        env = replace(env, robot=env.robot or policy.spec.robot, control_hz=policy.spec.control_hz)
+    shown = replace(env, cameras=()).build()
     try:
-        scene = Scene.of(env, seed, sentence)
+        scene = Scene.of(shown, seed, sentence)
     finally:
-        env.close()
-    print(f"Scene: {task}, seed {seed}. {scene.description()}", flush=True)
+        shown.close()
+    print(f"Scene: {env.task}, seed {seed}. {scene.description()}", flush=True)
     if policy is not None and seed in DEMONSTRATIONS:
         print(f"Seeds below {VALIDATION.start} are for demonstrations: the policy may know this scene.")
     print(f'Told to {who.name}: "{scene.instruction}"', flush=True)
@@ -150,11 +145,10 @@ def demo(
         execution = replace(execution, execute=policy.spec.chunk)
     result = evaluate(
         policy or EXPERT,
-        task,
+        env,
         [seed],
         execution=None if policy is None else execution,
         name=who.name,
-        variation=variation,
         sentence=sentence,
         progress=False,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ...envs.config import EnvConfig
 from ...eval.compare.comparison import Comparison, compare
 from ...eval.report.comparison import write_report
 from ...eval.result import CONDITIONS, EXPERT, Condition
@@ -169,7 +170,7 @@ class Quickstart:
     @property
     def recording(self) -> RecordConfig:
         """What is recorded."""
-        return RecordConfig(root=self.data, episodes=self.config.episodes, task=self.exam.task)
+        return RecordConfig(root=self.data, episodes=self.config.episodes, env=EnvConfig(self.exam.task))
 
     def _record(self) -> None:
         record(self.recording)

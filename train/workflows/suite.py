@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...envs import tasks
+from ...envs.config import EnvConfig
 from ...eval.compare.comparison import Comparison, compare
 from ...eval.compare.suite import suite_table
 from ...eval.report.comparison import write_report
@@ -56,14 +57,17 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
     training = presets.load(config.preset)(data, updates=config.updates)
     recordings = [
         RecordConfig(
-            data / name.replace(":", ","), config.episodes, name, robot=config.robot, wording=config.wording
+            data / name.replace(":", ","),
+            config.episodes,
+            EnvConfig(name, config.robot, wording=config.wording),
         )
         for name in names
     ]
     print(_plan(config, training, recordings, run), flush=True)
     for number, recording in enumerate(recordings, 1):
         print(
-            f"[{number}/{len(names)}] record {config.episodes} demonstrations of {recording.task}", flush=True
+            f"[{number}/{len(names)}] record {config.episodes} demonstrations of {recording.env.task}",
+            flush=True,
         )
         record(recording)
     print(f"train {config.preset}, {config.updates} updates", flush=True)
@@ -90,7 +94,7 @@ def _plan(config: SuiteConfig, training: TrainConfig, recordings: Sequence[Recor
         f"{len(recordings)} tasks, {config.episodes} demonstrations of each; {config.updates} updates; "
         f"{config.test_episodes} episodes of each task and condition."
     ]
-    by_length = sorted(recordings, key=lambda recording: most_steps(recording.task, recording))
+    by_length = sorted(recordings, key=lambda recording: most_steps(recording.env.task, recording))
     left = updates_left(training, run)
     costs = measure_if_long([(training, one) for one in (by_length[0], by_length[-1])], left, 1)
     if costs is not None:
@@ -113,6 +117,6 @@ def _plan(config: SuiteConfig, training: TrainConfig, recordings: Sequence[Recor
 
 def _judging(config: SuiteConfig, training: TrainConfig, recording: RecordConfig, costs: Costs) -> float:
     """Core-seconds of the evaluations on one task."""
-    exam = EvalConfig(recording.task, config.test_episodes)
+    exam = EvalConfig(recording.env.task, config.test_episodes)
     evaluations = (costs.evaluation(exam, (training, recording), fails=c != "test") for c in CONDITIONS)
     return sum(evaluations) + costs.recording(recording, config.test_episodes)  # the expert's

@@ -4,6 +4,7 @@ import multiprocessing
 from pathlib import Path
 from typing import Any
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.eval.rollout import evaluate
 from vlasandbox.train.data.files import read_json
 from vlasandbox.train.evaluation import EvalConfig
@@ -17,7 +18,7 @@ from ..kill import KillCase, Say
 from ._common import TASK, episodes_in, files_in, fork_programs, names_in
 from .train import outcome as training_outcome
 
-RECORD = RecordConfig(Path("data"), episodes=2, task=TASK, image_size=32, workers=1)
+RECORD = RecordConfig(Path("data"), episodes=2, env=EnvConfig(TASK, image_size=32), workers=1)
 STUDY = Study(
     "Is it there after kills?",
     Point(RECORD, debug.config(Path("data"), updates=2), EvalConfig(TASK, episodes=2, workers=1)),
