@@ -8,9 +8,9 @@ Importing this registers `vlasandbox/<Task>-v0` with gymnasium; mujoco itself is
 from typing import TYPE_CHECKING, Any
 
 from ..common.public import lazy_exports
+from ..common.registry import camel_case
 from . import tasks
 from .config import EnvConfig
-from .registry import camel_case
 
 if TYPE_CHECKING:
     from .control import ACTION_SPACES as ACTION_SPACES

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..common.registry import check_name
 from . import rotations
-from .registry import check_name
 
 KINDS = ("ee", "ee6d", "joint")
 MODES = ("delta", "absolute", "relative")

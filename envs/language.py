@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .registry import check_name
+from ..common.registry import check_name
 
 WORDINGS = ("plain", "train", "held_out")
 COMBINATIONS = ("all", "train", "held_out")

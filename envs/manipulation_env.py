@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 
+from ..common.registry import check_name
 from . import METADATA, tasks
 from .config import EnvConfig
 from .control import ActionSpace, command_names
@@ -20,7 +21,6 @@ from .gl import mujoco
 from .instruction_space import MAX_INSTRUCTION
 from .language import COMBINATIONS, Wording
 from .perturbation_set import PerturbationSet
-from .registry import check_name
 from .robot import RobotIndex
 from .sensors import STATE_KIND, Sensors, physics_state, refresh
 from .snapshot import Snapshot

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.registry import parse_settings
 from . import perturb
 from .gl import mujoco
 from .language import Wording
@@ -29,12 +30,9 @@ class PerturbationSet:
         self.text = text
         self._members: dict[str, Perturbation] = {}
         self._ranges: dict[str, range] = {}
-        for item in filter(None, text.split(",")):
-            name, _, asked = item.partition("=")
-            if name in self._members:
-                raise ValueError(f"perturbation {name!r} is given twice in {text!r}")
+        for name, levels in parse_settings("perturbation", text).items():
             self._members[name] = perturb.load(name)
-            self._ranges[name] = _checked(item, asked)
+            self._ranges[name] = _checked(name, levels)
         self._active: list[tuple[str, Perturbation, int]] = []
         self._nominal: dict[str, np.ndarray] = {}
         self._seed = 0
@@ -121,11 +119,11 @@ def parse_levels(text: str) -> range:
     return found if found and found[0] >= 0 and found[-1] in LEVELS else range(0)
 
 
-def _checked(item: str, text: str) -> range:
+def _checked(name: str, text: str) -> range:
     found = parse_levels(text)
     if not found:
         raise ValueError(
-            f"perturbation {item!r} has no valid level; write name=3 for one of 1 to {LEVELS.stop - 1}, "
-            "or name=0-3 to draw one for each episode"
+            f"perturbation {name!r} has no valid level {text!r}; write {name}=3 for one of 1 to "
+            f"{LEVELS.stop - 1}, or {name}=0-3 to draw one for each episode"
         )
     return found

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from ..common.registry import check_name
 from .gl import NoRenderingError, forget_display, make_context, mujoco, no_rendering, survives_fork
-from .registry import check_name
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float, Float64, Shaped, UInt8
 
+from ..common.registry import check_name
 from . import rendering
 from .gl import mujoco
 from .instruction_space import InstructionSpace
-from .registry import check_name
 from .robot import RobotIndex
 
 STATE_KIND = int(mujoco.mjtState.mjSTATE_FULLPHYSICS) | int(mujoco.mjtState.mjSTATE_USERDATA)

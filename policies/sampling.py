@@ -2,6 +2,7 @@
 
 import json
 
+from ..common.registry import parse_settings
 from .config_io import from_dict, to_dict
 from .head import HeadConfig
 
@@ -13,11 +14,10 @@ def resampled(config: HeadConfig, text: str) -> HeadConfig:
         ValueError: a setting that this head does not have or that affects training, or an impossible value.
     """
     data = to_dict(config)
-    for item in filter(None, text.split(",")):
-        name, _, value = item.partition("=")
+    for name, value in parse_settings("sampling", text).items():
         if name not in config.SAMPLING:
             valid = ", ".join(config.SAMPLING) or "none"
-            raise ValueError(f"sampling {item!r}: this head has no such setting; valid: {valid}")
+            raise ValueError(f"sampling {name}={value!r}: this head has no such setting; valid: {valid}")
         *parents, last = name.split(".")
         part = data
         for parent in parents:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from vlasandbox import envs
+from vlasandbox.common.registry import camel_case
 from vlasandbox.envs import perturb, tasks
 from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.gl import mujoco
 from vlasandbox.envs.language import Wording
 from vlasandbox.envs.perturbation import LEVELS, movable_bodies, object_geoms
 from vlasandbox.envs.perturbation_set import PerturbationSet
-from vlasandbox.envs.registry import camel_case
 from vlasandbox.envs.tasks.pick import _lift
 from vlasandbox.envs.tasks.trace import Trace
 from vlasandbox.train.perturbed_tasks import check_perturbed_tasks

@@ -39,7 +39,7 @@ def test_pick_presets_differ_in_the_head_alone():
 
 def test_unknown_preset_names_the_closest_and_all():
     with pytest.raises(
-        ValueError, match=r"'pick_flwo'. Did you mean 'pick_flow'\? Known: .*debug, .*pick_tokens"
+        ValueError, match=r"'pick_flwo'; valid: .*debug, .*pick_tokens.* Did you mean 'pick_flow'"
     ):
         presets.load("pick_flwo")
 

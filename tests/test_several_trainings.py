@@ -2,21 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import special
 from scipy import stats as scipy_stats
 
 from vlasandbox.eval.stats.paired import required_pairs, resolvable_paired, wilson
 from vlasandbox.eval.stats.random_effects import Dispersion, dispersions, estimate, mean_squares
 from vlasandbox.eval.stats.sequential import compare_sequentially, evidence
-from vlasandbox.eval.stats.student import digamma, t_cdf, t_quantile, trigamma
-
-
-@pytest.mark.parametrize("freedom", [1.0, 2.0, 2.7, 10.0, 99.0, 5000.0])
-@pytest.mark.parametrize("probability", [0.5, 0.6, 0.9, 0.975, 0.9995])
-def test_the_t_distribution_agrees_with_scipy(freedom, probability):
-    quantile = t_quantile(probability, freedom)
-    assert quantile == pytest.approx(scipy_stats.t.ppf(probability, freedom), rel=1e-6, abs=1e-9)
-    assert t_cdf(quantile, freedom) == pytest.approx(probability, abs=1e-9)
 
 
 def test_one_training_gives_wilsons_interval_of_its_rate_and_students_of_a_difference():
@@ -80,12 +70,6 @@ def test_mean_squares_are_those_of_a_two_way_analysis_of_variance():
     assert found.training == pytest.approx(trainings.statistic * within)
     total = 2 * found.training + 19 * found.episode + 38 * found.rest
     assert total == pytest.approx(((table - table.mean()) ** 2).sum())
-
-
-@pytest.mark.parametrize("x", [1e-3, 0.5, 1.0, 3.7, 8.0, 200.0])
-def test_digamma_and_trigamma_agree_with_scipy(x):
-    assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-8, abs=1e-8)
-    assert trigamma(x) == pytest.approx(special.polygamma(1, x), rel=1e-8)
 
 
 def drawn(spreads: list[float]) -> list[np.ndarray]:

@@ -1,23 +1,20 @@
 """What a run cost and what it was: the clock of the loop, and the summary beside the finished policy."""
 
-import platform
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
+from ..common.versions import TRAINING, recorded_versions
 from .checkpoint import Progress
 from .config import TrainConfig
 from .data.dataset import Dataset
 from .initial_policy import PolicySource, Setting
-
-_PACKAGES = ("vlasandbox", "torch", "transformers", "diffusers", "numpy", "mujoco")
 
 
 @runtime_checkable
@@ -104,7 +101,7 @@ def summary(progress: Progress, config: TrainConfig, model: nn.Module, dataset: 
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "precision": config.precision,
         "threads": progress.threads,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+        "versions": recorded_versions(TRAINING, python=True),
     }
 
 

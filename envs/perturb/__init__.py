@@ -3,7 +3,7 @@
 import pkgutil
 from typing import TYPE_CHECKING
 
-from ..registry import camel_case, load_from
+from ...common.registry import camel_case, load_from
 
 if TYPE_CHECKING:
     from ..perturbation import Perturbation

@@ -3,7 +3,7 @@
 import pkgutil
 from typing import TYPE_CHECKING
 
-from ..registry import load_from
+from ...common.registry import load_from
 
 if TYPE_CHECKING:
     from ..robot import Robot

@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from ..registry import camel_case, check_module, check_name, load_from
+from ...common.registry import camel_case, check_module, check_name, load_from, parse_settings
 
 if TYPE_CHECKING:
     from ..task import Task
@@ -79,8 +79,7 @@ def _parsed(name: str, task: type["Task"], text: str) -> dict[str, Any]:
         if parameter.default is not inspect.Parameter.empty
     }
     values: dict[str, Any] = {}
-    for item in filter(None, text.split(",")):
-        key, _, value = item.partition("=")
+    for key, value in parse_settings(f"parameter of task {name!r}", text).items():
         check_name(f"parameter of task {name!r}", key, defaults)
         try:
             values[key] = type(defaults[key])(value)

@@ -7,16 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any
 
 from tqdm import tqdm
 
+from ...common.versions import EVALUATION, recorded_versions
 from ...policies.execution import Execution
 from ..result import UNDECIDED, Condition, EpisodeResult, EvalResult
 from .latency import Latency
-
-PACKAGES = ("vlasandbox", "mujoco", "numpy", "torch", "transformers")
 
 
 class EpisodeCollector:
@@ -97,7 +95,6 @@ class EpisodeCollector:
     ) -> EvalResult:
         """Builds the result, with the episodes in the order of `seeds`."""
         episodes = [self._episodes[seed] for seed in seeds]
-        versions = {package: version(package) for package in PACKAGES}
         return EvalResult(
             policy=self._name,
             checkpoint=checkpoint,
@@ -117,5 +114,5 @@ class EpisodeCollector:
             wall_seconds=time.perf_counter() - self._start if self._wall is None else self._wall,
             env_steps=sum(episode.steps for episode in episodes),
             spec=json.loads(json.dumps(spec)),  # as it is read back: tuples become lists
-            versions=versions | ({"device": device} if device else {}),
+            versions=recorded_versions(EVALUATION) | ({"device": device} if device else {}),
         )

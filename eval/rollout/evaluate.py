@@ -26,11 +26,11 @@ from typing import get_args
 import numpy as np
 import torch
 
+from ...common.registry import check_name
 from ...envs import tasks
 from ...envs.config import EnvConfig
 from ...envs.language import Wording
 from ...envs.perturbation_set import PerturbationSet
-from ...envs.registry import check_name
 from ...policies.execution import Execution, Executor
 from ...policies.head import SamplingCounts
 from ...policies.policy import Policy

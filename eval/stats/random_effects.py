@@ -26,7 +26,6 @@ import numpy as np
 from jaxtyping import Float
 
 from .paired import wilson
-from .student import digamma, t_cdf, t_quantile, trigamma
 
 SMALLEST = 0.05
 """Lower bound of ratios before their logarithm is taken."""
@@ -115,21 +114,25 @@ def dispersions(tables: Sequence[Float[np.ndarray, "_ _"]], most: float) -> list
 
 def _prior(ratios: Sequence[float], own: float) -> tuple[float, float]:
     """Center and degrees of freedom of the prior, given ratios with `own` degrees of freedom."""
+    from scipy.special import digamma, polygamma  # slow to import
+
     # A ratio of 0, all trainings alike, has no logarithm.
-    logs = [math.log(max(ratio, SMALLEST)) - digamma(own / 2) + math.log(own / 2) for ratio in ratios]
-    beyond = float(np.var(logs, ddof=1)) - trigamma(own / 2) if len(logs) > 1 else 0.0
+    logs = [math.log(max(ratio, SMALLEST)) - float(digamma(own / 2)) + math.log(own / 2) for ratio in ratios]
+    beyond = float(np.var(logs, ddof=1)) - float(polygamma(1, own / 2)) if len(logs) > 1 else 0.0
     if beyond <= 0:
         return math.nan, math.inf
     half = _inverse_trigamma(beyond)
-    return math.exp(float(np.mean(logs)) + digamma(half) - math.log(half)), 2 * half
+    return math.exp(float(np.mean(logs)) + float(digamma(half)) - math.log(half)), 2 * half
 
 
 def _inverse_trigamma(value: float) -> float:
     """Inverse of trigamma, by bisection of its logarithm."""
+    from scipy.special import polygamma
+
     low, high = -20.0, 20.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if trigamma(math.exp(middle)) > value else (low, middle)
+        low, high = (middle, high) if polygamma(1, math.exp(middle)) > value else (low, middle)
     return math.exp((low + high) / 2)
 
 
@@ -152,6 +155,8 @@ def estimate(
     Raises:
         ValueError: fewer than two episodes.
     """
+    from scipy.special import stdtr, stdtrit  # slow to import
+
     m, n = table.shape
     if m < 1 or n < 2:
         raise ValueError(f"an estimate needs at least 1 training and 2 episodes, got {m} and {n}")
@@ -171,8 +176,8 @@ def estimate(
         spread = sum(ms**2 / df for ms, df in parts)
         freedom = (variance * m * n) ** 2 / spread if spread > 0 else n - 1.0
     freedom, error = max(1.0, freedom), math.sqrt(variance)
-    half = t_quantile((1 + level) / 2, freedom) * error
-    p_value = 2 * (1 - t_cdf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
+    half = float(stdtrit(freedom, (1 + level) / 2)) * error
+    p_value = 2 * float(stdtr(freedom, -abs(mean) / error)) if error > 0 else float(mean == 0)
     low, high = mean - half, mean + half
     # Equal outcomes have no variance; each episode counts once, however many trainings agree.
     if not difference and (m == 1 or error == 0):

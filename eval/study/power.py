@@ -19,7 +19,6 @@ import numpy as np
 from ..stats.paired import POWER
 from ..stats.pairwise import ALPHA
 from ..stats.random_effects import mean_squares
-from ..stats.student import t_quantile
 from .summary import Difference
 
 WANTED = 0.05
@@ -100,6 +99,8 @@ def resolvable(of: Spread, m: int, n: int, level: float = ALPHA, cells: int = 2)
         level: significance level of the test.
         cells: number of cells, which together estimate the variation between trainings.
     """
+    from scipy.special import stdtrit  # slow to import
+
     ms_e = m * of.episode + of.rest
     if of.training is None:
         variance, freedom = ms_e / (m * n), n - 1.0
@@ -108,7 +109,7 @@ def resolvable(of: Spread, m: int, n: int, level: float = ALPHA, cells: int = 2)
         variance = (ms_s + ms_e - of.rest) / (m * n)
         parts = [(ms_s, (cells - 1) * (m - 1)), (ms_e, n - 1), (of.rest, (m - 1) * (n - 1))]
         freedom = (variance * m * n) ** 2 / sum(ms**2 / df for ms, df in parts)
-    quantiles = t_quantile(1 - level / 2, max(1.0, freedom)) + t_quantile(POWER, max(1.0, freedom))
+    quantiles = float(sum(stdtrit(max(1.0, freedom), [1 - level / 2, POWER])))
     return quantiles * math.sqrt(variance)
 
 

@@ -3,15 +3,15 @@
 Each module defines `Config`, a frozen dataclass whose defaults are a working choice.
 """
 
-import pkgutil
+from pathlib import Path
 
-from ...envs.registry import load_from
+from ...common.registry import load_from, module_names
 from ..algorithm import AlgorithmConfig
 
 
 def names() -> list[str]:
     """Names of the algorithms, sorted; nothing is imported."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name[0] != "_")
+    return module_names(Path(__file__).parent)
 
 
 def default_config(name: str) -> AlgorithmConfig:

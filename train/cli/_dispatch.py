@@ -57,7 +57,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     verb, *rest = arguments
     if verb not in (known := verbs()):
-        from ...envs.registry import check_name
+        from ...common.registry import check_name
 
         check_name("verb", verb, known)
     return importlib.import_module(f".{known[verb].stem}", __package__).main(rest)

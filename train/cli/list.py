@@ -5,9 +5,9 @@ from typing import Annotated
 
 import tyro
 
+from ...common.registry import check_name
 from ...envs import robots, tasks
 from ...envs.control import ACTION_SPACES, ActionSpace
-from ...envs.registry import check_name
 from .. import catalog
 
 POSITION = 120

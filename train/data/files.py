@@ -1,8 +1,6 @@
 """JSON files that are whole or absent, and one writer at a time per folder."""
 
-import errno
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,22 +79,15 @@ def exclusive(folder: Path, *, wait: bool) -> Iterator[None]:
     Raises:
         DatasetError: another process holds it and `wait` is False.
     """
-    make_folder(folder)
-    if os.name != "posix":
-        yield
-        return
-    import fcntl  # not on Windows, where two processes are left to the user's care
+    from filelock import FileLock, Timeout  # imports asyncio, which simulation processes do without
 
+    make_folder(folder)
+    path = folder / "lock"
+    if path.is_symlink():  # which in a folder from elsewhere may lead to any file
+        raise DatasetError(f"{path} is a link: delete it")
     try:
-        # Not through a link, which in a folder from elsewhere may lead to any file.
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise DatasetError(f"{folder / 'lock'} is a link: delete it") from None
-        raise
-    with open(descriptor, "w", closefd=True) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise DatasetError(f"{folder.parent} is being written by another process") from None
+        lock = FileLock(path, timeout=-1 if wait else 0).acquire(poll_interval=0.1)
+    except Timeout:
+        raise DatasetError(f"{folder.parent} is being written by another process") from None
+    with lock:
         yield

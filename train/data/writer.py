@@ -1,13 +1,12 @@
 """Writes LeRobotDataset v3.0, episode by episode; a kill loses at most the episode in flight."""
 
 import json
-import platform
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ...common.files import make_folder
+from ...common.versions import DATASET, recorded_versions
 from ...envs.episode import Episode
 from . import schema
 from .commit import commit, commit_interrupted, recover
@@ -19,13 +18,6 @@ from .staging import FOLDER, remove_damaged, remove_staged, stage, stage_failure
 
 FORMAT = 1
 """Version of meta/vlasandbox.json."""
-
-_PACKAGES = ("vlasandbox", "mujoco", "numpy", "gymnasium", "av", "pyarrow")
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of all that decides what an episode looks like and how it is stored."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
 
 
 class DatasetWriter:
@@ -82,7 +74,7 @@ class DatasetWriter:
         if new:
             failed = [seed for seed, success in outcomes.items() if not success and seed <= kept[-1]]
             versions = list(self._ours().get("versions", []))
-            current = package_versions()
+            current = recorded_versions(DATASET, python=True)
             if not versions or versions[-1]["packages"] != current:
                 versions.append({"from_episode": len(committed), "packages": current})
             ours = {

@@ -5,15 +5,14 @@ A preset with parameters is called with them, as tasks are: "pi0:size=published"
 commas. Every preset has the parameter `recipe`: "pi0:recipe=2026-11" learns as findings of that month did.
 """
 
-import difflib
 import functools
 import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from ...envs.registry import check_name
+from ...common.registry import check_name, module_names, parse_settings
 
 Recipe = Literal["2026-12", "2026-11"]
 """How a preset learns, by the month in which that recipe was introduced; see `_recipe.py`."""
@@ -25,7 +24,7 @@ if TYPE_CHECKING:  # importing it imports torch, which a listing of names does n
 
 def names() -> list[str]:
     """Names of the presets, sorted; none is imported."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return module_names(Path(__path__[0]))
 
 
 def load(name: str) -> "Callable[..., TrainConfig]":
@@ -35,10 +34,7 @@ def load(name: str) -> "Callable[..., TrainConfig]":
         ValueError: there is no such preset or parameter, or its value is not one of the valid ones.
     """
     name, _, parameters = name.partition(":")
-    if name not in names():
-        close = difflib.get_close_matches(name, names(), n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        raise ValueError(f"unknown preset '{name}'.{hint} Known: {', '.join(names())}")
+    check_name("preset", name, names())
     config = importlib.import_module(f".{name}", __package__).config
     values = _parsed(name, config, parameters) if parameters else {}
     recipe = values.pop("recipe", CURRENT)
@@ -61,8 +57,7 @@ def _parsed(name: str, config: "Callable[..., TrainConfig]", text: str) -> dict[
     }
     known["recipe"] = (CURRENT, get_args(Recipe))
     values: dict[str, Any] = {}
-    for item in text.split(","):
-        key, _, value = item.partition("=")
+    for key, value in parse_settings(f"parameter of preset {name!r}", text).items():
         check_name(f"parameter of preset {name!r}", key, known)
         default, choices = known[key]
         if isinstance(default, str):

@@ -21,8 +21,8 @@ from dataclasses import InitVar, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...common.registry import check_name
 from ...envs.config import EnvConfig
-from ...envs.registry import check_name
 from ...eval.result import CONDITIONS, Condition
 from ...eval.study.factors import Changes, Factor
 from ...eval.study.level import Level, in_words, level_text

@@ -9,10 +9,10 @@ import hashlib
 import json
 import socket
 from dataclasses import fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ...common.versions import STUDY, recorded_versions
 from ...envs.config import EnvConfig
 from ...policies.config_io import from_dict, to_dict
 from ..catalog import ROOT
@@ -22,8 +22,6 @@ from ..machine import Precision, choose_device, choose_precision
 from .definition import FORMER_FIELDS, Point, Study, description
 
 PACKAGES = ("common", "envs", "vision", "policies", "eval", "train")
-DEPENDENCIES = ("torch", "mujoco", "numpy", "transformers", "diffusers")
-"""Packages that determine results as much as our own code does."""
 FILE = "study.json"
 FORMER_PRECISION: Precision = "bf16"
 """Precision of manifests without one, which are older than "auto"."""
@@ -32,8 +30,9 @@ FORMER = {"judged": "evaluations", "tune": "sweep"}
 
 
 def code_fingerprint() -> str:
-    """SHA-256 over the source of the packages and the versions of DEPENDENCIES, in hexadecimal."""
-    total = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in DEPENDENCIES).encode())
+    """SHA-256 over our source and the versions of what else decides results, in hexadecimal."""
+    others = " ".join(f"{name} {number}" for name, number in recorded_versions(STUDY).items())
+    total = hashlib.sha256(others.encode())
     for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         total.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return total.hexdigest()

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...common.registry import check_name
 from ...envs import perturb, tasks
 from ...envs.perturbation import LEVELS
 from ...envs.perturbation_set import PerturbationSet, parse_levels
-from ...envs.registry import check_name
 from ...envs.task import Task
 from ...eval.compare.robustness import PerturbedTrial
 from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, expert_beside

@@ -1,16 +1,29 @@
-"""Registry by module name: rejects an unknown name with the valid ones and the closest match."""
+"""Members of a folder found by name; an unknown name is rejected with the valid ones and the closest one."""
 
 import difflib
 import importlib
 import importlib.util
+import pkgutil
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from ..common.trust import check_named
+from .trust import check_named
 
 
-def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
+def module_names(folder: Path) -> list[str]:
+    """Sorted names of the modules in `folder` that do not begin with an underscore; nothing is imported."""
+    return sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
+
+
+def check_name(kind: str, name: str, valid: Iterable[str], *, more: str = "") -> str:
     """Returns `name` if it is one of `valid`.
+
+    Args:
+        kind: what it is the name of, for the message.
+        name: what was given.
+        valid: the valid names.
+        more: what else is valid, for the message.
 
     Raises:
         ValueError: it is not; the message lists the valid names and the closest one.
@@ -20,7 +33,22 @@ def check_name(kind: str, name: str, valid: Iterable[str]) -> str:
         return name
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"unknown {kind} {name!r}; valid: {', '.join(names)}.{hint}")
+    raise ValueError(f"unknown {kind} {name!r}; valid: {', '.join(names)}{more}.{hint}")
+
+
+def parse_settings(kind: str, text: str) -> dict[str, str]:
+    """{"a": "1", "b": "2"} for the text "a=1,b=2"; a name without "=" has the value "".
+
+    Raises:
+        ValueError: a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for item in filter(None, text.split(",")):
+        name, _, value = item.partition("=")
+        if name in found:
+            raise ValueError(f"{kind} {name!r} is given twice in {text!r}")
+        found[name] = value
+    return found
 
 
 def check_module(kind: str, name: str, valid: Iterable[str]) -> str:
