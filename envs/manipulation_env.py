@@ -90,7 +90,7 @@ class ManipulationEnv(gymnasium.Env):
         self._max_episode_steps = round(self.definition.time_limit * control_hz)
         self._hold_steps = math.ceil(HOLD_SECONDS * control_hz - 1e-9)
         self.task_description = ""
-        self.is_judged = True
+        self.is_scored = True
         """Whether success is decided. It is not after a sentence that asks for nothing in the scene: then the
         episode lasts until its time limit, without success and progress."""
         self.on_physics: Callable[[float], None] | None = None
@@ -113,7 +113,7 @@ class ManipulationEnv(gymnasium.Env):
 
         With options {"instruction": "swapped"} the instruction names another object of the same scene, while
         success and progress stay about the original one. With {"sentence": "pick up the red cube"} it is this
-        sentence, and success and progress are about what it asks for (see `is_judged`). Other options are
+        sentence, and success and progress are about what it asks for (see `is_scored`). Other options are
         other programs' and are ignored.
 
         Raises:
@@ -140,7 +140,7 @@ class ManipulationEnv(gymnasium.Env):
             # Another stream than the scene's, which must not depend on how the instruction is put.
             wording, rng = self.perturbation.wording(self._wording), np.random.default_rng([self._seed, 2])
             self.task_description = self.definition.say(meaning, wording, rng)
-            self.is_judged = True
+            self.is_scored = True
         else:
             self._ask(sentence)
         self._controller.place(self.data, self.scenario.start)
@@ -227,7 +227,7 @@ class ManipulationEnv(gymnasium.Env):
 
     def instruct(self, sentence: str) -> None:
         """Asks for something else from now on, in the scene as it is: success, progress and the time limit
-        begin anew (see `is_judged`).
+        begin anew (see `is_scored`).
 
         Raises:
             ValueError: a sentence without words or too long.
@@ -296,7 +296,7 @@ class ManipulationEnv(gymnasium.Env):
     def stage(self) -> str:
         """The one of the task's `stages` that describes the present state."""
         task = self.definition
-        if not self.is_judged:
+        if not self.is_scored:
             return task.stages[0]
         return task.stages[-1] if self._held else task.stage(self.world, self.scenario)
 
@@ -408,7 +408,7 @@ class ManipulationEnv(gymnasium.Env):
         """Makes `sentence` the instruction, and judges by what it asks for in this scene."""
         self.task_description = sentence
         understood = self.definition.understand(self.world, self.scenario, sentence)
-        self.scenario, self.is_judged = understood or self.scenario, understood is not None
+        self.scenario, self.is_scored = understood or self.scenario, understood is not None
 
     def _begin_count(self) -> None:
         self._steps = self._held = 0
@@ -438,7 +438,7 @@ class ManipulationEnv(gymnasium.Env):
 
     def _measure(self) -> float:
         """Updates success, loss and progress; returns the increase of progress."""
-        if not self.is_judged:
+        if not self.is_scored:
             return 0.0
         task, state, before = self.definition, (self.world, self.scenario), self._progress
         self._held = self._held + 1 if task.is_success(*state) else 0

@@ -52,15 +52,15 @@ def test_a_longer_exam_is_not_taken_from_a_shorter_one(judged):
 
 
 @pytest.mark.parametrize(
-    "exam",
+    "evaluation",
     [
         EvalConfig(episodes=4, execute=8),
         EvalConfig(episodes=4, task="stack"),
         EvalConfig(episodes=4, perturb="camera=3"),
     ],
 )
-def test_another_exam_is_not_taken_for_this_one(judged, exam):
-    assert load_cached(judged, exam, "test") is None
+def test_another_exam_is_not_taken_for_this_one(judged, evaluation):
+    assert load_cached(judged, evaluation, "test") is None
 
 
 def test_another_condition_is_not_taken_for_this_one(judged):
@@ -133,7 +133,7 @@ def test_ctrl_c_keeps_the_episodes_that_were_finished(judged, played, monkeypatc
     from vlasandbox.eval.rollout import evaluate as module
 
     play = module.evaluate
-    exam = EvalConfig(episodes=9)
+    evaluation = EvalConfig(episodes=9)
 
     def interrupted(policy, task, seeds, *, name, keep, **_):
         several = result(name, "st", first_seed=TEST.start + 7)
@@ -143,13 +143,13 @@ def test_ctrl_c_keeps_the_episodes_that_were_finished(judged, played, monkeypatc
 
     monkeypatch.setattr(module, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt, match="6 of 9 episodes of flow are kept"):
-        evaluate_cached(judged, exam, "test")
-    assert load_cached(judged, exam, "test") is None
+        evaluate_cached(judged, evaluation, "test")
+    assert load_cached(judged, evaluation, "test") is None
     monkeypatch.setattr(module, "evaluate", play)
-    assert evaluate_cached(judged, exam, "test").episodes == result("flow", "sfsssssst").episodes
+    assert evaluate_cached(judged, evaluation, "test").episodes == result("flow", "sfsssssst").episodes
     assert played == [[TEST.start + n for n in (4, 5, 6)]]
     assert [path.name for path in (judged.results / "pick").iterdir()] == ["test"]
-    assert evaluate_cached(judged, exam, "test") == load_cached(judged, exam, "test")
+    assert evaluate_cached(judged, evaluation, "test") == load_cached(judged, evaluation, "test")
 
 
 def test_a_shorter_exam_loses_nothing_of_a_longer_one_that_was_interrupted(judged, played):
@@ -261,20 +261,20 @@ def test_a_missing_episode_is_tried_again_and_the_result_stands_meanwhile(
     judged, played, monkeypatch, capsys
 ):
     result("flow", "smss").save(judged.results / "pick" / "test")
-    exam = EvalConfig(episodes=4)
-    assert load_cached(judged, exam, "test") == result("flow", "smss")
+    evaluation = EvalConfig(episodes=4)
+    assert load_cached(judged, evaluation, "test") == result("flow", "smss")
 
     def fails(*_, **__):
         raise EvaluationError("no process can play")
 
     with monkeypatch.context() as broken:
         broken.setattr("vlasandbox.eval.rollout.evaluate.evaluate", fails)
-        assert evaluate_cached(judged, exam, "test") == result("flow", "smss")
+        assert evaluate_cached(judged, evaluation, "test") == result("flow", "smss")
         assert "1 episodes of flow are still missing: no process can play" in capsys.readouterr().err
-    found = evaluate_cached(judged, exam, "test")
+    found = evaluate_cached(judged, evaluation, "test")
     assert played == [[TEST.start + 1]]
     assert found.episodes == result("flow", "ssss").episodes
-    assert load_cached(judged, exam, "test") == found
+    assert load_cached(judged, evaluation, "test") == found
 
 
 def test_what_a_kill_left_beside_a_finished_result_goes(judged, played):

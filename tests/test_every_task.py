@@ -235,7 +235,7 @@ def test_a_typed_sentence_is_judged_by_what_it_asks_for(blind):
         observation, info = blind.reset(seed=seed, options={"sentence": sentence})
         assert np.array_equal(blind.physics_state(), start)
         assert observation["instruction"] == info["instruction"] == sentence
-        assert blind.is_judged
+        assert blind.is_scored
         assert blind.scenario.asked == wanted != blind.scenario.swapped
         expert, done = blind.definition.expert(), False
         while not done:

@@ -119,7 +119,7 @@ def test_a_sentence_that_asks_nothing_of_the_scene_is_told_and_not_judged():
     observation, info = env.reset(seed=0, options={"sentence": "Dance, little arm!"})
     assert observation["instruction"] == info["instruction"] == "Dance, little arm!"
     assert np.array_equal(env.physics_state(), start)
-    assert not env.is_judged
+    assert not env.is_scored
     expert, done, truncated, total = env.definition.expert(), False, False, 0.0
     while not done:  # the expert does what the scene's own instruction asks
         _, reward, terminated, truncated, info = env.step(expert.act(env))
@@ -128,7 +128,7 @@ def test_a_sentence_that_asks_nothing_of_the_scene_is_told_and_not_judged():
     assert not info["is_success"]
     assert (total, info["progress"], info["stage"]) == (0.0, 0.0, "start")
     assert env.reset(seed=0)[1]["instruction"] == own
-    assert env.is_judged
+    assert env.is_scored
     env.close()
 
 

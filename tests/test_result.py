@@ -187,7 +187,7 @@ def edit(folder: Path, change) -> None:
         (lambda d: d["episodes"][0].update(progress=1.5), r"progress cannot be 1\.5"),
         (lambda d: d["episodes"][0].update(more=1), "more"),
         (lambda d: d.update(episodes={}), "episodes must be a list"),
-        (lambda d: d.update(condition="exam"), "condition cannot be 'exam'"),
+        (lambda d: d.update(condition="evaluation"), "condition cannot be 'evaluation'"),
         (lambda d: d.update(wall_seconds="1"), "wall_seconds cannot be '1'"),
         (lambda d: d.update(threads=1e9), "threads cannot be"),
         (lambda d: d.update(arrays="../rollouts.npz"), "leads out of"),

@@ -123,12 +123,12 @@ def test_every_axis_is_tried_by_default_at_every_level_asked_for():
     names = [f"{axis}={level}" for axis in perturb.names() for level in (2, 3)]
     assert [trial.name for trial in asked] == [*names, "combinations=held_out"]
     for trial in asked[:-1]:
-        assert (trial.exam.perturb, trial.control) == (trial.name, EvalConfig())
+        assert (trial.evaluation.perturb, trial.control) == (trial.name, EvalConfig())
 
 
 def test_held_out_combinations_have_those_of_training_as_control():
     (trial,) = trials(EvalConfig(), "combinations")
-    assert (trial.exam.combinations, trial.control.combinations) == ("held_out", "train")
+    assert (trial.evaluation.combinations, trial.control.combinations) == ("held_out", "train")
 
 
 def test_a_task_that_holds_no_combination_out_is_not_asked_for_any():
@@ -146,17 +146,17 @@ def test_a_task_is_not_asked_for_what_it_has_nothing_for():
     ("given", "message"),
     [
         ({"axes": "camra"}, "unknown axis 'camra'.*camera"),
-        ({"axes": "mass", "exam": EvalConfig("drawer")}, "'mass': Drawer has no movable objects"),
+        ({"axes": "mass", "evaluation": EvalConfig("drawer")}, "'mass': Drawer has no movable objects"),
         ({"levels": "0"}, "got '0'"),
         ({"levels": "2-6"}, "got '2-6'"),
         ({"levels": "3-2"}, "got '3-2'"),
         ({"levels": "x"}, "got 'x'"),
-        ({"exam": EvalConfig(perturb="light=2")}, "exclude each other"),
+        ({"evaluation": EvalConfig(perturb="light=2")}, "exclude each other"),
     ],
 )
 def test_impossible_trials_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
-        trials(**{"exam": EvalConfig(), **given})
+        trials(**{"evaluation": EvalConfig(), **given})
 
 
 @pytest.fixture

@@ -52,11 +52,11 @@ def test_without_a_difference_the_budget_is_spent_and_nothing_is_played_twice(ru
 
 def test_a_stopped_comparison_goes_on_from_its_stored_episodes(runs, monkeypatch):
     script(monkeypatch, lambda name, _, i: name == "good" or i % 3 == 0)
-    exam = EvalConfig(episodes=400)
+    evaluation = EvalConfig(episodes=400)
     good, bad = map(eval_target, runs)
-    first = compare_early(good, bad, exam)
+    first = compare_early(good, bad, evaluation)
     played = script(monkeypatch, lambda *_: False)
-    assert compare_early(good, bad, exam) == first
+    assert compare_early(good, bad, evaluation) == first
     assert played == []
 
 

@@ -87,18 +87,22 @@ class Costs:
         """Time of an update [s]: the mean of all kinds that were tried, if this one was not."""
         return self._mean("update", config)
 
-    def evaluation(self, exam: EvalConfig, training: Planned, *, fails: bool = False) -> float:
+    def evaluation(self, evaluation: EvalConfig, training: Planned, *, fails: bool = False) -> float:
         """Core-seconds of an evaluation.
 
         Args:
-            exam: what is played.
+            evaluation: what is played.
             training: of the policy.
             fails: whether episodes last until the time limit, as those of controls should.
         """
         config, recorded = training
-        most = most_steps(exam.task, recorded)
+        most = most_steps(evaluation.task, recorded)
         steps = most if fails else min(most, LONGER * self.demonstration * most)
-        return exam.episodes * steps * (self.control_step + self._mean("answer", config) / exam.execute)
+        return (
+            evaluation.episodes
+            * steps
+            * (self.control_step + self._mean("answer", config) / evaluation.execute)
+        )
 
     def _mean(self, name: str, config: TrainConfig) -> float:
         trial = self.trials.get(kind(config))

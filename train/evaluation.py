@@ -42,7 +42,7 @@ class EvalTarget:
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """What all contestants of a comparison are put through."""
+    """What all targets of a comparison are put through."""
 
     task: str = "pick"
     """Task (`vla list tasks`); several as pick+stack, or suite for all single-arm ones. By default what the
@@ -177,13 +177,13 @@ def with_task(config: EvalConfig, targets: Sequence[EvalTarget]) -> EvalConfig:
     return replace(config, task=next(iter(learned.values()), "pick"))
 
 
-def warn_of_other_tasks(contestants: Sequence[EvalTarget], exam: EvalConfig) -> None:
-    """Says on standard error which policies have learned none of the exam's tasks."""
-    asked = set(tasks.expand(exam.task))
-    for who in contestants:
+def warn_of_other_tasks(targets: Sequence[EvalTarget], evaluation: EvalConfig) -> None:
+    """Says on standard error which policies have learned none of the evaluation's tasks."""
+    asked = set(tasks.expand(evaluation.task))
+    for who in targets:
         learned = learned_tasks(who)
         if learned and not asked.intersection(learned):
-            told = f"{who.name} is judged on {exam.task} but learned {'+'.join(learned)} (--task)"
+            told = f"{who.name} is judged on {evaluation.task} but learned {'+'.join(learned)} (--task)"
             print(told, file=sys.stderr)
 
 
@@ -196,7 +196,7 @@ def expert_beside(who: EvalTarget, results: Path = Path("runs") / EXPERT) -> Eva
 
 
 def evaluate_cached(
-    who: EvalTarget, exam: EvalConfig, condition: Condition, *, bar: bool = True
+    who: EvalTarget, evaluation: EvalConfig, condition: Condition, *, bar: bool = True
 ) -> EvalResult:
     """The result of `who` under `condition`: stored episodes, and the others, played and stored. Those that
     the machine could not play before are tried again.
@@ -209,13 +209,13 @@ def evaluate_cached(
         KeyboardInterrupt: Ctrl-C came; what was played before is kept, and the next call plays the rest.
     """
     check_name("condition", condition, CONDITIONS)
-    found = load_prefix(who, exam, condition)
-    complete = found is not None and len(found.episodes) == exam.episodes
-    folder = who.results / exam.folder / condition
+    found = load_prefix(who, evaluation, condition)
+    complete = found is not None and len(found.episodes) == evaluation.episodes
+    folder = who.results / evaluation.folder / condition
     unfinished = folder.with_name(condition + UNFINISHED)
-    left = _stored(who, exam, unfinished) if unfinished.exists() else None
+    left = _stored(who, evaluation, unfinished) if unfinished.exists() else None
     if found is not None and complete and not found.missing:
-        _clear(unfinished, left, exam)  # a kill may have come just before
+        _clear(unfinished, left, evaluation)  # a kill may have come just before
         return found
     begun = (_joined(found, left) if found and left else None) or found or left
 
@@ -223,49 +223,49 @@ def evaluate_cached(
         (_joined(begun, finished) or finished if begun else finished).save(unfinished)
 
     try:
-        result = _completed(who, exam, condition, begun, bar, keep)
+        result = _completed(who, evaluation, condition, begun, bar, keep)
     except KeyboardInterrupt:
-        kept = _stored(who, exam, unfinished)
-        count = len([e for e in kept.episodes if e.seed in exam.seeds]) if kept else 0
-        raise KeyboardInterrupt(f"{count} of {exam.episodes} episodes of {who.name} are kept") from None
+        kept = _stored(who, evaluation, unfinished)
+        count = len([e for e in kept.episodes if e.seed in evaluation.seeds]) if kept else 0
+        raise KeyboardInterrupt(f"{count} of {evaluation.episodes} episodes of {who.name} are kept") from None
     except EvaluationError as error:
         if found is None or not complete:
             raise
         print(f"{found.missing} episodes of {who.name} are still missing: {error}", file=sys.stderr)
         return found
     result.save(folder)
-    _clear(unfinished, left, exam)
+    _clear(unfinished, left, evaluation)
     return result
 
 
-def _clear(unfinished: Path, left: EvalResult | None, exam: EvalConfig) -> None:
-    """Removes what an interruption left, unless it has episodes of a longer exam."""
-    if left is None or all(e.seed in exam.seeds for e in left.episodes):
+def _clear(unfinished: Path, left: EvalResult | None, evaluation: EvalConfig) -> None:
+    """Removes what an interruption left, unless it has episodes of a longer evaluation."""
+    if left is None or all(e.seed in evaluation.seeds for e in left.episodes):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def load_cached(who: EvalTarget, exam: EvalConfig, condition: Condition) -> EvalResult | None:
-    """The stored result of this exam on the policy as it is now; None if there is none.
+def load_cached(who: EvalTarget, evaluation: EvalConfig, condition: Condition) -> EvalResult | None:
+    """The stored result of this evaluation on the policy as it is now; None if there is none.
 
-    A longer exam holds the shorter ones, since an episode depends on its seed alone; only `wall_seconds` then
-    stays that of the longer one.
+    A longer evaluation holds the shorter ones, since an episode depends on its seed alone; only
+    `wall_seconds` then stays that of the longer one.
     """
-    found = load_prefix(who, exam, condition)
-    return found if found is not None and len(found.episodes) == exam.episodes else None
+    found = load_prefix(who, evaluation, condition)
+    return found if found is not None and len(found.episodes) == evaluation.episodes else None
 
 
-def load_prefix(who: EvalTarget, exam: EvalConfig, condition: Condition) -> EvalResult | None:
-    """As many of the exam's first episodes as are stored, of the policy as it is now; None without any."""
-    result = _stored(who, exam, who.results / exam.folder / condition)
+def load_prefix(who: EvalTarget, evaluation: EvalConfig, condition: Condition) -> EvalResult | None:
+    """The first episodes of the evaluation that are stored, of the policy as it is now; None without any."""
+    result = _stored(who, evaluation, who.results / evaluation.folder / condition)
     if result is None or result.condition != condition:
         return None
-    episodes = result.episodes[: exam.episodes]
-    if not episodes or [e.seed for e in episodes] != list(exam.seeds[: len(episodes)]):
+    episodes = result.episodes[: evaluation.episodes]
+    if not episodes or [e.seed for e in episodes] != list(evaluation.seeds[: len(episodes)]):
         return None
     return replace(result, episodes=episodes, env_steps=sum(e.steps for e in episodes))
 
 
-def _stored(who: EvalTarget, exam: EvalConfig, folder: Path) -> EvalResult | None:
+def _stored(who: EvalTarget, evaluation: EvalConfig, folder: Path) -> EvalResult | None:
     """What `folder` holds, on whichever seeds, if it is of the policy as it is now, played as asked."""
     try:
         result = EvalResult.load(folder)
@@ -274,11 +274,11 @@ def _stored(who: EvalTarget, exam: EvalConfig, folder: Path) -> EvalResult | Non
     played = base = EnvConfig.of_spec(result.spec)
     if who.policy is None:
         base = replace(played, robot=who.env.robot or played.robot, control_hz=who.env.control_hz)
-    if played != exam.env(base):
+    if played != evaluation.env(base):
         return None
     if who.policy is not None:
         how = (result.execution, result.sampling)
-        if how != (exam.execution, exam.sampling) or not is_of(result, folder, who.policy):
+        if how != (evaluation.execution, evaluation.sampling) or not is_of(result, folder, who.policy):
             return None
     return result
 
@@ -292,35 +292,40 @@ def is_of(result: EvalResult, folder: Path, policy: Path) -> bool:
 
 
 def _completed(
-    who: EvalTarget, exam: EvalConfig, condition: Condition, begun: EvalResult | None, bar: bool, keep: Keep
+    who: EvalTarget,
+    evaluation: EvalConfig,
+    condition: Condition,
+    begun: EvalResult | None,
+    bar: bool,
+    keep: Keep,
 ) -> EvalResult:
-    """The exam's episodes: those in `begun`, and the others, played now."""
+    """The evaluation's episodes: those in `begun`, and the others, played now."""
     there = {e.seed for e in begun.episodes if e.outcome != "missing"} if begun else set[int]()
-    missing = [seed for seed in exam.seeds if seed not in there]
+    missing = [seed for seed in evaluation.seeds if seed not in there]
     result = begun
     if missing:
-        played = _play(who, exam, condition, missing, bar, keep)
+        played = _play(who, evaluation, condition, missing, bar, keep)
         result = _joined(begun, played) if begun else played
-    result = result or _play(who, exam, condition, exam.seeds, bar, keep)
-    episodes = [e for e in result.episodes if e.seed in exam.seeds]
+    result = result or _play(who, evaluation, condition, evaluation.seeds, bar, keep)
+    episodes = [e for e in result.episodes if e.seed in evaluation.seeds]
     return replace(
-        result, seed_start=exam.seeds[0], episodes=episodes, env_steps=sum(e.steps for e in episodes)
+        result, seed_start=evaluation.seeds[0], episodes=episodes, env_steps=sum(e.steps for e in episodes)
     )
 
 
 def _play(
-    who: EvalTarget, exam: EvalConfig, condition: Condition, seeds: Sequence[int], bar: bool, keep: Keep
+    who: EvalTarget, evaluation: EvalConfig, condition: Condition, seeds: Sequence[int], bar: bool, keep: Keep
 ) -> EvalResult:
     from ..eval.rollout.evaluate import evaluate  # imports torch
 
     return evaluate(
         who.policy or EXPERT,
-        exam.env(who.env),
+        evaluation.env(who.env),
         seeds,
         condition=condition,
-        workers=exam.workers,
-        execution=exam.execution,
-        sampling=exam.sampling,
+        workers=evaluation.workers,
+        execution=evaluation.execution,
+        sampling=evaluation.sampling,
         name=who.name,
         progress=bar,
         keep=keep,

@@ -90,7 +90,7 @@ def _scene(track: Track, execute: int) -> dict[str, Any]:
         "stage": view.stage,
         "progress": round(view.progress, 4),
         "ended": view.ended,
-        "judged": view.is_judged,
+        "judged": view.is_scored,
     }
     if player is not None:
         state["unknown"] = player.unknown_words(view.observation.instruction)

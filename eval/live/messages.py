@@ -35,7 +35,7 @@ class View:
     """What a policy sees."""
     ended: Ended
     is_success: bool
-    is_judged: bool
+    is_scored: bool
     """Whether the instruction asks for something in the scene."""
     stage: str
     progress: float

@@ -246,7 +246,7 @@ class Scene:
             assert drive.action is not None
             return drive.action
         if drive.who == "expert":
-            if not env.is_judged:
+            if not env.is_scored:
                 raise SceneError("the expert does not know what this sentence asks for in this scene")
             return self._expert.act(env)
         reference = env.reference().astype(np.float64)
@@ -308,7 +308,7 @@ class Scene:
             observation=observation,
             ended=ended,
             is_success=bool(info["is_success"]),
-            is_judged=env.is_judged,
+            is_scored=env.is_scored,
             stage=info["stage"],
             progress=float(info["progress"]),
             seconds=self._seconds,

@@ -38,7 +38,7 @@ class Compare:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
+    evaluation: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
     condition: tuple[Condition, ...] = ("test",)
     """Which conditions to show; the paired tests are about the test condition."""
     resolve: float | None = None
@@ -53,38 +53,38 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Compare, args=argv, prog="vla compare")
     if len(args.runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")
-    contestants = [eval_target(run) for run in args.runs]
-    asked = with_task(args.exam, contestants)
-    exams = [replace(asked, task=task) for task in tasks.expand(asked.task)]
-    if len(exams) > 1 and (args.stop_early or args.resolve is not None):
+    targets = [eval_target(run) for run in args.runs]
+    asked = with_task(args.evaluation, targets)
+    evaluations = [replace(asked, task=task) for task in tasks.expand(asked.task)]
+    if len(evaluations) > 1 and (args.stop_early or args.resolve is not None):
         raise ValueError(
             f"--resolve and --stop-early are about one task: name one of {asked.task} with --task"
         )
     if args.resolve is not None:
-        print(_needed(args.resolve, contestants, exams[0]) + "\n", flush=True)
+        print(_needed(args.resolve, targets, evaluations[0]) + "\n", flush=True)
     if args.stop_early:
         if len(args.runs) != 2 or args.condition != ("test",):
             raise ValueError(
                 f"stop-early compares exactly two runs under the test condition, got {len(args.runs)} under "
                 f"{', '.join(args.condition)}"
             )
-        said = [_early(contestants[0], contestants[1], exams[0]), *cautions(training_records(contestants))]
+        said = [_early(targets[0], targets[1], evaluations[0]), *cautions(training_records(targets))]
         print("\n".join(said))
         return 0
-    for exam in exams:
-        comparison = compare([evaluate_cached(who, exam, c) for who in contestants for c in args.condition])
-        lines = [*comparison.statements, *cautions(training_records(contestants)), comparison.resolution]
+    for evaluation in evaluations:
+        comparison = compare([evaluate_cached(who, evaluation, c) for who in targets for c in args.condition])
+        lines = [*comparison.statements, *cautions(training_records(targets)), comparison.resolution]
         said = "\n".join(line for line in lines if line)
-        title = f"{exam.task}\n" if len(exams) > 1 else ""
-        print(f"{title}{comparison.table()}\n\n{said}" + "\n" * (len(exams) > 1), flush=True)
+        title = f"{evaluation.task}\n" if len(evaluations) > 1 else ""
+        print(f"{title}{comparison.table()}\n\n{said}" + "\n" * (len(evaluations) > 1), flush=True)
     return 0
 
 
-def _needed(points: float, contestants: list[EvalTarget], exam: EvalConfig) -> str:
+def _needed(points: float, targets: list[EvalTarget], evaluation: EvalConfig) -> str:
     """States how many shared seeds detect a difference of `points`."""
     if not 0 < points <= 100:
         raise ValueError(f"resolve must be above 0 and at most 100 points, got {points:g}")
-    pairs = list(itertools.combinations(contestants, 2))
+    pairs = list(itertools.combinations(targets, 2))
     level = 1 - ALPHA / len(pairs)
     lines = [f"To detect a difference of {points:g} points with 80% power at a fixed number of seeds:"]
     lines += [
@@ -92,7 +92,7 @@ def _needed(points: float, contestants: list[EvalTarget], exam: EvalConfig) -> s
         for share in DISCORDANCES
     ]
     for two in pairs:
-        found = [result for who in two if (result := load_prefix(who, exam, "test"))]
+        found = [result for who in two if (result := load_prefix(who, evaluation, "test"))]
         if len(found) == 2:
             n = min(len(result.episodes) for result in found)
             (pair,) = compare_pairs([replace(result, episodes=result.episodes[:n]) for result in found])
@@ -100,17 +100,17 @@ def _needed(points: float, contestants: list[EvalTarget], exam: EvalConfig) -> s
                 f"  {required_pairs(points / 100, pair.table.discordance, level)} seeds for {pair.first} and "
                 f"{pair.second}, which differ on {pair.table.discordance:.0%} of {pair.table.n} so far"
             )
-    return "\n".join([*lines, f"This comparison has {exam.episodes}."])
+    return "\n".join([*lines, f"This comparison has {evaluation.episodes}."])
 
 
-def _early(first: EvalTarget, second: EvalTarget, exam: EvalConfig) -> str:
+def _early(first: EvalTarget, second: EvalTarget, evaluation: EvalConfig) -> str:
     """States the result of a comparison that may stop early."""
-    stopped = compare_early(first, second, exam)
+    stopped = compare_early(first, second, evaluation)
     played = len(stopped.first.episodes)
     counts = ", ".join(f"{r.policy} {SuccessRate.of(r).counts}" for r in (stopped.first, stopped.second))
     return (
         f"{sequential_statement(stopped.outcome, first.name, second.name, ALPHA)}\n"
-        f"Played: {played} of at most {exam.episodes} seeds each; successes {counts}. The stopping time "
-        "depends on the outcomes, so intervals and McNemar's test, which assume a fixed number of seeds, are "
-        "not shown."
+        f"Played: {played} of at most {evaluation.episodes} seeds each; successes {counts}. The stopping "
+        "time depends on the outcomes, so intervals and McNemar's test, which assume a fixed number of seeds, "
+        "are not shown."
     )

@@ -31,7 +31,7 @@ class Eval:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Folders of runs or policies; "expert" is the task's scripted expert."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
+    evaluation: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
     condition: tuple[Condition, ...] = ("test",)
     """test; swapped_instruction: the sentence names another object of the scene, success stays about the
     original; blank_image: uniform gray."""
@@ -42,30 +42,30 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Eval, args=argv, prog="vla eval")
     if not args.runs:
         raise ValueError("name at least one run, or 'expert'")
-    contestants = [eval_target(run) for run in args.runs]
-    asked = with_task(args.exam, contestants)
+    targets = [eval_target(run) for run in args.runs]
+    asked = with_task(args.evaluation, targets)
     names = tasks.expand(asked.task)
     check_perturbed_tasks(asked.perturb, names)
     comparisons = []
     for task in names:
-        exam = replace(asked, task=task)
+        evaluation = replace(asked, task=task)
         results = [
-            evaluate_cached(who, exam, c) for who in contestants for c in CONDITIONS if c in args.condition
+            evaluate_cached(who, evaluation, c) for who in targets for c in CONDITIONS if c in args.condition
         ]
         comparisons.append(compare(results))
         print(f"{task}\n{comparisons[-1].table()}\n", flush=True)
-        if exam.perturb and "test" in args.condition:
+        if evaluation.perturb and "test" in args.condition:
             tested = {result.policy: result for result in results if result.condition == "test"}
-            nominal = replace(exam, perturb="")
+            nominal = replace(evaluation, perturb="")
             trials = [
-                PerturbedTrial(exam.perturb, evaluate_cached(who, nominal, "test"), tested[who.name])
-                for who in contestants
+                PerturbedTrial(evaluation.perturb, evaluate_cached(who, nominal, "test"), tested[who.name])
+                for who in targets
             ]
             print("\n".join(map(str, drops(trials))) + "\n", flush=True)
-    if different := cautions(training_records(contestants)):
+    if different := cautions(training_records(targets)):
         print("\n".join(different) + "\n")
     if len(comparisons) > 1:
         print(f"{suite_table(comparisons).aligned()}\n")
-    for who in contestants:
+    for who in targets:
         print(f"{who.name}: {who.results}")
     return 0

@@ -34,7 +34,7 @@ class Report:
     """Folders of runs or policies."""
     out: Path = Path("report")
     """Folder of the report."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
+    evaluation: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
 
 
 def main(argv: list[str]) -> int:
@@ -42,16 +42,16 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Report, args=argv, prog="vla report")
     if not args.runs:
         raise ValueError("name at least one run")
-    contestants = [eval_target(run) for run in args.runs]
-    trainings = training_records(contestants)
-    asked = with_task(args.exam, contestants)
+    targets = [eval_target(run) for run in args.runs]
+    trainings = training_records(targets)
+    asked = with_task(args.evaluation, targets)
     comparisons, names = [], tasks.expand(asked.task)
     for task in names:
-        exam = replace(asked, task=task)
-        results = [evaluate_cached(who, exam, condition) for who in contestants for condition in CONDITIONS]
-        comparison = compare([*results, evaluate_cached(expert_beside(contestants[0]), exam, "test")])
+        evaluation = replace(asked, task=task)
+        results = [evaluate_cached(who, evaluation, condition) for who in targets for condition in CONDITIONS]
+        comparison = compare([*results, evaluate_cached(expert_beside(targets[0]), evaluation, "test")])
         comparisons.append(comparison)
-        out = args.out / exam.folder if len(names) > 1 else args.out
+        out = args.out / evaluation.folder if len(names) > 1 else args.out
         clips = film(comparison, out / "videos")
         print(f"Report: {write_report(out, comparison, trainings, clips).resolve()}")
     if len(names) > 1:

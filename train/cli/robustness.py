@@ -28,7 +28,7 @@ class Robustness:
     """One of 1 to 5, or several as 1-5."""
     out: Path | None = None
     """Folder of the report; robustness in the first run's folder by default."""
-    exam: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
+    evaluation: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
 
 
 def main(argv: list[str]) -> int:
@@ -36,26 +36,30 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Robustness, args=argv, prog="vla robustness")
     if not args.runs:
         raise ValueError("name at least one run")
-    contestants = [eval_target(run) for run in args.runs]
-    out = args.out or contestants[0].results.parent / "robustness"
-    asked_for = with_task(args.exam, contestants)
-    exams = [replace(asked_for, task=task) for task in tasks.expand(asked_for.task)]
-    for exam, asked in [(exam, trials(exam, args.axes, args.levels)) for exam in exams]:
+    targets = [eval_target(run) for run in args.runs]
+    out = args.out or targets[0].results.parent / "robustness"
+    asked_for = with_task(args.evaluation, targets)
+    evaluations = [replace(asked_for, task=task) for task in tasks.expand(asked_for.task)]
+    for evaluation, asked in [
+        (evaluation, trials(evaluation, args.axes, args.levels)) for evaluation in evaluations
+    ]:
         print(
-            f"{exam.task}: {len(asked)} perturbations, {exam.episodes} episodes each, for "
-            f"{', '.join(who.name for who in contestants)} and the expert; stored ones are not played again",
+            f"{evaluation.task}: {len(asked)} perturbations, {evaluation.episodes} episodes each, for "
+            f"{', '.join(who.name for who in targets)} and the expert; stored ones are not played again",
             flush=True,
         )
         played = []
-        for who in contestants:
+        for who in targets:
             for trial in evaluate_trials(who, asked):
                 played.append(trial)
                 print(trial, flush=True)
         found = drops(played)
         print(f"\n{drop_table(found).aligned(left=2)}\n\n" + "\n".join(statements(found)))
-        protocol = {name: value for name, value in asdict(exam).items() if name not in ("perturb", "workers")}
+        protocol = {
+            name: value for name, value in asdict(evaluation).items() if name not in ("perturb", "workers")
+        }
         protocol |= {f"checkpoint of {trial.policy}": trial.perturbed.checkpoint for trial in played}
         protocol["versions"] = ", ".join(f"{name} {v}" for name, v in played[0].perturbed.versions.items())
-        folder = out / exam.folder if len(exams) > 1 else out
+        folder = out / evaluation.folder if len(evaluations) > 1 else out
         print(f"Report: {write_robustness(folder, found, protocol).resolve()}")
     return 0

@@ -32,7 +32,7 @@ class Scene:
 
     instruction: str
     """What is said."""
-    is_judged: bool
+    is_scored: bool
     """Whether it asks for something that the scene has, so that success can be decided."""
     named: dict[str, list[str]]
     """Slot of the task's sentences -> words that fit the scene, such as "object" -> "red cube", ..."""
@@ -52,8 +52,8 @@ class Scene:
                 named[slot].append(words)
         rng = np.random.default_rng(0)  # one plain sentence is all that there is to draw
         examples = list(dict.fromkeys(task.say(meaning, PLAIN, rng) for meaning in asked))
-        said, is_judged = env.task_description, env.is_judged
-        return Scene(said, is_judged, named, examples, None if is_judged else _elsewhere(env, seed, said))
+        said, is_scored = env.task_description, env.is_scored
+        return Scene(said, is_scored, named, examples, None if is_scored else _elsewhere(env, seed, said))
 
     def description(self) -> str:
         """Words for what is there, slot by slot."""
@@ -61,7 +61,7 @@ class Scene:
 
     def objection(self) -> str:
         """Why success cannot be judged; empty if it can."""
-        if self.is_judged:
+        if self.is_scored:
             return ""
         known = ", ".join(f'"{sentence}"' for sentence in self.examples[:EXAMPLES])
         more = f", and {len(self.examples) - EXAMPLES} more" if len(self.examples) > EXAMPLES else ""
@@ -154,7 +154,7 @@ def demo(
     )
     (episode,) = result.episodes
     footage = replay(result, episode, size=SIZE, sentence=sentence)
-    outcome = episode.outcome if scene.is_judged or episode.outcome == "error" else "not judged"
+    outcome = episode.outcome if scene.is_scored or episode.outcome == "error" else "not judged"
     frames = side_by_side([replace(footage, outcome=outcome)], speed=SPEED)
     write_video(frames, out, SPEED * footage.fps)
     print(f"Outcome: {outcome} after {episode.steps} steps ({episode.steps / footage.fps:.1f} s)")

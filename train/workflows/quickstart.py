@@ -93,8 +93,8 @@ class Quickstart:
     def __init__(self, config: QuickstartConfig, out: Path, layout: Layout) -> None:
         self.config, self.out, self.layout = config.resolved(), out, layout
         self.data = out / "demonstrations"
-        self.exam = EvalConfig(episodes=self.config.test_episodes)
-        self.contestants = [EvalTarget(name, out / name / "policy", out / name / "eval") for name in PRESETS]
+        self.evaluation = EvalConfig(episodes=self.config.test_episodes)
+        self.targets = [EvalTarget(name, out / name / "policy", out / name / "eval") for name in PRESETS]
         self.expert = EvalTarget(EXPERT, None, out / EXPERT / "eval")
         self.report = out / "report.html"
 
@@ -117,7 +117,7 @@ class Quickstart:
             *(
                 Step(
                     f"judge {who.name}: {', '.join(c.replace('_', ' ') for c in conditions)}",
-                    all(load_cached(who, self.exam, condition) for condition in conditions),
+                    all(load_cached(who, self.evaluation, condition) for condition in conditions),
                     functools.partial(self._judge, who, conditions),
                     functools.partial(self._judging_seconds, who, conditions),
                 )
@@ -159,18 +159,24 @@ class Quickstart:
         return self.config.updates // 4, 0.75 * self.training_seconds(costs)
 
     def comparison(self) -> Comparison:
-        """The judged contestants, compared."""
+        """The judged targets, compared."""
         return compare(
-            [evaluate_cached(who, self.exam, c) for who, conditions in self._exams() for c in conditions]
+            [
+                evaluate_cached(who, self.evaluation, c)
+                for who, conditions in self._exams()
+                for c in conditions
+            ]
         )
 
     def _exams(self) -> list[tuple[EvalTarget, tuple[Condition, ...]]]:
-        return [(self.expert, CONDITIONS[:1]), *((who, CONDITIONS) for who in self.contestants)]
+        return [(self.expert, CONDITIONS[:1]), *((who, CONDITIONS) for who in self.targets)]
 
     @property
     def recording(self) -> RecordConfig:
         """What is recorded."""
-        return RecordConfig(root=self.data, episodes=self.config.episodes, env=EnvConfig(self.exam.task))
+        return RecordConfig(
+            root=self.data, episodes=self.config.episodes, env=EnvConfig(self.evaluation.task)
+        )
 
     def _record(self) -> None:
         record(self.recording)
@@ -188,13 +194,13 @@ class Quickstart:
 
     def _judge(self, who: EvalTarget, conditions: tuple[Condition, ...]) -> None:
         for condition in conditions:
-            evaluate_cached(who, self.exam, condition)
+            evaluate_cached(who, self.evaluation, condition)
 
     def _judging_seconds(self, who: EvalTarget, conditions: tuple[Condition, ...], costs: Costs) -> float:
         if who.policy is None:
-            return costs.recording(self.recording, self.exam.episodes) / self.layout.cores
+            return costs.recording(self.recording, self.evaluation.episodes) / self.layout.cores
         training = (self.trainings()[who.name], self.recording)
-        seconds = (costs.evaluation(self.exam, training, fails=c != "test") for c in conditions)
+        seconds = (costs.evaluation(self.evaluation, training, fails=c != "test") for c in conditions)
         return sum(seconds) / self.layout.cores
 
     def _report(self) -> None:
@@ -205,7 +211,7 @@ class Quickstart:
     def _reported(self) -> bool:
         """Whether the report is there and newer than every result."""
         results = [
-            who.results / self.exam.folder / c / "result.json"
+            who.results / self.evaluation.folder / c / "result.json"
             for who, conditions in self._exams()
             for c in conditions
         ]
@@ -259,7 +265,7 @@ def expected() -> str:
 
 
 def _claim(out: Path, config: QuickstartConfig) -> None:
-    """Notes the budget in `out`; an exam of another length may follow, another training may not."""
+    """Notes the budget in `out`; an evaluation of another length may follow, another training may not."""
     budget = {
         "episodes": config.episodes,
         "updates": config.updates,

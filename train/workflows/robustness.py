@@ -22,27 +22,29 @@ class Trial:
 
     name: str
     """ "camera=3"."""
-    exam: EvalConfig
+    evaluation: EvalConfig
     control: EvalConfig
     """The same seeds without it."""
 
 
-def trials(exam: EvalConfig, axes: str = "", levels: str = "3") -> list[Trial]:
+def trials(evaluation: EvalConfig, axes: str = "", levels: str = "3") -> list[Trial]:
     """Each of `axes` ("camera,light"; all that the task has something for if empty) at each of `levels` ("3"
     or "1-5").
 
     Raises:
-        ValueError: an unknown axis or level, an axis that the task has nothing for, or an exam that is
+        ValueError: an unknown axis or level, an axis that the task has nothing for, or an evaluation that is
             perturbed already.
     """
-    if exam.perturb:
-        raise ValueError(f"perturb={exam.perturb!r} and robustness exclude each other: name axes and levels")
-    definition = tasks.load(exam.task)
+    if evaluation.perturb:
+        raise ValueError(
+            f"perturb={evaluation.perturb!r} and robustness exclude each other: name axes and levels"
+        )
+    definition = tasks.load(evaluation.task)
     model = definition.build().compile()
     found = []
     for axis in axes.split(",") if axes else _all(definition, model):
         if axis == COMBINATIONS:
-            held_out, control = (replace(exam, combinations=which) for which in ("held_out", "train"))
+            held_out, control = (replace(evaluation, combinations=which) for which in ("held_out", "train"))
             found.append(Trial(f"{axis}=held_out", held_out, control))
             continue
         if "." not in axis:
@@ -50,7 +52,7 @@ def trials(exam: EvalConfig, axes: str = "", levels: str = "3") -> list[Trial]:
         for level in _levels(levels):
             name = f"{axis}={level}"
             PerturbationSet(name).check(definition, model)
-            found.append(Trial(name, replace(exam, perturb=name), exam))
+            found.append(Trial(name, replace(evaluation, perturb=name), evaluation))
     return found
 
 
@@ -58,8 +60,12 @@ def evaluate_trials(who: EvalTarget, trials: list[Trial]) -> Iterator[PerturbedT
     """The policy in every trial, with its control, and the expert on the perturbed episodes."""
     expert = expert_beside(who)
     for trial in trials:
-        control, perturbed = (evaluate_cached(who, exam, "test") for exam in (trial.control, trial.exam))
-        yield PerturbedTrial(trial.name, control, perturbed, evaluate_cached(expert, trial.exam, "test"))
+        control, perturbed = (
+            evaluate_cached(who, evaluation, "test") for evaluation in (trial.control, trial.evaluation)
+        )
+        yield PerturbedTrial(
+            trial.name, control, perturbed, evaluate_cached(expert, trial.evaluation, "test")
+        )
 
 
 def _all(task: Task, model: Any) -> list[str]:

@@ -22,18 +22,18 @@ class Stopped:
     second: EvalResult
 
 
-def compare_early(first: EvalTarget, second: EvalTarget, exam: EvalConfig) -> Stopped:
-    """Runs at most `exam.episodes` seeds each, fewer if a difference becomes significant earlier.
+def compare_early(first: EvalTarget, second: EvalTarget, evaluation: EvalConfig) -> Stopped:
+    """Runs at most `evaluation.episodes` seeds each, fewer if a difference becomes significant earlier.
 
     Every block is stored and never repeated. Seeds on which either policy raised an error or
     is missing are excluded.
     """
     played = 0
     while True:
-        played = min(played + max(BLOCK, played // 4), exam.episodes)
-        a, b = (evaluate_cached(who, replace(exam, episodes=played), "test") for who in (first, second))
+        played = min(played + max(BLOCK, played // 4), evaluation.episodes)
+        a, b = (evaluate_cached(who, replace(evaluation, episodes=played), "test") for who in (first, second))
         pairs = [(x.outcome, y.outcome) for x, y in zip(a.episodes, b.episodes, strict=True)]
         decided = [pair for pair in pairs if not {*pair}.intersection(UNDECIDED)]
         outcome = compare_sequentially(((x == "success", y == "success") for x, y in decided), ALPHA)
-        if outcome.better is not None or played == exam.episodes:
+        if outcome.better is not None or played == evaluation.episodes:
             return Stopped(outcome, a, b)

@@ -77,11 +77,11 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
     expert = expert_beside(policy, out / EXPERT / "eval")
     comparisons: list[Comparison] = []
     for name in names:
-        exam = EvalConfig(name, config.test_episodes, wording=config.wording)
-        results = [evaluate_cached(policy, exam, condition) for condition in CONDITIONS]
-        comparison = compare([*results, evaluate_cached(expert, exam, "test")])
+        evaluation = EvalConfig(name, config.test_episodes, wording=config.wording)
+        results = [evaluate_cached(policy, evaluation, condition) for condition in CONDITIONS]
+        comparison = compare([*results, evaluate_cached(expert, evaluation, "test")])
         comparisons.append(comparison)
-        folder = out / "report" / exam.folder
+        folder = out / "report" / evaluation.folder
         clips = film(comparison, folder / "videos")
         write_report(folder, comparison, {policy.name: TrainingRecord.load(run)}, clips)
     print(suite_table(comparisons).aligned())
@@ -117,6 +117,6 @@ def _plan(config: SuiteConfig, training: TrainConfig, recordings: Sequence[Recor
 
 def _judging(config: SuiteConfig, training: TrainConfig, recording: RecordConfig, costs: Costs) -> float:
     """Core-seconds of the evaluations on one task."""
-    exam = EvalConfig(recording.env.task, config.test_episodes)
-    evaluations = (costs.evaluation(exam, (training, recording), fails=c != "test") for c in CONDITIONS)
+    evaluation = EvalConfig(recording.env.task, config.test_episodes)
+    evaluations = (costs.evaluation(evaluation, (training, recording), fails=c != "test") for c in CONDITIONS)
     return sum(evaluations) + costs.recording(recording, config.test_episodes)  # the expert's

@@ -36,9 +36,9 @@ def _run(folder: Path, say: Say) -> None:
     results.film_study = lambda *_, **__: []
     do = cell.evaluate_cached
 
-    def saying(who: Any, *exam: Any, **how: Any) -> Any:
+    def saying(who: Any, *evaluation: Any, **how: Any) -> Any:
         say(f"trained {who.results.parent.name}")
-        result = do(who, *exam, **how)
+        result = do(who, *evaluation, **how)
         say(f"judged {who.results.parent.name}")
         return result
 
