@@ -63,7 +63,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         episodes, rate = self._config.eval_episodes, rates.pop(0)
         return Judged(task, round(rate * episodes), [None] * episodes)
 
-    monkeypatch.setattr(periodic.Periodic, "_judged", judged)
+    monkeypatch.setattr(periodic.Periodic, "_evaluated", judged)
     monkeypatch.setattr(periodic.Periodic, "_filmed", lambda self, result, step: None)
     return rates
 

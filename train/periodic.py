@@ -112,7 +112,7 @@ class Periodic:
         metrics = self._held_out_loss(policy)
         video = None
         if self._tasks:
-            results = [self._judged(policy, task) for task in self._tasks]
+            results = [self._evaluated(policy, task) for task in self._tasks]
             rates = [result.successes / len(result.episodes) for result in results]
             metrics["success"] = sum(rates) / len(rates)
             if len(rates) > 1:
@@ -148,7 +148,7 @@ class Periodic:
             sums["action_loss"] += float(metrics["action_loss"])
         return {f"held_out_{name}": total / self._batches for name, total in sums.items()}
 
-    def _judged(self, policy: Policy, task: str) -> EvalResult:
+    def _evaluated(self, policy: Policy, task: str) -> EvalResult:
         return evaluate(
             policy,
             replace(self._env, task=task),

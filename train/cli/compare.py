@@ -111,6 +111,6 @@ def _early(first: EvalTarget, second: EvalTarget, evaluation: EvalConfig) -> str
     return (
         f"{sequential_statement(stopped.outcome, first.name, second.name, ALPHA)}\n"
         f"Played: {played} of at most {evaluation.episodes} seeds each; successes {counts}. The stopping "
-        "time depends on the outcomes, so intervals and McNemar's test, which assume a fixed number of seeds, "
-        "are not shown."
+        "time depends on the outcomes, so intervals and McNemar's test, which assume a fixed number of "
+        "seeds, are not shown."
     )

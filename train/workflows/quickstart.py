@@ -118,10 +118,10 @@ class Quickstart:
                 Step(
                     f"judge {who.name}: {', '.join(c.replace('_', ' ') for c in conditions)}",
                     all(load_cached(who, self.evaluation, condition) for condition in conditions),
-                    functools.partial(self._judge, who, conditions),
-                    functools.partial(self._judging_seconds, who, conditions),
+                    functools.partial(self._evaluate, who, conditions),
+                    functools.partial(self._evaluation_seconds, who, conditions),
                 )
-                for who, conditions in self._exams()
+                for who, conditions in self._evaluations()
             ),
             Step(
                 "replay videos, write the report",
@@ -163,12 +163,12 @@ class Quickstart:
         return compare(
             [
                 evaluate_cached(who, self.evaluation, c)
-                for who, conditions in self._exams()
+                for who, conditions in self._evaluations()
                 for c in conditions
             ]
         )
 
-    def _exams(self) -> list[tuple[EvalTarget, tuple[Condition, ...]]]:
+    def _evaluations(self) -> list[tuple[EvalTarget, tuple[Condition, ...]]]:
         return [(self.expert, CONDITIONS[:1]), *((who, CONDITIONS) for who in self.targets)]
 
     @property
@@ -192,11 +192,11 @@ class Quickstart:
             jobs.append(Job(name, self.out / name, config.updates, run))
         run_parallel(jobs, at_once=self.layout.at_once)
 
-    def _judge(self, who: EvalTarget, conditions: tuple[Condition, ...]) -> None:
+    def _evaluate(self, who: EvalTarget, conditions: tuple[Condition, ...]) -> None:
         for condition in conditions:
             evaluate_cached(who, self.evaluation, condition)
 
-    def _judging_seconds(self, who: EvalTarget, conditions: tuple[Condition, ...], costs: Costs) -> float:
+    def _evaluation_seconds(self, who: EvalTarget, conditions: tuple[Condition, ...], costs: Costs) -> float:
         if who.policy is None:
             return costs.recording(self.recording, self.evaluation.episodes) / self.layout.cores
         training = (self.trainings()[who.name], self.recording)
@@ -212,7 +212,7 @@ class Quickstart:
         """Whether the report is there and newer than every result."""
         results = [
             who.results / self.evaluation.folder / c / "result.json"
-            for who, conditions in self._exams()
+            for who, conditions in self._evaluations()
             for c in conditions
         ]
         if not all(path.exists() for path in [self.report, *results]):

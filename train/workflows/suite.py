@@ -102,20 +102,20 @@ def _plan(config: SuiteConfig, training: TrainConfig, recordings: Sequence[Recor
         missing = [one for one in recordings if not one.root.exists()]
         recording = sum(costs.recording(one) for one in missing) / cores
         learning = left * costs.update(training)
-        judging = sum(_judging(config, training, one, costs) for one in recordings) / cores
+        evaluating = sum(_evaluating(config, training, one, costs) for one in recordings) / cores
         filming = sum(costs.recording(one, REPORT) for one in recordings)
-        total = recording + learning + judging + filming
+        total = recording + learning + evaluating + filming
         fewer = config.updates // 4
         lines.append(
             f"{about(total).capitalize()} in all, {as_measured()}: {about(recording)} to record, "
-            f"{about(learning)} to train, {about(judging)} to judge, {about(filming)} to film. Shorter: "
-            f"`--updates {fewer}` trains for {about(fewer * costs.update(training))}, and the policy learns "
-            "less; `--tasks pick+place`, `--episodes`, `--test-episodes`."
+            f"{about(learning)} to train, {about(evaluating)} to evaluate, {about(filming)} to film. "
+            f"Shorter: `--updates {fewer}` trains for {about(fewer * costs.update(training))}, and the "
+            "policy learns less; `--tasks pick+place`, `--episodes`, `--test-episodes`."
         )
     return "\n".join([*lines, "Ctrl-C at any time; the same command continues."])
 
 
-def _judging(config: SuiteConfig, training: TrainConfig, recording: RecordConfig, costs: Costs) -> float:
+def _evaluating(config: SuiteConfig, training: TrainConfig, recording: RecordConfig, costs: Costs) -> float:
     """Core-seconds of the evaluations on one task."""
     evaluation = EvalConfig(recording.env.task, config.test_episodes)
     evaluations = (costs.evaluation(evaluation, (training, recording), fails=c != "test") for c in CONDITIONS)
