@@ -59,7 +59,8 @@ def main(argv: list[str]) -> int:
         if args.policy is not None:
             _record_policy(args, args.policy, env, root)
             continue
-        record(replace(args, root=root, env=env, noise=None if args.clean else args.noise))
+        noise = None if args.clean else args.noise
+        record(RecordConfig(root, args.episodes, env, noise, args.first_seed, args.workers))
         print(f"{args.episodes} demonstrations of {name} in {root}")
     return 0
 
