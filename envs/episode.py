@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
-SOURCES = ("expert", "policy")
+SOURCES = ("expert", "policy", "person")
 """Who may have driven; a stored source is an index into this."""
 
 
@@ -60,7 +60,8 @@ class Episode:
     rollout: RolloutRows | None = None
     """None for a demonstration."""
     metadata: dict[str, Any] = field(default_factory=dict)
-    """Settings to record: expert noise, package versions, quality."""
+    """Settings to record: expert noise, package versions, quality. "about" is what else there is to say of
+    this episode (JSON values), which a dataset lists."""
 
     def __len__(self) -> int:
         return len(self.action)

@@ -93,6 +93,9 @@ class ManipulationEnv(gymnasium.Env):
         self.is_scored = True
         """Whether success is decided. It is not after a sentence that asks for nothing in the scene: then the
         episode lasts until its time limit, without success and progress."""
+        self.extra_steps = 0
+        """Control steps that the episode may last beyond the task's time limit; 0 after a reset or another
+        instruction."""
         self.on_physics: Callable[[float], None] | None = None
         """Called some times within each control step, with the share of it that is done, up to 1: to draw
         what lies between two steps, or to push things."""
@@ -189,7 +192,7 @@ class ManipulationEnv(gymnasium.Env):
             self._steps += 1
             reward += self._measure()
             terminated = self._held >= self._hold_steps or self._lost
-            truncated = not terminated and self._steps >= self._max_episode_steps
+            truncated = not terminated and self._steps >= self._max_episode_steps + self.extra_steps
             if terminated or truncated:
                 break
         # Before the pictures: after them, code and data would have to come from memory again.
@@ -262,7 +265,8 @@ class ManipulationEnv(gymnasium.Env):
         if other.task_description != self.task_description:
             self._ask(other.task_description)
         self._begin_count()
-        self._steps = round(other._steps * self.control_hz / other.control_hz)
+        share = self.control_hz / other.control_hz
+        self._steps, self.extra_steps = round(other._steps * share), round(other.extra_steps * share)
 
     def observe(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Observation and `info` of the present moment."""
@@ -411,7 +415,7 @@ class ManipulationEnv(gymnasium.Env):
         self.scenario, self.is_scored = understood or self.scenario, understood is not None
 
     def _begin_count(self) -> None:
-        self._steps = self._held = 0
+        self._steps = self._held = self.extra_steps = 0
         self._lost = False
         self._progress = 0.0
         self._measure()

@@ -32,9 +32,15 @@ class EpisodeRecorder:
     def __len__(self) -> int:
         return len(self._labels)
 
+    def follow(self, env: ManipulationEnv) -> None:
+        """Goes on in another environment, which continues the same episode."""
+        self._env = env
+
     def see(self, observation: dict[str, Any]) -> None:
         """Begins a row: `observation` and the present labels of the simulator."""
-        self._seen.append((observation, self._env.reference(), *self._env.grounding()))
+        age, _ = self._env.perturbation.delays(self._env.control_hz)
+        del self._seen[len(self) :]  # a row whose action was refused
+        self._seen.append((observation, self._env.reference(), age, *self._env.grounding()))
 
     def label(self, command: Float[np.ndarray, " r"], *, perturbed: bool) -> None:
         """Completes a row: its label asks for `command`, and something else was done if `perturbed`."""
@@ -51,11 +57,10 @@ class EpisodeRecorder:
     ) -> Episode:
         """The complete rows."""
         env = self._env
-        observations, references, *focus = zip(*self._seen[: len(self)], strict=True)
+        observations, references, ages, *focus = zip(*self._seen[: len(self)], strict=True)
         actions, commands, perturbed = zip(*self._labels, strict=True)
-        age, _ = env.perturbation.delays(env.control_hz)
         uv, xyz = (
-            [row[max(i - age, 0)] for i in range(len(self))] for row in focus
+            [row[max(i - age, 0)] for i, age in enumerate(ages)] for row in focus
         )  # where it was when seen
         return Episode(
             images={name: np.stack([o["pixels"][name] for o in observations]) for name in env.cameras},

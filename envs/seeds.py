@@ -4,6 +4,8 @@ DEMONSTRATIONS = range(0, 1_000_000)
 """Seeds of recorded demonstrations."""
 ROLLOUTS = range(500_000, 900_000)
 """Part of DEMONSTRATIONS: seeds of the scenes that policies play to learn from."""
+LIVE = range(900_000, 1_000_000)
+"""Part of DEMONSTRATIONS: seeds of the scenes that are recorded on the live page."""
 VALIDATION = range(1_000_000, 2_000_000)
 """Seeds for choosing a checkpoint."""
 TEST = range(2_000_000, 3_000_000)

@@ -17,6 +17,8 @@ from small_policies import small_policy
 from vlasandbox.eval.live.player import Player
 from vlasandbox.eval.live.server import LivePage
 from vlasandbox.eval.live.session import Session
+from vlasandbox.train.data.dataset import Dataset
+from vlasandbox.train.recording.live import LiveStore
 
 IN_CI = bool(os.environ.get("CI"))
 """There a browser that is missing is a mistake."""
@@ -39,14 +41,14 @@ class Running:
     """A page that is served from a thread."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.page = LivePage(self._session, "127.0.0.1", 0)
-        self._folder = folder
         self._ready = threading.Event()
         self.address = ""
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def _session(self, page: LivePage) -> Session:
-        return Session([], "pick", 1_000_000, page)
+        return Session([], "pick", 1_000_000, page, LiveStore(self.folder.parent / "live"))
 
     async def _serve(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
@@ -61,7 +63,7 @@ class Running:
             pass
 
     def start(self) -> None:
-        self.page.session.scenes.players["policy"] = Player("policy", self._folder, "pick")
+        self.page.session.scenes.players["policy"] = Player("policy", self.folder, "pick")
         self._thread.start()
         assert self._ready.wait(60)
 
@@ -207,6 +209,39 @@ def test_a_person_takes_over_by_keyboard(page, running):
         page.wait_for_timeout(200)
     page.keyboard.up("e")
     assert rose
+
+
+def test_what_happens_is_recorded_by_mouse_or_keyboard_and_told(page, running):
+    page.click("#record")
+    page.wait_for_selector("#recorded:has-text('0 episodes')")
+    assert page.get_attribute("#record", "aria-pressed") == "true"
+    assert page.input_value("#seed") == "900000"
+    page.wait_for_function("document.querySelector('#sentences option').value")
+    say(page, offered(page))
+    page.wait_for_selector("#recorded:has-text('1 episode')")
+    page.wait_for_selector("#recorded:has-text('a success')")
+    page.locator(".scene canvas").focus()
+    page.keyboard.press("u")
+    page.wait_for_selector("#recorded:has-text('0 episodes')")
+    assert page.is_hidden("#discard")
+    page.select_option("#who", "person")
+    page.locator(".scene canvas").focus()
+    page.keyboard.down("e")
+    page.click("#play")
+    page.wait_for_selector(".facts:has-text('0.5 s')")
+    page.keyboard.up("e")
+    page.keyboard.press("p")
+    page.keyboard.press("n")
+    page.wait_for_selector("#recorded:has-text('by person')")
+    page.click("#mark")
+    page.wait_for_selector("#recorded:has-text('a success')")
+    page.locator(".scene canvas").focus()
+    page.keyboard.press("c")
+    page.wait_for_selector("#notes li:has-text('holds 1 episode.')")
+    assert page.get_attribute("#recorded", "role") == "status"
+    data = Dataset.open(running.folder.parent / "live" / "pick")
+    assert data.learned.all()
+    assert not page.faults
 
 
 def test_a_clip_is_downloaded(page):

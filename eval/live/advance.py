@@ -40,6 +40,8 @@ def advance(scenes: Scenes) -> None:
         scenes.is_playing = False
         raise refused
     _compare(scenes)
+    if scenes.tracks[0].view.ended:
+        scenes.take()
     if scenes.is_playing and scenes.have_ended:
         scenes.is_playing = False
         scenes.draw("pretty")

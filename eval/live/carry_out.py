@@ -47,9 +47,15 @@ def _(command: c.Step, scenes: Scenes) -> None:
 
 @carry_out.register
 def _(command: c.Reset, scenes: Scenes) -> None:
+    before = scenes.seed, scenes.sentence
     if command.seed is not None and command.seed != scenes.seed:
+        scenes.recording.check_seed(command.seed)
         scenes.seed, scenes.sentence = command.seed, None
-    scenes.open()
+    try:
+        scenes.open()
+    except ValueError:
+        scenes.seed, scenes.sentence = before
+        raise
 
 
 @carry_out.register
@@ -57,6 +63,7 @@ def _(command: c.Scenery, scenes: Scenes) -> None:
     task = tasks.check(command.task)
     if command.robot:
         robots.load(command.robot)
+    scenes.stop_recording()  # another task has a dataset of its own
     before = scenes.task, scenes.robot, scenes.sentence
     scenes.task, scenes.robot, scenes.sentence = task, command.robot, None
     try:
@@ -93,6 +100,7 @@ def _(command: c.Say, scenes: Scenes) -> None:
         scenes.sentence = None
         scenes.open()
         return
+    scenes.take()  # an episode has one instruction
     scenes.sentence = command.text
     for track in scenes.tracks:
         track.view = track.process.call("say", command.text)
@@ -193,6 +201,24 @@ def _(command: c.Drop, scenes: Scenes) -> None:
 def _(command: c.Clip, scenes: Scenes) -> None:
     scenes.draw()
     scenes.publish_clips()
+
+
+@carry_out.register
+def _(command: c.Record, scenes: Scenes) -> None:
+    if command.on:
+        scenes.record()
+    else:
+        scenes.stop_recording()
+
+
+@carry_out.register
+def _(command: c.Discard, scenes: Scenes) -> None:
+    scenes.recording.discard()
+
+
+@carry_out.register
+def _(command: c.Mark, scenes: Scenes) -> None:
+    scenes.recording.mark(command.success)
 
 
 def _touch(scenes: Scenes, scene: int, method: str, *arguments: Any) -> Any:

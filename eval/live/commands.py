@@ -201,6 +201,25 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Record:
+    """Records what happens in the first scene from now on, or no longer."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class Discard:
+    """Takes the episode away that was recorded last."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Says whether the episode that was recorded last did what was asked."""
+
+    success: bool
+
+
+@dataclass(frozen=True)
 class Claim:
     """Makes this tab the one that controls."""
 
@@ -214,7 +233,8 @@ class Ack:
 
 Command = (
     Play | Pause | Step | Reset | Scenery | Who | Beside | Say | Speed | Execute | Sampling | Perturb
-    | Picture | Show | Pull | Move | Release | Kick | Nudge | Drop | Steer | Clip | Claim | Ack
+    | Picture | Show | Pull | Move | Release | Kick | Nudge | Drop | Steer | Clip
+    | Record | Discard | Mark | Claim | Ack
 )  # fmt: skip
 COMMANDS: dict[str, type] = {each.__name__.lower(): each for each in get_args(Command)}
 

@@ -77,6 +77,7 @@ def status(scenes: "Scenes") -> dict[str, Any]:
         "sampling": scenes.sampling,
         "perturb": scenes.levels,
         "diverged": None if scenes.diverged is None else round(scenes.diverged, 3),
+        "recording": scenes.recording.state(),
         "scenes": [_scene(track, execution.execute) for track in scenes.tracks],
     }
 

@@ -13,6 +13,7 @@ from jaxtyping import Float, Float32
 from PIL import Image
 
 from ... import envs
+from ...envs.episode import SOURCES, Episode
 from ...envs.gl import mujoco
 from ...envs.language import PLAIN
 from ...envs.manipulation_env import ManipulationEnv
@@ -22,6 +23,7 @@ from . import dropped
 from .messages import Drive, Ended, Frame, Opened, Paths, SceneError, View
 from .pace import Pace
 from .spring import Ray, Spring, is_free, is_movable, kick
+from .tape import Tape, recorded_spec
 
 RESERVE = dropped.__name__ + "=1"
 """Perturbation that adds the objects which can be dropped."""
@@ -51,6 +53,11 @@ class Scene:
         self._velocity: np.ndarray = np.zeros(5)
         self._arm = 0
         self._pace = Pace()
+        self._space: str | None = None
+        """Action space to record in; None: nothing is recorded."""
+        self._tape: Tape | None = None
+        self._touches: list[str] = []
+        """What a person did to the scene since the reset."""
         self._size, self._quality = 480, "shadow"
 
     @property
@@ -97,6 +104,8 @@ class Scene:
                 raise
             dropped.continue_from(after.model, before.model)
             after.continue_from(before)
+            if self._tape is not None:
+                self._tape.follow(after)
             self._replace(after, config)
             observation, info = after.observe()
         return self._begin(observation, info, history, goes_on=True)
@@ -119,14 +128,36 @@ class Scene:
         env = self.env
         self._pace.begin(drive.seconds)
         action = self._action(drive)
+        tape = self._begin_row(drive)
+        if drive.source == "person":
+            env.extra_steps += 1  # the time limit is for policies
         step = env.step_block(action[None], continues=drive.continues)
-        observation, _, terminated, truncated, self._info = step
+        observation, reward, terminated, truncated, self._info = step
+        if tape is not None:
+            tape.act(reward)
         self._seen.append(observation)
         self._seconds += 1 / env.control_hz
         if drive.who != "hold" and (terminated or truncated):
             success = self._info["is_success"]
             self._ended = "success" if success else "timeout" if truncated else "failure"
         return self._view()
+
+    def record(self, space: str | None) -> dict[str, Any] | None:
+        """Records what happens from now on, with actions in this space, or nothing any more.
+
+        Returns:
+            What the numbers will mean (see `recorded_spec`); None if nothing is recorded.
+        """
+        if space != self._space:
+            self._space, self._tape = space, None
+        return None if space is None else recorded_spec(self.env, space)
+
+    def take(self) -> Episode | None:
+        """The episode that was recorded since the last time; None if nothing happened."""
+        tape, self._tape = self._tape, None
+        if tape is None or not len(tape):
+            return None
+        return tape.episode(self._info["seed"], self._ended == "success", cut_off=not self._ended)
 
     def paths(self, chunks: Float32[np.ndarray, "n k a"]) -> None:
         """Sends where chunks of actions would lead the first gripper, in the picture."""
@@ -158,6 +189,7 @@ class Scene:
             found = Ray.through(model, data, self._camera, x, y).hit(model, data)
             if found is not None and is_movable(model, found[0]):
                 self._spring = Spring(model, data, *found)
+                self._note("pulled")
 
     def move(self, x: float, y: float) -> None:
         """Moves the pointer that holds something."""
@@ -179,6 +211,7 @@ class Scene:
         found = ray.hit(model, data)
         if found is not None and is_free(model, found[0]):
             kick(model, data, found[0], ray.direction)
+            self._note("kicked")
 
     def kick_body(self, name: str, direction: str) -> None:
         """Kicks the object called `name` in one of DIRECTIONS."""
@@ -186,6 +219,7 @@ class Scene:
         body = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, name)
         if body >= 0 and is_free(model, body):
             kick(model, data, body, np.array([*DIRECTIONS[direction], 0.0]))
+            self._note("kicked")
 
     def drop(self, x: float, y: float) -> bool:
         """Drops an object above what is seen at (x, y) in [0, 1]; False if there are none left."""
@@ -195,7 +229,9 @@ class Scene:
         model, data = self.env.model, self.env.data
         found = Ray.through(model, data, self._camera, x, y).hit(model, data)
         place = np.array([0.5, 0.0]) if found is None else found[1][:2]
-        return dropped.drop(model, data, np.clip(place, (0.2, -0.4), (0.8, 0.4)))
+        if done := dropped.drop(model, data, np.clip(place, (0.2, -0.4), (0.8, 0.4))):
+            self._note("dropped")
+        return done
 
     def drive(self, arm: int, velocity: list[float]) -> None:
         """How a person moves an arm: x, y, z and yaw as shares of its speed in [-1, 1], gripper +1 open, -1
@@ -227,6 +263,7 @@ class Scene:
         self._seen = deque([observation] * history, maxlen=history)
         if not goes_on:
             self.release()
+            self._tape, self._touches = None, []
             self._seconds, self._ended = 0.0, ""
             self._velocity = np.zeros(5)
         rng = np.random.default_rng(0)  # one plain sentence is all that there is to draw
@@ -239,6 +276,24 @@ class Scene:
             here=list(dict.fromkeys(asked)),
             bodies=bodies,
         )
+
+    def _begin_row(self, drive: Drive) -> Tape | None:
+        """The tape, if this step is recorded."""
+        if self._space is None or not drive.source or self._ended:
+            return None
+        if self._tape is None:
+            self._tape = Tape(self.env, self._space, self._seconds, self._touches)
+        source = drive.source if drive.source in SOURCES else "policy"
+        self._tape.see(self._seen[-1], drive.source, source)
+        if self._spring is not None:
+            self._tape.touch("pulled")
+        return self._tape
+
+    def _note(self, touch: str) -> None:
+        if touch not in self._touches:
+            self._touches.append(touch)
+        if self._tape is not None:
+            self._tape.touch(touch)
 
     def _action(self, drive: Drive) -> Float32[np.ndarray, " a"]:
         env = self.env

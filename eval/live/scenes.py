@@ -12,6 +12,7 @@ from .describe import scene_state
 from .messages import Frame, Paths, SceneError
 from .player import Player
 from .publisher import Publisher
+from .recording import EpisodeStore, Recording
 from .scene_process import SceneProcess
 from .track import EXPERT, PERSON, Track
 
@@ -19,13 +20,16 @@ from .track import EXPERT, PERSON, Track
 class Scenes:
     """What is shown, who moves the robots, and how. To be used in the session's thread alone."""
 
-    def __init__(self, players: list[Player], task: str, seed: int, publisher: Publisher) -> None:
+    def __init__(
+        self, players: list[Player], task: str, seed: int, publisher: Publisher, store: EpisodeStore | None
+    ) -> None:
         """
         Args:
             players: loaded policies; the first one begins, or the expert if there is none.
             task: first task.
             seed: first episode.
             publisher: takes what is to be seen.
+            store: takes episodes that are recorded; None: none can be.
         """
         self.players = {player.name: player for player in players}
         self.publisher = publisher
@@ -41,6 +45,8 @@ class Scenes:
         self.diverged: float | None = None
         """Simulated time at which two scenes began to differ [s]."""
         self.tracks: list[Track] = []
+        self.recording = Recording(store, publisher.note)
+        """Of the first scene."""
 
     @property
     def perturb_text(self) -> str:
@@ -86,13 +92,19 @@ class Scenes:
         """Starts the episode of the seed in every scene.
 
         Raises:
-            ValueError: an environment that cannot be, or a sentence without words.
+            ValueError: an environment that cannot be, a sentence without words, or an episode that cannot be
+                recorded.
         """
+        self.recording.check_seed(self.seed)
+        self.take()
         self.diverged = None
         for track in self.tracks:
             if track.player is not None and track.player.policy.spec.cameras and self._misfit(track):
                 track.who, track.player = EXPERT, None
             config, history = self._config(track)
+            if track is self.tracks[0]:
+                self.recording.check(config)
+            track.process.tell("record", self.recording.space if track is self.tracks[0] else None)
             track.process.tell("picture", self._side, self.quality)
             track.begin(track.process.call("open", config, history, self.seed, self.sentence))
             track.config, track.is_pulled = config, False
@@ -107,6 +119,8 @@ class Scenes:
             ValueError: an environment that cannot be, or that does not fit the policy.
         """
         config, history = self._config(track)
+        if track is self.tracks[0]:
+            self.recording.check(config)
         opened = track.process.call("change", config, history)
         if track.player is not None:
             track.player.policy.check_env(opened.spec)
@@ -115,6 +129,34 @@ class Scenes:
         self.ask_anew(track)
         self._publish_scene()
         self.draw()
+
+    def take(self) -> None:
+        """Keeps what was recorded since the last time.
+
+        Raises:
+            ValueError: it could not be written.
+        """
+        if self.tracks:
+            self.recording.take(self.tracks[0])
+
+    def record(self) -> None:
+        """Records from now on, in a scene that may be recorded.
+
+        Raises:
+            ValueError: nothing can be recorded, or not here.
+        """
+        seed = self.recording.start(self.tracks[0], self.seed)
+        if seed != self.seed:
+            self.seed, self.sentence = seed, None
+            self.open()
+
+    def stop_recording(self) -> None:
+        """Makes what was recorded part of its dataset.
+
+        Raises:
+            ValueError: something could not be written.
+        """
+        self.recording.stop(self.tracks[0])
 
     def show_beside(self, who: str) -> None:
         """Starts the episode again, with a second scene beside the first."""

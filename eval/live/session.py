@@ -11,6 +11,7 @@ from .carry_out import carry_out
 from .describe import catalog, command_line, status
 from .player import Player
 from .publisher import Publisher
+from .recording import EpisodeStore
 from .scene_process import SceneDiedError
 from .scenes import Scenes
 
@@ -23,15 +24,23 @@ IDLE = 0.25
 class Session:
     """Scenes, a queue of commands, and the thread that carries them out."""
 
-    def __init__(self, players: list[Player], task: str, seed: int, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        players: list[Player],
+        task: str,
+        seed: int,
+        publisher: Publisher,
+        store: EpisodeStore | None = None,
+    ) -> None:
         """
         Args:
             players: loaded policies; the first one begins, or the expert if there is none.
             task: first task.
             seed: first episode.
             publisher: takes what is to be seen.
+            store: takes episodes that are recorded; None: none can be.
         """
-        self.scenes = Scenes(players, task, seed, publisher)
+        self.scenes = Scenes(players, task, seed, publisher, store)
         self.publisher = publisher
         self._commands: queue.Queue[c.Command | None] = queue.Queue()
         self._watched = threading.Event()
@@ -54,7 +63,7 @@ class Session:
         self._watched.set() if by_anybody else self._watched.clear()
 
     def close(self) -> None:
-        """Ends the thread and the simulation processes."""
+        """Ends the thread and the simulation processes; what is recorded becomes part of its dataset."""
         self._commands.put(None)
         self._thread.join(timeout=30)
         self.scenes.close()
@@ -79,6 +88,7 @@ class Session:
                     self._guarded(lambda: advance(self.scenes))
                 continue
             if command is None:
+                self._guarded(self.scenes.stop_recording)
                 return
             self._guarded(lambda command=command: carry_out(command, self.scenes))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from vlasandbox.eval.live import commands as c
 from vlasandbox.eval.live.player import Player
+from vlasandbox.eval.live.recording import EpisodeStore
 from vlasandbox.eval.live.session import Session
 
 PATIENCE = 120.0
@@ -53,10 +54,16 @@ class Watcher:
 class LiveSession:
     """A session that is watched, as fast as it can; use as a context."""
 
-    def __init__(self, policy: Path | None = None, task: str = "pick", seed: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        policy: Path | None = None,
+        task: str = "pick",
+        seed: int = 1_000_000,
+        store: EpisodeStore | None = None,
+    ) -> None:
         self.watcher = Watcher()
         players = [] if policy is None else [Player("policy", policy, task)]
-        self.session = Session(players, task, seed, self.watcher)
+        self.session = Session(players, task, seed, self.watcher, store)
         self.session.scenes.speed = 0.0
 
     def __enter__(self) -> "LiveSession":

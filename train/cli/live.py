@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -35,10 +36,12 @@ class Live:
     """Address or name to listen on."""
     port: int = 8013
     """Port; 0 for any free one."""
+    record: Path = Path("datasets/live")
+    """Folder for what is recorded on the page: a LeRobotDataset for each task, which grows."""
 
 
 def main(argv: list[str]) -> int:
     """`vla live [RUN ...]`."""
     args = tyro.cli(Live, args=argv, prog="vla live")
-    asyncio.run(live(args.runs, args.task, args.seed, args.host, args.port))
+    asyncio.run(live(args.runs, args.task, args.seed, args.host, args.port, args.record))
     return 0

@@ -134,7 +134,8 @@ def _assemble(
         row, block = files.append(episode)
         rows.append(row)
         stats.append(block)
-        listed.append({"seed": seed, "frames": len(episode), "success": episode.success})
+        entry = {"seed": seed, "frames": len(episode), "success": episode.success}
+        listed.append(entry | ({"about": episode.about} if episode.about else {}))
         before.seeds.append(seed)
         before.initial_states.append(episode.initial_state)
     assert episode is not None, "nothing to commit"

@@ -110,10 +110,14 @@ class Dataset:
             if waiting:
                 raise DatasetError(
                     f"{root} is an unfinished recording ({waiting} episodes): run the same `vla record` again"
+                    ", or record into it on the live page"
                 )
             raise DatasetError(f"{root} is not a LeRobotDataset: there is no {schema.INFO}")
         if commit_interrupted(root):
-            raise DatasetError(f"{root}: adding episodes was interrupted, run the same `vla record` again")
+            raise DatasetError(
+                f"{root}: adding episodes was interrupted, run the same `vla record` again, or record into "
+                "it on the live page"
+            )
         recording = read_recording(root)
         if recording is not None:
             verify(root, recording)

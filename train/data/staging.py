@@ -7,7 +7,7 @@ module loads neither torch nor pyarrow, because simulation workers use it.
 import json
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class StagedEpisode:
     success: bool
     initial_state: np.ndarray
     """Settled simulator state, float64 [q]."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """What else there is to say of it, see `Episode.metadata`."""
 
     def __len__(self) -> int:
         return len(self.columns[ACTION])
@@ -105,6 +107,7 @@ def stage(root: Path, episode: Episode, spec: dict[str, Any], *, durable: bool =
         "seed": episode.seed,
         "success": bool(episode.success),
         "stats": to_lists(stats),
+        "about": episode.metadata.get("about", {}),
     }
     arrays = {
         "header": np.frombuffer(json.dumps(header).encode(), np.uint8),

@@ -62,6 +62,10 @@ class DatasetWriter:
         """Notes that there is no episode of `seed` because the expert failed."""
         stage_failure(self.root, seed)
 
+    def remove(self, seed: int) -> None:
+        """Takes away the episode of `seed`, which was not committed yet."""
+        remove_staged(self.root, [seed])
+
     def commit(self, episodes: int | None = None) -> None:
         """Brings the dataset to its first `episodes` episodes in the order of their seeds (all if None).
 

@@ -1,6 +1,10 @@
 """Serves the live page for some policies."""
 
+import asyncio
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from ...envs import tasks
 from ...policies import packaged
@@ -8,8 +12,8 @@ from ..evaluation import EvalTarget, eval_target
 from .demo import default_task
 
 
-async def live(runs: Sequence[str], task: str | None, seed: int, host: str, port: int) -> None:
-    """Serves until it is cancelled.
+async def live(runs: Sequence[str], task: str | None, seed: int, host: str, port: int, record: Path) -> None:
+    """Serves until it is cancelled or SIGTERM comes; what is being recorded then becomes part of its dataset.
 
     Args:
         runs: folders of runs or policies, "packaged" or "expert"; the packaged policy if there are none.
@@ -17,6 +21,7 @@ async def live(runs: Sequence[str], task: str | None, seed: int, host: str, port
         seed: first scene.
         host: address to listen on.
         port: 0 for any free one.
+        record: folder for the datasets that are recorded on the page.
 
     Raises:
         ValueError: an unknown task.
@@ -30,14 +35,25 @@ async def live(runs: Sequence[str], task: str | None, seed: int, host: str, port
     from ...eval.live.player import Player  # imports torch
     from ...eval.live.server import LivePage
     from ...eval.live.session import Session
+    from ..recording.live import LiveStore
 
     players = [Player(who.name, who.policy, task) for who in targets if who.policy is not None]
 
     def session(page: LivePage) -> Session:
-        return Session(players, task, seed, page)
+        return Session(players, task, seed, page, LiveStore(record))
 
     page = LivePage(session, host, port)
-    await page.run(lambda address: print(f"Live at {address}\nCtrl-C ends it.", flush=True))
+    serving = asyncio.create_task(
+        page.run(lambda address: print(f"Live at {address}\nCtrl-C ends it.", flush=True))
+    )
+    with suppress(NotImplementedError):  # Windows has no such signals
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        here = asyncio.current_task()
+        if here is not None and here.cancelling():  # Ctrl-C
+            raise
 
 
 def _packaged() -> EvalTarget:

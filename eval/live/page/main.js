@@ -88,6 +88,7 @@ const handlers = {
     $("diverged").textContent = `The two have gone different ways since ${status.diverged} s.`;
     $("command").textContent = status.command.text;
     $("left-out").textContent = status.command.left_out;
+    recording(status.recording);
     const who = state.catalog?.who.find((each) => each.name === status.scenes[0].who);
     $("settings").textContent = who?.sampling?.length ? `(${who.sampling.join(", ")})` : "";
     status.scenes.forEach((scene, i) => {
@@ -110,6 +111,25 @@ const handlers = {
   paths1(paths) { if (views[1]) views[1].paths(paths.lines); },
   heat0(heat) { cameras.maps = heat.maps; },
 };
+
+function recording(told) {
+  $("recording").hidden = !told;
+  if (!told) return;
+  const last = told.last;
+  $("record").textContent = told.on ? "Stop recording" : "Record";
+  $("record").setAttribute("aria-pressed", String(told.on));
+  $("discard").hidden = $("mark").hidden = !last;
+  $("mark").textContent = last?.success ? "It did not do what was asked" : "It did what was asked";
+  let text = "";
+  if (told.on) {
+    text = `Recording into ${told.folder}: ${told.episodes} ${told.episodes === 1 ? "episode" : "episodes"}.`;
+    if (last) {
+      const steps = Object.entries(last.frames).map(([who, count]) => `${count} by ${who}`).join(", ");
+      text += ` Saved last: “${last.instruction}”, ${last.success ? "a success" : "not a success"}, ${last.seconds} s, steps ${steps}.`;
+    }
+  }
+  if ($("recorded").textContent !== text) $("recorded").textContent = text; // it is read aloud
+}
 
 function enable() {
   for (const each of document.querySelectorAll("main button, main select, main input")) {
@@ -186,6 +206,9 @@ $("heat").addEventListener("change", () => send({ do: "show", heat: $("heat").ch
 $("fan").addEventListener("change", () => views.forEach((each) => { each.showsFan = $("fan").checked; each.overlay(); }));
 on("drop", "click", () => send({ do: "drop" }));
 on("clip", "click", () => send({ do: "clip" }));
+on("record", "click", () => send({ do: "record", on: !state.status.recording.on }));
+on("discard", "click", () => send({ do: "discard" }));
+on("mark", "click", () => send({ do: "mark", success: !state.status.recording.last.success }));
 on("claim", "click", () => send({ do: "claim" }));
 on("execution", "submit", () => {
   const ensemble = $("ensemble").value === "" ? null : Number($("ensemble").value);
@@ -203,7 +226,8 @@ for (const button of document.querySelectorAll("[data-kick]")) {
   button.addEventListener("click", () => send({ do: "nudge", body: $("body").value, direction: button.dataset.kick }));
 }
 
-const SHORTCUTS = { p: play, ".": () => $("step").click(), r: () => $("reset").click(), n: () => $("next").click() };
+const SHORTCUTS = { p: play, ".": () => $("step").click(), r: () => $("reset").click(), n: () => $("next").click(), c: () => $("record").click(),
+  u: () => { if (!$("discard").hidden) $("discard").click(); } };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]):not([type=radio]), select, textarea")) return;
   if (event.key === " " && event.target.matches("button, summary, input")) return;
