@@ -1,15 +1,17 @@
 """A scene of the live page: forces of the pointer, objects that are dropped, and what stays as it is."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.rendering import project
 from vlasandbox.eval.live.messages import Drive, Frame, Paths, SceneError
 from vlasandbox.eval.live.scene import Scene
 
-CONFIG = {"task": "pick"}
+CONFIG = EnvConfig("pick")
 SEED = 1_000_000
 
 
@@ -125,7 +127,7 @@ def test_a_policy_with_other_cameras_and_actions_goes_on_where_the_last_one_was(
     for _ in range(4):
         scene.step(Drive("expert"))
     before, seconds = scene._view().grippers, scene._view().seconds
-    other = CONFIG | {"action_space": "joint_absolute", "cameras": ("wrist",), "image_size": 64}
+    other = replace(CONFIG, action_space="joint_absolute", cameras=("wrist",), image_size=64)
     opened = scene.change(other, 2)
     assert opened.view.observation.images.shape == (2, 64, 64, 3)
     np.testing.assert_allclose(opened.view.grippers, before, atol=1e-6)

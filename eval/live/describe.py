@@ -64,6 +64,7 @@ def status(scenes: "Scenes") -> dict[str, Any]:
         "robot": scenes.robot,
         "seed": scenes.seed,
         "playing": scenes.is_playing,
+        "sentence": scenes.sentence,
         "speed": scenes.speed,
         "quality": scenes.quality,
         "heat": scenes.shows_heat,

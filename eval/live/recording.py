@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from ...envs.config import EnvConfig
 from ...envs.episode import SOURCES, Episode
 from .messages import SceneError
 from .track import PERSON, Track
@@ -133,7 +134,7 @@ class Recording:
             return store.fresh_seed()
         return seed
 
-    def check(self, config: dict[str, Any]) -> None:
+    def check(self, env: EnvConfig) -> None:
         """Refuses an environment whose episodes would not fit those before.
 
         Raises:
@@ -143,7 +144,7 @@ class Recording:
             return
         wanted = {"cameras": "cameras", "image_size": "image size", "control_hz": "control rate"}
         for name, said in wanted.items():
-            value = config.get(name)
+            value = getattr(env, name)
             value = list(value) if isinstance(value, tuple) else value
             if value is not None and value != self._spec[name]:
                 recorded = self._spec[name]

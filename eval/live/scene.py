@@ -6,13 +6,14 @@ Between the physics steps of a control step it draws pictures, keeps to the cloc
 import io
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32
 from PIL import Image
 
-from ... import envs
+from ...envs.config import EnvConfig
 from ...envs.episode import SOURCES, Episode
 from ...envs.gl import mujoco
 from ...envs.language import PLAIN
@@ -45,7 +46,7 @@ class Scene:
         """
         self._send, self._listen = send, listen
         self._env: ManipulationEnv | None = None
-        self._config: dict[str, Any] = {}
+        self._config = EnvConfig()
         self._history = 1
         self._sentence: str | None = None
         self._seen: deque[dict[str, Any]] = deque(maxlen=1)
@@ -67,8 +68,8 @@ class Scene:
             raise SceneError("the scene has not been opened")
         return self._env
 
-    def open(self, config: dict[str, Any], history: int, seed: int, sentence: str | None) -> Opened:
-        """Starts the episode of `seed` in the environment of `config` (keywords of `envs.make`).
+    def open(self, config: EnvConfig, history: int, seed: int, sentence: str | None) -> Opened:
+        """Starts the episode of `seed` in the environment of `config`.
 
         Args:
             config: of the environment.
@@ -80,12 +81,12 @@ class Scene:
             ValueError: an environment that cannot be, or a sentence without words.
         """
         if self._env is None or config != self._config:
-            self._replace(envs.make(**config), config)
+            self._replace(config.build(), config)
         self._sentence = sentence
         observation, info = self.env.reset(seed=seed, options=self._options())
         return self._begin(observation, info, history)
 
-    def change(self, config: dict[str, Any], history: int) -> Opened:
+    def change(self, config: EnvConfig, history: int) -> Opened:
         """Goes on with the present episode, each thing in its place, in the environment of `config`.
 
         Raises:
@@ -95,7 +96,7 @@ class Scene:
         if config == self._config:
             observation, info = before.observe()
         else:
-            after = envs.make(**config)
+            after = config.build()
             try:
                 _, info = before.observe()
                 after.reset(seed=info["seed"], options=self._options())
@@ -223,9 +224,9 @@ class Scene:
 
     def drop(self, x: float, y: float) -> bool:
         """Drops an object above what is seen at (x, y) in [0, 1]; False if there are none left."""
-        if RESERVE not in self._config.get("perturb", ""):
-            perturb = ",".join(filter(None, [self._config.get("perturb", ""), RESERVE]))
-            self.change({**self._config, "perturb": perturb}, self._history)
+        if RESERVE not in self._config.perturb:
+            perturb = ",".join(filter(None, [self._config.perturb, RESERVE]))
+            self.change(replace(self._config, perturb=perturb), self._history)
         model, data = self.env.model, self.env.data
         found = Ray.through(model, data, self._camera, x, y).hit(model, data)
         place = np.array([0.5, 0.0]) if found is None else found[1][:2]
@@ -250,7 +251,7 @@ class Scene:
     def _options(self) -> dict[str, str] | None:
         return None if self._sentence is None else {"sentence": self._sentence}
 
-    def _replace(self, env: ManipulationEnv, config: dict[str, Any]) -> None:
+    def _replace(self, env: ManipulationEnv, config: EnvConfig) -> None:
         self.close()
         self._env, self._config, self._spring = env, config, None
         env.on_physics = self._between

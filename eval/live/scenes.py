@@ -1,12 +1,13 @@
 """Scenes: the one or two scenes of a session, and the settings that they share."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ...envs import tasks
+from ...envs.config import EnvConfig
 from ...policies.execution import Execution
+from ..rollout.evaluate import policy_env
 from .clip import encode_clip
 from .describe import scene_state
 from .messages import Frame, Paths, SceneError
@@ -107,8 +108,9 @@ class Scenes:
             track.process.tell("record", self.recording.space if track is self.tracks[0] else None)
             track.process.tell("picture", self._side, self.quality)
             track.begin(track.process.call("open", config, history, self.seed, self.sentence))
-            track.config, track.is_pulled = config, False
+            track.env, track.is_pulled = config, False
             self.ask_anew(track)
+            self._forget_predictions(track)
         self._publish_scene()
         self.draw()
 
@@ -125,8 +127,9 @@ class Scenes:
         if track.player is not None:
             track.player.policy.check_env(opened.spec)
         track.begin(opened, goes_on=True)
-        track.config, track.is_pulled = config, False
+        track.env, track.is_pulled = config, False
         self.ask_anew(track)
+        self._forget_predictions(track)
         self._publish_scene()
         self.draw()
 
@@ -172,6 +175,7 @@ class Scenes:
         for track in self.tracks[1:]:
             track.process.close()
         del self.tracks[1:]
+        self.diverged = None
         self.publisher.forget(1)
 
     def ask_anew(self, track: Track) -> None:
@@ -243,6 +247,12 @@ class Scenes:
         header = {"seconds": round(frame.seconds, 3), "spring": frame.spring, "cameras": track.camera_names}
         self.publisher.picture(number, header, [frame.jpeg, *track.cameras])
 
+    def _forget_predictions(self, track: Track) -> None:
+        """What was predicted and looked for before is shown no longer."""
+        number = self.tracks.index(track)
+        self.publisher.state(f"paths{number}", {"scene": number, "lines": []})
+        self.publish_heat(number, track)
+
     def _publish_scene(self) -> None:
         opened = self.tracks[0].opened
         if opened is not None:
@@ -253,18 +263,13 @@ class Scenes:
         """Side of a picture [pixels]."""
         return 480 if len(self.tracks) == 1 else 400
 
-    def _config(self, track: Track) -> tuple[dict[str, Any], int]:
-        """Keywords of the environment that who moves the robot needs, and the history."""
-        config: dict[str, Any] = {
-            "task": self.task,
-            "robot": self.robot or None,
-            "perturb": self.perturb_text,
-        }
+    def _config(self, track: Track) -> tuple[EnvConfig, int]:
+        """The environment that who moves the robot needs, and the history."""
+        env = replace(track.env, task=self.task, robot=self.robot or None, perturb=self.perturb_text)
         if track.player is None:
-            kept = ("action_space", "control_hz", "cameras", "image_size")
-            return config | {key: track.config[key] for key in kept if key in track.config}, 1
+            return env, 1
         spec = track.player.policy.spec
-        return config | spec.environment | {"robot": self.robot or spec.robot}, spec.history
+        return policy_env(env, spec), spec.history
 
     def _misfit(self, track: Track) -> bool:
         """Whether the policy cannot move this task's robot; says so."""

@@ -3,11 +3,11 @@
 import io
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from ...envs.config import EnvConfig
 from ...policies.execution import Executor
 from .messages import Drive, Frame, Opened, View
 from .player import Asking, Player
@@ -19,7 +19,7 @@ CLIP_FRAMES = 600
 """Pictures kept for a clip: half a minute."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One scene. Its fields are the session's to change."""
 
@@ -27,8 +27,8 @@ class Track:
     who: str
     player: Player | None = None
     """None if nobody's policy moves the robot."""
-    config: dict[str, Any] = field(default_factory=dict)
-    """Keywords of `envs.make`."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    """What its environment is made of."""
     opened: Opened | None = None
     asking: Asking | None = None
     executor: Executor | None = None

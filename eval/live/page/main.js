@@ -60,6 +60,7 @@ const handlers = {
     const sentences = [...new Set([...scene.here, ...scene.grammar])];
     options($("sentences"), sentences.map((sentence) => [sentence, ""]));
     options($("body"), scene.bodies.map((body) => [body, body.replaceAll("_", " ")]));
+    $("arm").parentElement.hidden = scene.arms < 2;
     $("sentence").placeholder = scene.here[0] ?? "";
     const fits = state.catalog?.robots.filter((robot) => robot.arms === scene.arms) ?? [];
     options($("robot"), [["", "the task's own"], ...fits.map((robot) => [robot.name, robot.name])]);
@@ -95,7 +96,10 @@ const handlers = {
       const was = before?.scenes[i];
       if (was && scene.ended && !was.ended) $("spoken").textContent = `${scene.who}: ${scene.ended} after ${scene.seconds.toFixed(1)} seconds.`;
     });
-    if (status.scenes.some((scene) => scene.who === "person")) $("drive").open ||= !before?.scenes.some((scene) => scene.who === "person");
+    const isDriven = (each) => each?.scenes.some((scene) => scene.who === "person") ?? false;
+    $("drive").hidden = !isDriven(status);
+    if (isDriven(status) && !isDriven(before)) $("drive").open = true;
+    if (before?.sentence !== status.sentence) set("sentence", status.sentence ?? "");
     enable();
   },
   role(role) {
