@@ -174,8 +174,8 @@ class RolloutSource(BatchSource):
         writer = DatasetWriter(root, {"task": task, "round": number + 1, "plan": asdict(plan)})
         known = writer.outcomes()
         missing = [one for one in trials if one not in known]
-        if missing:
-            with _costs(root.with_name(root.name + ".json")):
+        with _costs(root.with_name(root.name + ".json")):  # even if a killed run has played them all
+            if missing:
                 self._play(task, missing, plan, writer, stop, f"round {number + 1}, {task}")
         writer.commit()
         return Dataset.open(root)

@@ -17,7 +17,10 @@ from vlasandbox.train.data.staging import FOLDER, staged_seeds
 from ..processes import ForkedProgram
 
 TASK = "drills.brief"
-TIMES = ("wall_seconds", "cpu_seconds", "wait_share", "samples_per_second")
+TIMES = (
+    "wall_seconds", "cpu_seconds", "wait_share", "samples_per_second", "rollout_wall_seconds",
+    "rollout_cpu_seconds",
+)  # fmt: skip
 """Numbers of a training that no two runs have in common."""
 
 

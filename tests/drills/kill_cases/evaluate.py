@@ -12,7 +12,7 @@ from vlasandbox.train.evaluation import UNFINISHED, EvalConfig, EvalTarget, eval
 from ..kill import KillCase, Say
 from ._common import TASK, episodes_in, fork_programs, names_in
 
-EXAM = EvalConfig(TASK, episodes=5, workers=2)
+EVALUATION = EvalConfig(TASK, episodes=5, workers=2)
 
 
 def _prepare(folder: Path) -> None:
@@ -32,11 +32,11 @@ def _run(folder: Path, say: Say) -> None:
 
     EvalResult.save = saying  # pyright: ignore[reportAttributeAccessIssue]
     run = folder / "run"
-    evaluate_cached(EvalTarget("run", run / "policy", run / "eval"), EXAM, "test", bar=False)
+    evaluate_cached(EvalTarget("run", run / "policy", run / "eval"), EVALUATION, "test", bar=False)
 
 
 def _found(folder: Path) -> dict[str, str]:
-    place = folder / "run/eval" / EXAM.folder / "test"
+    place = folder / "run/eval" / EVALUATION.folder / "test"
     return episodes_in(place.with_name(place.name + UNFINISHED)) | episodes_in(place)
 
 

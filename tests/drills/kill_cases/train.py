@@ -36,10 +36,11 @@ def _run(folder: Path, say: Say) -> None:
     say("policy")
 
 
-def _holds(folder: Path) -> set[str]:
-    progress = checkpoint.read_progress(folder / "run" / STATE)
+def holds(run: Path) -> set[str]:
+    """Updates whose checkpoint is there, and whether the policy is."""
+    progress = checkpoint.read_progress(run / STATE)
     step = 0 if progress is None else progress.step
-    finished = (folder / "run/summary.json").exists() and (folder / "run/policy").is_dir()
+    finished = (run / "summary.json").exists() and (run / "policy").is_dir()
     return {f"update {number}" for number in range(1, step + 1)} | ({"policy"} if finished else set())
 
 
@@ -56,7 +57,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 CASE = KillCase(
     run=_run,
-    holds=_holds,
+    holds=lambda folder: holds(folder / "run"),
     outcome=lambda folder: outcome(folder / "run"),
     kills=240,
     prepare=_prepare,
