@@ -5,15 +5,15 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from .trust import check_named
 
 
-def module_names(folder: Path) -> list[str]:
-    """Sorted names of the modules in `folder` that do not begin with an underscore; nothing is imported."""
-    return sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
+def module_names(path: Iterable[str]) -> list[str]:
+    """Sorted names of the modules in the folders of a package's `__path__`, without those that begin with an
+    underscore; nothing is imported."""
+    return sorted(module.name for module in pkgutil.iter_modules(path) if not module.name.startswith("_"))
 
 
 def check_name(kind: str, name: str, valid: Iterable[str], *, more: str = "") -> str:

@@ -161,7 +161,7 @@ class EvalResult:
         At a higher rate, the executed steps of a chunk end before the next chunk arrives in at least one of
         twenty cases, even if it is computed while they are executed.
         """
-        return 1e3 * self.execution.execute / self.chunk_ms_p95
+        return 1e3 * self.execution.execution_horizon / self.chunk_ms_p95
 
     def __eq__(self, other: object) -> bool:
         """Compares all numbers; a latency that neither measured counts as equal."""
@@ -218,7 +218,7 @@ class EvalResult:
                 episodes = _unpack(document.pop("episodes"), dict(arrays))
             for name in ("chunk_ms_p50", "chunk_ms_p95"):
                 document[name] = math.nan if document[name] is None else document[name]
-            execution = Execution(**document.pop("execution"))
+            execution = Execution.of_json(document.pop("execution"))
             return cls(episodes=episodes, execution=execution, **document)
         except ResultError:
             raise

@@ -1,66 +1,77 @@
 """Execution of predicted chunks: which actions are executed, and when the policy is queried; numpy only.
 
 Queried at control step t, the policy answers with actions for t, t+1, ..., t+k-1; it is queried again at
-t + `execute`. Five things can happen in between:
+t + `execution_horizon`. Five things can happen in between:
 
-- receding horizon: the first `execute` actions of the answer are executed;
-- delay: the answer arrives `delay` steps late, and until then the previous answer's actions for these steps
-  are executed (the robot waits for the first answer). For execute = 4, delay = 1, and answers a at 0 and b
-  at 4: a0 a1 a2 a3 | a4 b1 b2 b3;
-- wait: the robot stands still for those `delay` steps and then executes a whole answer to what it saw
-  before: a0 a1 a2 a3 | . b0 b1 b2 b3;
-- guided: the answer is sampled so that it continues the previous one (real-time chunking, arXiv 2506.07339):
-  it is pulled fully toward what will be executed before it arrives, and less and less toward what follows;
+- receding horizon: the first `execution_horizon` actions of the answer are executed;
+- inference delay: the answer arrives `inference_delay` steps late, and until then the previous answer's
+  actions for these steps are executed (the robot waits for the first answer). For a horizon of 4, a delay
+  of 1, and answers a at 0 and b at 4: a0 a1 a2 a3 | a4 b1 b2 b3;
+- blocking: the robot stands still for those `inference_delay` steps and then executes a whole answer to what
+  it saw before: a0 a1 a2 a3 | . b0 b1 b2 b3;
+- RTC: the answer is sampled so that it continues the previous one (real-time chunking, arXiv 2506.07339): it
+  is pulled fully toward what will be executed before it arrives, and less and less toward what follows;
 - ensemble: the policy is queried at every step, and the average of all answers for that step is executed,
   with weights exp(-decay i), i = 0 for the oldest (ACT, arXiv 2304.13705).
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+
+FORMER = {"execute": "execution_horizon", "delay": "inference_delay", "wait": "blocking", "guided": "rtc"}
+"""Former name of a field, in stored evaluations and study files -> its present name."""
 
 
 @dataclass(frozen=True)
 class Execution:
     """Execution of predicted chunks."""
 
-    execute: int = 4
-    """Execution horizon: control steps between two queries of the policy."""
-    delay: int = 0
-    """Inference delay: control steps by which an answer is late."""
-    wait: bool = False
-    """Blocking execution: the robot stands still during the delay; otherwise it keeps moving."""
-    guided: bool = False
+    execution_horizon: int = 4
+    """Control steps between two queries of the policy."""
+    inference_delay: int = 0
+    """Control steps by which an answer is late."""
+    blocking: bool = False
+    """Whether the robot stands still during the delay; otherwise it keeps moving."""
+    rtc: bool = False
     """Real-time chunking: each answer continues the previous one; needs a head that can, such as flow."""
     ensemble: float | None = None
     """Decay of the temporal ensemble's weights, 0.01 in ACT; None for no ensemble."""
 
     def __post_init__(self) -> None:
-        if self.execute < 1:
-            raise ValueError(f"execute must be at least 1, got {self.execute}")
-        if self.delay < 0 or (self.delay > self.execute and not self.wait):
+        horizon, delay = self.execution_horizon, self.inference_delay
+        if horizon < 1:
+            raise ValueError(f"execution_horizon must be at least 1, got {horizon}")
+        if delay < 0 or (delay > horizon and not self.blocking):
             raise ValueError(
-                f"delay must be between 0 and execute = {self.execute} control steps, got {self.delay}; a "
-                "robot that waits may wait longer"
+                f"inference_delay must be between 0 and execution_horizon = {horizon} control steps, "
+                f"got {delay}; with blocking it may be longer"
             )
-        if self.ensemble is not None and (self.execute, self.delay) != (1, 0):
+        if self.ensemble is not None and (horizon, delay) != (1, 0):
             raise ValueError(
-                "an ensemble asks the policy at every step: it needs execute 1 and delay 0, got "
-                f"{self.execute} and {self.delay}"
+                "an ensemble queries the policy at every step: it needs execution_horizon 1 and "
+                f"inference_delay 0, got {horizon} and {delay}"
             )
-        if self.guided and self.wait:
+        if self.rtc and self.blocking:
             raise ValueError(
-                "guided answers continue the previous one, which a waiting robot has left behind: choose one"
+                "rtc continues the previous answer, which a blocked robot has left behind: choose one"
             )
-        if self.guided and self.ensemble is not None:
-            raise ValueError("an ensemble averages answers, guided ones continue each other: choose one")
+        if self.rtc and self.ensemble is not None:
+            raise ValueError("an ensemble averages answers, rtc continues them: choose one")
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> "Execution":
+        """Builds the execution from stored fields, under their present or former names."""
+        return cls(**{FORMER.get(name, name): value for name, value in values.items()})
 
     @property
     def mixes(self) -> bool:
         """True if actions of different answers follow each other without a new observation."""
-        return (self.delay > 0 and not self.wait) or self.guided or self.ensemble is not None
+        return (self.inference_delay > 0 and not self.blocking) or self.rtc or self.ensemble is not None
 
     def check(self, chunk: int, action_space: str) -> None:
         """Checks that a policy can be executed this way.
@@ -68,12 +79,13 @@ class Execution:
         Raises:
             ValueError: its chunks are too short, or actions of different answers cannot be mixed.
         """
-        if self.execute > chunk:
-            raise ValueError(f"execute must be at most the policy's chunk length {chunk}, got {self.execute}")
-        if self.execute + self.delay > chunk and not self.wait:
+        horizon, delay = self.execution_horizon, self.inference_delay
+        if horizon > chunk:
+            raise ValueError(f"execution_horizon must be at most the chunk length {chunk}, got {horizon}")
+        if horizon + delay > chunk and not self.blocking:
             raise ValueError(
-                f"execute + delay must be at most the policy's chunk length {chunk}, got {self.execute} + "
-                f"{self.delay}"
+                "execution_horizon + inference_delay must be at most the chunk length "
+                f"{chunk}, got {horizon} + {delay}"
             )
         if action_space.endswith("_relative") and self.mixes:
             raise ValueError(
@@ -94,22 +106,24 @@ class Executor:
         self._chunks: deque[np.ndarray] = deque()
 
     def block(self, chunk: Float[np.ndarray, "k a"]) -> Float[np.ndarray, "m a"]:
-        """Actions to execute before the next query, m = `execute`, given the newest chunk.
+        """Actions to execute before the next query, m = `execution_horizon`, given the newest chunk.
 
         Raises:
-            ValueError: the chunk is shorter than `execute`.
+            ValueError: the chunk is shorter than `execution_horizon`.
         """
-        execute = self._config.execute
-        delay = 0 if self._config.wait else self._config.delay
-        if execute > len(chunk):
-            raise ValueError(f"execute must be at most the chunk length {len(chunk)}, got {execute}")
+        horizon = self._config.execution_horizon
+        delay = 0 if self._config.blocking else self._config.inference_delay
+        if horizon > len(chunk):
+            raise ValueError(
+                f"execution_horizon must be at most the chunk length {len(chunk)}, got {horizon}"
+            )
         if self._config.ensemble is not None:
             return self._average(chunk, self._config.ensemble)[None]
         before = self._chunks[-1] if self._chunks else None
         self._chunks = deque([chunk], maxlen=1)
         if before is None:
-            return chunk[:execute]
-        return np.concatenate([before[execute : execute + delay], chunk[delay:execute]])
+            return chunk[:horizon]
+        return np.concatenate([before[horizon : horizon + delay], chunk[delay:horizon]])
 
     def left(self) -> Float[np.ndarray, "k a"] | None:
         """Remainder of the last chunk from the next query on, padded with zeros; None before the first
@@ -117,8 +131,8 @@ class Executor:
         if not self._chunks:
             return None
         chunk = self._chunks[-1]
-        rest = chunk[self._config.execute :]
-        return np.concatenate([rest, np.zeros_like(chunk[: self._config.execute])])
+        rest = chunk[self._config.execution_horizon :]
+        return np.concatenate([rest, np.zeros_like(chunk[: self._config.execution_horizon])])
 
     def _average(self, chunk: np.ndarray, decay: float) -> Float[np.ndarray, " a"]:
         self._chunks.append(chunk)

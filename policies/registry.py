@@ -16,7 +16,7 @@ ConfigT = TypeVar("ConfigT")
 
 def names(folder: str) -> list[str]:
     """Sorted names of the modules in `policies/<folder>/`; nothing is imported."""
-    return module_names(Path(__file__).parent / folder)
+    return module_names([str(Path(__file__).parent / folder)])
 
 
 def default_config(folder: str, name: str, base: type[ConfigT]) -> ConfigT:

@@ -71,7 +71,7 @@ def test_an_estimate_follows_the_length_of_episodes():
     assert found.recording(replace(RECORD, env=EnvConfig(control_hz=20.0)), 10) == pytest.approx(
         10 * 20 * 0.01
     )
-    evaluation = EvalConfig(episodes=50, execute=2)
+    evaluation = EvalConfig(episodes=50, execution_horizon=2)
     assert found.evaluation(evaluation, (CONFIG, RECORD)) == pytest.approx(50 * 12 * (0.01 + 0.01))
     assert found.evaluation(evaluation, (CONFIG, RECORD), fails=True) == pytest.approx(
         50 * 40 * (0.01 + 0.01)

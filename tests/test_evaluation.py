@@ -47,6 +47,11 @@ def test_a_longer_exam_holds_the_shorter_ones(judged):
     assert load_cached(judged, EvalConfig(episodes=2), "test") == result("flow", "sf")
 
 
+def test_folders_keep_the_former_names_of_settings():
+    varied = EvalConfig(execution_horizon=2, inference_delay=1, blocking=True)
+    assert varied.folder == "pick,execute=2,delay=1,wait=True"
+
+
 def test_a_longer_exam_is_not_taken_from_a_shorter_one(judged):
     assert load_cached(judged, EvalConfig(episodes=5), "test") is None
 
@@ -54,7 +59,7 @@ def test_a_longer_exam_is_not_taken_from_a_shorter_one(judged):
 @pytest.mark.parametrize(
     "evaluation",
     [
-        EvalConfig(episodes=4, execute=8),
+        EvalConfig(episodes=4, execution_horizon=8),
         EvalConfig(episodes=4, task="stack"),
         EvalConfig(episodes=4, perturb="camera=3"),
     ],

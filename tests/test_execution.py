@@ -60,7 +60,7 @@ def test_an_ensemble_of_answers_that_agree_changes_nothing():
 
 
 def test_what_is_left_of_a_chunk_begins_with_the_action_due_at_the_next_question():
-    executor = Execution(4, 1, guided=True).start()
+    executor = Execution(4, 1, rtc=True).start()
     assert executor.left() is None
     executor.block(_numbered(0))
     left = executor.left()
@@ -71,13 +71,16 @@ def test_what_is_left_of_a_chunk_begins_with_the_action_due_at_the_next_question
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"execute": 0}, "execute must be at least 1, got 0"),
-        ({"execute": -2}, "execute must be at least 1, got -2"),
-        ({"execute": 2, "delay": 3}, "delay must be between 0 and execute = 2 control steps, got 3"),
-        ({"execute": 2, "delay": -1}, "delay must be between 0"),
-        ({"execute": 4, "ensemble": 0.01}, "needs execute 1 and delay 0, got 4 and 0"),
-        ({"execute": 1, "guided": True, "ensemble": 0.01}, "choose one"),
-        ({"guided": True, "wait": True}, "guided .* choose one"),
+        ({"execution_horizon": 0}, "execution_horizon must be at least 1, got 0"),
+        ({"execution_horizon": -2}, "execution_horizon must be at least 1, got -2"),
+        ({"execution_horizon": 2, "inference_delay": 3}, "between 0 and execution_horizon = 2 .*, got 3"),
+        ({"execution_horizon": 2, "inference_delay": -1}, "inference_delay must be between 0"),
+        (
+            {"execution_horizon": 4, "ensemble": 0.01},
+            "inference_delay 0, got 4 and 0",
+        ),
+        ({"execution_horizon": 1, "rtc": True, "ensemble": 0.01}, "choose one"),
+        ({"rtc": True, "blocking": True}, "rtc .* choose one"),
     ],
 )
 def test_impossible_settings_are_rejected(settings, message):
@@ -88,13 +91,13 @@ def test_impossible_settings_are_rejected(settings, message):
 def test_executing_more_than_was_predicted_is_rejected():
     with pytest.raises(ValueError, match="at most the chunk length 6, got 7"):
         Execution(7).start().block(np.zeros((6, 2)))
-    with pytest.raises(ValueError, match=r"execute \+ delay must be at most the policy's chunk length 6"):
+    with pytest.raises(ValueError, match=r"execution_horizon \+ inference_delay must be at most .* 6"):
         Execution(4, 3).check(6, "ee_delta")
 
 
 def test_actions_that_count_from_their_own_chunk_are_not_mixed():
     Execution(4).check(8, "ee_relative")
-    for mixing in (Execution(4, 1), Execution(4, guided=True), Execution(1, ensemble=0.01)):
+    for mixing in (Execution(4, 1), Execution(4, rtc=True), Execution(1, ensemble=0.01)):
         mixing.check(8, "ee_delta")
         with pytest.raises(ValueError, match="cannot be mixed"):
             mixing.check(8, "ee_relative")
@@ -106,7 +109,7 @@ def test_importing_it_does_not_import_torch():
 
 
 def test_a_robot_that_waits_executes_whole_answers():
-    executor = Execution(4, 6, wait=True).start()
+    executor = Execution(4, 6, blocking=True).start()
     assert executor.block(_numbered(0)).tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
     assert executor.block(_numbered(10)).tolist() == [[10, 10], [10, 11], [10, 12], [10, 13]]
-    Execution(4, 6, wait=True).check(4, "ee_relative")
+    Execution(4, 6, blocking=True).check(4, "ee_relative")

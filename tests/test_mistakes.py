@@ -96,7 +96,10 @@ def edit(path: Path, *keys: str, value: object) -> None:
         ("record pick --out run", "run is not empty and was not recorded by vlasandbox"),
         ("eval data", "no policy in 'data'"),
         ("eval run --task juggle --episodes 1", "unknown task 'juggle'; valid: "),
-        ("eval run --execute 9 --episodes 1", "execute must be at most the policy's chunk length 4, got 9"),
+        (
+            "eval run --execution-horizon 9 --episodes 1",
+            "execution_horizon must be at most the chunk length 4, got 9",
+        ),
         ("eval run --episodes 0", "episodes must be between 1 and 1000000, got 0"),
         ("eval run --condition dark", "invalid choice 'dark'"),
         ("compare run", "a comparison needs at least two runs, got 1"),

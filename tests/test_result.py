@@ -44,7 +44,7 @@ def make_result(seed_start: int = 2_000_000, latency: float = 12.5) -> EvalResul
         condition="test",
         seed_start=seed_start,
         episodes=rows,
-        execution=Execution(4, delay=1, wait=True),
+        execution=Execution(4, inference_delay=1, blocking=True),
         sampling="steps=5",
         lanes=16,
         threads=1,
@@ -205,6 +205,16 @@ def test_a_result_of_before_there_were_checksums_loads(tmp_path):
     result = make_result()
     result.save(tmp_path)
     edit(tmp_path, lambda document: document.pop("arrays_sha256"))
+    assert EvalResult.load(tmp_path) == result
+
+
+def test_a_result_whose_execution_has_former_names_loads(tmp_path):
+    result = make_result()
+    path = result.save(tmp_path)
+    document = json.loads(path.read_text())
+    del document["sha256"]
+    document["execution"] = {"execute": 4, "delay": 1, "wait": True, "guided": False, "ensemble": None}
+    path.write_text(json.dumps(document))
     assert EvalResult.load(tmp_path) == result
 
 

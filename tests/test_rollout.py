@@ -233,7 +233,7 @@ def test_an_episode_is_the_same_with_one_and_two_workers_in_any_order_and_compan
     assert [step for step, _ in episode.chunks] == list(range(0, episode.steps, 4))
     assert np.array_equal(episode.chunks[1][1][:4], episode.actions[4:8])
     assert not np.array_equal(episode.chunks[0][1], alone.episodes[1].chunks[0][1])
-    assert (alone.lanes, alone.threads, alone.execution.execute, alone.evaluations) == (16, 1, 4, 3)
+    assert (alone.lanes, alone.threads, alone.execution.execution_horizon, alone.evaluations) == (16, 1, 4, 3)
     assert alone.env_steps == sum(e.steps for e in alone.episodes)
     assert 0 < alone.chunk_ms_p50 <= alone.chunk_ms_p95
     assert alone.spec["action_space"]["name"] == "ee_delta"
@@ -560,7 +560,7 @@ def test_a_policy_for_another_robot_is_refused():
 def test_answers_that_come_late_are_executed_late_and_may_go_on_from_the_last():
     policy, gaps = small_policy("flow"), []
     for guided in (False, True):
-        execution = Execution(3, 2, guided=guided)
+        execution = Execution(3, 2, rtc=guided)
         result = evaluate(policy, "pick", [TEST.start], workers=1, execution=execution, progress=False)
         episode = result.episodes[0]
         assert result.execution == execution
@@ -575,7 +575,7 @@ def test_answers_that_come_late_are_executed_late_and_may_go_on_from_the_last():
 
 
 def test_a_robot_that_waits_stands_still_and_then_executes_the_whole_answer():
-    policy, execution = small_policy("regression"), Execution(3, 5, wait=True)
+    policy, execution = small_policy("regression"), Execution(3, 5, blocking=True)
     result = evaluate(policy, "pick", [TEST.start], workers=1, execution=execution, progress=False)
     episode = result.episodes[0]
     assert episode.actions is not None
@@ -599,4 +599,4 @@ def test_a_saved_policy_is_sampled_as_asked(tmp_path):
 
 def test_a_head_that_cannot_go_on_from_a_chunk_is_refused():
     with pytest.raises(ValueError, match="head Regression cannot continue"):
-        evaluate(small_policy("regression"), "pick", [0], execution=Execution(guided=True), progress=False)
+        evaluate(small_policy("regression"), "pick", [0], execution=Execution(rtc=True), progress=False)

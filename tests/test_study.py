@@ -55,7 +55,7 @@ def test_a_field_that_is_none_is_named_before_anything_runs(changes, message):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"train.data.chunk": 8}, {"evaluation.execute": 2, "record.task": "reach"}]
+    "changes", [{"train.data.chunk": 8}, {"evaluation.execution_horizon": 2, "record.task": "reach"}]
 )
 def test_an_evaluation_changes_nothing_that_is_trained(changes):
     with pytest.raises(
@@ -66,25 +66,29 @@ def test_an_evaluation_changes_nothing_that_is_trained(changes):
 
 def test_evaluations_change_the_evaluation_config_and_the_condition():
     [cell, _] = STUDY.cells()
-    fast = {"evaluation.execute": 2, "evaluation.workers": 3}
+    fast = {"evaluation.execution_horizon": 2, "evaluation.workers": 3}
     found = evaluations_of(cell, {**NAMED, "fast": fast})
     assert {name: condition for name, (_, condition) in found.items()} == {
         "test": "test", "blank": "blank_image", "fast": "test",
     }  # fmt: skip
-    assert [(config.execute, config.workers) for config, _ in found.values()] == [(4, 1), (4, 1), (2, 3)]
+    assert [(config.execution_horizon, config.workers) for config, _ in found.values()] == [
+        (4, 1),
+        (4, 1),
+        (2, 3),
+    ]
 
 
 def test_an_evaluation_that_does_not_fit_the_policy_is_left_out():
-    asked = {"long": {"evaluation.execute": 6}, **NAMED}
+    asked = {"long": {"evaluation.execution_horizon": 6}, **NAMED}
     found = [list(evaluations_of(cell, asked)) for cell in STUDY.cells()]
     assert found == [["test", "blank"], list(asked)]
 
 
 def test_a_policy_that_cannot_be_evaluated_at_all_is_not_trained_first():
     with pytest.raises(
-        ValueError, match=r"chunk=4,seed=0 cannot be evaluated: execute must be at most.* 4, got 6"
+        ValueError, match=r"chunk=4,seed=0 cannot be evaluated: execution_horizon must be at most.* 4, got 6"
     ):
-        evaluations_of(STUDY.cells()[0], {"long": {"evaluation.execute": 6}})
+        evaluations_of(STUDY.cells()[0], {"long": {"evaluation.execution_horizon": 6}})
 
 
 @pytest.mark.parametrize("shown", [{"chunk": 5}, {"length": 4}])
@@ -154,18 +158,18 @@ def test_former_levels_are_numbers_if_cells_keep_their_names(text, level):
 
 
 def test_former_paths_of_fields_are_understood():
-    assert apply(BASE, {"exam.execute": 2}) == apply(BASE, {"evaluation.execute": 2})
+    assert apply(BASE, {"exam.execute": 2}) == apply(BASE, {"evaluation.execution_horizon": 2})
     before = replace(STUDY, evaluations={"fast": {"exam.execute": 2}})
-    now = replace(STUDY, evaluations={"fast": {"evaluation.execute": 2}})
+    now = replace(STUDY, evaluations={"fast": {"evaluation.execution_horizon": 2}})
     assert description(before) == description(now)
 
 
 def test_evaluations_are_the_combinations_of_their_factors():
-    handling = Factor("handling", {"waits": {"evaluation.wait": True}, "goes on": {}})
-    late = Factor("", {d: {"evaluation.delay": d} for d in (0, 2)}, unit="late")
+    handling = Factor("handling", {"waits": {"evaluation.blocking": True}, "goes on": {}})
+    late = Factor("", {d: {"evaluation.inference_delay": d} for d in (0, 2)}, unit="late")
     found = named([handling, late])
     assert list(found) == ["waits, 0 late", "waits, 2 late", "goes on, 0 late", "goes on, 2 late"]
-    assert found["waits, 2 late"].changes == {"evaluation.wait": True, "evaluation.delay": 2}
+    assert found["waits, 2 late"].changes == {"evaluation.blocking": True, "evaluation.inference_delay": 2}
     assert found["waits, 2 late"].settings == {"handling": "waits", "[late]": 2}
     assert list(named(Factor("execute", {1: {}, 4: {}}))) == ["execute 1", "execute 4"]
 

@@ -155,11 +155,11 @@ def test_a_study_begun_under_former_names_is_the_same_study(tmp_path, made_up):
 def test_a_file_of_the_version_with_exams_and_axes_is_of_the_same_study(tmp_path):
     shutil.copy(Path(__file__).parent / "data" / "study_with_exams.json", tmp_path / "study.json")
     lr = Factor("lr", {0.001: {"train.optim.lr": 1e-3}, "high": {"train.optim.lr": 1e-2}})
-    evaluations = {**NAMED, "2 late": {"evaluation.delay": 2}}
+    evaluations = {**NAMED, "2 late": {"evaluation.inference_delay": 2}}
     study = replace(STUDY, factors=[CHUNKS, lr], sweep="lr", evaluations=evaluations)
     assert manifest.open_manifest(study, tmp_path, auto="fp32", finished=True) == "0" * 64
-    other = replace(study, evaluations={**evaluations, "2 late": {"evaluation.delay": 3}})
-    with pytest.raises(ValueError, match=r"evaluation\.delay"):
+    other = replace(study, evaluations={**evaluations, "2 late": {"evaluation.inference_delay": 3}})
+    with pytest.raises(ValueError, match=r"evaluation\.inference_delay"):
         manifest.open_manifest(other, tmp_path, auto="fp32", finished=True)
 
 
@@ -167,7 +167,7 @@ def test_a_study_begun_before_a_field_was_added_is_the_same_study(tmp_path, made
     run_study(STUDY, tmp_path, run_jobs=made_up)
     stored = read_json(tmp_path / "study.json")
     for cell in stored["study"]["cells"].values():
-        del cell["condition"], cell["train"]["data"]["history"], cell["evaluation"]["guided"]
+        del cell["condition"], cell["train"]["data"]["history"], cell["evaluation"]["rtc"]
     write_json(tmp_path / "study.json", stored)
     made_up.names.clear()
     run_study(STUDY, tmp_path, run_jobs=made_up)

@@ -101,7 +101,7 @@ class Costs:
         return (
             evaluation.episodes
             * steps
-            * (self.control_step + self._mean("answer", config) / evaluation.execute)
+            * (self.control_step + self._mean("answer", config) / evaluation.execution_horizon)
         )
 
     def _mean(self, name: str, config: TrainConfig) -> float:

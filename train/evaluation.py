@@ -16,7 +16,7 @@ from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, Re
 from ..eval.rollout.worker_process import EvaluationError
 from ..eval.training_record import TrainingRecord, read_summary
 from ..policies import packaged
-from ..policies.execution import Execution
+from ..policies.execution import FORMER, Execution
 
 BEST = "best"
 """Folder of a run with the best policy that was seen while it was trained; itself like that of a run."""
@@ -51,17 +51,17 @@ class EvalConfig:
     """Episodes; their seeds are the first ones of the split."""
     split: Literal["test", "validation"] = "test"
     """Range of seeds (`envs.seeds`): validation to choose by, test to report."""
-    execute: int = 4
-    """Actions executed of each chunk before the policy is asked again."""
-    delay: int = 0
+    execution_horizon: int = 4
+    """Actions executed of each chunk before the policy is queried again."""
+    inference_delay: int = 0
     """Control steps by which the policy's answers come late; meanwhile the last one goes on, or, with
-    --wait, the robot stands still."""
-    wait: bool = False
+    --blocking, the robot stands still."""
+    blocking: bool = False
     """Whether the robot waits for late answers."""
-    guided: bool = False
+    rtc: bool = False
     """Whether answers go on from the last one (real-time chunking); needs the flow head."""
     ensemble: float | None = None
-    """Decay of a temporal ensemble over all answers for a step, 0.01 in ACT; needs execute 1."""
+    """Decay of a temporal ensemble over all answers for a step, 0.01 in ACT; needs execution horizon 1."""
     sampling: str = ""
     """Settings of the head's sampling in place of the policy's own, e.g. steps=5,temperature=0."""
     wording: str = "plain"
@@ -82,7 +82,7 @@ class EvalConfig:
     @property
     def execution(self) -> Execution:
         """Which actions of the policy's chunks are executed."""
-        return Execution(self.execute, self.delay, self.wait, self.guided, self.ensemble)
+        return Execution(self.execution_horizon, self.inference_delay, self.blocking, self.rtc, self.ensemble)
 
     def env(self, base: EnvConfig) -> EnvConfig:
         """The environment to play in: `base` with the task and the variations of this evaluation."""
@@ -101,7 +101,9 @@ class EvalConfig:
         same = ("task", "episodes", "workers")
         varied = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name not in same]
         defaults = {f.name: f.default for f in fields(self)}
-        parts = [f"{name}={value}" for name, value in varied if value != defaults[name]]
+        # Folders keep the names that these settings had before.
+        former = {now: before for before, now in FORMER.items()}
+        parts = [f"{former.get(name, name)}={value}" for name, value in varied if value != defaults[name]]
         return ",".join([self.task.replace(":", ","), *parts])
 
     @property

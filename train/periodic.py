@@ -154,7 +154,7 @@ class Periodic:
             replace(self._env, task=task),
             VALIDATION[: self._config.eval_episodes],
             workers=torch.get_num_threads(),
-            execution=Execution(min(Execution.execute, policy.spec.chunk)),
+            execution=Execution(min(Execution.execution_horizon, policy.spec.chunk)),
             name=self._out.name,
             progress=False,
         )

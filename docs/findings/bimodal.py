@@ -21,5 +21,5 @@ def study() -> Study:
         question="Which action heads take one of two equally good ways, and which their mean?",
         base=pick_point("pick_flow:recipe=2026-11", task="detour", demonstrations=500, updates=2000),
         factors=[Factor("head", {name: {"train.policy.head": head} for name, head in HEADS.items()})],
-        evaluations=Factor("execute", {4: {}, 8: {"evaluation.execute": 8}}),
+        evaluations=Factor("execute", {4: {}, 8: {"evaluation.execution_horizon": 8}}),
     )

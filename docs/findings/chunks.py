@@ -10,5 +10,5 @@ def study() -> Study:
         question="How long a chunk, and how much of it?",
         base=pick_point("pick_flow:recipe=2026-11", updates=2000),
         factors=[Factor("chunk", {k: {"train.data.chunk": k} for k in LENGTHS})],
-        evaluations=Factor("execute", {n: {"evaluation.execute": n} for n in LENGTHS}),
+        evaluations=Factor("execute", {n: {"evaluation.execution_horizon": n} for n in LENGTHS}),
     )

@@ -3,9 +3,9 @@
 from vlasandbox.train.study import Factor, Study, pick_point
 
 HANDLED = {
-    "the robot waits": {"evaluation.wait": True},
+    "the robot waits": {"evaluation.blocking": True},
     "the old chunk goes on": {},
-    "real-time chunking": {"evaluation.guided": True},
+    "real-time chunking": {"evaluation.rtc": True},
 }
 DELAYS = range(5)
 
@@ -17,6 +17,6 @@ def study() -> Study:
         factors=[Factor("chunk", {16: {"train.data.chunk": 16}})],
         evaluations=[
             Factor("handling", HANDLED),
-            Factor("", {d: {"evaluation.delay": d} for d in DELAYS}, unit="late"),
+            Factor("", {d: {"evaluation.inference_delay": d} for d in DELAYS}, unit="late"),
         ],
     )

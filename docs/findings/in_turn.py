@@ -14,7 +14,7 @@ def study() -> Study:
         rates[hz] = {
             "record.control_hz": float(hz),
             "train.data.chunk": round(SECONDS * hz),
-            "evaluation.execute": round(SECONDS * hz / 2),
+            "evaluation.execution_horizon": round(SECONDS * hz / 2),
         }
     head = tokens.Config(decoding="autoregressive")
     return Study(

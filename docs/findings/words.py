@@ -11,7 +11,7 @@ def study() -> Study:
         name: {
             "train.policy.head.ids": ids,
             "train.policy.trunk.language.lm_head": lm_head,
-            "evaluation.execute": 1,
+            "evaluation.execution_horizon": 1,
         }
         for name, (ids, lm_head) in IDS.items()
     }

@@ -33,7 +33,7 @@ def study() -> Study:
     for name, execute in EXECUTED.items():
         levels[name] = {
             "train": pick_point(f"{name}:recipe=2026-11").train,
-            "evaluation.execute": execute,
+            "evaluation.execution_horizon": execute,
             "evaluation.ensemble": ENSEMBLE.get(name),
         }
     return Study(

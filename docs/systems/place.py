@@ -9,7 +9,7 @@ EXECUTED = {"openvla": 1, "pi0": 4, "pi0_fast": 4, "act": 1, "diffusion_policy_u
 def study() -> Study:
     base = pick_point("pi0:recipe=2026-11", task="place")
     levels = {
-        name: {"train": pick_point(f"{name}:recipe=2026-11").train, "evaluation.execute": n}
+        name: {"train": pick_point(f"{name}:recipe=2026-11").train, "evaluation.execution_horizon": n}
         for name, n in EXECUTED.items()
     }
     levels["act"]["evaluation.ensemble"] = 0.01

@@ -1,9 +1,8 @@
 """Perturbations: one module each, with a `Perturbation` subclass of the same name in CamelCase."""
 
-import pkgutil
 from typing import TYPE_CHECKING
 
-from ...common.registry import camel_case, load_from
+from ...common.registry import camel_case, load_from, module_names
 
 if TYPE_CHECKING:
     from ..perturbation import Perturbation
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """Names of the perturbations in this folder, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return module_names(__path__)
 
 
 def load(name: str) -> "Perturbation":

@@ -1,9 +1,8 @@
 """The robots: one module each, with a function `arms()` that returns its arms."""
 
-import pkgutil
 from typing import TYPE_CHECKING
 
-from ...common.registry import load_from
+from ...common.registry import load_from, module_names
 
 if TYPE_CHECKING:
     from ..robot import Robot
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """Names of the robots in this folder, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return module_names(__path__)
 
 
 def load(name: str) -> "tuple[Robot, ...]":

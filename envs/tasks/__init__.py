@@ -4,10 +4,9 @@ Parameters follow the name, separated by commas: "insert_peg:clearance=0.001".
 """
 
 import inspect
-import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from ...common.registry import camel_case, check_module, check_name, load_from, parse_settings
+from ...common.registry import camel_case, check_module, check_name, load_from, module_names, parse_settings
 
 if TYPE_CHECKING:
     from ..task import Task
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 def names() -> list[str]:
     """Names of the tasks in this folder, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return module_names(__path__)
 
 
 def check(name: str) -> str:

@@ -93,7 +93,7 @@ def boundary_jump(result: EvalResult) -> float:
     NaN if no change is inside a chunk or all are (the expert has no chunks), if nothing inside changes, or if
     the robot stands still between chunks.
     """
-    if result.execution.wait and result.execution.delay:
+    if result.execution.blocking and result.execution.inference_delay:
         return math.nan
     dims = result.spec["action_space"]["dims"]
     mode = result.spec["action_space"]["name"].rpartition("_")[2]
@@ -116,7 +116,9 @@ def boundary_jump(result: EvalResult) -> float:
 def chunk_of_step(episode: EpisodeResult, execution: Execution) -> Int[np.ndarray, " t"]:
     """Index of the chunk of each executed action; `execution` must not be blocking."""
     # The robot waits for the first chunk in any case.
-    begins = [step + (execution.delay if number else 0) for number, (step, _) in enumerate(episode.chunks)]
+    begins = [
+        step + (execution.inference_delay if number else 0) for number, (step, _) in enumerate(episode.chunks)
+    ]
     return np.searchsorted(begins, np.arange(episode.steps), side="right") - 1
 
 

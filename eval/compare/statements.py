@@ -126,11 +126,11 @@ def p_value(p: float) -> str:
 def execution(result: EvalResult) -> str:
     """Describes how chunks were executed."""
     how = result.execution
-    text = f"{how.execute} actions per chunk"
-    if how.delay:
-        meanwhile = "while the robot waits" if how.wait else "while the previous chunk continues"
-        text += f"; inference delay of {how.delay} control steps, {meanwhile}"
-    if how.guided:
+    text = f"{how.execution_horizon} actions per chunk"
+    if how.inference_delay:
+        meanwhile = "while the robot waits" if how.blocking else "while the previous chunk continues"
+        text += f"; inference delay of {how.inference_delay} control steps, {meanwhile}"
+    if how.rtc:
         text += "; real-time chunking"
     if how.ensemble is not None:
         text += f"; temporal ensemble of all predictions for a step, decay {how.ensemble:g}"

@@ -62,8 +62,8 @@ def _ask(scenes: Scenes, number: int, track: Track) -> None:
     assert track.asking is not None and track.executor is not None  # noqa: PT018
     answer = track.asking.ask(track.view.observation, track.executor.left())
     block = track.executor.block(answer.chunk)
-    if scenes.execution.wait and track.steps:
-        track.pending.extend([(None, False)] * scenes.execution.delay)
+    if scenes.execution.blocking and track.steps:
+        track.pending.extend([(None, False)] * scenes.execution.inference_delay)
     track.pending.extend((action, i > 0) for i, action in enumerate(block))
     track.process.tell("paths", np.concatenate([answer.chunk[None], answer.fan]))
     if scenes.shows_heat:

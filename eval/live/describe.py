@@ -69,17 +69,17 @@ def status(scenes: "Scenes") -> dict[str, Any]:
         "quality": scenes.quality,
         "heat": scenes.shows_heat,
         "execution": {
-            "execute": execution.execute,
-            "delay": execution.delay,
-            "wait": execution.wait,
-            "guided": execution.guided,
+            "execute": execution.execution_horizon,
+            "delay": execution.inference_delay,
+            "wait": execution.blocking,
+            "guided": execution.rtc,
             "ensemble": execution.ensemble,
         },
         "sampling": scenes.sampling,
         "perturb": scenes.levels,
         "diverged": None if scenes.diverged is None else round(scenes.diverged, 3),
         "recording": scenes.recording.state(),
-        "scenes": [_scene(track, execution.execute) for track in scenes.tracks],
+        "scenes": [_scene(track, execution.execution_horizon) for track in scenes.tracks],
     }
 
 
@@ -118,10 +118,11 @@ def command_line(scenes: "Scenes") -> dict[str, Any]:
         words += ["--perturb", scenes.perturb_text]
     execution = scenes.execution
     if track.player is not None:
-        words += ["--execute", str(min(execution.execute, track.player.policy.spec.chunk))]
-        words += ["--delay", str(execution.delay)] if execution.delay else []
-        words += ["--wait"] if execution.wait else []
-        words += ["--guided"] if execution.guided else []
+        horizon = min(execution.execution_horizon, track.player.policy.spec.chunk)
+        words += ["--execution-horizon", str(horizon)]
+        words += ["--inference-delay", str(execution.inference_delay)] if execution.inference_delay else []
+        words += ["--blocking"] if execution.blocking else []
+        words += ["--rtc"] if execution.rtc else []
         words += ["--ensemble", str(execution.ensemble)] if execution.ensemble is not None else []
         words += ["--sampling", scenes.sampling] if scenes.sampling else []
     left_out = ""

@@ -93,7 +93,7 @@ class Player:
         """
         spec = self.policy.spec
         execution.check(spec.chunk, spec.action_space)
-        if execution.guided:
+        if execution.rtc:
             self.policy.check_guided()
         sentences = tasks.load(task).instructions() if sentence is None else [sentence]
         return Asking(self, execution, sentences)

@@ -188,7 +188,9 @@ class Scenes:
         track.asking = track.executor = None
         if track.player is not None:
             chunk = track.player.policy.spec.chunk
-            execution = replace(self.execution, execute=min(self.execution.execute, chunk))
+            execution = replace(
+                self.execution, execution_horizon=min(self.execution.execution_horizon, chunk)
+            )
             track.asking = track.player.begin(execution, self.task, self.sentence)
             track.executor = execution.start()
 

@@ -130,10 +130,12 @@ def evaluate(
             "(Policy.act)"
         )
     execution.check(asked.spec.chunk, asked.spec.action_space)
-    if execution.guided:
+    if execution.rtc:
         asked.check_guided()
     env = policy_env(env, asked.spec)
-    job = replace(job, env=env, history=asked.spec.history, wait=execution.delay if execution.wait else 0)
+    job = replace(
+        job, env=env, history=asked.spec.history, wait=execution.inference_delay if execution.blocking else 0
+    )
     jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
     label = name or Path(checkpoint).name or "policy"
     longest = longest_instruction(asked, env, sentence)

@@ -77,7 +77,7 @@ class BatchedPolicy:
             if self._seeds[row] != seen.seed or seen.step == 0:  # or again, after its process died
                 self._seeds[row] = seen.seed
                 self._generators[row].manual_seed(seen.seed)
-        held = self._held(left or {}) if self._execution.guided else ()
+        held = self._held(left or {}) if self._execution.rtc else ()
         chunks = self._policy.act(
             observation,
             self._generators,
@@ -139,7 +139,9 @@ class BatchedPolicy:
         previous, weights = torch.zeros(LANES, spec.chunk, spec.action_dim), torch.zeros(LANES, spec.chunk)
         for row, chunk in left.items():
             previous[row] = torch.from_numpy(chunk)
-            weights[row] = overlap_weights(spec.chunk, execution.delay, spec.chunk - execution.execute)
+            weights[row] = overlap_weights(
+                spec.chunk, execution.inference_delay, spec.chunk - execution.execution_horizon
+            )
         return previous, weights
 
 

@@ -56,7 +56,7 @@ def play_rollouts(
         ValueError: an unknown task, or a policy made for another environment.
         EvaluationError: an environment process cannot start.
     """
-    execution = execution or Execution(min(Execution.execute, policy.spec.chunk))
+    execution = execution or Execution(min(Execution.execution_horizon, policy.spec.chunk))
     execution.check(policy.spec.chunk, policy.spec.action_space)
     env = policy_env(env, policy.spec)
     job = Job(list(sys.path), env, False, False, {}, history=policy.spec.history, rollout=plan)

@@ -3,15 +3,13 @@
 Each module defines `Config`, a frozen dataclass whose defaults are a working choice.
 """
 
-from pathlib import Path
-
 from ...common.registry import load_from, module_names
 from ..algorithm import AlgorithmConfig
 
 
 def names() -> list[str]:
     """Names of the algorithms, sorted; nothing is imported."""
-    return module_names(Path(__file__).parent)
+    return module_names(__path__)
 
 
 def default_config(name: str) -> AlgorithmConfig:

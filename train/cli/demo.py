@@ -41,16 +41,16 @@ class Demo:
     """Robot (`vla list robots`); the one that the policy was trained for, or the task's own, if not given."""
     perturb: str = ""
     """How the episode differs from the nominal one, e.g. camera=3 (`vla list perturbations`)."""
-    execute: int = Execution.execute
-    """Actions executed of each chunk before the policy is asked again."""
-    delay: int = 0
+    execution_horizon: int = Execution.execution_horizon
+    """Actions executed of each chunk before the policy is queried again."""
+    inference_delay: int = 0
     """Control steps by which the policy's answers come late."""
-    wait: bool = False
+    blocking: bool = False
     """Whether the robot waits for late answers."""
-    guided: bool = False
+    rtc: bool = False
     """Whether answers go on from the last one (real-time chunking); needs the flow head."""
     ensemble: float | None = None
-    """Decay of a temporal ensemble over all answers for a step; needs execute 1."""
+    """Decay of a temporal ensemble over all answers for a step; needs an execution horizon of 1."""
     sampling: str = ""
     """Settings of the head's sampling in place of the policy's own, e.g. steps=5."""
     out: Path = Path("episode.mp4")
@@ -63,7 +63,9 @@ def main(argv: list[str]) -> int:
     run, sentence = split(args.who)
     who = eval_target(run or packaged.NAME)
     task = args.task or default_task(who)
-    execution = Execution(args.execute, args.delay, args.wait, args.guided, args.ensemble)
+    execution = Execution(
+        args.execution_horizon, args.inference_delay, args.blocking, args.rtc, args.ensemble
+    )
     env = EnvConfig(task, robot=args.robot, perturb=args.perturb)
     demo(who, env, sentence, args.seed, args.out, execution, args.sampling)
     said = [part for part in (run, sentence) if part is not None]
@@ -74,12 +76,22 @@ def main(argv: list[str]) -> int:
 
 def _settings(args: Demo) -> list[str]:
     """Flags for what is not as usual."""
-    names = ("robot", "perturb", "execute", "delay", "wait", "guided", "ensemble", "sampling")
+    names = (
+        "robot",
+        "perturb",
+        "execution_horizon",
+        "inference_delay",
+        "blocking",
+        "rtc",
+        "ensemble",
+        "sampling",
+    )
     words: list[str] = []
     for name in names:
         value = getattr(args, name)
         if value != getattr(Demo, name):
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+            flag = f"--{name.replace('_', '-')}"
+            words += [flag] if value is True else [flag, str(value)]
     return words
 
 

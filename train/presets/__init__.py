@@ -9,7 +9,6 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...common.registry import check_name, module_names, parse_settings
@@ -24,7 +23,7 @@ if TYPE_CHECKING:  # importing it imports torch, which a listing of names does n
 
 def names() -> list[str]:
     """Names of the presets, sorted; none is imported."""
-    return module_names(Path(__path__[0]))
+    return module_names(__path__)
 
 
 def load(name: str) -> "Callable[..., TrainConfig]":

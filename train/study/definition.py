@@ -27,6 +27,7 @@ from ...eval.result import CONDITIONS, Condition
 from ...eval.study.factors import Changes, Factor
 from ...eval.study.level import Level, in_words, level_text
 from ...policies.config_io import to_dict
+from ...policies.execution import FORMER as FORMER_EXECUTION
 from ...vision.checkpoints import with_checkpoint
 from .. import presets
 from ..config import TrainConfig
@@ -141,7 +142,7 @@ class Study:
         for name, evaluation in named(self.evaluations).items():
             apply(self.base, evaluation.changes)
             for path in evaluation.changes:
-                if _current(path).split(".")[0] not in ("evaluation", "condition"):
+                if current_path(path).split(".")[0] not in ("evaluation", "condition"):
                     raise ValueError(
                         f"evaluation {name!r} changes {path!r}, but all evaluations share one policy: valid "
                         "are condition and the fields of evaluation; what is trained differently is a factor"
@@ -212,7 +213,7 @@ def apply(value: Any, changes: Changes) -> Any:
     """
     # A checkpoint sets other fields, too; changes beside it come later and win.
     for path, to in sorted(changes.items(), key=lambda change: not change[0].endswith(".checkpoint")):
-        current = _current(path) if isinstance(value, Point) else path
+        current = current_path(path) if isinstance(value, Point) else path
         value = _set(value, current.split("."), to, path)
     return value
 
@@ -240,10 +241,11 @@ def with_precision(study: Study, precision: Precision) -> Study:
     return replace(study, base=replace(study.base, train=fixed("train", study.base.train)), factors=factors)
 
 
-def _current(path: str) -> str:
-    """Path of a field by its present name."""
+def current_path(path: str) -> str:
+    """Path of a `Point`'s field by its present name; a former name becomes the present one."""
     first, dot, rest = path.partition(".")
-    return FORMER_FIELDS.get(first, first) + dot + rest
+    first = FORMER_FIELDS.get(first, first)
+    return first + dot + (FORMER_EXECUTION.get(rest, rest) if first == "evaluation" else rest)
 
 
 def _number(text: str) -> Level:
@@ -309,7 +311,7 @@ def description(study: Study) -> dict[str, Any]:
             for cell in study.cells()
         },
         "evaluations": {
-            name: {_current(path): to_dict(value) for path, value in evaluation.changes.items()}
+            name: {current_path(path): to_dict(value) for path, value in evaluation.changes.items()}
             for name, evaluation in named(study.evaluations).items()
         },
         "sweep": study.sweep and {"axis": study.sweep, "episodes": study.validation_episodes},

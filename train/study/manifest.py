@@ -15,11 +15,12 @@ from typing import Any
 from ...common.versions import STUDY, recorded_versions
 from ...envs.config import EnvConfig
 from ...policies.config_io import from_dict, to_dict
+from ...policies.execution import FORMER as FORMER_EXECUTION
 from ..catalog import ROOT
 from ..config import differences
 from ..data.files import DatasetError, read_object, write_sealed
 from ..machine import Precision, choose_device, choose_precision
-from .definition import FORMER_FIELDS, Point, Study, description
+from .definition import Point, Study, current_path, description
 
 PACKAGES = ("common", "envs", "vision", "policies", "eval", "train")
 FILE = "study.json"
@@ -119,15 +120,10 @@ def read_manifest(out: Path) -> dict[str, Any]:
 
 def current_names(study: dict[str, Any]) -> dict[str, Any]:
     """Replaces former names in a stored description by present ones."""
-
-    def renamed(path: str) -> str:
-        first, dot, rest = path.partition(".")
-        return FORMER_FIELDS.get(first, first) + dot + rest
-
     study = {FORMER.get(name, name): value for name, value in study.items()}
     return study | {
         part: {
-            name: {renamed(path): value for path, value in entries.items()}
+            name: {current_path(path): value for path, value in entries.items()}
             for name, entries in study[part].items()
         }
         for part in ("cells", "evaluations")
@@ -169,7 +165,11 @@ def _resolved(stored: dict[str, Any]) -> dict[str, Any]:
     # The version of MuJoCo is part of the code's fingerprint; a report may be rewritten with another one.
     record = {name: value for name, value in stored["record"].items() if name != "mujoco"}
     env = {f.name: record.pop(f.name) for f in fields(EnvConfig) if f.name in record}
+    current = {
+        "record": record | {"root": "data", "env": env},
+        "evaluation": {FORMER_EXECUTION.get(name, name): x for name, x in stored["evaluation"].items()},
+    }
     try:
-        return to_dict(from_dict(Point, stored | {"record": record | {"root": "data", "env": env}}))
+        return to_dict(from_dict(Point, stored | current))
     except ValueError as error:
         raise ValueError(f"the study was begun by another version of this program ({error})") from error

@@ -141,8 +141,8 @@ def demo(
     from ...eval.rollout.evaluate import evaluate  # imports torch
 
     execution = execution or Execution()
-    if policy is not None and execution.execute > policy.spec.chunk:
-        execution = replace(execution, execute=policy.spec.chunk)
+    if policy is not None and execution.execution_horizon > policy.spec.chunk:
+        execution = replace(execution, execution_horizon=policy.spec.chunk)
     result = evaluate(
         policy or EXPERT,
         env,

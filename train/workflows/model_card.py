@@ -111,7 +111,7 @@ def _results(run: Path) -> str:
                 rate.counts,
                 rate.percent,
                 f"{result.seed_start}..{last}",
-                str(result.execution.execute),
+                str(result.execution.execution_horizon),
             ]
         )
     head = ["episodes", "condition", "success", "95% interval", "seeds", "actions executed"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vlasandbox.envs.config import EnvConfig
+from vlasandbox.envs.episode import Episode
 from vlasandbox.train import algorithms, checkpoint, loop
 from vlasandbox.train.data.writer import DatasetWriter
 from vlasandbox.train.improve import Improvement, improve
@@ -28,9 +29,9 @@ def _run(folder: Path, say: Say) -> None:
     fork_programs()
     add, save = DatasetWriter.add_episode, checkpoint.save
 
-    def adding(self: DatasetWriter, *episode: Any) -> None:
-        add(self, *episode)
-        say(f"{self.root.parent.name}: seed {episode[0].seed}")
+    def adding(self: DatasetWriter, episode: Episode, spec: dict[str, Any]) -> None:
+        add(self, episode, spec)
+        say(f"{self.root.parent.name}: seed {episode.seed}")
 
     def saving(path: Path, *state: Any) -> None:
         save(path, *state)

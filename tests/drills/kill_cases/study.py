@@ -22,7 +22,7 @@ RECORD = RecordConfig(Path("data"), episodes=2, env=EnvConfig(TASK, image_size=3
 STUDY = Study(
     "Is it there after kills?",
     Point(RECORD, debug.config(Path("data"), updates=2), EvalConfig(TASK, episodes=2, workers=1)),
-    [Factor("chunk", {2: {"train.data.chunk": 2, "evaluation.execute": 2}, 4: {}})],
+    [Factor("chunk", {2: {"train.data.chunk": 2, "evaluation.execution_horizon": 2}, 4: {}})],
     seeds=1,
 )
 
