@@ -1,1 +1,2 @@
-"""What every package needs: whole files with checksums, and what a file may have imported. No torch."""
+"""Utilities that every package needs: whole files with checksums, and rules for what a file may import. No
+torch."""

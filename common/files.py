@@ -118,7 +118,8 @@ def flush_tree(folder: Path) -> None:
 
 
 def remove_partials(folder: Path, name: str = "") -> None:
-    """Removes what processes that are gone left half written in `folder`, of the file `name` or of all files.
+    """Removes half-written files of processes that are gone from `folder`, those of the file `name` or of
+    all files. Files that another machine is writing are left alone.
 
     What another machine is writing is left alone.
     """
@@ -184,7 +185,7 @@ def digests(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def check_digests(folder: Path, listed: Any) -> None:
-    """Compares files in `folder` with the `digests` that were taken when they were written.
+    """Compares files in `folder` with the `digests` taken when they were written.
 
     Raises:
         ValueError: one of them is missing or has another content; names it.
@@ -205,7 +206,7 @@ def sealed(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def unsealed(value: Any) -> Any:
-    """`value` without its seal; what has none is returned as it is.
+    """Returns `value` without its seal, or unchanged if it has none.
 
     Raises:
         ValueError: the content is not what was sealed.

@@ -16,7 +16,7 @@ PATIENCE = 4.0
 
 @contextmanager
 def checkpoint_files(kind: str, name: str) -> Iterator[bool]:
-    """Within it the checkpoint `name` is loaded; gives what `from_pretrained` is to take as
+    """Context in which the checkpoint `name` is loaded; yields the value to pass to `from_pretrained` as
     `local_files_only`.
 
     Args:
@@ -42,7 +42,8 @@ def checkpoint_files(kind: str, name: str) -> Iterator[bool]:
 
 @functools.cache
 def _answers(endpoint: str) -> bool:
-    """Whether anything answers there, whatever it says. In a thread: looking up its address may take long."""
+    """True if the server responds at all, with whatever status. The request runs in a thread, since looking
+    up the address may take long."""
     from huggingface_hub import get_session
 
     answered = threading.Event()

@@ -1,11 +1,11 @@
-"""Which addresses only this machine can connect to."""
+"""Recognizes addresses that only this machine can connect to."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, an address or a name, is this machine's own and no network's. A name other than
-    localhost is not: its owner decides what it points at."""
+    """True if `host`, an address or a name, belongs to this machine and not to a network. Names other than
+    localhost do not count: their owners decide where they point."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Which modules a name in a file may import.
+"""Rules for which modules a name in a file may import.
 
 Whoever wrote a saved policy, a dataset or a result chose the names in it, and to import a module is to run
 it. So a name from a file is looked up in the folders of this package; a module of anyone else's must have
@@ -21,7 +21,7 @@ class UntrustedError(ValueError):
 
 
 def allow(packages: Iterable[str]) -> None:
-    """Lets files name modules of these packages, in this process and those that it starts.
+    """Allows files to name modules of these packages, in this process and in those that it starts.
 
     Raises:
         ValueError: one of them is not the name of a module.
@@ -56,7 +56,7 @@ def import_named(module: str, ours: Iterable[str] = ()) -> ModuleType:
 
 
 def check_named(module: str) -> None:
-    """Whether a name may be imported; it is not.
+    """Checks that a name from a file may be imported, without importing it.
 
     Raises:
         UntrustedError: nobody imported it before, and no allowed package has it.

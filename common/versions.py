@@ -4,13 +4,13 @@ import platform
 from importlib.metadata import version
 
 DATASET = ("vlasandbox", "mujoco", "numpy", "gymnasium", "av", "pyarrow")
-"""What decides how an episode looks and is stored."""
+"""Packages that determine how an episode looks and is stored."""
 EVALUATION = ("vlasandbox", "mujoco", "numpy", "torch", "transformers")
-"""What decides how an episode ends."""
+"""Packages that determine how an episode ends."""
 TRAINING = ("vlasandbox", "torch", "transformers", "diffusers", "numpy", "mujoco")
-"""What decides the weights of a policy."""
+"""Packages that determine the weights of a policy."""
 STUDY = ("torch", "mujoco", "numpy", "transformers", "diffusers")
-"""What decides the results of a study as our own code does."""
+"""Packages that determine the results of a study, besides our own code."""
 
 
 def recorded_versions(packages: tuple[str, ...], *, python: bool = False) -> dict[str, str]:

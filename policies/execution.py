@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 FORMER = {"execute": "execution_horizon", "delay": "inference_delay", "wait": "blocking", "guided": "rtc"}
-"""Former name of a field, in stored evaluations and study files -> its present name."""
+"""Former names of fields in stored evaluations and study files -> their present names."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class HeadConfig(ABC):
 
 
 class ActionHead(nn.Module, ABC):
-    """Turns a prefix into a chunk of normalized actions."""
+    """Action head: turns a prefix into a chunk of normalized actions."""
 
     def fit(self, actions: Float[Tensor, "n k a"], generator: torch.Generator) -> None:
         """Adapts to normalized chunks of the training data, in place and into buffers that are saved; called

@@ -22,7 +22,7 @@ from ..vision.stem import ConvStem, FiLM
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """Which parts of the trunk are adapted, and at which rank; useful for pretrained backbones. A part that
+    """Adapted parts of the trunk and the rank of the adapters; useful for pretrained backbones. A part that
     is not adapted is trained in full, unless `optim.rates` freezes it."""
 
     rank: int = 32

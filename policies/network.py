@@ -17,7 +17,7 @@ from .trunk import Trunk
 from .types import Prefix
 
 Evaluation = Callable[[Float[Tensor, "b k a"]], Float[Tensor, "b k a"]]
-"""f(., t, prefix): maps a chunk to a prediction."""
+"""Function f(., t, prefix) that maps a chunk to a prediction."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ActionNetwork(nn.Module, ABC):
         return prefix
 
     def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
-        """f(., t, prefix) for each of `times`, to be called by a sampler in this order.
+        """Functions f(., t, prefix) for each of `times`, to be called by a sampler in this order.
 
         A network may precompute, for all times at once, whatever does not depend on the chunk.
         """

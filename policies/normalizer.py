@@ -12,16 +12,16 @@ from torch import Tensor, nn
 Mode = Literal["quantile", "min_max", "z_score", "none"]
 
 SMALLEST = 1e-6
-"""A dimension that varies by less than this (in its own unit) is constant: rounding rather than signal."""
+"""Variation below which a dimension (in its own unit) counts as constant: rounding rather than signal."""
 NARROW = 0.02
-"""Quantiles that enclose less than this share of the range belong to a dimension that is mostly at rest."""
+"""Share of the range; quantiles that enclose less of it belong to a dimension that is mostly at rest."""
 LEAST = 1e-3
-"""No dimension is scaled by less than this share of the median scale of its vector, or of its own center:
-what barely moves there is noise, and somewhat more of it must not look like a leap."""
+"""Smallest scale of a dimension, as a share of the median scale of its vector or of its own center: a
+dimension that barely moves contains noise, and slightly more of it must not look like a leap."""
 
 
 class Normalizer(nn.Module):
-    """x -> (x - center) / scale for each dimension.
+    """Linear map (x - center) / scale of each dimension, and its inverse.
 
     | mode     | -1 and 1 stand for                  |
     |----------|-------------------------------------|

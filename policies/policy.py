@@ -192,8 +192,8 @@ class Policy(nn.Module):
 
     @torch.inference_mode()
     def heat(self, observation: Observation) -> list[Float[Tensor, "y x"]]:
-        """Where it looks for the named object: for each camera of one row, shares of its newest image that
-        add up to 1. Empty for a policy that was trained without a heat map (see grounding.py)."""
+        """Heat maps of the named object: for each camera of one row, shares of its newest image that add up
+        to 1. Empty for a policy that was trained without a heat map (see grounding.py)."""
         if self.trunk.grounding.heat is None:
             return []
         observation = observation.to(self.device)

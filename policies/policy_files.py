@@ -154,7 +154,7 @@ def read_policy(folder: Path, config_class: type[ConfigT]) -> SavedPolicy[Config
 
 
 def _try(tokenizer: Any) -> None:
-    """Whether a tokenizer can do what a policy asks of it.
+    """Tries out what a policy needs of its tokenizer.
 
     Raises:
         Exception: it cannot.

@@ -7,13 +7,13 @@ import numpy as np
 from .normalizer import Mode, affine
 
 Reach = tuple[float, float]
-"""Smallest and largest normalized value that a part distinguishes from those beyond."""
+"""Smallest and largest normalized values that a part does not clip."""
 SLACK = 0.01
 """Tolerance by which normalized values may exceed a limit."""
 
 
 def check_reach(part: str, reach: Reach | None, mode: Mode, stats: Mapping[str, np.ndarray]) -> None:
-    """Refuses a normalization that puts data where `part` clips it.
+    """Rejects a normalization that puts data where `part` clips it.
 
     Args:
         part: whose limit it is, in the words of the settings ("head.clip").

@@ -1,4 +1,4 @@
-"""Real-time chunking (arXiv 2506.07339): how the next chunk is held to what is left of the one before.
+"""Real-time chunking (arXiv 2506.07339): guides the next chunk toward the remainder of the previous one.
 
 The policy is asked every s control steps and answers d steps late; of its previous chunk of k actions,
 shifted so that index 0 is the action due now, k - s are left. The first d will be executed whatever comes,

@@ -20,7 +20,7 @@ WRITTEN = (-1.0, 1.0)
 """Smallest and largest normalized number with a bin of its own."""
 PREFIX = ", state:"
 VOCABULARY = " ".join([PREFIX, *map(str, range(BINS))])
-"""Everything that is ever written, which a tokenizer must have seen."""
+"""Complete text that states can be spelled with, which a tokenizer must have seen."""
 
 
 def integers(state: Float[Tensor, "b s"]) -> Int[Tensor, "b s"]:
@@ -36,7 +36,7 @@ class StateText(nn.Module):
     numbers: Tensor
     """Ids of each integer, padded on the right, [256, p]."""
     real: Tensor
-    """Which of these ids are not padding, [256, p]."""
+    """True where an id is not padding, [256, p]."""
 
     def __init__(self, tokenizer: Any) -> None:
         """Spells every integer.

@@ -38,7 +38,7 @@ from .types import Grounding, Observation, Prefix
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """Everything below the action head; the same for every head in a comparison."""
+    """Configuration of all that is below the action head; the same for every head in a comparison."""
 
     encoder: EncoderConfig = field(default_factory=siglip.Config)
     language: LanguageConfig = field(default_factory=LanguageConfig)
@@ -268,7 +268,7 @@ class Trunk(nn.Module):
         return self.grounding(images[:, -grounding.uv.shape[1] :], prefix.hidden[rows, last], grounding)
 
     def heat(self, prefix: Prefix) -> Float[Tensor, "b v y x"]:
-        """Logits of where in each view the named object is; only with a heat map (see grounding.py)."""
+        """Logits of the named object's position in each view; only with a heat map (see grounding.py)."""
         return self.grounding.maps(self._grounded(prefix))[:, :, 0]
 
     def _grounded(self, prefix: Prefix) -> Float[Tensor, "b v n e"]:

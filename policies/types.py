@@ -77,7 +77,7 @@ class Observation:
     """One sentence per row."""
 
     def to(self, device: torch.device | str) -> "Observation":
-        """The same observation on `device`."""
+        """Copies the observation to `device`."""
         return Observation(self.images.to(device), self.state.to(device), self.instruction)
 
 
@@ -91,7 +91,7 @@ class Grounding:
     """Position of the object in the world frame [m]."""
 
     def to(self, device: torch.device | str) -> "Grounding":
-        """The same labels on `device`."""
+        """Copies the labels to `device`."""
         return Grounding(self.uv.to(device), self.xyz.to(device))
 
 
@@ -106,18 +106,18 @@ class Batch:
     """False where the action is padding or not a consequence of what was seen (see train/data/windows.py)."""
     grounding: Grounding | None = None
     weight: Float[Tensor, " b"] | None = None
-    """How much the actions of each row count, not negative; None: all alike. What the simulator says of a
-    row (`grounding`) is true whatever was done there, and counts alike."""
+    """Nonnegative weight of each row's actions in the loss; None weights all rows alike. Grounding labels
+    from the simulator (`grounding`) are true whatever was done there and always count alike."""
 
     @property
     def num_valid(self) -> Tensor:
-        """Actions that count, a scalar; those of a row with a weight count that often."""
+        """Number of valid actions, a scalar; actions of a row with a weight count by that weight."""
         if self.weight is None:
             return self.mask.sum()
         return (self.mask.sum(dim=1) * self.weight).sum()
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same batch on `device`."""
+        """Copies the batch to `device`."""
         return Batch(
             self.observation.to(device),
             self.actions.to(device),
@@ -134,7 +134,7 @@ class Extender(Protocol):
     def extend(
         self, prefix: "Prefix", tokens: Float[Tensor, "b m d"], attend: Literal["causal", "full"]
     ) -> tuple[Float[Tensor, "b m d"], "Prefix"]:
-        """See `Prefix.extend`."""
+        """Runs further tokens after a prefix; see `Prefix.extend`."""
         ...
 
     def last_words(self, count: int) -> tuple[Float[Tensor, "v d"], Float[Tensor, "v d"]]:
@@ -144,7 +144,7 @@ class Extender(Protocol):
 
 @dataclass
 class Prefix:
-    """Everything a head may know about an observation: the trunk's pass over [images | instruction |
+    """Information about an observation that a head may use: the trunk's pass over [images | instruction |
     proprio].
 
     Padding positions have mask False and do not advance `positions`. A head holds no reference to the trunk:
@@ -158,9 +158,9 @@ class Prefix:
     positions: Tensor
     """Rotary position of each token, int64 [b, n]: cumsum(mask) - 1."""
     keys: list[Float[Tensor, "b g n e"]]
-    """Per layer, rotated keys: g key/value heads of e dimensions."""
+    """Rotated keys of each layer: g key/value heads of e dimensions."""
     values: list[Float[Tensor, "b g n e"]]
-    """Per layer, values."""
+    """Values of each layer."""
     image_tokens: Float[Tensor, "b v p i"] | None = None
     """The image encoder's own tokens, p per view, before the language model."""
     trunk: Extender | None = field(default=None, repr=False, compare=False)

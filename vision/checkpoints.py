@@ -23,7 +23,8 @@ from ..common.hub import checkpoint_files
 WRAPPERS = {r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.": "", r"^(?:module\.)+": ""}
 """Parts of names that torch.compile and torch's data-parallel and checkpointing wrappers add -> nothing."""
 EAGER: dict[str, Any] = {"attn_implementation": "eager"}
-"""torch's fused attention is 1.5 times slower when training in bf16 on a CPU."""
+"""Plain attention for `from_pretrained`: torch's fused kernel is 1.5 times slower when training in bf16 on a
+CPU."""
 SHOWN = 3
 """Number of names listed in a message."""
 

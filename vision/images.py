@@ -52,8 +52,8 @@ def _summed(lines: np.ndarray, target: int, exact: type) -> np.ndarray:
 def _overlaps(
     source: int, target: int
 ) -> list[tuple[Int[np.ndarray, " target"], Float[np.ndarray, "target 1"]]]:
-    """For each target line, which is `source` units long, a source line and its overlap; then the next source
-    line, until all of them are covered.
+    """Source lines that overlap each target line (`source` units long), as pairs of an index and an overlap;
+    one pair per step until all source lines are covered.
 
     3 -> 2: [([0, 1], [2, 1]), ([1, 2], [1, 2])].
     """

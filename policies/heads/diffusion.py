@@ -85,7 +85,7 @@ class Config(HeadConfig):
 
 
 class Diffusion(ActionHead):
-    """x = sqrt(abar) actions + sqrt(1 - abar) noise, undone in steps (arXiv 2006.11239, 2010.02502)."""
+    """Denoising of x = sqrt(abar) actions + sqrt(1 - abar) noise, in steps (arXiv 2006.11239, 2010.02502)."""
 
     abar: Tensor
     """Share of the actions' variance left at each timestep, from near 1 to near 0, [T]."""

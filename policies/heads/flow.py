@@ -67,7 +67,7 @@ class Config(HeadConfig):
 
 
 class Flow(ContinuingHead):
-    """v = f(x, t, prefix), trained on straight lines from noise to data."""
+    """Velocity field v = f(x, t, prefix), trained on straight lines from noise to data."""
 
     def __init__(self, config: Config, network: ActionNetwork, chunk: int, action_dim: int) -> None:
         super().__init__()

@@ -176,14 +176,14 @@ class Tokens(ActionHead):
         return scores.argmax(dim=-1)
 
     def sample(self, prefix: Prefix, generators: Sequence[torch.Generator]) -> Float[Tensor, "b k a"]:
-        """See `ActionHead`."""
+        """Samples one chunk per row; see `ActionHead.sample`."""
         return self.sample_counted(prefix, generators)[0]
 
     @abstractmethod
     def sample_counted(
         self, prefix: Prefix, generators: Sequence[torch.Generator]
     ) -> tuple[Float[Tensor, "b k a"], SamplingCounts]:
-        """See `ActionHead`."""
+        """Samples one chunk per row, and returns the cost; see `ActionHead.sample_counted`."""
 
     def noise(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "b m v"] | None:
         """Gumbel noise for whole sequences, row i from `generators[i]`: as much as the longest one needs, so

@@ -50,7 +50,7 @@ class KeysValues(nn.Module):
 
 
 class Attention(nn.Module):
-    """The other half of multi-head attention (arXiv 1706.03762): queries and output."""
+    """Queries and output of multi-head attention (arXiv 1706.03762); `KeysValues` is the other half."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

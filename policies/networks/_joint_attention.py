@@ -31,7 +31,7 @@ class ExpertPrefix(Prefix):
     cos: Tensor
     """Rotary table of the action tokens, [b, k, 1, e]."""
     sin: Tensor
-    """Same, with the first half negated: rotation is x * cos + roll(x, e / 2) * sin."""
+    """Rotary table like `cos`, with the first half negated: rotation is x * cos + roll(x, e / 2) * sin."""
     bias: Tensor
     """0 where a key may be seen and -inf where not, [b * g, 1, n + k], or one row per query if causal."""
 

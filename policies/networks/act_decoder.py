@@ -48,7 +48,7 @@ class Config(NetworkConfig):
 
 
 class ActDecoder(ActionNetwork):
-    """f(x, t, prefix): one query per action."""
+    """Network f(x, t, prefix) with one query per action."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ class Config(NetworkConfig):
     mlp: int = 192
     """Hidden width of the gated MLP."""
     causal: bool = False
-    """Whether actions see only those before them; otherwise they see all (pi0.5)."""
+    """Whether each action sees only the actions before it; otherwise it sees all (pi0.5)."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "AdaRMSExpert":
         """Builds the network for `trunk`.
@@ -51,7 +51,8 @@ class Config(NetworkConfig):
 
 
 class AdaRMSExpert(JointAttention):
-    """f(x, t, prefix): one token per action, through every layer of the trunk's cache."""
+    """Network f(x, t, prefix) with one token per action, which passes through every layer of the trunk's
+    cache."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__(trunk, chunk, config.causal)
@@ -81,7 +82,8 @@ class AdaRMSExpert(JointAttention):
 
     @torch.no_grad()
     def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
-        """Like `forward`, up to rounding: time passes through its layers once for all steps."""
+        """Functions f(., t, prefix) as from `forward`, up to rounding: time passes through its layers once
+        for all steps."""
         attention = step_attention(self.prepare(prefix), self.heads)
         predict = torch.no_grad()(partial(self._predict, attention=attention))
         return [partial(predict, changes=changes) for changes in self.modulation(self.time(times)).split(1)]

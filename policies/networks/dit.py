@@ -50,7 +50,7 @@ class Config(NetworkConfig):
 
 
 class DiT(ActionNetwork):
-    """f(x, t, prefix): one token per action."""
+    """Network f(x, t, prefix) with one token per action."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()

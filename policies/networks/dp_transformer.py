@@ -48,7 +48,7 @@ class Config(NetworkConfig):
 
 
 class DPTransformer(ActionNetwork):
-    """f(x, t, prefix): one token per action."""
+    """Network f(x, t, prefix) with one token per action."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()

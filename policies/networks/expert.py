@@ -37,7 +37,7 @@ class Config(NetworkConfig):
     mlp: int = 192
     """Hidden width of the gated MLP."""
     causal: bool = False
-    """Whether actions see only those before them (SmolVLA, arXiv 2506.01844); otherwise they see all
+    """Whether each action sees only the actions before it (SmolVLA, arXiv 2506.01844); otherwise it sees all
     (pi0)."""
 
     def build(self, trunk: Trunk, chunk: int, action_dim: int) -> "Expert":
@@ -52,7 +52,8 @@ class Config(NetworkConfig):
 
 
 class Expert(JointAttention):
-    """f(x, t, prefix): one token per action, through every layer of the trunk's cache."""
+    """Network f(x, t, prefix) with one token per action, which passes through every layer of the trunk's
+    cache."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__(trunk, chunk, config.causal)
@@ -79,8 +80,9 @@ class Expert(JointAttention):
 
     @torch.no_grad()
     def at(self, times: Float[Tensor, " s"], prefix: Prefix) -> list[Evaluation]:
-        """Like `forward`, up to rounding, in fewer kernels: time is embedded once for all steps, weights are
-        looked up once (which takes a module 1 us each), and every sum is part of a product."""
+        """Functions f(., t, prefix) as from `forward`, up to rounding, in fewer kernels: time is embedded
+        once for all steps, weights are looked up once (which takes a module 1 us each), and every sum is
+        part of a product."""
         starts = F.linear(self.time(times), self.time_in).unsqueeze(1) + self.slots
         attention = step_attention(self.prepare(prefix), self.heads)
         layers = [
@@ -115,7 +117,7 @@ class ExpertLayer(SharedAttention):
         return tokens + F.linear(F.silu(gate) * up, self.down)
 
     def step(self, attend: Attend) -> Callable[[Tensor], Tensor]:
-        """Like `forward`, for a sampler."""
+        """Computes the same as `forward`, for a sampler."""
         qkv, out, gate_up, down = columns(self.qkv, self.out, self.gate_up, self.down)
 
         def layer(tokens: Tensor) -> Tensor:

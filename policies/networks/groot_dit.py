@@ -42,7 +42,7 @@ class Config(dit.Config):
 
 
 class GrootDiT(dit.DiT):
-    """f(x, t, prefix): one token per action."""
+    """Network f(x, t, prefix) with one token per action."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__(config, trunk, chunk, action_dim)

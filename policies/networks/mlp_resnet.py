@@ -58,7 +58,7 @@ class ReadPrefix(Prefix):
 
 
 class MLPResNet(ActionNetwork):
-    """f(x, t, prefix): one vector for the whole chunk."""
+    """Network f(x, t, prefix) with one vector for the whole chunk."""
 
     runs_trunk = True
 

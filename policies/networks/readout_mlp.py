@@ -46,7 +46,7 @@ class Config(NetworkConfig):
 
 
 class ReadoutMLP(ActionNetwork):
-    """f(x, t, prefix): one pass of the trunk over time and k * a placeholders."""
+    """Network f(x, t, prefix): one pass of the trunk over time and k * a placeholders."""
 
     runs_trunk = True
 

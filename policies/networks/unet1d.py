@@ -67,7 +67,7 @@ class PooledPrefix(Prefix):
 
 
 class UNet1D(ActionNetwork):
-    """f(x, t, prefix): convolutions over x, modulated by t and the prefix."""
+    """Network f(x, t, prefix): convolutions over x, modulated by t and the prefix."""
 
     def __init__(self, config: Config, trunk: Trunk, chunk: int, action_dim: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What each part of an observation and an answer is called in messages."""
+"""Keys under which messages carry the parts of an observation and of an answer."""
 
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ class MessageKeys:
 
     @staticmethod
     def load(path: Path) -> "MessageKeys":
-        """Reads them from a TOML file:
+        """Reads the keys from a TOML file:
 
             state = "observation/state"
             instruction = "prompt"

@@ -56,7 +56,7 @@ class PolicyServer:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What a client is told first: what the policy expects and what it answers."""
+        """First message to a client: what the policy expects and what it answers."""
         spec, keys = self.policy.spec, self.keys
         return {
             "server": "vlasandbox",

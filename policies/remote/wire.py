@@ -1,4 +1,5 @@
-"""msgpack with numpy arrays, as openpi_client packs them, and nothing else: no pickle, no extension types.
+"""Messages in msgpack with numpy arrays, as openpi_client packs them, and nothing else: no pickle, no
+extension types.
 
 An array is the map {b"__ndarray__": True, b"data": bytes, b"dtype": str, b"shape": [...]}, a numpy scalar
 the map {b"__npgeneric__": True, b"data": number, b"dtype": str}.

@@ -14,7 +14,7 @@ from . import dinov2, siglip
 
 @dataclass(frozen=True)
 class Config(EncoderConfig):
-    """Any two encoders with the same image size and the same token grid."""
+    """Two encoders, of any kinds with the same image size and the same token grid."""
 
     first: EncoderConfig = field(default_factory=dinov2.Config)
     second: EncoderConfig = field(default_factory=siglip.Config)

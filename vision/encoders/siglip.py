@@ -168,7 +168,7 @@ def _checkpoint(config: Config) -> nn.Module:
 
 
 def _resize(model: Any, size: int) -> None:
-    """Gives the model positions for images of this side length [pixels], interpolated from its own."""
+    """Interpolates the model's positions for images of this side length [pixels]."""
     embeddings, config = model.embeddings, model.config
     side = grid_side(size, config.patch_size, "patch", whole=False)
     with torch.no_grad():
