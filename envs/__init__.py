@@ -32,7 +32,7 @@ __getattr__, __dir__, _lazy = lazy_exports(__name__, __file__)
 __all__ = ["EnvConfig", "env_id", "make", "register_envs", "task_names", *_lazy]  # pyright: ignore[reportUnsupportedDunderAll]
 
 METADATA: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
-"""gymnasium's, of an environment at the default control rate."""
+"""Metadata for gymnasium of an environment at the default control rate."""
 
 
 def make(task: str = "pick", *, render_mode: str | None = None, **settings: Any) -> "ManipulationEnv":

@@ -1,4 +1,4 @@
-"""EnvConfig: everything that an environment is made of, carried whole from the command line to the worker."""
+"""EnvConfig: settings of an environment, carried whole from the command line to the worker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ class EnvConfig:
     robot: str | None = None
     """Robot (`vla list robots`); the task's default one if not given."""
     action_space: str = "ee_delta"
-    """What an action means (`vla list action-spaces`); each space converts exactly into the others."""
+    """Action space (`vla list action-spaces`); each one converts exactly into the others."""
     control_hz: float = 10.0
     """Control rate [Hz]."""
     image_size: int = 96
@@ -27,11 +27,12 @@ class EnvConfig:
     quality: str = "fast"
     """Rendering quality: fast or pretty."""
     wording: str = "plain"
-    """How instructions are put: plain, train (many ways) or held_out (ways that train does not use)."""
+    """Wording of instructions: plain, train (many phrasings) or held_out (phrasings that train does not
+    use)."""
     combinations: str = "all"
     """Attribute combinations to ask for: all, train or held_out."""
     perturb: str = ""
-    """How episodes differ from the nominal ones (`vla list perturbations`): camera=3 is one level,
+    """Perturbations of the nominal episodes (`vla list perturbations`): camera=3 is one level,
     camera=0-3,light=0-3 is domain randomization."""
 
     def build(self, render_mode: str | None = None) -> "ManipulationEnv":

@@ -82,7 +82,7 @@ class ControlLimits:
 
 @dataclass(frozen=True)
 class ArmSpec:
-    """What an action space needs to know about one arm."""
+    """Properties of one arm that an action space needs."""
 
     prefix: str
     """Prefix of the names of its dimensions, e.g. "left_"."""

@@ -97,7 +97,7 @@ class Controller:
         self._waiting = deque([reference] * delay)
 
     def state(self) -> ControllerState:
-        """What `restore` needs to continue from here."""
+        """State with which `restore` continues from here."""
         return ControllerState(self.reference, self._executed, tuple(self._waiting))
 
     def restore(self, state: ControllerState) -> None:
@@ -122,7 +122,7 @@ class Controller:
     def follow(
         self, reference: Float[np.ndarray, " r"], wanted: Float[np.ndarray, " r"], kind: str
     ) -> Float[np.ndarray, " r"]:
-        """Like `command`, from another command than the newest one."""
+        """Computes a command as `command` does, but starting from another command than the newest one."""
         command = np.empty(len(reference))
         for arm, slot in zip(self._arms, self._slots, strict=True):
             command[slot] = arm.command(reference[slot], wanted[slot], kind, self._control_hz)

@@ -7,15 +7,15 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 SOURCES = ("expert", "policy", "person")
-"""Who may have driven; a stored source is an index into this."""
+"""Possible drivers of a step; a stored source is an index into this."""
 
 
 @dataclass
 class RolloutRows:
-    """What an episode that a policy had a part in says beside the columns of a demonstration."""
+    """Columns of an episode in which a policy took part, in addition to those of a demonstration."""
 
     source: Int64[np.ndarray, " t"]
-    """Who drove at each step, see `SOURCES`."""
+    """Driver at each step, an index into `SOURCES`."""
     progress: Float32[np.ndarray, " t"]
     """The task's progress before the action, in [0, 1]."""
     reward: Float32[np.ndarray, " t"]
@@ -25,7 +25,7 @@ class RolloutRows:
     chunk: Float32[np.ndarray, "t k r"] | None = None
     """Commands of the chunk with which the expert would go on from here, see `expert_chunk`."""
     chunk_steps: Int64[np.ndarray, " t"] | None = None
-    """How many of them count; 0: the expert was not asked here."""
+    """Number of valid commands in each chunk; 0 where the expert was not asked."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Episode:
     control_hz: float
     """Control rate [Hz]."""
     rollout: RolloutRows | None = None
-    """None for a demonstration."""
+    """Columns of an episode in which a policy took part; None for a demonstration."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """Settings to record: expert noise, package versions, quality. "about" is what else there is to say of
     this episode (JSON values), which a dataset lists."""

@@ -106,7 +106,7 @@ class Detours:
     def divert(
         self, env: ExpertEnv, command: Float[np.ndarray, " r"], wanted: Float[np.ndarray, "n 5"]
     ) -> Float[np.ndarray, " r"] | None:
-        """What to command instead of the expert's `command` toward `wanted`, or None to leave it."""
+        """Command that replaces the expert's `command` toward `wanted`; None to keep the expert's."""
         noise, rng = self._noise, self._rng
         if self._left == 0:
             if rng.random() >= self._probability:

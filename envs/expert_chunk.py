@@ -1,4 +1,5 @@
-"""What the expert would do from an environment's present state: played out in a branch, and taken back."""
+"""Chunks of expert actions from an environment's present state, played out in a branch that is then
+undone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ class ExpertChunk:
     """The expert's next k actions. Where the episode ended earlier, the last one is repeated."""
 
     actions: Float32[np.ndarray, "k a"]
-    """In the environment's action space."""
+    """Actions of the expert, in the environment's action space."""
     commands: Float[np.ndarray, "k r"]
     """The commands that they ask for (see control.py), which give the actions in any other space."""
     mask: Bool[np.ndarray, " k"]
@@ -48,7 +49,7 @@ def expert_chunk(env: ManipulationEnv, k: int) -> ExpertChunk:
 
 
 def expert_solves(env: ManipulationEnv) -> bool:
-    """Whether the expert succeeds from the present state, in which `env` is afterwards, in the time left."""
+    """Whether the expert succeeds in the time left from the present state, to which `env` returns."""
     expert = env.definition.expert()
     with branch(env):
         while True:
@@ -60,7 +61,7 @@ def expert_solves(env: ManipulationEnv) -> bool:
 
 @contextmanager
 def branch(env: ManipulationEnv) -> Iterator[None]:
-    """What happens to `env` inside has not happened afterwards."""
+    """Context that restores `env` afterwards to its state at entry."""
     before = env.snapshot()
     try:
         yield

@@ -20,7 +20,7 @@ BACKENDS = ("egl", "osmesa")
 
 
 class NoRenderingError(ImportError):
-    """No OpenGL context can be created on this machine; the message says what to do."""
+    """Error about a machine on which no OpenGL context can be created; the message says what to do."""
 
 
 def _loads(library: str) -> bool:

@@ -57,7 +57,7 @@ HELD_OUT_PAIRS = frozenset(
 
 @dataclass(frozen=True)
 class Meaning:
-    """What is asked, independent of the wording."""
+    """Meaning of an instruction, independent of the wording."""
 
     form: str
     """Key into the task's forms."""
@@ -123,7 +123,7 @@ class Form:
         return template.format(**slots)
 
     def sentences(self, meaning: Meaning, wording: Wording) -> Iterator[str]:
-        """Every sentence that `say` can return."""
+        """Yields every sentence that `say` can return."""
         names = [slot for slot, _ in meaning.slots]
         choices = []
         for _, words in meaning.slots:

@@ -28,9 +28,9 @@ from .viewer import Viewer
 from .world import Scenario, World
 
 HOLD_SECONDS = 0.3
-"""For which success must last [s], rounded up to control steps."""
+"""Time for which success must last [s], rounded up to control steps."""
 SETTLE_SECONDS = 0.25
-"""Simulated before an episode starts, so that it starts at rest [s]."""
+"""Time simulated before an episode starts, so that it starts at rest [s]."""
 
 Step = tuple[dict[str, Any], float, bool, bool, dict[str, Any]]
 
@@ -91,14 +91,14 @@ class ManipulationEnv(gymnasium.Env):
         self._hold_steps = math.ceil(HOLD_SECONDS * control_hz - 1e-9)
         self.task_description = ""
         self.is_scored = True
-        """Whether success is decided. It is not after a sentence that asks for nothing in the scene: then the
-        episode lasts until its time limit, without success and progress."""
+        """Whether success is decided. It is not after a sentence that asks for nothing in the scene: then
+        the episode lasts until its time limit, without success and progress."""
         self.extra_steps = 0
         """Control steps that the episode may last beyond the task's time limit; 0 after a reset or another
         instruction."""
         self.on_physics: Callable[[float], None] | None = None
-        """Called some times within each control step, with the share of it that is done, up to 1: to draw
-        what lies between two steps, or to push things."""
+        """Function called several times within each control step, with the fraction of it that is done, up
+        to 1: to draw what lies between two steps, or to push things."""
         self._seed = 0
         self._episode: object = None
         """Identity of the present episode, which snapshots share."""
@@ -157,7 +157,7 @@ class ManipulationEnv(gymnasium.Env):
         return self._observation(), self._info()
 
     def step(self, action: np.ndarray) -> Step:
-        """One control step of an action [a].
+        """Executes one control step of an action [a].
 
         Raises:
             ValueError: `action` has the wrong shape or is not finite.
@@ -165,8 +165,9 @@ class ManipulationEnv(gymnasium.Env):
         return self.step_block(np.asarray(action)[None])
 
     def step_block(self, actions: np.ndarray, *, continues: bool = False, render: bool = True) -> Step:
-        """Up to m control steps of actions [m, a], fewer if the episode ends; renders once, at the end, or,
-        without `render`, not at all: the observation then has no pixels, and a window shows nothing.
+        """Executes up to m control steps of actions [m, a], fewer if the episode ends. Renders once, at the
+        end, or, without `render`, not at all: the observation then has no pixels, and a window shows
+        nothing.
 
         Actions of a "relative" space are counted from the command at the start of the block, or, if this one
         `continues` the last, of that. `info` adds "steps", the number done, and "path", float32 [steps, 3 n]:
@@ -229,8 +230,8 @@ class ManipulationEnv(gymnasium.Env):
         self._steps, self._held, self._lost, self._progress, self._origin = snapshot.clock
 
     def instruct(self, sentence: str) -> None:
-        """Asks for something else from now on, in the scene as it is: success, progress and the time limit
-        begin anew (see `is_scored`).
+        """Changes the instruction in the scene as it is: success, progress and the time limit start over
+        (see `is_scored`).
 
         Raises:
             ValueError: a sentence without words or too long.
@@ -240,9 +241,9 @@ class ManipulationEnv(gymnasium.Env):
         self._begin_count()
 
     def continue_from(self, other: "ManipulationEnv") -> None:
-        """Goes on from the present moment of `other`, which plays the same episode with other settings:
+        """Continues from the present moment of `other`, which plays the same episode with other settings:
         another action space, rate, cameras or perturbations. To be called after a reset to the same seed;
-        what only this scene has stays where the reset put it."""
+        whatever only this scene has stays where the reset put it."""
         places = _joints(other.model)
         for key, (joint, width, dofs) in _joints(self.model).items():
             if key in places and places[key][1:] == (width, dofs):
@@ -298,18 +299,18 @@ class ManipulationEnv(gymnasium.Env):
         return self._progress
 
     def stage(self) -> str:
-        """The one of the task's `stages` that describes the present state."""
+        """Present stage, one of the task's `stages`."""
         task = self.definition
         if not self.is_scored:
             return task.stages[0]
         return task.stages[-1] if self._held else task.stage(self.world, self.scenario)
 
     def questions(self) -> list[Scenario]:
-        """Everything that the present scene can be asked, in the order of the task."""
+        """Scenarios for all that can be asked of the present scene, in the task's order."""
         return self.definition.questions(self.world, self.scenario)
 
     def grounding(self) -> tuple[Float32[np.ndarray, "v 2"], Float32[np.ndarray, " 3"]]:
-        """Where the task's focus is: uv per camera, (0, 0) top left to (1, 1), and xyz [m, world]."""
+        """Position of the task's focus: uv per camera, (0, 0) top left to (1, 1), and xyz [m, world]."""
         xyz = np.array(self.definition.focus(self.world, self.scenario))
         uv = [self._sensors.project(self.data, xyz[None], name, 1, 1)[0] for name in self.cameras]
         return np.array(uv, np.float32).reshape(-1, 2), xyz.astype(np.float32)
@@ -327,7 +328,7 @@ class ManipulationEnv(gymnasium.Env):
         return self._sensors.frame(self.data, camera, width, height, quality)
 
     def render(self) -> UInt8[np.ndarray, "h w 3"] | None:  # type: ignore[override]
-        """The whole arm at work, if render_mode is "rgb_array"."""
+        """Picture of the whole arm at work, if render_mode is "rgb_array"."""
         if self.render_mode != "rgb_array":
             return None
         return self.render_frame(self.definition.cameras[-1], 480, 480)
@@ -358,7 +359,8 @@ class ManipulationEnv(gymnasium.Env):
         self._begin_count()
 
     def spec_dict(self) -> dict[str, Any]:
-        """What the numbers of observations and actions mean; JSON-able, stored with data and checkpoints."""
+        """Meanings of the numbers in observations and actions; JSON-able, stored with data and
+        checkpoints."""
         return {
             "task": self.task_name,
             "robot": self.robot_name,
@@ -384,7 +386,7 @@ class ManipulationEnv(gymnasium.Env):
 
     @property
     def spec(self) -> EnvSpec | None:  # type: ignore[override]
-        """What gymnasium made this environment from, with the time limit in control steps."""
+        """Specification from which gymnasium made this environment, with the time limit in control steps."""
         return self._spec
 
     @spec.setter
@@ -430,7 +432,7 @@ class ManipulationEnv(gymnasium.Env):
                 return scenario
 
     def _draw_wider(self, spread: float) -> Scenario:
-        """The same scene with its objects in a larger area."""
+        """Draws the same scene with its objects in a larger area."""
         nominal, wider = self.scenario, self._draw(spread)
         if wider.asked != nominal.asked:
             raise ValueError(

@@ -24,13 +24,15 @@ class Perturbation(ABC):
     fields: ClassVar[tuple[str, ...]] = ()
     """Arrays of `mujoco.MjModel` that `scene` writes to; they are restored before every episode."""
     affects: ClassVar[frozenset[str]]
-    """What differs at the start of an episode: any of "images", "state" (proprioception), "instruction" and
-    "physics" (the simulator's state, as far as things can move). Empty for perturbations that show later."""
+    """Parts that differ at the start of an episode: any of "images", "state" (proprioception), "instruction"
+    and "physics" (the simulator's state, as far as things can move). Empty for perturbations that show
+    later."""
     of_objects: ClassVar[bool] = False
     """True if it changes the movable objects, and so needs some."""
 
     def lacks(self, task: Task, model: mujoco.MjModel) -> str:
-        """What the task lacks for this perturbation, e.g. "no movable objects"; empty if it is supported."""
+        """Requirement of this perturbation that the task lacks, e.g. "no movable objects"; empty if it is
+        supported."""
         return "no movable objects" if self.of_objects and not len(movable_bodies(model)) else ""
 
     def edit(self, spec: mujoco.MjSpec) -> None:  # noqa: B027

@@ -78,7 +78,7 @@ class PerturbationSet:
         return nominal
 
     def wordings(self, nominal: Wording) -> set[Wording]:
-        """Every wording that the instruction may have."""
+        """Possible wordings of the instruction."""
         found = {nominal}
         for name, member in self._members.items():
             found |= {member.wording(level) or nominal for level in self._ranges[name] if level}

@@ -33,11 +33,11 @@ class EpisodeRecorder:
         return len(self._labels)
 
     def follow(self, env: ManipulationEnv) -> None:
-        """Goes on in another environment, which continues the same episode."""
+        """Continues in another environment, which plays on the same episode."""
         self._env = env
 
     def see(self, observation: dict[str, Any]) -> None:
-        """Begins a row: `observation` and the present labels of the simulator."""
+        """Starts a row with `observation` and the present labels of the simulator."""
         age, _ = self._env.perturbation.delays(self._env.control_hz)
         del self._seen[len(self) :]  # a row whose action was refused
         self._seen.append((observation, self._env.reference(), age, *self._env.grounding()))

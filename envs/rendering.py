@@ -53,7 +53,7 @@ _lock = threading.RLock()
 
 
 class _Fork:
-    """What is known about this process and its ancestors."""
+    """Rendering history of this process and its ancestors."""
 
     has_rendered = False
     survives = False

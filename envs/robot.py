@@ -62,7 +62,7 @@ class Robot(ABC):
 
     @property
     def spec(self) -> ArmSpec:
-        """What an action space needs to know about this arm."""
+        """Properties of this arm that an action space needs."""
         return ArmSpec(self.prefix, len(self.joint_names), self.limits, self.joint_low, self.joint_high)
 
     @property
@@ -86,11 +86,11 @@ class RobotIndex:
     """Addresses of one arm's data in one compiled model."""
 
     arm: Int[np.ndarray, " j"]
-    """qpos addresses of the arm joints."""
+    """Addresses of the arm joints in qpos."""
     fingers: Int[np.ndarray, " 2"]
-    """qpos addresses of the fingers."""
+    """Addresses of the fingers in qpos."""
     finger_dofs: Int[np.ndarray, " 2"]
-    """qvel addresses of the fingers."""
+    """Addresses of the fingers in qvel."""
     ctrl: Int[np.ndarray, " u"]
     """Addresses in `data.ctrl`: arm joints, then fingers."""
     pads: tuple[int, int]

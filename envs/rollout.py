@@ -28,13 +28,13 @@ EXPERT, POLICY = SOURCES.index("expert"), SOURCES.index("policy")
 
 @dataclass(frozen=True)
 class RolloutPlan:
-    """How episodes are played and recorded."""
+    """Plan for playing and recording episodes."""
 
     labels: Literal["expert", "executed"] = "executed"
-    """Which actions are recorded while the policy drives: the expert's, or its own."""
+    """Actions recorded while the policy drives: the expert's, or its own."""
     drives: tuple[int, int] | None = None
-    """After how many blocks of the policy's actions the expert takes over, drawn uniformly, both ends
-    included; None: never."""
+    """Range of the number of the policy's blocks after which the expert takes over, drawn uniformly, both
+    ends included; None for never."""
     patience: int = 0
     """Control steps without progress after which the expert takes over; 0: never for that reason."""
     chunk: int = 0
@@ -64,12 +64,12 @@ class Rollout:
         self._recorder = EpisodeRecorder(env, space)
         self._expert = env.definition.expert() if plan.needs_expert else None
         self.actions: list[np.ndarray] = []
-        """What was executed, in the environment's action space."""
+        """Executed actions, in the environment's action space."""
         self._rows: list[tuple[int, float, int]] = []
         self._rewards: list[float] = []
         self._chunks: list[tuple[np.ndarray, int]] = []
         self._asked: Snapshot | None = None
-        """Where the expert was asked last."""
+        """State in which the expert was last asked."""
         seed, attempt = scene_of(number)
         # Another stream than those of the scene, the noise, the wording and the perturbations.
         rng = np.random.default_rng([seed, 4, attempt])
@@ -81,7 +81,7 @@ class Rollout:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the policy has driven for as long as it may."""
+        """Whether the policy has used up the steps that it may drive."""
         return 0 < self._plan.max_steps <= len(self)
 
     @property
@@ -91,7 +91,7 @@ class Rollout:
         return stuck or self._blocks_left == 0
 
     def ask(self) -> None:
-        """To be called wherever the policy is asked, before its block is executed."""
+        """Registers a query of the policy; to be called at each one, before its block is executed."""
         if self._blocks_left is not None:
             self._blocks_left -= 1
         if not self._plan.chunk:
@@ -104,8 +104,8 @@ class Rollout:
     def step(
         self, observation: dict[str, Any], action: Shaped[np.ndarray, " a"] | None, *, continues: bool = False
     ) -> Step:
-        """One control step of the policy's action, or of the expert if there is none; gives what `env.step`
-        does.
+        """Executes one control step of the policy's action, or of the expert if there is none; returns what
+        `env.step` does.
 
         Args:
             observation: the present one.
@@ -156,7 +156,7 @@ class Rollout:
         return self._recorder.episode(self._number, success, rows, {"spec": spec})
 
     def _is_solvable(self) -> bool:
-        """Whether the expert succeeds from where it was asked last."""
+        """Whether the expert succeeds from the state in which it was last asked."""
         if self._asked is None:
             return False
         self._env.restore(self._asked)

@@ -12,7 +12,8 @@ TEST = range(2_000_000, 3_000_000)
 """Seeds for the report, used only once."""
 
 ATTEMPT = 10_000_000
-"""Added to a seed for each further try of its scene: the scene is the same, the policy's noise another."""
+"""Offset of the trial number per attempt at a scene: the scene is the same, the policy's noise
+another."""
 
 
 def trial(seed: int, attempt: int = 0) -> int:

@@ -78,7 +78,7 @@ class Sensors:
             self._past.append((physics_state(self._model, data), self._model.geom_rgba.copy()))
 
     def past(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-        """What observations with a delay will show, for `restore`. No array in it is ever written to."""
+        """Observations that a delay has yet to show, for `restore`. No array in it is ever written to."""
         return tuple(self._past)
 
     def restore(self, past: tuple[tuple[np.ndarray, np.ndarray], ...]) -> None:
@@ -138,6 +138,6 @@ def physics_state(model: mujoco.MjModel, data: mujoco.MjData) -> Float64[np.ndar
 
 
 def refresh(model: mujoco.MjModel, data: mujoco.MjData) -> None:
-    """Brings positions up to the current state; mj_step leaves them one physics step behind."""
+    """Updates positions to the current state; mj_step leaves them one physics step behind."""
     mujoco.mj_kinematics(model, data)
     mujoco.mj_camlight(model, data)

@@ -11,7 +11,7 @@ from .controller import ControllerState
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that a control step changes, for `ManipulationEnv.snapshot` and `restore`.
+    """Complete state that a control step changes, for `ManipulationEnv.snapshot` and `restore`.
 
     `physics_state` is less: commands in flight, the solver's warm start and contacts are not in it, nor the
     command that delta actions count from, nor how long success has lasted.
@@ -25,7 +25,7 @@ class Snapshot:
     """Colors of the geoms: some tasks paint what has been done."""
     controller: ControllerState
     past: tuple[tuple[np.ndarray, np.ndarray], ...]
-    """What delayed observations will show (see `Sensors`)."""
+    """Observations that a delay has yet to show (see `Sensors`)."""
     clock: tuple[int, int, bool, float, Float[np.ndarray, " r"]]
     """Control steps done and for how many of them success has lasted, whether the task is lost, progress, and
     the command that actions of a "relative" space count from."""

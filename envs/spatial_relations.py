@@ -43,7 +43,7 @@ Places = Mapping[int, Float[np.ndarray, " 2"]]
 
 @dataclass(frozen=True)
 class Relation:
-    """Beside one landmark, or between two."""
+    """Spatial relation: beside one landmark, or between two."""
 
     landmarks: tuple[int, ...]
     """Body ids of the landmarks."""

@@ -82,10 +82,10 @@ class Task(ABC):
 
     @abstractmethod
     def stage(self, world: World, scenario: Any) -> str:
-        """The one of `stages` that describes this state, for states short of success."""
+        """Stage of this state, one of `stages`, for states short of success."""
 
     def mode(self, world: World, scenario: Any) -> str | None:
-        """Which of several equally good ways was taken; None if undecided or if there is only one."""
+        """Mode of the solution among several equally good ones; None if undecided or if there is only one."""
         return None
 
     @abstractmethod
@@ -104,15 +104,16 @@ class Task(ABC):
 
     @abstractmethod
     def meanings(self) -> list[Meaning]:
-        """Everything this task can ask for."""
+        """Meanings of all that this task can ask for."""
 
     def questions(self, world: World, scenario: Any) -> list[Any]:
-        """Every `Scenario` that the scene of `scenario` allows, including itself: the same scene with what
-        predicates and expert need for another instruction. By default it is the only one."""
+        """Scenarios for every instruction that the scene of `scenario` allows, itself included: the same
+        scene with what predicates and expert need for another instruction. By default it is the only one."""
         return [scenario]
 
     def understand(self, world: World, scenario: Scenario, sentence: str) -> Scenario | None:
-        """The one of the scene's `questions` that a person's sentence asks; None if it asks none of them."""
+        """Finds the scenario, one of the scene's `questions`, that a person's sentence asks for; None if
+        there is none."""
         for question in self.questions(world, scenario):
             if self.forms[question.asked.form].asks(question.asked, sentence):
                 other = scenario.swapped if question.asked == scenario.asked else scenario.asked
@@ -124,6 +125,6 @@ class Task(ABC):
         return self.forms[meaning.form].say(meaning, wording, rng)
 
     def instructions(self, wording: Wording = PLAIN) -> list[str]:
-        """Every sentence this task can use in one wording, sorted."""
+        """Sentences that this task can use in one wording, sorted."""
         sentences = (self.forms[m.form].sentences(m, wording) for m in self.meanings())
         return sorted(set().union(*sentences))

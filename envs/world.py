@@ -12,7 +12,7 @@ from .robot import RobotIndex
 
 @dataclass(frozen=True)
 class World:
-    """What a predicate may look at: one compiled scene and its current state."""
+    """Scene as predicates see it: one compiled model and its current state."""
 
     model: mujoco.MjModel
     """Compiled model of the scene."""
@@ -43,6 +43,6 @@ class Scenario:
 
     asked: Meaning
     swapped: Meaning
-    """Something else that the same scene allows to ask."""
+    """Meaning of another instruction that the same scene allows."""
     start: Float[np.ndarray, "n 5"]
     """Start [x, y, z, yaw, gripper] of each arm."""

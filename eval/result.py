@@ -76,9 +76,10 @@ class EpisodeResult:
     path: np.ndarray | None = None
     """Gripper positions after each control step, float32 [t, 3 x arms] [m, world frame]."""
     mode: str | None = None
-    """Which of several equally good ways it took; None: it came to none, or the task has only one."""
+    """Mode of the solution among several equally good ones; None if it reached none, or if the task has only
+    one."""
     traceback: str | None = None
-    """All of the exception's, for outcome "error"."""
+    """Complete traceback of the exception, for outcome "error"."""
 
     def __eq__(self, other: object) -> bool:
         """Compares all numbers; arrays element by element."""
@@ -108,7 +109,7 @@ class EvalResult:
     """Smallest seed."""
     episodes: list[EpisodeResult]
     execution: Execution
-    """How chunks were executed."""
+    """Execution of the policy's chunks."""
     sampling: str
     """Settings of the head's sampling that replace the policy's own (see `policies.sampling`); usually ""."""
     lanes: int
@@ -253,7 +254,7 @@ def _plain(value: EpisodeResult | EvalResult) -> dict[str, Any]:
 
 
 def _pack(episodes: list[EpisodeResult]) -> dict[str, np.ndarray]:
-    """All arrays of all episodes concatenated, and the number of rows of each (-1: not kept)."""
+    """Concatenates the arrays of all episodes, with the number of rows of each (-1: not kept)."""
     actions, action_counts = _joined([e.actions for e in episodes])
     path, path_counts = _joined([e.path for e in episodes])
     chunks = [chunk for e in episodes for _, chunk in e.chunks]

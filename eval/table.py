@@ -29,7 +29,7 @@ class Table:
     """Column titles; all empty for a list of names and values."""
     rows: Sequence[Sequence[str | Cell]]
     note: str = ""
-    """What the columns mean, printed below the table."""
+    """Explanation of the columns, printed below the table."""
 
     def aligned(self, left: int = 1) -> str:
         """The table as plain text for a terminal, without the note.

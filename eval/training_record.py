@@ -39,8 +39,8 @@ class TrainingRecord:
     """Mean absolute error of the chunks on held-out demonstrations, in the scale of the action normalizer;
     None if not measured."""
     start: str = "random"
-    """Where the initial weights came from: "random", or a trained policy with the start of its digest, all of
-    it or "the trunk of" it."""
+    """Origin of the initial weights: "random", or a trained policy with the start of its digest, all of it
+    or "the trunk of" it."""
 
     @staticmethod
     def load(run: Path) -> "TrainingRecord":

@@ -81,7 +81,8 @@ def up_first(env: ExpertView, goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray
 
 
 def after_opening(env: ExpertView, goal: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " 5"]:
-    """Like `up_first` for an empty gripper, which does not rise while its fingers are closed or moving."""
+    """Goal as from `up_first`, for an empty gripper, which does not rise while its fingers are closed or
+    moving."""
     reference = env.goals()[0]
     opened = reference[4] > 0 and env.world.robot.fingers_speed(env.data) < STILL
     if reference[2] < goal[2] - BELOW and not opened:

@@ -39,8 +39,7 @@ class Drag:
     spot: Float[np.ndarray, " 2"]
     """Destination of the object's center, x and y [m]."""
     near_enough: float
-    """Once the fingers have left, the object may stay if it is within this distance of its destination
-    [m]."""
+    """Largest distance from its destination at which the object may stay once the fingers have left [m]."""
 
 
 class PressExpert(Expert):

@@ -10,11 +10,11 @@ from .carry import Errand, carry, retreat
 from .drawer import WIDE, hooked, pull, push, rise
 
 CONTENT = 0.01
-"""With the object already in the grip, a drawer may be this much less than wide open [m]."""
+"""Tolerance by which a drawer may be less than wide open once the object is in the grip [m]."""
 DROP = 0.03
 """Height of an object's underside above the drawer's floor at release [m]."""
 STUCK = 0.05
-"""Fingers this far from their commanded position are caught in a bar [m]."""
+"""Distance of the fingers from their commanded position beyond which they are caught in a bar [m]."""
 IN_THE_WAY = 0.06
 """An object within this distance of where an open drawer's bar will be is in the way of the bar [m]."""
 PARKING = np.array([0.50, -0.14, 0.012])

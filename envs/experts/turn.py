@@ -30,7 +30,7 @@ class Turn:
     goal: float
     """Angle to turn the bar to [rad]."""
     near_enough: float
-    """Once the fingers have left, the bar may stay if it is within this angle of its goal [rad]."""
+    """Largest angle from its goal at which the bar may stay once the fingers have left [rad]."""
 
 
 class TurnExpert(Expert):

@@ -24,8 +24,8 @@ TRIES = 200
 
 
 class Distractors(Perturbation):
-    """One more per level: balls, cylinders and ellipsoids in gray and purple, in the workspace or, where the
-    task leaves no room there, behind it."""
+    """Extra objects, one more per level: balls, cylinders and ellipsoids in gray and purple, in the
+    workspace or, where the task leaves no room there, behind it."""
 
     fields = ("body_pos", "geom_rgba")
     affects = frozenset({"images"})

@@ -1,4 +1,4 @@
-"""More or less slippery surfaces."""
+"""Surfaces with more or less friction."""
 
 import numpy as np
 

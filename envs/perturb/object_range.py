@@ -4,8 +4,8 @@ from ..perturbation import Perturbation
 
 
 class ObjectRange(Perturbation):
-    """10% more in each direction per level, within the workspace. The instruction stays the same; the swapped
-    instruction of `spatial` may change, since the positions decide what else is possible."""
+    """Areas larger by 10% in each direction per level, within the workspace. The instruction stays the same;
+    the swapped instruction of `spatial` may change, since the positions decide what else is possible."""
 
     affects = frozenset({"images", "physics"})
 

@@ -9,7 +9,7 @@ from .object_size import ObjectSize, scale_geoms
 
 
 class ObjectShape(Perturbation):
-    """5% per level along the object's x axis and as much less along y; heights stay."""
+    """Objects longer by 5% per level along their x axis and as much narrower along y; heights stay."""
 
     fields = ObjectSize.fields
     affects = frozenset({"images"})

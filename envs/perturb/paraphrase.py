@@ -5,8 +5,8 @@ from ..perturbation import Perturbation
 
 
 class Paraphrase(Perturbation):
-    """1: training sentences; 2: with training synonyms; 3: held-out sentences; 4: with training synonyms;
-    5: with held-out synonyms."""
+    """Wording by level. 1: training sentences; 2: with training synonyms; 3: held-out sentences; 4: with
+    training synonyms; 5: with held-out synonyms."""
 
     affects = frozenset({"instruction"})
 

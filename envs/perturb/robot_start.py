@@ -10,7 +10,7 @@ from ..world import Scenario, World
 
 
 class RobotStart(Perturbation):
-    """Up to 2 cm along each axis and 0.1 rad of yaw per level."""
+    """Displaced start of the gripper, by up to 2 cm along each axis and 0.1 rad of yaw per level."""
 
     affects = frozenset({"images", "state", "physics"})
 

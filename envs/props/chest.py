@@ -16,7 +16,7 @@ PITCH = 0.14
 TRAVEL = 0.12
 """Travel of a drawer from closed to fully open [m]."""
 FRONT = 0.145
-"""y of the outer face of closed drawers [m]."""
+"""Position of the outer face of closed drawers along y [m]."""
 INNER = np.array([0.062, 0.060])
 """Half sizes of a drawer's interior, x and y [m]."""
 THICK = 0.005
@@ -34,9 +34,9 @@ BAR_GAP = 0.045
 """Gap between the bar and the front, wide enough for closed fingers [m]."""
 WOOD = (0.55, 0.42, 0.30, 1.0)
 MIDDLE = FRONT + 2 * THICK + INNER[1]
-"""y of the middle of a closed drawer [m]."""
+"""Position of the middle of a closed drawer along y [m]."""
 BAR_Y = FRONT - BAR_GAP - BAR[1]
-"""y of the bar of a closed drawer [m]."""
+"""Position of the bar of a closed drawer along y [m]."""
 BAR_AT, FLOOR_AT = np.array([0.0, BAR_Y, BAR_HEIGHT]), np.array([0.0, MIDDLE, FLOOR])
 """Middles of the bar and of the floor of a closed drawer, relative to the chest [m]."""
 

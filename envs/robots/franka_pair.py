@@ -12,9 +12,9 @@ from ..robot import Robot
 from .franka import Franka
 
 MIDDLE_X = 0.485
-"""x of both bases and of the front camera [m]."""
+"""Position of both bases and of the front camera along x [m]."""
 BASE_Y = 0.53
-"""y of the right base [m]."""
+"""Position of the right base along y [m]."""
 REACH_Y = (0.0, 0.20)
 """Range of the right gripper's y [m]."""
 REACH_X = 0.20

@@ -134,7 +134,7 @@ class Detour(Task):
         )
 
     def questions(self, world: World, scenario: DetourScenario) -> list[DetourScenario]:
-        """Either mark; the way to the other mark leads in the opposite direction."""
+        """Scenarios for either mark; the way to the other mark leads in the opposite direction."""
         back = replace(scenario.way, ahead=-scenario.way.ahead)
         return [
             replace(

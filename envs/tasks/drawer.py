@@ -112,7 +112,7 @@ class Drawer(Task):
         )
 
     def questions(self, world: World, scenario: DrawerScenario) -> list[DrawerScenario]:
-        """Every move that was possible at the start, of either drawer, by each of its names."""
+        """Scenarios for every move that was possible at the start, of either drawer, by each of its names."""
         return [
             replace(
                 scenario,
@@ -133,12 +133,12 @@ class Drawer(Task):
         return moved and abs(_way(world, scenario, scenario.other)) < STAYS
 
     def has_failed(self, world: World, scenario: DrawerScenario) -> bool:
-        """Always False: a drawer can always be moved back."""
+        """False in every state, since a drawer can always be moved back."""
         return False
 
     def progress(self, world: World, scenario: DrawerScenario) -> float:
-        """0.3 for the gripper's closeness to the bar and 0.65 for the drawer's travel; 1 is reserved for
-        success."""
+        """Progress: 0.3 for the gripper's closeness to the bar and 0.65 for the drawer's travel; 1 is
+        reserved for success."""
         extended = extension(world, scenario.drawer) / TRAVEL
         done = extended if scenario.opens else 1.0 - extended
         return 0.3 * max(0.0, 1.0 - _distance(world, scenario.drawer) / 0.4) + 0.65 * done
@@ -164,7 +164,8 @@ class Drawer(Task):
         return DrawerExpert()
 
     def meanings(self) -> list[Meaning]:
-        """Either move, of the drawer of a color, of another color than one named, or at a place."""
+        """Meanings of either move, of the drawer of a color, of another color than one named, or at a
+        place."""
         words = [name for color in RGBA for place in PLACES for name in _names(color, color, place)]
         return [Meaning.of(form, drawer=name) for form in self.forms for name in dict.fromkeys(words)]
 

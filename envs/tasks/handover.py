@@ -37,7 +37,7 @@ NEAR = 0.08
 START = np.array([0.0, 0.15, 0.26])
 """Start of the right gripper, x relative to the middle, y, z [m]; the left gripper's is its mirror image."""
 START_JITTER = 0.02
-"""Both starts are displaced by up to this much in either direction [m]."""
+"""Largest displacement of both starts in either direction [m]."""
 FRONT = from_the_front((0.485, 0.0, 0.10), fovy=20.0)
 OVERVIEW = View((1.75, 0.0, 0.95), (0.45, 0.0, 0.25), fovy=46.0)
 
@@ -152,7 +152,7 @@ class Handover(Task):
         )
 
     def questions(self, world: World, scenario: HandoverScenario) -> list[HandoverScenario]:
-        """Each of the three bars to the arm on the other side, onto each of its mats."""
+        """Scenarios that pass each of the three bars to the arm on the other side, onto each of its mats."""
         return [
             replace(
                 scenario,
@@ -186,8 +186,8 @@ class Handover(Task):
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: HandoverScenario) -> float:
-        """0.2 for the giver's closeness, 0.2 for its grasp, 0.2 for the receiver's grasp, 0.3 for the way to
-        the mat, and 0.1 for leaving."""
+        """Progress: 0.2 for the giver's closeness, 0.2 for its grasp, 0.2 for the receiver's grasp, 0.3 for
+        the way to the mat, and 0.1 for leaving."""
         if on_mat(world, scenario.mat, scenario.target):
             return 0.9
         holders = _holders(world, scenario)
@@ -224,7 +224,7 @@ class Handover(Task):
         return HandoverExpert()
 
     def meanings(self) -> list[Meaning]:
-        """Every bar to either arm, onto every mat of another color."""
+        """Meanings that pass every bar to either arm, onto every mat of another color."""
         return [
             _meaning(color, kind, mat, arm)
             for color in RGBA

@@ -124,7 +124,7 @@ class InsertPeg(Task):
         )
 
     def questions(self, world: World, scenario: InsertPegScenario) -> list[InsertPegScenario]:
-        """Either hole."""
+        """Scenarios for either hole."""
         return [
             replace(scenario, asked=_meaning(scenario.holes[hole]), hole=hole, other=other)
             for hole, other in itertools.permutations(scenario.holes)
@@ -144,8 +144,8 @@ class InsertPeg(Task):
         return fell_off(world, scenario.peg)
 
     def progress(self, world: World, scenario: InsertPegScenario) -> float:
-        """0.2 for the gripper's closeness, 0.2 for the grasp, 0.3 for the closeness to the hole, then the
-        depth."""
+        """Progress: 0.2 for the gripper's closeness, 0.2 for the grasp, 0.3 for the closeness to the hole,
+        then the depth."""
         if self._over(world, scenario, scenario.hole) and (depth := _depth(world, scenario)) > 0:
             return 0.7 + 0.25 * min(depth, 1.0)
         if scenario.peg not in world.held():

@@ -110,7 +110,7 @@ class Pick(Task):
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: PickScenario) -> float:
-        """0.3 for the gripper's closeness, 0.2 for the grasp, and 0.5 for the height."""
+        """Progress: 0.3 for the gripper's closeness, 0.2 for the grasp, and 0.5 for the height."""
         held = scenario.target in world.held()
         lift = min(max(_lift(world, scenario.target) / LIFT, 0.0), 1.0) if held else 0.0
         return 0.3 * max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4) + 0.2 * held + 0.5 * lift
@@ -133,7 +133,7 @@ class Pick(Task):
         return PickExpert()
 
     def meanings(self) -> list[Meaning]:
-        """Every color of every shape."""
+        """Meanings for every color of every shape."""
         return [_meaning(color, kind) for color in RGBA for kind in SHAPES]
 
 

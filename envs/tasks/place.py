@@ -117,7 +117,7 @@ class Place(Task):
         )
 
     def questions(self, world: World, scenario: PlaceScenario) -> list[PlaceScenario]:
-        """Each of the three objects into each of the two trays."""
+        """Scenarios that put each of the three objects into each of the two trays."""
         return [
             replace(
                 scenario,
@@ -145,7 +145,8 @@ class Place(Task):
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: PlaceScenario) -> float:
-        """0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for leaving."""
+        """Progress: 0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for
+        leaving."""
         held = scenario.target in world.held()
         if not held and inside(world, scenario.tray, scenario.target):
             return 0.9
@@ -178,13 +179,13 @@ class Place(Task):
         return CarryExpert(self.errand)
 
     def errand(self, world: World, scenario: PlaceScenario) -> Errand | None:
-        """What remains for the expert to do, or None."""
+        """Move that remains for the expert, or None."""
         if inside(world, scenario.tray, scenario.target) and scenario.target not in world.held():
             return None
         return Errand(scenario.target, scenario.shape, world.model.body_pos[scenario.tray] + [0.0, 0.0, DROP])
 
     def meanings(self) -> list[Meaning]:
-        """Every object into every tray of another color."""
+        """Meanings that put every object into every tray of another color."""
         return [
             _meaning(color, kind, tray) for color in RGBA for kind in SHAPES for tray in RGBA if tray != color
         ]

@@ -118,7 +118,7 @@ class PressButtons(Task):
         )
 
     def questions(self, world: World, scenario: PressButtonsScenario) -> list[PressButtonsScenario]:
-        """Any two buttons in either order."""
+        """Scenarios for any two buttons in either order."""
         return [
             replace(
                 scenario,
@@ -144,7 +144,7 @@ class PressButtons(Task):
         return too_soon or _pressed(world, scenario.third)
 
     def progress(self, world: World, scenario: PressButtonsScenario) -> float:
-        """0.45 for each button, of which the gripper's closeness counts for 0.2."""
+        """Progress: 0.45 for each button, of which the gripper's closeness counts for 0.2."""
         if self.has_failed(world, scenario):
             return 0.0
         done = 0.45 * _pressed(world, scenario.first)
@@ -174,7 +174,7 @@ class PressButtons(Task):
         return world.data.xpos[base] + [0.0, 0.0, TOP - TRAVEL]
 
     def meanings(self) -> list[Meaning]:
-        """Every two colors in either order."""
+        """Meanings for every two colors in either order."""
         return [_meaning(first, second) for first, second in itertools.permutations(RGBA, 2)]
 
     def _next(self, world: World, scenario: PressButtonsScenario) -> int:

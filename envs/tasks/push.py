@@ -118,7 +118,7 @@ class Push(Task):
         )
 
     def questions(self, world: World, scenario: PushScenario) -> list[PushScenario]:
-        """Either slab onto either square."""
+        """Scenarios that push either slab onto either square."""
         return [
             replace(
                 scenario,
@@ -146,7 +146,7 @@ class Push(Task):
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: PushScenario) -> float:
-        """0.3 for the gripper's closeness, 0.6 for the slab's closeness to the square, and 0.1 for
+        """Progress: 0.3 for the gripper's closeness, 0.6 for the slab's closeness to the square, and 0.1 for
         leaving."""
         way = _apart(world, scenario.target, scenario.square)
         reach = 1.0 if way < ON else max(0.0, 1.0 - from_gripper(world, scenario.target) / 0.4)
@@ -176,11 +176,11 @@ class Push(Task):
         return PressExpert(self.drag)
 
     def drag(self, world: World, scenario: PushScenario) -> Drag:
-        """What the expert has to drag, and where to."""
+        """Object for the expert to drag, and its destination."""
         return Drag(scenario.target, TOP, world.data.xpos[scenario.square, :2], ON - 0.005)
 
     def meanings(self) -> list[Meaning]:
-        """Every slab onto every square of another color."""
+        """Meanings that push every slab onto every square of another color."""
         return [_meaning(slab, square) for slab in RGBA for square in RGBA if square != slab]
 
 

@@ -138,7 +138,7 @@ class PushT(Task):
         )
 
     def questions(self, world: World, scenario: PushTScenario) -> list[PushTScenario]:
-        """Either outline."""
+        """Scenarios for either outline."""
         found = []
         for outline, other in itertools.permutations(scenario.outlines):
             color, place, angle = scenario.outlines[outline]
@@ -157,7 +157,7 @@ class PushT(Task):
         return fell_off(world, scenario.tee)
 
     def progress(self, world: World, scenario: PushTScenario) -> float:
-        """0.1 for the gripper's closeness and 0.85 for the T's closeness in position and angle."""
+        """Progress: 0.1 for the gripper's closeness and 0.85 for the T's closeness in position and angle."""
         reach = max(0.0, 1.0 - from_gripper(world, scenario.tee) / 0.4)
         return 0.1 * reach + 0.85 * max(0.0, 1.0 - _error(world, scenario) / 0.4)
 

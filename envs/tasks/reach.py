@@ -135,7 +135,7 @@ class Reach(Task):
         )
 
     def questions(self, world: World, scenario: ReachScenario) -> list[ReachScenario]:
-        """Each of the three objects, in every form."""
+        """Scenarios for each of the three objects, in every form."""
         return [
             replace(scenario, asked=way, target=body) for body, ways in scenario.ways.items() for way in ways
         ]
@@ -169,8 +169,8 @@ class Reach(Task):
         return HoverExpert(lambda world, scenario: _over(world, scenario, scenario.target))
 
     def meanings(self) -> list[Meaning]:
-        """Every object, every property that one of three objects alone can lack, and every place in the
-        row."""
+        """Meanings of every object, every property that one of three objects alone can lack, and every place
+        in the row."""
         pairs = [(color, kind) for color in RGBA for kind in SHAPES]
         properties = [f"not {color}" for color in RGBA] + [f"not a {kind}" for kind in SHAPES]
         properties += [f"neither {color} nor a {kind}" for color, kind in pairs]

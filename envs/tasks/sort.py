@@ -36,7 +36,7 @@ class SortScenario(Scenario):
     shapes: dict[int, Shape]
     """Body id of each object -> shape."""
     possible: tuple[tuple[Meaning, dict[int, int]], ...]
-    """Each instruction that fits this scene, with the `trays` that it asks for."""
+    """Instructions that fit this scene, each with the `trays` that it asks for."""
 
 
 class Sort(Task):
@@ -99,7 +99,7 @@ class Sort(Task):
         )
 
     def questions(self, world: World, scenario: SortScenario) -> list[SortScenario]:
-        """By either color or either shape, into either tray."""
+        """Scenarios that sort by either color or either shape, into either tray."""
         return [replace(scenario, asked=asked, trays=trays) for asked, trays in scenario.possible]
 
     def is_success(self, world: World, scenario: SortScenario) -> bool:
@@ -156,7 +156,7 @@ class Sort(Task):
         return Errand(body, scenario.shapes[body], spot)
 
     def meanings(self) -> list[Meaning]:
-        """Every color or shape into every tray, with every other tray for the rest."""
+        """Meanings that put every color or shape into every tray, with every other tray for the rest."""
         return [
             _meaning(words, tray, other)
             for words in (*(f"{color} object" for color in RGBA), *KINDS)

@@ -55,7 +55,7 @@ class SpatialScenario(Scenario):
     names: dict[int, str]
     """Body id -> what it is called, for the cubes and the plate."""
     moves: tuple[tuple[int, Relation], ...]
-    """Each cube with each relation that it does not start in and that has room for it."""
+    """Pairs of a cube and a relation that it does not start in and that has room for it."""
 
 
 class Spatial(Task):
@@ -154,8 +154,8 @@ class Spatial(Task):
         )
 
     def questions(self, world: World, scenario: SpatialScenario) -> list[SpatialScenario]:
-        """Every move that was possible at the start, naming the cube by its color or by the others'
-        colors."""
+        """Scenarios for every move that was possible at the start, naming the cube by its color or by the
+        others' colors."""
         cubes = (scenario.target, *scenario.others)
         return [
             replace(
@@ -183,7 +183,8 @@ class Spatial(Task):
         return any(fell_off(world, cube) for cube in (scenario.target, *scenario.others))
 
     def progress(self, world: World, scenario: SpatialScenario) -> float:
-        """0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for leaving."""
+        """Progress: 0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for
+        leaving."""
         held = scenario.target in world.held()
         if not held and _is_there(world, scenario):
             return 0.9
@@ -218,7 +219,7 @@ class Spatial(Task):
         return CarryExpert(self.errand)
 
     def errand(self, world: World, scenario: SpatialScenario) -> Errand | None:
-        """What remains for the expert to do, or None."""
+        """Move that remains for the expert, or None."""
         if scenario.target not in world.held() and _is_there(world, scenario):
             return None
         low, high = self.robots[0].limits.yaw
@@ -227,8 +228,8 @@ class Spatial(Task):
         return Errand(scenario.target, CUBE, spot, min(max(yaw, low), high))
 
     def meanings(self) -> list[Meaning]:
-        """Every cube, named by its color or by the colors that it does not have, beside or between other
-        things."""
+        """Meanings of every cube, named by its color or by the colors that it does not have, beside or
+        between other things."""
         asked = []
         for color in RGBA:
             rest = [other for other in RGBA if other != color]
@@ -239,7 +240,7 @@ class Spatial(Task):
 
 
 def _moves(cubes: list[int], plate: int) -> Iterator[tuple[int, Relation]]:
-    """Every cube with every relation to the other things."""
+    """Pairs of every cube with every relation to the other things."""
     for cube in cubes:
         landmarks = [body for body in (*cubes, plate) if body != cube]
         yield from ((cube, Relation((body,), way)) for body in landmarks for way in WAYS)
@@ -259,7 +260,7 @@ def _meaning(target: int, relation: Relation, names: dict[int, str], indirect: b
 
 
 def _about(words: str, cubes: list[str]) -> list[Meaning]:
-    """Everything that can be asked of a cube called `words` next to these cubes and the plate."""
+    """Meanings of all that can be asked of a cube called `words` next to these cubes and the plate."""
     landmarks = [*cubes, "plate"]
     return [
         *(

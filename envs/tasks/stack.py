@@ -93,7 +93,7 @@ class Stack(Task):
         )
 
     def questions(self, world: World, scenario: StackScenario) -> list[StackScenario]:
-        """Any cube on any other one."""
+        """Scenarios that stack any cube on any other one."""
         return [
             replace(
                 scenario,
@@ -120,7 +120,8 @@ class Stack(Task):
         return fell_off(world, scenario.upper) or fell_off(world, scenario.lower)
 
     def progress(self, world: World, scenario: StackScenario) -> float:
-        """0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for leaving."""
+        """Progress: 0.3 for the gripper's closeness, 0.2 for the grasp, 0.4 for the transport, and 0.1 for
+        leaving."""
         held = scenario.upper in world.held()
         if not held and _stacked(world, scenario):
             return 0.9
@@ -149,14 +150,14 @@ class Stack(Task):
         return CarryExpert(self.errand)
 
     def errand(self, world: World, scenario: StackScenario) -> Errand | None:
-        """What remains for the expert to do, or None."""
+        """Move that remains for the expert, or None."""
         if scenario.upper not in world.held() and _stacked(world, scenario, slack=DROP):
             return None
         spot = _top(world, scenario) + np.array([0.0, 0.0, DROP])
         return Errand(scenario.upper, SHAPES["cube"], spot, yaw=None)
 
     def meanings(self) -> list[Meaning]:
-        """Every ordered pair of colors."""
+        """Meanings of every ordered pair of colors."""
         return [_meaning(upper, lower) for upper, lower in itertools.permutations(RGBA, 2)]
 
 

@@ -109,7 +109,7 @@ class TidyUp(Task):
         )
 
     def questions(self, world: World, scenario: TidyUpScenario) -> list[TidyUpScenario]:
-        """Each of the three objects into either drawer."""
+        """Scenarios that put each of the three objects into either drawer."""
         return [
             replace(
                 scenario,
@@ -135,7 +135,7 @@ class TidyUp(Task):
         return fell_off(world, scenario.target)
 
     def progress(self, world: World, scenario: TidyUpScenario) -> float:
-        """0.3 for opening, 0.15 for the grasp, 0.15 for the release inside, and 0.4 for closing."""
+        """Progress: 0.3 for opening, 0.15 for the grasp, 0.15 for the release inside, and 0.4 for closing."""
         opened = min(extension(world, scenario.drawer) / OPEN, 1.0)
         held = scenario.target in world.held()
         if in_drawer(world, scenario.drawer, scenario.target) and not held:
@@ -172,7 +172,7 @@ class TidyUp(Task):
         return TidyExpert()
 
     def meanings(self) -> list[Meaning]:
-        """Every object that fits, into every drawer of another color."""
+        """Meanings that put every object that fits into every drawer of another color."""
         return [
             _meaning(color, kind, drawer)
             for color in RGBA

@@ -118,7 +118,7 @@ class Toss(Task):
         )
 
     def questions(self, world: World, scenario: TossScenario) -> list[TossScenario]:
-        """Either cube into either bin."""
+        """Scenarios that throw either cube into either bin."""
         return [
             replace(
                 scenario,
@@ -145,7 +145,8 @@ class Toss(Task):
         return fell_off(world, scenario.target) or _is_missed(world, scenario)
 
     def progress(self, world: World, scenario: TossScenario) -> float:
-        """0.3 for the gripper's closeness, 0.2 for the grasp, and 0.4 for the closeness to the bin."""
+        """Progress: 0.3 for the gripper's closeness, 0.2 for the grasp, and 0.4 for the closeness to the
+        bin."""
         data = world.data
         away = distance(data.xpos[scenario.target, :2], data.xpos[scenario.bin, :2])
         near = 0.4 * max(0.0, 1.0 - away / 0.6)
@@ -183,7 +184,7 @@ class Toss(Task):
         return TossExpert(HEIGHT)
 
     def meanings(self) -> list[Meaning]:
-        """Every cube into every bin of another color."""
+        """Meanings that throw every cube into every bin of another color."""
         return [_meaning(cube, bin_) for cube in RGBA for bin_ in RGBA if bin_ != cube]
 
 

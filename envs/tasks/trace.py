@@ -123,7 +123,7 @@ class Trace(Task):
         )
 
     def questions(self, world: World, scenario: TraceScenario) -> list[TraceScenario]:
-        """Either curve, from either end."""
+        """Scenarios that trace either curve, from either end."""
         return [
             replace(
                 scenario,
@@ -177,7 +177,7 @@ class Trace(Task):
         return self.visited(world) == POINTS and self.mean_error(world) > ACCURACY
 
     def progress(self, world: World, scenario: TraceScenario) -> float:
-        """0.1 for the closeness to the first point, then 0.85 for the share of points visited."""
+        """Progress: 0.1 for the closeness to the first point, then 0.85 for the share of points visited."""
         if not (visited := self.visited(world)):
             gripper = world.data.site_xpos[world.robot.site]
             away = float(np.linalg.norm(gripper - np.append(scenario.line[0], 0.0)))

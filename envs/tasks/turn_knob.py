@@ -138,7 +138,7 @@ class TurnKnob(Task):
         )
 
     def questions(self, world: World, scenario: TurnKnobScenario) -> list[TurnKnobScenario]:
-        """Either knob to either side, in every form and by every name."""
+        """Scenarios that turn either knob to either side, in every form and by every name."""
         found = []
         for knob, other in itertools.permutations(scenario.names):
             for side, (goal, mark) in scenario.marks[knob].items():
@@ -167,11 +167,12 @@ class TurnKnob(Task):
         )
 
     def has_failed(self, world: World, scenario: TurnKnobScenario) -> bool:
-        """Always False: a knob can always be turned back."""
+        """False in every state, since a knob can always be turned back."""
         return False
 
     def progress(self, world: World, scenario: TurnKnobScenario) -> float:
-        """0.3 for the gripper's closeness, 0.1 for the grip, 0.5 for the turn, and 0.1 for the release."""
+        """Progress: 0.3 for the gripper's closeness, 0.1 for the grip, 0.5 for the turn, and 0.1 for the
+        release."""
         if _turned(world, scenario):
             return 0.9
         held = scenario.knob in world.held()

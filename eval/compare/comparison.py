@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def statements(self) -> list[str]:
-        """Everything that can be said: the ranking, each pair, each control, and cautions."""
+        """Statements about the ranking, each pair and each control, and cautions."""
         first = 1 if self.pairs else 0
         return [*self.summary[:first], *self.pair_statements, *self.summary[first:]]
 

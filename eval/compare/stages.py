@@ -17,7 +17,7 @@ def count_endings(results: list[EvalResult]) -> tuple[list[str], list[Counter[st
 
 
 def endings(task: str) -> list[str]:
-    """All possible endings of an episode of `task`, best first."""
+    """Possible endings of an episode of `task`, best first."""
     return ["success", *reversed(load(task).stages), *UNDECIDED]
 
 

@@ -19,7 +19,8 @@ MAX_CONTROL_RATE = (
 
 
 def ranking_statement(policies: Sequence[str], pairs: Sequence[PairwiseComparison]) -> str:
-    """Says how the others stand to the best policy, the first of `policies`; empty for fewer than two."""
+    """States how the other policies compare to the best one, the first of `policies`; empty for fewer than
+    two."""
     if not pairs:
         return ""
     best = policies[0]
@@ -39,7 +40,7 @@ def ranking_statement(policies: Sequence[str], pairs: Sequence[PairwiseCompariso
 
 
 def pair_statement(pair: PairwiseComparison) -> str:
-    """Says whether two policies differ, and if not, which difference would have been visible."""
+    """States whether two policies differ, and if not, which difference would have been visible."""
     n = pair.table.n
     if n == 0:
         return f"{pair.first} and {pair.second} cannot be compared: no seed was finished by both."

@@ -82,7 +82,7 @@ class Section:
     blocks: Sequence["Block"]
     level: Literal[2, 3] = 2
     folded: bool = False
-    """In HTML, hide the blocks until the reader opens the section."""
+    """Whether the blocks are hidden in HTML until the reader opens the section."""
 
 
 Block = Text | Items | TableBlock | Figures | Videos | Section
@@ -105,7 +105,7 @@ class Document:
         return [video for block in _flat(self.blocks) if isinstance(block, Videos) for video in block.videos]
 
     def with_videos(self, videos: Videos) -> "Document":
-        """The same report with `videos` in place of its (empty) `Videos` blocks."""
+        """Copies the report with `videos` in place of its (empty) `Videos` blocks."""
         return replace(self, blocks=[_with_videos(block, videos) for block in self.blocks])
 
 

@@ -35,7 +35,7 @@ def render_html(document: Document) -> str:
 
 
 def style_sheet(name: str) -> Markup:
-    """One of the package's style sheets."""
+    """Loads one of the package's style sheets."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 

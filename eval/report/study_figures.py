@@ -105,7 +105,7 @@ def learning_curves(summary: Summary) -> Figures:
 
 
 def stages(summary: Summary) -> Figures:
-    """How far the episodes got: one plot for each evaluation and task."""
+    """Stages at which the episodes ended: one plot for each evaluation and task."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in summary.rows:
         groups.setdefault((row.evaluation, row.task), []).append(row)

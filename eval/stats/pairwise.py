@@ -115,7 +115,7 @@ class Contrast(Protocol):
     def second(self) -> str: ...
     @property
     def real(self) -> bool:
-        """Whether the two differ."""
+        """Whether the two names differ."""
         ...
 
 

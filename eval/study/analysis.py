@@ -16,10 +16,10 @@ class Curve:
 
     along: NumericFactor
     others: list[Factor]
-    """The other factors; their combinations are the lines."""
+    """Factors other than `along`; their combinations are the lines."""
     series: list[Series]
     crossings: list[Crossing]
-    """Where each series crosses the target."""
+    """Crossing of the target by each series."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Analysis:
     curves: list[Curve]
     """One for each numeric factor along which at least one series has two rows."""
     power: Power | None
-    """What the study can resolve; None without pairs."""
+    """Resolution of the study; None without pairs."""
 
 
 def analyze(

@@ -20,7 +20,7 @@ Changes = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Factor:
-    """Something that varies in a study, and its levels.
+    """Factor of a study, with its levels.
 
     Factor("rate", {5: {"record.control_hz": 5.0}, 10: {"record.control_hz": 10.0}}, unit="Hz")
     """
@@ -28,7 +28,7 @@ class Factor:
     name: str
     """Name, without its unit; may be empty if the unit says it all ("3 passes")."""
     levels: Mapping[Any, Changes]
-    """What each `Level` changes. (The key of a mapping is invariant, hence Any.)"""
+    """Changes that each `Level` makes. (The key of a mapping is invariant, hence Any.)"""
     unit: str = ""
     """Unit of numeric levels."""
 
@@ -53,7 +53,8 @@ class NumericFactor:
     numbers: dict[str, float]
     """Number of each level, by its text."""
     line_of: dict[str, str]
-    """What distinguishes the lines of a plot, by the text of the level; "" where there is one line."""
+    """Name of the line of a plot that each level belongs to, by the level's text; "" where there is one
+    line."""
     logarithmic: bool
     """Whether the spacing of the levels is closer to geometric than to linear."""
 

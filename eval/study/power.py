@@ -32,7 +32,8 @@ class Spread:
     """Variances of the differences between two cells."""
 
     training: float | None
-    """None with one training per cell: unknown, and all results hold for these trainings only."""
+    """Variance between trainings; None with one training per cell: unknown, and all results hold for these
+    trainings only."""
     episode: float
     rest: float
 

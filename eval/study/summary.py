@@ -24,7 +24,7 @@ from ..training_record import TrainingRecord
 from .level import Level, in_words, level_text
 
 LETTERS = 6
-"""Most letters of one cell; if groups overlap more than that, letters are illegible and only ranks are
+"""Maximum letters of one cell; if groups overlap more than that, letters are illegible and only ranks are
 given."""
 EVALUATION = "evaluation"
 """Label of the factor whose levels are the evaluations."""
@@ -128,12 +128,12 @@ class Difference:
     first: str
     second: str
     within: str
-    """What the two have in common: the evaluation of two cells, or the cell of two evaluations."""
+    """Common part of the two: the evaluation of two cells, or the cell of two evaluations."""
     estimate: Estimate
     p: float
-    """p-value, corrected for all pairs with the same `within` (Holm)."""
+    """Corrected p-value for all pairs with the same `within` (Holm)."""
     tests: int
-    """Number of these pairs."""
+    """Number of pairs with the same `within`."""
     table: np.ndarray = field(repr=False)
     """Difference of each training (rows) in each shared episode (columns)."""
 
@@ -279,7 +279,7 @@ def _row(name: str, group: Sequence[StudyResult], table: np.ndarray, common: Dis
 
 
 def _differences(rows: list[Row], by: str, of: str) -> list[Difference]:
-    """All pairs of rows with the same attribute `by`, named by the attribute `of`."""
+    """Differences of all pairs of rows with the same attribute `by`, named by the attribute `of`."""
     differences = []
     for within in dict.fromkeys(getattr(row, by) for row in rows):
         alike = [row for row in rows if getattr(row, by) == within]

@@ -60,7 +60,7 @@ def ranking_table(rows: Sequence[Row], tuned: str | None) -> Table:
 
 
 def crossing_table(crossings: Sequence[Crossing], along: NumericFactor) -> Table:
-    """Where each series crosses the target."""
+    """Table of the crossings of the target, one row per series."""
     head = [f"{100 * TARGET:.0f}% at {along.label}", "crosses", "95% interval"]
     known = any(one.cpu_minutes for one in crossings)
     rows = [
@@ -153,7 +153,7 @@ def difference_table(summary: Summary, differences: Sequence[Difference], within
 
 
 def protocol_table(summary: Summary, fixed: Mapping[str, Any]) -> Table:
-    """Everything needed to repeat the study."""
+    """Table of everything needed to repeat the study."""
     results = [result for row in summary.rows for result in row.results]
     trainings = [one for row in summary.trained.values() for one in row.trainings]
     minutes = sum(one.cpu_seconds for one in trainings) / 60

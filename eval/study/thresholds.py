@@ -1,4 +1,4 @@
-"""Where the success rate crosses 80% along a numeric factor."""
+"""Threshold crossings: levels of a numeric factor at which the success rate crosses 80%."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ TARGET = 0.8
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where one series crosses TARGET, interpolated between its levels."""
+    """Crossing of TARGET by one series, interpolated between its levels."""
 
     line: str
     falls: bool
@@ -20,8 +20,8 @@ class Crossing:
     at: float | None
     """Level of the crossing; None if the series does not cross."""
     between: tuple[float, float]
-    """Where the ends of the 95% intervals cross; infinite for an end that does not cross within the
-    levels."""
+    """Levels at which the ends of the 95% intervals cross; infinite for an end that does not cross within
+    the levels."""
     cpu_minutes: float | None
     """CPU time of one training at the crossing [min]; None if unknown, or without a crossing."""
 
