@@ -277,24 +277,7 @@ class Policy(nn.Module):
         Raises:
             PolicyError: they differ; names every difference, both values, and what to do.
         """
-        mine = {
-            "action space": self.spec.action_space,
-            "action dimensions": self.spec.action_dim,
-            "state dimensions": self.spec.state_dim,
-            "cameras": list(self.spec.cameras),
-            "control rate [Hz]": float(self.spec.control_hz),
-            "image size [pixels]": self.spec.image_size,
-        }
-        theirs = {
-            "action space": spec_dict["action_space"]["name"],
-            "action dimensions": len(spec_dict["action_space"]["dims"]),
-            "state dimensions": len(spec_dict["state_names"]),
-            "cameras": list(spec_dict["cameras"]),
-            "control rate [Hz]": float(spec_dict["control_hz"]),
-            "image size [pixels]": spec_dict["image_size"],
-        }
-        wrong = [f"{k}: policy {mine[k]!r}, environment {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
-        if wrong:
+        if wrong := self.spec.misfits(spec_dict):
             raise PolicyError(
                 f"the policy does not fit this environment ({'; '.join(wrong)}); make the environment as the "
                 "policy needs it, or train on demonstrations from this one"

@@ -6,6 +6,7 @@ h w c  pixels, channels  l  instruction tokens      s  proprioceptive state dime
 t  time steps of an episode
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -49,6 +50,27 @@ class PolicySpec:
         """Keywords of the environment that the policy was made for (see `envs.make`)."""
         names = ("robot", "action_space", "control_hz", "cameras", "image_size")
         return {name: getattr(self, name) for name in names}
+
+    def misfits(self, spec_dict: Mapping[str, Any]) -> list[str]:
+        """How an environment's `spec_dict()` differs from what the policy was made for: a phrase for each
+        difference, with both values."""
+        mine = {
+            "action space": self.action_space,
+            "action dimensions": self.action_dim,
+            "state dimensions": self.state_dim,
+            "cameras": list(self.cameras),
+            "control rate [Hz]": float(self.control_hz),
+            "image size [pixels]": self.image_size,
+        }
+        theirs = {
+            "action space": spec_dict["action_space"]["name"],
+            "action dimensions": len(spec_dict["action_space"]["dims"]),
+            "state dimensions": len(spec_dict["state_names"]),
+            "cameras": list(spec_dict["cameras"]),
+            "control rate [Hz]": float(spec_dict["control_hz"]),
+            "image size [pixels]": spec_dict["image_size"],
+        }
+        return [f"{k}: policy {mine[k]!r}, environment {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
 
     @property
     def num_views(self) -> int:

@@ -14,7 +14,7 @@ import pytest
 from headless import browser
 from small_policies import small_policy
 
-from vlasandbox.eval.live.player import Player
+from vlasandbox.eval.live.local_player import LocalPlayer
 from vlasandbox.eval.live.server import LivePage
 from vlasandbox.eval.live.session import Session
 from vlasandbox.train.data.dataset import Dataset
@@ -63,7 +63,7 @@ class Running:
             pass
 
     def start(self) -> None:
-        self.page.session.scenes.players["policy"] = Player("policy", self.folder, "pick")
+        self.page.session.scenes.players["policy"] = LocalPlayer("policy", self.folder, "pick")
         self._thread.start()
         assert self._ready.wait(60)
 

@@ -208,10 +208,10 @@ def test_a_page_without_a_folder_offers_no_recording():
 
 
 def test_scenes_and_policies_that_do_not_fit_are_refused_while_it_records(live, tmp_path):
-    from vlasandbox.eval.live.player import Player
+    from vlasandbox.eval.live.local_player import LocalPlayer
 
     small_policy("flow", cameras=("front",)).save(tmp_path / "one_eyed")
-    live.session.scenes.players["one_eyed"] = Player("one_eyed", tmp_path / "one_eyed", "pick")
+    live.session.scenes.players["one_eyed"] = LocalPlayer("one_eyed", tmp_path / "one_eyed", "pick")
     live.do(c.Record(True))
     steps(live, 1)
     for command, reason in [(c.Reset(1_000_000), "judge policies"), (c.Who("one_eyed"), "stop recording")]:

@@ -10,12 +10,16 @@ import av
 import numpy as np
 import pytest
 from live_sessions import LiveSession
+from served import serving
 from small_policies import small_policy
 
 from vlasandbox.eval.live import commands as c
 from vlasandbox.eval.live.clip import encode_clip
+from vlasandbox.eval.live.remote_player import RemotePlayer
 from vlasandbox.eval.rollout.evaluate import evaluate
 from vlasandbox.policies.execution import Execution
+from vlasandbox.policies.policy import Policy
+from vlasandbox.policies.remote.client import RemoteError
 
 pytestmark = pytest.mark.slow
 SEED = 1_000_000
@@ -154,6 +158,39 @@ def test_words_that_no_training_sentence_had_are_named(live):
     live.do(c.Say("kindly lift the red cube"))
     assert live.scene["unknown"] == ["kindly", "lift"] or "kindly" in live.scene["unknown"]
     assert not live.scene["judged"]
+
+
+def test_a_policy_behind_a_socket_moves_the_robot_and_its_loss_is_told(live, folder):
+    pytest.importorskip("msgpack", reason="pip install 'vlasandbox[serve]'")
+    with serving(Policy.load(folder), "distant") as port:
+        player = RemotePlayer(f"ws://127.0.0.1:{port}")
+        assert player.name == f"distant at 127.0.0.1:{port}"
+        live.session.scenes.players[player.name] = player
+        live.do(c.Who(player.name))
+        live.do(c.Step())
+        assert live.scene["chunk_ms"]
+        near = positions(live).copy()
+        assert "behind a socket" in live.status["command"]["left_out"]
+        live.do(c.Who("policy"))
+        live.do(c.Reset())
+        live.do(c.Step())
+        np.testing.assert_allclose(positions(live), near, atol=1e-4)
+        live.do(c.Who(player.name))
+        for command in (c.Execute(2, guided=True), c.Sampling("steps=5")):
+            live.watcher.notes.clear()
+            live.do(command)
+            assert len(live.watcher.notes) == 1
+    live.do(c.Reset())
+    live.watcher.notes.clear()
+    live.session.submit(c.Play())
+    live.until(lambda: live.watcher.notes)
+    live.until(lambda: not live.status["playing"])
+    (note,) = live.watcher.notes
+    assert "cannot connect" in note or "is gone" in note
+    live.do(c.Who("policy"))
+    del live.session.scenes.players[player.name]
+    with pytest.raises(RemoteError, match="vla serve"):
+        RemotePlayer(f"ws://127.0.0.1:{port}")
 
 
 def test_a_sentence_that_asks_for_nothing_stops_the_expert_with_a_reason(live):

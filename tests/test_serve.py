@@ -1,12 +1,11 @@
 """Policies behind a socket: openpi's protocol, and what is refused."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import numpy as np
 import pytest
+import served
 import tiny_policy
 import torch
 
@@ -30,30 +29,9 @@ def request(**changes) -> dict:
     return {**image, "observation/state": state, "prompt": tiny_policy.INSTRUCTIONS[0], **changes}
 
 
-@contextmanager
-def serving(**options) -> Iterator[int]:
+def serving(**options) -> AbstractContextManager[int]:
     """The port of a server in another thread."""
-    server = PolicyServer(tiny_policy.build().eval(), "tiny", **options)
-    started, port, loop = threading.Event(), [0], asyncio.new_event_loop()
-
-    def ready(found: int) -> None:
-        port[0] = found
-        started.set()
-
-    async def serve() -> None:
-        with pytest.raises(asyncio.CancelledError):
-            await server.serve("127.0.0.1", 0, ready)
-
-    task = loop.create_task(serve())
-    thread = threading.Thread(target=loop.run_until_complete, args=(task,), daemon=True)
-    thread.start()
-    assert started.wait(30)
-    try:
-        yield port[0]
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join(30)
-        assert not thread.is_alive()
+    return served.serving(tiny_policy.build(), "tiny", **options)
 
 
 def test_messages_come_back_as_they_were():

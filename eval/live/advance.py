@@ -17,7 +17,7 @@ def advance(scenes: Scenes) -> None:
     """One control step of every scene that moves.
 
     Raises:
-        SceneError: a scene refused it; all stop.
+        ValueError: a scene refused it, a policy is out of reach, or an episode could not be recorded.
         SceneDiedError: a simulation process is gone.
     """
     waiting: dict[Any, Track] = {}
@@ -37,7 +37,6 @@ def advance(scenes: Scenes) -> None:
                 track.view = result
                 del waiting[connection]
     if refused is not None:
-        scenes.is_playing = False
         raise refused
     _compare(scenes)
     if scenes.tracks[0].view.ended:

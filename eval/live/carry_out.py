@@ -41,8 +41,11 @@ def _(command: c.Pause, scenes: Scenes) -> None:
 @carry_out.register
 def _(command: c.Step, scenes: Scenes) -> None:
     scenes.is_playing = True
-    advance(scenes)
-    carry_out(c.Pause(), scenes)
+    try:
+        advance(scenes)
+    finally:
+        scenes.is_playing = False
+    scenes.draw("pretty")
 
 
 @carry_out.register

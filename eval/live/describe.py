@@ -33,7 +33,7 @@ def catalog(players: Iterable[Player]) -> dict[str, Any]:
                 {
                     "name": player.name,
                     "parameters": player.parameters,
-                    "chunk": player.policy.spec.chunk,
+                    "chunk": player.spec.chunk,
                     "sampling": player.settings,
                 }
                 for player in players
@@ -101,14 +101,14 @@ def _scene(track: Track, execute: int) -> dict[str, Any]:
             spec = track.opened.spec if track.opened else {}
             state["chunk_ms"] = [round(p50, 1), round(p95, 1)]
             state["control_hz"] = spec.get("control_hz")
-            state["holds_hz"] = round(1e3 * min(execute, player.policy.spec.chunk) / p95, 1)
+            state["holds_hz"] = round(1e3 * min(execute, player.spec.chunk) / p95, 1)
     return state
 
 
 def command_line(scenes: "Scenes") -> dict[str, Any]:
     """A command that plays the episode of the first scene without a page, and what it leaves out."""
     track = scenes.tracks[0]
-    words = ["vla", "demo", str(track.player.folder) if track.player else EXPERT]
+    words = ["vla", "demo", (track.player.command if track.player else None) or EXPERT]
     if scenes.sentence is not None:
         words.append(scenes.sentence)
     words += ["--task", scenes.task, "--seed", str(scenes.seed)]
@@ -117,8 +117,8 @@ def command_line(scenes: "Scenes") -> dict[str, Any]:
     if scenes.perturb_text:
         words += ["--perturb", scenes.perturb_text]
     execution = scenes.execution
-    if track.player is not None:
-        horizon = min(execution.execution_horizon, track.player.policy.spec.chunk)
+    if track.player is not None and track.player.command is not None:
+        horizon = min(execution.execution_horizon, track.player.spec.chunk)
         words += ["--execution-horizon", str(horizon)]
         words += ["--inference-delay", str(execution.inference_delay)] if execution.inference_delay else []
         words += ["--blocking"] if execution.blocking else []
@@ -128,6 +128,8 @@ def command_line(scenes: "Scenes") -> dict[str, Any]:
     left_out = ""
     if track.who == PERSON:
         left_out = "A person moves the robot, which no command can repeat: here the expert does."
+    elif track.player is not None and track.player.command is None:
+        left_out = "The policy runs behind a socket, where no command can ask it: here the expert does."
     elif track.is_touched:
         left_out = "What was changed or pushed in the middle of the episode is not repeated."
     return {"text": shlex.join(words), "left_out": left_out}

@@ -1,28 +1,18 @@
-"""Player: a loaded policy that is asked for chunks, and shows what it makes of what it sees."""
+"""Player: a policy with a name that is asked for chunks, in this process or behind a socket."""
 
-import time
 from collections import deque
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
-from ...envs import tasks
 from ...policies.execution import Execution
-from ...policies.policy import Policy
-from ..rollout.inference import LANES, THREADS, BatchedPolicy, observation_of
+from ...policies.types import PolicySpec
 from ..rollout.worker import LaneObservation
 
-FAN = 5
-"""Further samples of a chunk that are shown."""
-FAN_SEED = 2**40
-"""Seeds of the noise of those samples, away from all episodes'."""
 KEPT = 100
 """Answers over which the latency is measured."""
-HEAVY = 50_000_000
-"""Parameters from which on a CPU answers one row at a time, without a fan."""
 
 
 @dataclass(frozen=True)
@@ -36,51 +26,73 @@ class Answer:
     """Wall time [s]."""
 
 
-class Player:
-    """A policy with a name. Its answers are those of an evaluation, bit for bit, unless it is HEAVY.
+@runtime_checkable
+class Asking(Protocol):
+    """The questions of one episode to one policy."""
 
-    The episode's row of the batch is the same, and the others, which an evaluation fills with other episodes,
-    hold the same observation with other noise: that is the fan, and it costs nothing.
-    """
+    def ask(self, seen: LaneObservation, left: Float32[np.ndarray, "k a"] | None) -> Answer:
+        """A chunk.
 
-    def __init__(self, name: str, folder: Path, task: str) -> None:
-        """
         Args:
-            name: shown to people.
-            folder: of the saved policy.
-            task: that it is shown on first.
-        """
-        self.name, self.folder, self.task = name, folder, task
-        self.sampling = ""
-        self.policy = Policy.load(folder)
-        self.seconds: deque[float] = deque(maxlen=KEPT)
-        """Wall time of the last answers [s]."""
-
-    def resample(self, sampling: str) -> None:
-        """Samples with other settings, such as "steps=5" (see policies/sampling.py).
+            seen: the observation.
+            left: of the chunk before, for execution that goes on from it.
 
         Raises:
-            ValueError: the head has no such setting.
+            ValueError: the policy is out of reach.
         """
-        self.policy = Policy.load(self.folder, sampling=sampling)
-        self.sampling = sampling
-        self.seconds.clear()
+        ...
+
+
+@runtime_checkable
+class Player(Protocol):
+    """What a session needs of a policy."""
+
+    name: str
+    """Shown to people."""
+    seconds: deque[float]
+    """Wall time of the last KEPT answers [s]."""
+
+    @property
+    def spec(self) -> PolicySpec:
+        """What the policy was made for."""
+        ...
+
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers its weights are; None if it does not say."""
+        ...
 
     @property
     def settings(self) -> list[str]:
         """Names of what `resample` can set."""
-        return list(self.policy.config.head.SAMPLING)
+        ...
 
     @property
-    def parameters(self) -> int:
-        """How many numbers its weights are."""
-        return sum(x.numel() for x in self.policy.parameters())
+    def command(self) -> str | None:
+        """What the command line calls it; None if `vla demo` cannot play it."""
+        ...
+
+    def check_env(self, spec_dict: dict[str, Any]) -> None:
+        """Refuses an environment that the policy was not made for.
+
+        Raises:
+            ValueError: says what differs.
+        """
+        ...
+
+    def resample(self, sampling: str) -> None:
+        """Samples with other settings, such as "steps=5".
+
+        Raises:
+            ValueError: it has no such setting.
+        """
+        ...
 
     def unknown_words(self, sentence: str) -> list[str]:
-        """Words of the sentence that were in no training sentence."""
-        return list(dict.fromkeys(self.policy.trunk.language.unknown_words(sentence)))
+        """Words of the sentence that were in no training sentence, as far as it says."""
+        ...
 
-    def begin(self, execution: Execution, task: str, sentence: str | None) -> "Asking":
+    def begin(self, execution: Execution, task: str, sentence: str | None) -> Asking:
         """Starts an episode.
 
         Args:
@@ -91,58 +103,9 @@ class Player:
         Raises:
             ValueError: the policy cannot be executed so.
         """
-        spec = self.policy.spec
-        execution.check(spec.chunk, spec.action_space)
-        if execution.rtc:
-            self.policy.check_guided()
-        sentences = tasks.load(task).instructions() if sentence is None else [sentence]
-        return Asking(self, execution, sentences)
+        ...
 
     def heat(self, seen: LaneObservation) -> list[Float32[np.ndarray, "y x"]]:
         """Where it looks for the named object in each camera's picture, as shares that add up to 1; empty if
         it has no such map."""
-        return [x.numpy() for x in self.policy.heat(observation_of(seen))]
-
-
-class Asking:
-    """The questions of one episode to one policy."""
-
-    def __init__(self, player: Player, execution: Execution, sentences: list[str]) -> None:
-        self._player = player
-        # As an evaluation pads them: a row's arithmetic depends on it.
-        longest = max(map(len, player.policy.trunk.language.tokenize(sentences)))
-        self._batch = BatchedPolicy(player.policy, False, execution, longest)
-        on_cpu = player.policy.device.type == "cpu"
-        self._rows = 1 if on_cpu and player.parameters > HEAVY else LANES
-        self._generator = torch.Generator(player.policy.device)
-        self._seed: int | None = None
-
-    def ask(self, seen: LaneObservation, left: Float32[np.ndarray, "k a"] | None) -> Answer:
-        """A chunk.
-
-        Args:
-            seen: the observation.
-            left: of the chunk before, for execution that goes on from it.
-        """
-        torch.set_num_threads(THREADS)  # each thread of a process has its own number
-        start = time.perf_counter()
-        chunks = self._one(seen) if self._rows == 1 else self._all(seen, left)
-        seconds = time.perf_counter() - start
-        self._player.seconds.append(seconds)
-        return Answer(chunks[0], chunks[1:], seconds)
-
-    def _one(self, seen: LaneObservation) -> Float32[np.ndarray, "1 k a"]:
-        if self._seed != seen.seed or seen.step == 0:
-            self._seed = seen.seed
-            self._generator.manual_seed(seen.seed)
-        return self._player.policy.act(observation_of(seen), [self._generator]).float().cpu().numpy()
-
-    def _all(
-        self, seen: LaneObservation, left: Float32[np.ndarray, "k a"] | None
-    ) -> Float32[np.ndarray, "n k a"]:
-        own = seen.seed % LANES
-        rows = {row: seen if row == own else replace(seen, seed=FAN_SEED + row) for row in range(LANES)}
-        kept = {} if left is None else dict.fromkeys(rows, left)
-        answers = self._batch.chunks(rows, kept)
-        others = [row for row in range(LANES) if row != own][:FAN]
-        return np.stack([answers[row] for row in (own, *others)])
+        ...

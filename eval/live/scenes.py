@@ -1,5 +1,6 @@
 """Scenes: the one or two scenes of a session, and the settings that they share."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,12 @@ class Scenes:
     """What is shown, who moves the robots, and how. To be used in the session's thread alone."""
 
     def __init__(
-        self, players: list[Player], task: str, seed: int, publisher: Publisher, store: EpisodeStore | None
+        self,
+        players: Sequence[Player],
+        task: str,
+        seed: int,
+        publisher: Publisher,
+        store: EpisodeStore | None,
     ) -> None:
         """
         Args:
@@ -32,7 +38,7 @@ class Scenes:
             publisher: takes what is to be seen.
             store: takes episodes that are recorded; None: none can be.
         """
-        self.players = {player.name: player for player in players}
+        self.players: dict[str, Player] = {player.name: player for player in players}
         self.publisher = publisher
         self.task, self.robot, self.seed = task, "", seed
         self.sentence: str | None = None
@@ -100,7 +106,7 @@ class Scenes:
         self.take()
         self.diverged = None
         for track in self.tracks:
-            if track.player is not None and track.player.policy.spec.cameras and self._misfit(track):
+            if track.player is not None and track.player.spec.cameras and self._misfit(track):
                 track.who, track.player = EXPERT, None
             config, history = self._config(track)
             if track is self.tracks[0]:
@@ -125,7 +131,7 @@ class Scenes:
             self.recording.check(config)
         opened = track.process.call("change", config, history)
         if track.player is not None:
-            track.player.policy.check_env(opened.spec)
+            track.player.check_env(opened.spec)
         track.begin(opened, goes_on=True)
         track.env, track.is_pulled = config, False
         self.ask_anew(track)
@@ -187,7 +193,7 @@ class Scenes:
         track.pending.clear()
         track.asking = track.executor = None
         if track.player is not None:
-            chunk = track.player.policy.spec.chunk
+            chunk = track.player.spec.chunk
             execution = replace(
                 self.execution, execution_horizon=min(self.execution.execution_horizon, chunk)
             )
@@ -270,14 +276,14 @@ class Scenes:
         env = replace(track.env, task=self.task, robot=self.robot or None, perturb=self.perturb_text)
         if track.player is None:
             return env, 1
-        spec = track.player.policy.spec
+        spec = track.player.spec
         return policy_env(env, spec), spec.history
 
     def _misfit(self, track: Track) -> bool:
         """Whether the policy cannot move this task's robot; says so."""
         assert track.player is not None
         arms = tasks.task_class(self.task).num_arms
-        spec = track.player.policy.spec
+        spec = track.player.spec
         fits = set(spec.cameras) <= set(tasks.load(self.task, self.robot or None).cameras) and arms == sum(
             camera.endswith("wrist") for camera in spec.cameras
         )

@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from . import commands as c
 from .advance import advance
@@ -26,7 +26,7 @@ class Session:
 
     def __init__(
         self,
-        players: list[Player],
+        players: Sequence[Player],
         task: str,
         seed: int,
         publisher: Publisher,
@@ -85,19 +85,21 @@ class Session:
                 command = self._commands.get(block=not busy, timeout=IDLE)
             except queue.Empty:
                 if busy:
-                    self._guarded(lambda: advance(self.scenes))
+                    self._guarded(lambda: advance(self.scenes), stops=True)
                 continue
             if command is None:
                 self._guarded(self.scenes.stop_recording)
                 return
             self._guarded(lambda command=command: carry_out(command, self.scenes))
 
-    def _guarded(self, action: Callable[[], None]) -> None:
+    def _guarded(self, action: Callable[[], None], *, stops: bool = False) -> None:
+        """Does something; the robot stops if it cannot be done and `stops`, or if the fault is ours."""
         try:
             action()
         except SceneDiedError as death:
             self._revive(death)
         except ValueError as error:  # SceneError and PolicyError too: the person's mistake
+            self.scenes.is_playing &= not stops
             self.publisher.note(str(error), is_error=True)
         except Exception as error:
             self.scenes.is_playing = False

@@ -124,7 +124,7 @@ class PolicyServer:
         if not isinstance(instruction, str) or not instruction.strip():
             raise RequestError(f"{keys.instruction} must be a sentence, got {instruction!r}")
         pixels = torch.from_numpy(np.stack(images)[None])
-        return Observation(pixels, torch.from_numpy(state)[None], [instruction])
+        return Observation(pixels, torch.tensor(state)[None], [instruction])
 
     async def serve(self, host: str, port: int, ready: Callable[[int], None] | None = None) -> None:
         """Answers until it is cancelled.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vlasandbox.eval.live import commands as c
-from vlasandbox.eval.live.player import Player
+from vlasandbox.eval.live.local_player import LocalPlayer
 from vlasandbox.eval.live.recording import EpisodeStore
 from vlasandbox.eval.live.session import Session
 
@@ -62,7 +62,7 @@ class LiveSession:
         store: EpisodeStore | None = None,
     ) -> None:
         self.watcher = Watcher()
-        players = [] if policy is None else [Player("policy", policy, task)]
+        players = [] if policy is None else [LocalPlayer("policy", policy, task)]
         self.session = Session(players, task, seed, self.watcher, store)
         self.session.scenes.speed = 0.0
 

@@ -19,6 +19,7 @@ class Live:
 
     $ vla live                                        the policy that comes with this package
     $ vla live runs/flow runs/tokens --task stack     two of yours to choose from
+    $ vla live ws://127.0.0.1:8000                    a policy that `vla serve` serves
     $ vla live expert                                 no policy: watch the expert, or drive the robot yourself
     $ vla live --host 0.0.0.0                         for other machines; the printed address has a token
 
@@ -26,8 +27,8 @@ class Live:
     """
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Folders of runs or policies, packaged or expert; packaged by default, and the expert where this build
-    carries no policy."""
+    """Folders of runs or policies, addresses of served ones, packaged or expert; packaged by default, and the
+    expert where this build carries no policy."""
     task: str | None = None
     """First task; by default one that the first policy learned."""
     seed: int = VALIDATION.start

@@ -144,7 +144,8 @@ function enable() {
 function describe(who) {
   if (who.name === "expert") return "expert (scripted)";
   if (who.name === "person") return "person (you)";
-  return `${who.name} (${(who.parameters / 1e6).toFixed(1)} M, chunks of ${who.chunk})`;
+  const size = who.parameters === null ? "" : `${(who.parameters / 1e6).toFixed(1)} M, `;
+  return `${who.name} (${size}chunks of ${who.chunk})`;
 }
 
 function options(select, pairs) {
