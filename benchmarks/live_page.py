@@ -1,10 +1,11 @@
 """The live page under load: pictures a second, latency, and memory after an hour's worth of episodes.
 
-    python benchmarks/live_page.py rate                    one policy, then two side by side, at the clock's speed
-    python benchmarks/live_page.py memory --seconds 3600   as fast as it goes, until so much time was simulated
+    python benchmarks/live_page.py rate                    one policy, then two side by side, by the clock
+    python benchmarks/live_page.py memory --seconds 3600   until so much was simulated, as fast as it goes
 
-A client in place of the browser takes every picture at once. Latency is the time from a command of the page to
-the state that answers it, while the robot moves. Memory is the resident size of server and simulation.
+A client in place of the browser takes every picture at once. Latency is the time from a command of the page
+to the state that answers it, while the robot moves. Memory is the resident size of server and simulation;
+there chunks are executed whole and pictures are without shadows, to be done sooner.
 """
 
 import argparse
@@ -118,7 +119,7 @@ def rate(run: str, seconds: float) -> None:
             gaps = 1e3 * np.diff(page.pictures)
             p50, p95 = 1e3 * np.percentile(latencies, (50, 95))
             print(
-                f"{scenes} x {run}: {played / moving:.1f} pictures/s, between them p50 {np.median(gaps):.0f} ms; "
+                f"{scenes} x {run}: {played / moving:.1f} pictures/s, p50 {np.median(gaps):.0f} ms apart; "
                 f"command to state p50 {p50:.0f} ms, p95 {p95:.0f} ms (n={len(latencies)}); "
                 f"ms per chunk p50, p95: {chunks[-1]}",
                 flush=True,
@@ -129,6 +130,8 @@ def memory(run: str, seconds: float, warm_up: int = 20, every: int = 100) -> Non
     """Prints the resident memory while episodes are played."""
     with serving(run) as (page, server):
         page.send("speed", value=0.0)
+        page.send("picture", quality="fast")
+        page.send("execute", execute=8)
         simulated, begin = 0.0, time.perf_counter()
         sizes: list[tuple[int, float, float]] = []
         for number in itertools.count():
@@ -140,7 +143,8 @@ def memory(run: str, seconds: float, warm_up: int = 20, every: int = 100) -> Non
             simulated += page.status["scenes"][0]["seconds"]
             done = simulated >= seconds
             if number == warm_up or (number > warm_up and number % every == 0) or done:
-                children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+                threads = Path(f"/proc/{server}/task").iterdir()
+                children = " ".join((each / "children").read_text() for each in threads).split()
                 sizes.append((number + 1, resident(server), sum(map(resident, map(int, children)))))
                 count, ours, theirs = sizes[-1]
                 print(
