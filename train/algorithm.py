@@ -1,4 +1,4 @@
-"""The interface of `train/algorithms/`: how a trained policy goes on learning."""
+"""The interface of `train/algorithms/`: ways to improve a trained policy."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from .data.windows import WindowSampler
 
 @dataclass(frozen=True)
 class Start:
-    """What an algorithm starts with."""
+    """Starting point of an algorithm: the run to improve, its policy and its demonstrations."""
 
     run: str
     """The folder of the run that is improved, as the user called it."""
@@ -43,7 +43,7 @@ class Start:
         return tasks.expand(stored["task"])
 
     def check_expert(self) -> None:
-        """Whether every task has an expert.
+        """Checks that every task has an expert.
 
         Raises:
             ValueError: one has none.
@@ -75,7 +75,7 @@ class AlgorithmConfig(ABC):
     """Factor on the learning rates that the policy was trained with."""
 
     failures: ClassVar[bool] = False
-    """Whether it learns from failed episodes, too."""
+    """Whether the algorithm also learns from failed episodes."""
 
     def __post_init__(self) -> None:
         if self.updates < 1 or self.warmup < 0:
@@ -97,19 +97,19 @@ class AlgorithmConfig(ABC):
 
     @abstractmethod
     def check(self, start: Start) -> None:
-        """Whether a policy can be improved in this way.
+        """Checks that a policy can be improved in this way.
 
         Raises:
             ValueError: it cannot; names what is missing and what would be valid.
         """
 
     def weights(self, dataset: Dataset, chunk: int) -> Float32[np.ndarray, " n"] | None:
-        """How much the window of `chunk` actions at each frame counts; None: all alike."""
+        """Weight of the window of `chunk` actions at each frame; None weights all alike."""
         return None
 
     @abstractmethod
     def source(self, learner: Learner, sampler: WindowSampler) -> BatchSource:
-        """Where the batches of the run come from.
+        """Source of the run's batches.
 
         Args:
             learner: the run.

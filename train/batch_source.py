@@ -17,19 +17,19 @@ from .log import RunLog
 
 @dataclass(frozen=True)
 class Learner:
-    """What a source may look at in a run that goes on."""
+    """Parts of a running training that a source may look at."""
 
     config: TrainConfig
     dataset: Dataset
     """Demonstrations."""
     policy: Policy
-    """In training, on its device."""
+    """Policy in training mode, on its device."""
     ema: EMA
-    """Its averaged weights."""
+    """Moving average of the policy's weights."""
     out: Path
     """Folder of the run."""
     bar: bool
-    """Whether people want to see how it goes."""
+    """Whether to show progress bars."""
 
 
 class BatchSource:
@@ -46,11 +46,11 @@ class BatchSource:
         return self._waited + self._sampler.wait_seconds
 
     def is_due(self, step: int) -> bool:
-        """Whether `grow` has something to do before update `step`; the run has a checkpoint from then."""
+        """Whether `grow` has work to do before update `step`; the run has a checkpoint from then."""
         return False
 
     def grow(self, step: int, log: RunLog, stop: Event) -> None:
-        """Gets what is to be learned from, from update `step` on. It must depend on the run's state alone:
+        """Acquires the data to learn from as of update `step`. It must depend on the run's state alone:
         after an interruption it happens again.
 
         Raises:
@@ -62,7 +62,7 @@ class BatchSource:
         return self._sampler.batch(step)
 
     def summary(self) -> dict[str, Any]:
-        """What it adds to the run's summary.json."""
+        """Entries that the source adds to the run's summary.json."""
         return {}
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class BatchSource:
         self._sampler.close()
 
     def replace_sampler(self, sampler: WindowSampler) -> None:
-        """From now on batches come from `sampler`."""
+        """Switches to `sampler` as the source of all further batches."""
         self._waited += self._sampler.wait_seconds
         self._sampler.close()
         self._sampler = sampler

@@ -1,4 +1,5 @@
-"""What exists, read from the folders without importing anything: a folder's listing is its registry."""
+"""Catalog of what exists, read from the folders without importing anything: a folder's listing is its
+registry."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""What a run needs to continue as if it had never stopped: one safetensors file, replaced in one step.
+"""Checkpoints from which a run continues as if it had never stopped: one safetensors file, replaced in one
+step.
 
 All randomness of the loop is a function of (seed, update), so the weights, their average, the optimizer's
 moments and a few numbers are the whole state. A new checkpoint is written beside the old one, flushed to the
@@ -35,7 +36,7 @@ class Progress:
     step: int
     """Updates done."""
     threads: int
-    """torch threads; another number rounds differently, so a run keeps to one."""
+    """Number of torch threads; another number rounds differently, so a run keeps to one."""
     wall_seconds: float
     """Time in the loop over all resumes [s]."""
     cpu_seconds: float
@@ -139,7 +140,7 @@ def _digest(tensors: Mapping[str, Tensor], numbers: str) -> str:
 
 
 def _named_tensors(model: nn.Module, optimizer: torch.optim.Optimizer, ema: EMA) -> dict[str, Tensor]:
-    """Every tensor of the state, live, under a prefix that says whose it is."""
+    """Live tensors of the whole state, by name, with a prefix for their owner."""
     tensors = {f"model.{name}": tensor for name, tensor in persistent_tensors(model).items()}
     tensors |= {f"ema.{name}": tensor for name, tensor in ema.tensors.items()}
     for name, parameter in _trained(model).items():

@@ -1,4 +1,4 @@
-"""What work costs on this machine, measured on a little of it, to be told before a long command starts.
+"""Costs of work on this machine, measured on a little of it, to be told before a long command starts.
 
 A few demonstrations are recorded into a temporary folder, a policy of each kind is trained on them for a few
 updates, beside as many others as the command will train at once, and then asked for a few answers.
@@ -35,13 +35,13 @@ from .machine import Threads, choose_device, choose_precision, choose_threads, s
 from .recording.record import RecordConfig, record
 
 BUDGET = 8.0
-"""Time after which nothing further is begun to be measured [s]; the mean of what was stands for the rest."""
+"""Time after which no further measurement starts [s]; the mean of those made stands for the rest."""
 RECORDERS = 8
-"""Most processes that record."""
+"""Maximum number of processes that record."""
 DEMONSTRATIONS = 4
 """Demonstrations for each of these processes, of which the first does not count."""
 LONG = 500
-"""Updates left to make from which on it is worth the time to measure."""
+"""Number of updates left to make from which on it is worth the time to measure."""
 REPORT = 150
 """Replaying and filming episodes of a policy for a report, in demonstrations: both are mostly rendering."""
 LONGER = 1.2
@@ -69,14 +69,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Costs:
-    """What was measured."""
+    """Measured costs on this machine."""
 
     control_step: float
-    """A control step with its pictures on one core, its share of the reset included [s]."""
+    """Time of a control step with its pictures on one core, its share of the reset included [s]."""
     demonstration: float
     """Length of the expert's demonstrations, as a share of the time limit of their tasks."""
     trials: Mapping[str, Trial]
-    """By the training's `kind`."""
+    """Measured trials by the `kind` of their trainings."""
 
     def recording(self, config: RecordConfig, episodes: int | None = None) -> float:
         """Core-seconds of recording; `episodes` of them instead of all that `config` asks for."""
@@ -115,7 +115,7 @@ def most_steps(task: str, recorded: RecordConfig) -> float:
 
 
 def kind(config: TrainConfig) -> str:
-    """What trainings have in common whose updates cost the same."""
+    """Key that is equal for trainings whose updates cost the same."""
     document: dict[str, Any] = {k: v for k, v in settings(config).items() if k not in NO_MATTER}
     document["data"] = {k: v for k, v in document["data"].items() if k not in ("root", "cache")}
     document["optim"] = {k: v for k, v in document["optim"].items() if not k.endswith("lr")}
@@ -171,7 +171,7 @@ def measure(trainings: Sequence[Planned], at_once: int) -> Costs:
 
 
 def _demonstrations(config: RecordConfig, workers: int) -> tuple[Dataset, float]:
-    """Some demonstrations, and the core-seconds that one takes once the processes run."""
+    """Records a few demonstrations, and measures the core-seconds that one takes once the processes run."""
     times: list[float] = []
     watch = lambda: times.append(time.perf_counter())  # noqa: E731
     record(replace(config, episodes=workers * DEMONSTRATIONS, workers=workers), watch=watch)

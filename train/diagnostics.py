@@ -24,14 +24,14 @@ MIN_FPS = 50.0
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one look."""
+    """Result of one check."""
 
     name: str
     status: Literal["ok", "warn", "fail"]
     value: str
-    """What was seen."""
+    """Observed value, in a few words."""
     cure: str = ""
-    """One line that mends it; empty if there is nothing to mend."""
+    """Fix in one line; empty if there is nothing to fix."""
 
 
 def python() -> Check:
@@ -173,4 +173,5 @@ def disk() -> Check:
 CHECKS: tuple[Callable[[], Check | list[Check]], ...] = (
     python, packages, cores, rendering, torch, precision, disk, costs,
 )  # fmt: skip
-"""In the order in which they are shown; `cores` reads the load of the last minute, before our own work."""
+"""Checks in the order in which they are shown; `cores` reads the load of the last minute, before our own
+work."""

@@ -1,4 +1,5 @@
-"""What a user's mistake is, and how it is told: one message, exit status 2, no traceback."""
+"""Recognition of users' mistakes, which are told in one message with exit status 2 and without a
+traceback."""
 
 import dis
 import errno

@@ -23,15 +23,15 @@ BEST = "best"
 UNFINISHED = ".unfinished"
 """Suffix of the folder with the episodes of an evaluation that was interrupted."""
 Keep = Callable[[EvalResult], None]
-"""Stores what was played before an interruption."""
+"""Function that stores what was played before an interruption."""
 
 
 @dataclass(frozen=True)
 class EvalTarget:
-    """A policy, or the expert, and where its results are kept."""
+    """Policy, or the expert, and the folder of its results."""
 
     name: str
-    """Shown to people; unique within a comparison."""
+    """Name shown to people; unique within a comparison."""
     policy: Path | None
     """Folder of the policy; None for the expert."""
     results: Path
@@ -42,13 +42,13 @@ class EvalTarget:
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """What all targets of a comparison are put through."""
+    """Settings of an evaluation, the same for all targets of a comparison."""
 
     task: str = "pick"
     """Task (`vla list tasks`); several as pick+stack, or suite for all single-arm ones. By default what the
     policies were trained on."""
     episodes: int = 100
-    """Episodes; their seeds are the first ones of the split."""
+    """Number of episodes; their seeds are the first ones of the split."""
     split: Literal["test", "validation"] = "test"
     """Range of seeds (`envs.seeds`): validation to choose by, test to report."""
     execution_horizon: int = 4
@@ -59,17 +59,17 @@ class EvalConfig:
     blocking: bool = False
     """Whether the robot waits for late answers."""
     rtc: bool = False
-    """Whether answers go on from the last one (real-time chunking); needs the flow head."""
+    """Whether each answer continues the previous one (real-time chunking); needs the flow head."""
     ensemble: float | None = None
     """Decay of a temporal ensemble over all answers for a step, 0.01 in ACT; needs execution horizon 1."""
     sampling: str = ""
     """Settings of the head's sampling in place of the policy's own, e.g. steps=5,temperature=0."""
     wording: str = "plain"
-    """How instructions are put: plain, train or held_out."""
+    """Wording of instructions: plain, train or held_out."""
     combinations: str = "all"
     """Attribute combinations to ask for: all, train or held_out."""
     perturb: str = ""
-    """Axes in which episodes differ from the nominal ones, e.g. camera=3 (`vla list perturbations`)."""
+    """Perturbations of the nominal episodes, e.g. camera=3 (`vla list perturbations`)."""
     quality: str = "fast"
     """Rendering quality of the images that policies see, fast or pretty: that of their demonstrations."""
     workers: int | None = None
@@ -81,7 +81,7 @@ class EvalConfig:
 
     @property
     def execution(self) -> Execution:
-        """Which actions of the policy's chunks are executed."""
+        """Execution of the policy's chunks."""
         return Execution(self.execution_horizon, self.inference_delay, self.blocking, self.rtc, self.ensemble)
 
     def env(self, base: EnvConfig) -> EnvConfig:
@@ -97,7 +97,7 @@ class EvalConfig:
 
     @property
     def folder(self) -> str:
-        """Of these episodes' results, e.g. "stack,wording=held_out,perturb=camera=3"."""
+        """Folder name of these episodes' results, e.g. "stack,wording=held_out,perturb=camera=3"."""
         same = ("task", "episodes", "workers")
         varied = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name not in same]
         defaults = {f.name: f.default for f in fields(self)}
@@ -108,7 +108,7 @@ class EvalConfig:
 
     @property
     def seeds(self) -> range:
-        """Of the episodes."""
+        """Seeds of the episodes."""
         return {"test": TEST, "validation": VALIDATION}[self.split][: self.episodes]
 
 
@@ -146,7 +146,7 @@ def learned_task(run: Path) -> str | None:
 
 
 def training_records(targets: Sequence[EvalTarget]) -> dict[str, TrainingRecord]:
-    """How the policies were trained, by name; those that no training here made are left out."""
+    """Training records of the policies, by name; policies that were not trained here are left out."""
     runs = {target.name: target.results.parent for target in targets if target.policy is not None}
     return {name: TrainingRecord.load(run) for name, run in runs.items() if (run / "summary.json").exists()}
 
@@ -180,7 +180,7 @@ def with_task(config: EvalConfig, targets: Sequence[EvalTarget]) -> EvalConfig:
 
 
 def warn_of_other_tasks(targets: Sequence[EvalTarget], evaluation: EvalConfig) -> None:
-    """Says on standard error which policies have learned none of the evaluation's tasks."""
+    """Warns on standard error about policies that have learned none of the evaluation's tasks."""
     asked = set(tasks.expand(evaluation.task))
     for who in targets:
         learned = learned_tasks(who)
@@ -268,7 +268,7 @@ def load_prefix(who: EvalTarget, evaluation: EvalConfig, condition: Condition) -
 
 
 def _stored(who: EvalTarget, evaluation: EvalConfig, folder: Path) -> EvalResult | None:
-    """What `folder` holds, on whichever seeds, if it is of the policy as it is now, played as asked."""
+    """Stored result in `folder`, on whichever seeds, if it is of the policy as it is now, played as asked."""
     try:
         result = EvalResult.load(folder)
     except ResultError:
@@ -286,8 +286,8 @@ def _stored(who: EvalTarget, evaluation: EvalConfig, folder: Path) -> EvalResult
 
 
 def is_of(result: EvalResult, folder: Path, policy: Path) -> bool:
-    """Whether a stored result is of the policy as it is now; one that has no fingerprint is at least to be
-    younger."""
+    """Whether a stored result is of the policy as it is now; a result without a fingerprint must at least be
+    younger than the policy."""
     if result.weights:
         return result.weights == weights_of(policy)
     return (folder / "result.json").stat().st_mtime_ns >= (policy / WEIGHTS).stat().st_mtime_ns
@@ -301,7 +301,7 @@ def _completed(
     bar: bool,
     keep: Keep,
 ) -> EvalResult:
-    """The evaluation's episodes: those in `begun`, and the others, played now."""
+    """Completes the evaluation: the episodes in `begun`, and the others, played now."""
     there = {e.seed for e in begun.episodes if e.outcome != "missing"} if begun else set[int]()
     missing = [seed for seed in evaluation.seeds if seed not in there]
     result = begun
@@ -335,7 +335,8 @@ def _play(
 
 
 def _joined(first: EvalResult, rest: EvalResult) -> EvalResult | None:
-    """Both as one evaluation, with the latency of the second; None if they were not made in the same way."""
+    """Joins both parts into one evaluation, with the latency of the second; None if they were not made in
+    the same way."""
     made = [(r.spec, r.versions, r.lanes, r.threads) for r in (first, rest)]
     if made[0] != made[1]:
         return None

@@ -1,4 +1,4 @@
-"""Run as a program of its own: renders one frame and measures the pick environment, prints JSON.
+"""Renders one frame and measures the pick environment as a program of its own; prints JSON.
 
 A broken GL library can abort the whole process, so `vla doctor` runs this in a child.
 """

@@ -1,4 +1,4 @@
-"""Goes on from a trained policy by one of `train/algorithms/`: the result is a run like any other."""
+"""Improvement of a trained policy by one of `train/algorithms/`: the result is a run like any other."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,23 +18,23 @@ from .initial_policy import PolicySource
 from .loop import train
 
 FILE = "improve.json"
-"""In the folder of a run that went on from another: the algorithm and its settings."""
+"""File in the folder of an improved run that holds the algorithm and its settings."""
 
 
 @dataclass(frozen=True)
 class Improvement:
-    """What is improved, how, and where to."""
+    """Improvement of a policy: the run it starts from, the algorithm, and the folder of the result."""
 
     run: str
     """Folder of the run whose policy goes on."""
     algorithm: AlgorithmConfig
-    """How it learns on."""
+    """Algorithm that improves the policy."""
     out: Path
     """Folder of the new run."""
     data: Path | None = None
     """Demonstrations; by default those that the policy was trained on."""
     seed: int | None = None
-    """Of the order of the data, the scenes and all noise; by default that of the policy's training."""
+    """Seed of the order of the data, the scenes and all noise; by default that of the policy's training."""
     threads: int | None = None
     """CPU threads of torch; by default as many as the machine is fastest with."""
 

@@ -22,7 +22,7 @@ class PolicySource:
     """The trained policy that a training starts from."""
 
     name: str
-    """What the user called it: the folder of a run or policy, or `packaged`."""
+    """Name that the user gave: the folder of a run or policy, or `packaged`."""
     folder: Path
     """Folder of the saved policy."""
     setting: Setting
@@ -43,7 +43,7 @@ class PolicySource:
         return PolicySource(name, folder, setting)
 
     def summary(self) -> dict[str, str]:
-        """What a run keeps of where it started: the name and the SHA-256 of the weights."""
+        """Origin that a run's summary records: the name and the SHA-256 of the weights."""
         return {"name": self.name, "sha256": digest(self.folder / WEIGHTS)}
 
     def load(self, config: PolicyConfig, spec: PolicySpec) -> Policy:

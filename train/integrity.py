@@ -1,4 +1,4 @@
-"""Whether what this program wrote is still what it wrote: whatever is in a folder, by its checksums.
+"""Integrity of what this program wrote: everything in a folder is verified by its checksums.
 
 A thing is found by the files that declare it, so that one of which parts are missing is found too. Nothing is
 imported that a file names, and no link is followed out of the folder.
@@ -42,19 +42,19 @@ NO_CHECKSUMS = "has no checksums; it can be read"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result for one thing that was checked."""
 
     kind: str
-    """dataset, policy, run, evaluation, study or frames (a cache of them)."""
+    """Kind of the thing: dataset, policy, run, evaluation, study or frames (a cache of them)."""
     path: Path
     note: str
-    """What was verified; or, in one sentence, what is damaged or missing, and the way back."""
+    """Description of what was verified, or one sentence on what is damaged or missing, and the way back."""
     whole: bool
-    """Whether it is what was written."""
+    """Whether the thing is what was written."""
 
 
 def check_folder(folder: Path) -> Iterator[Finding]:
-    """Looks at all things in `folder` and below it, a folder before what is in it.
+    """Checks all things in `folder` and below it, a folder before what is in it.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -106,7 +106,8 @@ def _dataset(path: Path) -> str:
 
 
 def _is_policy(path: Path, here: set[str]) -> bool:
-    """A policy of ours, and not another program's model, whose files have the same names."""
+    """Whether a folder holds a policy of ours, and not another program's model, whose files have the same
+    names."""
     if not here & {CONFIG, WEIGHTS}:
         return False
     try:

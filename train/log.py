@@ -1,4 +1,4 @@
-"""Where a run says how it goes: a JSONL file always, a progress bar for people, wandb on request.
+"""Logs of a run: a JSONL file always, a progress bar for people, wandb on request.
 
 Another process can follow a run by reading the last row of its `metrics.jsonl` (`last_row`): rows are written
 whole and at once, every few updates, each with a checksum.
@@ -18,9 +18,9 @@ from ..common.json_lines import LineError, from_line, to_line
 
 WandbMode = Literal["off", "offline", "online"]
 METRICS = "metrics.jsonl"
-"""In the folder of a run."""
+"""File of metrics in the folder of a run."""
 TAIL = 65536
-"""Longer than any row [bytes]: a follower need not read the whole file again and again."""
+"""Upper bound on the size of a row [bytes]: a follower need not read the whole file again and again."""
 
 
 class RunLog:
@@ -50,7 +50,7 @@ class RunLog:
             self._wandb.finish()
 
     def add(self, metrics: dict[str, Tensor]) -> None:
-        """Notes detached scalars; the next row holds their means. Waits for no device."""
+        """Accumulates detached scalars; the next row holds their means. Waits for no device."""
         for name, value in metrics.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
             self._counts[name] = self._counts.get(name, 0) + 1

@@ -32,16 +32,16 @@ PATIENCE = 1.5
 
 @dataclass(frozen=True)
 class Choice:
-    """A precision, and why."""
+    """Chosen precision, and the reason."""
 
     precision: Precision
     reason: str
-    """A clause, as "this CPU has AMX"."""
+    """Reason as a clause, e.g. "this CPU has AMX"."""
 
 
 @dataclass(frozen=True)
 class Threads:
-    """A number of torch threads, and why."""
+    """Chosen number of torch threads, and the reason."""
 
     number: int
     seconds: Mapping[int, float]
@@ -53,9 +53,9 @@ class MatrixRates:
     """Speed of matrix products on one thread."""
 
     fp32: float
-    """[GFLOP/s]"""
+    """Speed in float32 [GFLOP/s]."""
     bf16: float
-    """[GFLOP/s]"""
+    """Speed in bfloat16 [GFLOP/s]."""
 
 
 def choose_device(name: str) -> torch.device:

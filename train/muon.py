@@ -57,7 +57,7 @@ class MuonAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One update. The gradients of Muon's parameters are consumed (set to None)."""
+        """Performs one update. The gradients of Muon's parameters are consumed (set to None)."""
         assert closure is None, "no closure is supported"
         for group in self.param_groups:
             if not group["muon"]:

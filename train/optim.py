@@ -24,10 +24,10 @@ class Rates:
     encoder: float = 1.0
     connector: float = 1.0
     language: float = 1.0
-    """Of the language model, its word embeddings included."""
+    """Factor for the language model, its word embeddings included."""
     head: float = 1.0
     rest: float = 1.0
-    """Of view embeddings, proprioception, and what the grounding losses read out."""
+    """Factor for view embeddings, proprioception, and the outputs of the grounding losses."""
 
     def __post_init__(self) -> None:
         if not all(0 <= rate < math.inf for rate in astuple(self)) or not any(astuple(self)):
@@ -58,11 +58,12 @@ class OptimConfig:
     betas: tuple[float, float] = (0.9, 0.98)
     """Decay rates of the gradient's first and second moment."""
     weight_decay: float = 0.01
-    """Applied to tensors with two or more axes; biases, norms and scales are exempt."""
+    """Weight decay of tensors with two or more axes; biases, norms and scales are exempt."""
     warmup: int = 100
     """Updates over which the learning rate rises linearly from 0."""
     decay: Literal["linear", "cosine", "constant"] = "linear"
-    """linear: constant, then to 0 over the last half. cosine: half a cosine over the whole run."""
+    """Decay of the learning rate. linear: constant, then to 0 over the last half. cosine: half a cosine over
+    the whole run."""
     clip: float = 1.0
     """Largest norm of the whole gradient; larger ones are scaled down to it."""
     rates: Rates = field(default_factory=Rates)
@@ -99,8 +100,8 @@ class OptimConfig:
         return warm
 
     def freeze(self, model: nn.Module) -> None:
-        """Freezes what has rate 0: no gradient, and, in modules that behave otherwise in training (dropout),
-        the behavior of use. To be called after `model.train()`."""
+        """Freezes the parts with rate 0: no gradient, and modules that behave differently in training
+        (dropout) behave as in use. To be called after `model.train()`."""
         for name, parameter in model.named_parameters():
             if self.rates.of(name) == 0:
                 parameter.requires_grad_(False)

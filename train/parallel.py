@@ -1,4 +1,4 @@
-"""Several trainings at once, each a process with a progress bar; all end when this process does.
+"""Parallel trainings, each a process with a progress bar; all end when this process does.
 
 On two cores two trainings with one torch thread each do about a third more than one after the other with two.
 """
@@ -39,7 +39,7 @@ class Job:
     run: Callable[[], Any]
     """A function at the top level of a module, or a partial of one: a spawned process imports it by name."""
     gpu: bool = False
-    """Whether it wants a GPU of its own. Processes of one machine share what there is."""
+    """Whether the job needs a GPU to itself. Processes of one machine share what there is."""
 
 
 RunJobs = Callable[[Sequence[Job], int], None]
@@ -47,7 +47,7 @@ RunJobs = Callable[[Sequence[Job], int], None]
 
 
 class TrainingError(ValueError):
-    """A training ended with an error; the message is the training's own."""
+    """Error of a training; the message is the training's own."""
 
 
 @dataclass
@@ -169,7 +169,8 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Within it `kill PID` does what Ctrl-C does: stop cleanly, keep everything, leave no process behind."""
+    """Context in which `kill PID` does what Ctrl-C does: stop cleanly, keep everything, leave no process
+    behind."""
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt

@@ -39,10 +39,10 @@ from .log import METRICS, RunLog, stored_rows
 from .recording.rollouts import storing
 
 FOLDER = "rollouts"
-"""In the folder of a run."""
+"""Folder of rollouts in the folder of a run."""
 COSTS = ("rollout_wall_seconds", "rollout_cpu_seconds")
 SPAN = 10_000
-"""Scenes that a training seed has for itself."""
+"""Number of scenes that a training seed has for itself."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class RolloutConfig(AlgorithmConfig):
     """An algorithm that learns from rollouts of the policy, too."""
 
     rounds: int = 3
-    """Times that rollouts are played, at even distances over the updates."""
+    """Number of times that rollouts are played, at even distances over the updates."""
     episodes: int = 150
     """Episodes of each round, for each task that is learned."""
     share: float = 0.5
-    """Of the windows that come from rollouts."""
+    """Share of the windows that come from rollouts."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,14 +70,14 @@ class RolloutConfig(AlgorithmConfig):
     needs_expert: ClassVar[bool] = True
 
     def check(self, start: Start) -> None:
-        """Whether there are tasks to play, with an expert where one is needed."""
+        """Checks that there are tasks to play, with an expert where one is needed."""
         assert start.tasks
         if self.needs_expert:
             start.check_expert()
 
     @abstractmethod
     def plan(self, start: Start, task: str) -> RolloutPlan:
-        """How the episodes of `task` are played and recorded."""
+        """Plan for playing and recording the episodes of `task`."""
 
     def trials(self, seed: int, number: int) -> list[int]:
         """The trials of round `number` (0 is the first) of a run with this training seed: scenes that none of
@@ -86,7 +86,7 @@ class RolloutConfig(AlgorithmConfig):
         return [trial(scene) for scene in range(first, first + self.episodes)]
 
     def source(self, learner: Learner, sampler: WindowSampler) -> "RolloutSource":
-        """See `RolloutSource`."""
+        """Source of demonstrations and rollouts; see `RolloutSource`."""
         return RolloutSource(learner, sampler, self)
 
 
@@ -108,7 +108,7 @@ class CappedRolloutConfig(RolloutConfig):
 
 
 class RolloutSource(BatchSource):
-    """See the module."""
+    """Source of demonstrations and of more and more rollouts of the policy; see the module."""
 
     def __init__(self, learner: Learner, sampler: WindowSampler, algorithm: RolloutConfig) -> None:
         super().__init__(learner, sampler)
@@ -144,7 +144,7 @@ class RolloutSource(BatchSource):
         return sum(number * updates // rounds <= step for number in range(rounds))
 
     def _renew(self) -> None:
-        """From now on batches come from the demonstrations and all rounds."""
+        """Switches to batches from the demonstrations and all rounds."""
         config, algorithm, base = self.learner.config, self._algorithm, self.learner.dataset
         added = [data for parts in self._rounds for data in parts if data.learned.any()]
         data = mixture(base, added, algorithm.share)

@@ -1,4 +1,4 @@
-"""What a run cost and what it was: the clock of the loop, and the summary beside the finished policy."""
+"""Clock of the training loop, and the summary of a finished run."""
 
 import sys
 import time
@@ -19,11 +19,11 @@ from .initial_policy import PolicySource, Setting
 
 @runtime_checkable
 class Waits(Protocol):
-    """Whatever makes the loop wait."""
+    """Anything that makes the loop wait."""
 
     @property
     def wait_seconds(self) -> float:
-        """Time for which it kept the loop waiting, in all [s]."""
+        """Time for which the loop was kept waiting, in all [s]."""
         ...
 
 
@@ -38,7 +38,7 @@ class Clock:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What happens inside does not count as time of the training."""
+        """Context whose time does not count as time of the training."""
         self._stopped = wall, cpu = _now()
         try:
             yield
@@ -48,7 +48,7 @@ class Clock:
             self._cpu += more - cpu
 
     def progress(self, step: int) -> Progress:
-        """The run after `step` updates."""
+        """Progress of the run after `step` updates."""
         wall, cpu = self._stopped or _now()
         return replace(
             self._before,

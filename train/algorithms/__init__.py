@@ -1,4 +1,4 @@
-"""How a trained policy goes on learning: one algorithm a file; the folder's listing is the registry.
+"""Algorithms that improve a trained policy, one per file; the folder's listing is the registry.
 
 Each module defines `Config`, a frozen dataclass whose defaults are a working choice.
 """

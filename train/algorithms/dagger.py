@@ -21,6 +21,6 @@ class Config(CappedRolloutConfig):
     episodes: int = 48
 
     def plan(self, start: Start, task: str) -> RolloutPlan:
-        """See the module."""
+        """Plan in which the policy drives and the expert labels with whole chunks; see the module."""
         chunk, space = start.policy.spec.chunk, start.dataset.action_space
         return RolloutPlan("expert", chunk=chunk, max_steps=self.max_steps(start, task), space=space)

@@ -22,5 +22,5 @@ class Config(CappedRolloutConfig):
     needs_expert: ClassVar[bool] = False
 
     def plan(self, start: Start, task: str) -> RolloutPlan:
-        """See the module."""
+        """Plan in which the policy drives to the end; see the module."""
         return RolloutPlan(max_steps=self.max_steps(start, task), space=start.dataset.action_space)

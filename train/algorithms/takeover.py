@@ -17,10 +17,11 @@ class Config(RolloutConfig):
     """Expert take-over."""
 
     longest: int = 5
-    """Most blocks of actions that the policy executes before the expert takes over; the number is drawn
-    uniformly from 0."""
+    """Maximum number of blocks of actions that the policy executes before the expert takes over; the number
+    is drawn uniformly from 0."""
     patience: int = 0
-    """If above 0, the policy drives on until it has made no progress for so many control steps."""
+    """Control steps without progress after which the expert takes over, instead of a drawn number of blocks;
+    0 draws."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,7 +31,7 @@ class Config(RolloutConfig):
             )
 
     def plan(self, start: Start, task: str) -> RolloutPlan:
-        """See the module."""
+        """Plan in which the policy drives first and the expert to the end; see the module."""
         space = start.dataset.action_space
         if self.patience:
             return RolloutPlan("expert", patience=self.patience, space=space)

@@ -28,7 +28,7 @@ class Config(AlgorithmConfig):
     failures: ClassVar[bool] = True
 
     def check(self, start: Start) -> None:
-        """Whether any of the data say how the task progressed."""
+        """Checks that some of the data record the task's progress."""
         if not np.isfinite(start.dataset.progress).any():
             raise ValueError(
                 f"the data in {start.dataset.root} do not say how the task progressed; valid are rollouts of "
@@ -36,11 +36,11 @@ class Config(AlgorithmConfig):
             )
 
     def weights(self, dataset: Dataset, chunk: int) -> Float32[np.ndarray, " n"]:
-        """Between 0 and 1."""
+        """Weight of each window by its progress, between 0 and 1."""
         return progress_weights(gains(dataset, chunk), self.full)
 
     def source(self, learner: Learner, sampler: WindowSampler) -> BatchSource:
-        """The same windows as for cloning, with weights."""
+        """Source of the same windows as for cloning, with weights."""
         config, data = learner.config, learner.dataset
         weights = self.weights(data, config.data.chunk)
         sampler.close()
@@ -55,8 +55,8 @@ def gains(dataset: Dataset, chunk: int) -> Float[np.ndarray, " n"]:
 
 
 def progress_weights(gain: Float[np.ndarray, " n"], full: float) -> Float32[np.ndarray, " n"]:
-    """1 for a gain above `full` and 0 for a loss; between, how the gain compares with that of all windows: 0
-    at two standard deviations below the mean, 1 at two above. 1 where it is nan."""
+    """Weights by gain: 1 above `full` and 0 for a loss; between, by comparison with the gains of all
+    windows: 0 at two standard deviations below the mean, 1 at two above. 1 where the gain is nan."""
     known = gain[np.isfinite(gain)]
     mean, deviation = max(float(known.mean()), 0.0), float(known.std())
     soft = np.clip((gain - (mean - 2 * deviation)) / (4 * deviation + 1e-6), 0, 1)

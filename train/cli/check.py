@@ -22,7 +22,7 @@ class Check:
 
 
 def main(argv: list[str]) -> int:
-    """`vla check FOLDER`."""
+    """Run `vla check FOLDER`."""
     args = tyro.cli(Check, args=argv, prog="vla check")
     looked_at, damaged = 0, 0
     for found in check_folder(args.folder):

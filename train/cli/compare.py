@@ -40,7 +40,7 @@ class Compare:
     """Folders of runs or policies; "expert" is the task's scripted expert."""
     evaluation: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
     condition: tuple[Condition, ...] = ("test",)
-    """Which conditions to show; the paired tests are about the test condition."""
+    """Conditions to show; the paired tests are about the test condition."""
     resolve: float | None = None
     """Print first the number of seeds needed to detect this difference [percentage points]."""
     stop_early: bool = False
@@ -49,7 +49,7 @@ class Compare:
 
 
 def main(argv: list[str]) -> int:
-    """`vla compare RUN RUN ...`."""
+    """Run `vla compare RUN RUN ...`."""
     args = tyro.cli(Compare, args=argv, prog="vla compare")
     if len(args.runs) < 2:
         raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")

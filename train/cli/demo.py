@@ -40,7 +40,7 @@ class Demo:
     robot: str | None = None
     """Robot (`vla list robots`); the one that the policy was trained for, or the task's own, if not given."""
     perturb: str = ""
-    """How the episode differs from the nominal one, e.g. camera=3 (`vla list perturbations`)."""
+    """Perturbations of the episode, e.g. camera=3 (`vla list perturbations`)."""
     execution_horizon: int = Execution.execution_horizon
     """Actions executed of each chunk before the policy is queried again."""
     inference_delay: int = 0
@@ -48,7 +48,7 @@ class Demo:
     blocking: bool = False
     """Whether the robot waits for late answers."""
     rtc: bool = False
-    """Whether answers go on from the last one (real-time chunking); needs the flow head."""
+    """Whether each answer continues the previous one (real-time chunking); needs the flow head."""
     ensemble: float | None = None
     """Decay of a temporal ensemble over all answers for a step; needs an execution horizon of 1."""
     sampling: str = ""
@@ -58,7 +58,7 @@ class Demo:
 
 
 def main(argv: list[str]) -> int:
-    """`vla demo [RUN] [SENTENCE]`."""
+    """Run `vla demo [RUN] [SENTENCE]`."""
     args = tyro.cli(Demo, args=argv, prog="vla demo")
     run, sentence = split(args.who)
     who = eval_target(run or packaged.NAME)

@@ -14,11 +14,11 @@ class Doctor:
     """Check this machine. Exit status 1 if something is broken; warnings alone leave it 0."""
 
     gl: bool = False
-    """Only check that MuJoCo can render."""
+    """Whether to check only that MuJoCo can render."""
 
 
 def main(argv: list[str]) -> int:
-    """`vla doctor [--gl]`."""
+    """Run `vla doctor [--gl]`."""
     args = tyro.cli(Doctor, args=argv, prog="vla doctor", config=(tyro.conf.FlagCreatePairsOff,))
     failed = False
     for check in (lambda: diagnostics.rendering(fps=False),) if args.gl else diagnostics.CHECKS:

@@ -33,12 +33,12 @@ class Eval:
     """Folders of runs or policies; "expert" is the task's scripted expert."""
     evaluation: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
     condition: tuple[Condition, ...] = ("test",)
-    """test; swapped_instruction: the sentence names another object of the scene, success stays about the
-    original; blank_image: uniform gray."""
+    """Conditions to evaluate. test: the episodes as they are; swapped_instruction: the sentence names
+    another object of the scene, success stays about the original; blank_image: uniform gray."""
 
 
 def main(argv: list[str]) -> int:
-    """`vla eval RUN [RUN ...]`."""
+    """Run `vla eval RUN [RUN ...]`."""
     args = tyro.cli(Eval, args=argv, prog="vla eval")
     if not args.runs:
         raise ValueError("name at least one run, or 'expert'")

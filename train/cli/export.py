@@ -33,7 +33,7 @@ class Export:
 
 
 def main(argv: list[str]) -> int:
-    """`vla export RUN --out FOLDER`."""
+    """Run `vla export RUN --out FOLDER`."""
     args = tyro.cli(Export, args=argv, prog="vla export")
     policy = eval_target(args.run).policy
     if policy is None:

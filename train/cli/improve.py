@@ -25,7 +25,7 @@ RUN-METHOD. What else the cost would buy: `vla train PRESET --start-from RUN --d
 
 
 def main(argv: list[str]) -> int:
-    """`vla improve RUN --by METHOD [--flags]`."""
+    """Run `vla improve RUN --by METHOD [--flags]`."""
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE.format(methods=catalog.table(catalog.describe("algorithms"))))
         return 0
@@ -73,7 +73,8 @@ def _parse(run: str, method: str, flags: list[str]) -> "Improvement":
         data: Path | None = Improvement.data
         """Demonstrations; by default those that the policy was trained on."""
         seed: int | None = Improvement.seed
-        """Of the order of the data, the scenes and all noise; by default that of the policy's training."""
+        """Seed of the order of the data, the scenes and all noise; by default that of the policy's
+        training."""
         threads: int | None = Improvement.threads
         """CPU threads of torch; by default as many as the machine is fastest with."""
         algorithm: Annotated[AlgorithmConfig, tyro.conf.arg(name="")] = field(default=default)

@@ -20,12 +20,12 @@ class List:
     """Show what exists. Adding a file to a folder adds a name here."""
 
     kind: Annotated[str, tyro.conf.Positional] = "all"
-    """tasks, robots, heads, networks, codecs, encoders, connectors, presets, algorithms,
-    action-spaces; default: all."""
+    """Kind to list: tasks, robots, heads, networks, codecs, encoders, connectors, presets, algorithms or
+    action-spaces; all by default."""
 
 
 def main(argv: list[str]) -> int:
-    """`vla list [KIND]`."""
+    """Run `vla list [KIND]`."""
     kind = tyro.cli(List, args=argv, prog="vla list").kind
     if kind != "all":
         check_name("kind", kind, KINDS)

@@ -42,7 +42,7 @@ class Live:
 
 
 def main(argv: list[str]) -> int:
-    """`vla live [RUN ...]`."""
+    """Run `vla live [RUN ...]`."""
     args = tyro.cli(Live, args=argv, prog="vla live")
     asyncio.run(live(args.runs, args.task, args.seed, args.host, args.port, args.record))
     return 0

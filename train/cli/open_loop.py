@@ -30,7 +30,7 @@ class OpenLoop:
 
 
 def main(argv: list[str]) -> int:
-    """`vla open-loop RUN DATA`."""
+    """Run `vla open-loop RUN DATA`."""
     args = tyro.cli(OpenLoop, args=argv, prog="vla open-loop")
     folder = eval_target(args.run).policy
     if folder is None:

@@ -30,7 +30,7 @@ class Package:
 
 
 def main(argv: list[str]) -> int:
-    """`vla package RUN`."""
+    """Run `vla package RUN`."""
     args = tyro.cli(Package, args=argv, prog="vla package")
     from ..workflows.package import package
 

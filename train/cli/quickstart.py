@@ -21,7 +21,7 @@ class Quickstart:
 
 
 def main(argv: list[str]) -> int:
-    """`vla quickstart`."""
+    """Run `vla quickstart`."""
     args = tyro.cli(Quickstart, args=argv, prog="vla quickstart", config=(tyro.conf.FlagCreatePairsOff,))
     quickstart(args.config, args.out)
     return 0

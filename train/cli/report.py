@@ -38,7 +38,7 @@ class Report:
 
 
 def main(argv: list[str]) -> int:
-    """`vla report RUN [RUN ...] --out FOLDER`."""
+    """Run `vla report RUN [RUN ...] --out FOLDER`."""
     args = tyro.cli(Report, args=argv, prog="vla report")
     if not args.runs:
         raise ValueError("name at least one run")

@@ -1,4 +1,4 @@
-"""How much success each perturbation costs a policy, against the same seeds unperturbed; with a report."""
+"""Measure how much success each perturbation costs, against the same seeds unperturbed; with a report."""
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,14 +25,14 @@ class Robustness:
     """Axes as camera,light (`vla list perturbations`), and combinations: attribute combinations kept from
     training. By default all that the task can be varied in."""
     levels: str = "3"
-    """One of 1 to 5, or several as 1-5."""
+    """Levels to test: one from 1 to 5, or several as 1-5."""
     out: Path | None = None
     """Folder of the report; robustness in the first run's folder by default."""
     evaluation: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
 
 
 def main(argv: list[str]) -> int:
-    """`vla robustness RUN [RUN ...]`."""
+    """Run `vla robustness RUN [RUN ...]`."""
     args = tyro.cli(Robustness, args=argv, prog="vla robustness")
     if not args.runs:
         raise ValueError("name at least one run")

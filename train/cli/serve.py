@@ -41,7 +41,7 @@ class Serve:
 
 
 def main(argv: list[str]) -> int:
-    """`vla serve RUN`."""
+    """Run `vla serve RUN`."""
     args = tyro.cli(Serve, args=argv, prog="vla serve")
     who = eval_target(args.run)
     if who.policy is None:

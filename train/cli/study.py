@@ -29,7 +29,7 @@ class Study:
 
 
 def main(argv: list[str]) -> int:
-    """`vla study FILE`."""
+    """Run `vla study FILE`."""
     args = tyro.cli(Study, args=argv, prog="vla study")
     from ..parallel import sigterm_interrupts
     from ..study.ray_backend import cluster, run_on_ray

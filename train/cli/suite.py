@@ -21,7 +21,7 @@ class Suite:
 
 
 def main(argv: list[str]) -> int:
-    """`vla suite`."""
+    """Run `vla suite`."""
     args = tyro.cli(Suite, args=argv, prog="vla suite")
     print(f"Summary: {run_suite(args.config, args.out).resolve()}")
     return 0

@@ -27,7 +27,7 @@ The result is FOLDER/policy; `vla eval FOLDER` judges it. Without --out the run 
 
 
 def main(argv: list[str]) -> int:
-    """`vla train PRESET [--flags]`."""
+    """Run `vla train PRESET [--flags]`."""
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE.format(presets=catalog.table(catalog.describe("presets"))))
         return 0
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(preset: str, flags: list[str]) -> "tuple[Path | None, Path, TrainConfig]":
-    """What the flags say: --data, --out, and the preset's configuration with its changes."""
+    """Parses the flags: --data, --out, and the preset's configuration with its changes."""
     build = presets.load(preset)
     default = functools.partial(build, Path("datasets") / "pick")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ...common.registry import check_name, module_names, parse_settings
 
 Recipe = Literal["2026-12", "2026-11"]
-"""How a preset learns, by the month in which that recipe was introduced; see `_recipe.py`."""
+"""Recipe of a preset's training, named by the month in which it was introduced; see `_recipe.py`."""
 CURRENT: Recipe = "2026-12"
 
 if TYPE_CHECKING:  # importing it imports torch, which a listing of names does not need

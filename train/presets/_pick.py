@@ -1,4 +1,4 @@
-"""What the pick presets share: everything but the action head, so that nothing else is compared."""
+"""Common part of the pick presets: everything but the action head, so that nothing else is compared."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How the tiny presets learn: what is the same for all of them, and how it was before.
+"""Recipes of the tiny presets' training: the present one and the former one.
 
 `pick_flow` and `pick_flow:recipe=2026-11` differ in nothing else, so that published findings can be repeated.
 """
@@ -15,7 +15,7 @@ KEYPOINTS = 4
 
 
 def apply(recipe: Recipe, config: TrainConfig) -> TrainConfig:
-    """The configuration that a preset wrote for the first recipe, under `recipe`.
+    """Applies `recipe` to the configuration that a preset wrote for the first recipe.
 
     2026-11 leaves it as it is. 2026-12 adds keypoints, makes four image tokens per view of 16, trains hidden
     matrices by Muon, and no longer shifts images at random. Only policies that learn from a simulator's

@@ -1,4 +1,4 @@
-"""What the systems of the field share: two sizes, and the parts of published trunks that occur twice."""
+"""Common parts of the presets for published systems: two sizes, and the parts of trunks that occur twice."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from ..config import TrainConfig
 from ._pick import pick
 
 Size = Literal["tiny", "published"]
-"""tiny: the trunk of the pick presets where the system allows it, minutes on two CPU cores. published: the
-published widths and depths, from random weights; for a GPU, and from checkpoints where one has them."""
+"""Size of a preset. tiny: the trunk of the pick presets where the system allows it, minutes on two CPU
+cores. published: the published widths and depths, from random weights; for a GPU, and from checkpoints where
+one has them."""
 
 SO400M = siglip.Config(image_size=224, patch=14, width=1152, layers=27, heads=16, mlp=4304, stem="patch")
 """The image encoder of pi0 and its kin, and one of OpenVLA's two (google/siglip-so400m-patch14-224)."""
@@ -24,7 +25,7 @@ DINOV2_SIGLIP = dual.Config(dinov2.Config(image_size=224, patch=14, width=1024, 
 """OpenVLA's image encoder: DINOv2 ViT-L/14 with registers, and SigLIP."""
 
 NO_LABELS = GroundingConfig(heat=0.0, position=0.0)
-"""No published system has labels of a simulator to learn from."""
+"""Grounding without losses: no published system has labels of a simulator to learn from."""
 
 
 def system(
@@ -38,7 +39,7 @@ def system(
     history: int = 1,
     norm: Mode = "quantile",
 ) -> TrainConfig:
-    """The pick presets' training of another policy."""
+    """Configuration that trains another policy as the pick presets do."""
     base = pick(head, data, updates, seed)
     return replace(
         base,

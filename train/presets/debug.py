@@ -16,7 +16,8 @@ HEAD = regression.Config(network=expert.Config(width=32, mlp=64))
 
 
 def config(data: Path, *, updates: int = 4, seed: int = 0, head: HeadConfig = HEAD) -> TrainConfig:
-    """Whether everything runs, in seconds on a CPU: a policy far too small to learn, four updates."""
+    """Smoke test of the whole pipeline, in seconds on a CPU: a policy far too small to learn, four
+    updates."""
     trunk = TrunkConfig(
         encoder=siglip.Config(image_size=32, width=32, layers=1, heads=2, mlp=64),
         language=LanguageConfig(width=32, layers=1, heads=2, kv_heads=2, mlp=64),

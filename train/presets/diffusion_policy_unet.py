@@ -24,9 +24,9 @@ PUBLISHED = replace(
 )
 """The published condition is a vector of 132 numbers, those of two frames put end to end."""
 DDIM = diffusion.Config(prediction="epsilon", steps=16, clip=1.0)
-"""With the steps that it takes on a robot; the network is to be set."""
+"""Diffusion with the steps that the system takes on a robot; the network is still to be set."""
 DDPM = replace(DDIM, sampler="ddpm", steps=100, draws=1)
-"""As in its simulations."""
+"""Diffusion with the steps that the system takes in its simulations."""
 
 
 def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny") -> TrainConfig:

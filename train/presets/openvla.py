@@ -14,7 +14,7 @@ from ..optim import OptimConfig
 from ._system import DINOV2_SIGLIP, NO_LABELS, Size, system
 
 TINY = TrunkConfig(encoder=dual.Config(), connector=mlp.Config(layers=3), state="none", attention="causal")
-"""Without words to spare: OpenVLA-OFT has the same."""
+"""Tiny trunk without spare words; OpenVLA-OFT has the same."""
 PUBLISHED = replace(
     TINY,
     encoder=DINOV2_SIGLIP,

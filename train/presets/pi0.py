@@ -29,7 +29,7 @@ PALIGEMMA = TrunkConfig(
 """SigLIP So400m, one linear layer, Gemma 2B."""
 
 RECIPE = OptimConfig(lr=2.5e-5, betas=(0.9, 0.95), weight_decay=1e-10, warmup=1000, decay="cosine")
-"""Of openpi, whose cosine ends at a tenth of the peak; this one ends at 0."""
+"""Optimizer of openpi, whose cosine ends at a tenth of the peak; this one ends at 0."""
 
 
 def config(data: Path, *, updates: int = 3500, seed: int = 0, size: Size = "tiny") -> TrainConfig:

@@ -92,7 +92,7 @@ class CellRun:
         return load_cached(self.target, *self.evaluations[name])
 
     def data_fingerprint(self) -> str | None:
-        """Of the demonstrations that it was trained on; None before it is trained."""
+        """Fingerprint of the demonstrations that the policy was trained on; None before it is trained."""
         return read_summary(self.folder)["dataset"].get("fingerprint") if self.trained else None
 
     def job(self) -> Job:

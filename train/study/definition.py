@@ -1,4 +1,4 @@
-"""Study: which trainings to compare, as data. A study is a Python file with a function `study() -> Study`.
+"""Study: the trainings to compare, as data. A study is a Python file with a function `study() -> Study`.
 
 The factors span a grid; every cell of it is trained with several seeds and evaluated in one or more ways.
 Whatever no factor names is held fixed. Cells that need the same demonstrations share them.
@@ -51,7 +51,7 @@ class Point:
     train: TrainConfig
     evaluation: EvalConfig
     condition: Condition = "test"
-    """What the policy is told and shown: test, or a control."""
+    """Condition of the evaluation: test, or a control."""
 
     def __post_init__(self) -> None:
         check_name("condition", self.condition, CONDITIONS)
@@ -59,7 +59,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How the policies of a study are evaluated once."""
+    """One evaluation of a study's policies."""
 
     changes: Changes
     """Fields of `Point.evaluation` and `Point.condition` to change."""
@@ -82,7 +82,7 @@ class Study:
     question: str
     base: Point
     factors: Sequence[Factor] = ()
-    """What varies between trainings."""
+    """Factors that vary between trainings."""
     evaluations: Evaluations = field(default_factory=lambda: {"test": {}})
     """Evaluations of each policy: changes by name, or factors that span them."""
     seeds: int = 3
@@ -96,7 +96,7 @@ class Study:
     """Levels of up to four cells to show side by side; by default the best and the worst. The factor that is
     swept must not be named, since each cell has one level of it."""
     axes: InitVar[Mapping[str, Mapping[str, Changes]] | None] = None
-    """Former name of `factors`: levels by the factor's label. A level that reads as a number is one."""
+    """Former name of `factors`: levels by the factor's label. A level that reads as a number becomes one."""
     judged: InitVar[Mapping[str, Changes] | None] = None
     """Former name of `evaluations`."""
     tune: InitVar[str | None] = None

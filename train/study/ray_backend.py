@@ -68,7 +68,7 @@ def run_on_ray(jobs: Sequence[Job], at_once: int) -> None:
 
 
 def _run(job: Job) -> str | None:
-    """The task: what went wrong, if anything did."""
+    """Runs the task; returns what went wrong, if anything did."""
     try:
         job.run()
     except Exception as error:

@@ -28,18 +28,19 @@ EXAMPLES = 6
 
 @dataclass(frozen=True)
 class Scene:
-    """What one seed puts on the table, and what a sentence means there."""
+    """Scene of one seed, and the meaning of a sentence in it."""
 
     instruction: str
-    """What is said."""
+    """Instruction as said."""
     is_scored: bool
-    """Whether it asks for something that the scene has, so that success can be decided."""
+    """Whether the instruction asks for something that the scene has, so that success can be decided."""
     named: dict[str, list[str]]
     """Slot of the task's sentences -> words that fit the scene, such as "object" -> "red cube", ..."""
     examples: list[str]
     """One plain sentence for everything that the scene can be asked."""
     elsewhere: int | None
-    """For a sentence that this scene has nothing for: seed of the next one that has; None if none is near."""
+    """Seed of the next scene that has what the sentence asks for, if this one does not; None if none is
+    near."""
 
     @staticmethod
     def of(env: ManipulationEnv, seed: int, sentence: str | None) -> "Scene":
@@ -56,11 +57,11 @@ class Scene:
         return Scene(said, is_scored, named, examples, None if is_scored else _elsewhere(env, seed, said))
 
     def description(self) -> str:
-        """Words for what is there, slot by slot."""
+        """Description of the scene in words, slot by slot."""
         return "; ".join(f"{slot}: {', '.join(words)}" for slot, words in self.named.items())
 
     def objection(self) -> str:
-        """Why success cannot be judged; empty if it can."""
+        """Reason why success cannot be judged; empty if it can."""
         if self.is_scored:
             return ""
         known = ", ".join(f'"{sentence}"' for sentence in self.examples[:EXAMPLES])

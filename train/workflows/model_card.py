@@ -95,7 +95,7 @@ def _budget(training: TrainingRecord, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _results(run: Path) -> str:
-    """Every evaluation of these weights in RUN/eval; those of earlier weights are left out."""
+    """Results of every evaluation of these weights in RUN/eval; those of earlier weights are left out."""
     folders = sorted(path.parent for path in (run / "eval").rglob("result.json"))
     found = {folder: EvalResult.load(folder) for folder in folders if not folder.name.endswith(UNFINISHED)}
     found = {folder: one for folder, one in found.items() if is_of(one, folder, run / "policy")}

@@ -1,4 +1,4 @@
-"""How far a policy's chunks are from those of demonstrations that it has not seen; nothing is simulated."""
+"""Open-loop error of a policy's chunks on demonstrations that it has not seen; nothing is simulated."""
 
 from contextlib import closing
 from pathlib import Path

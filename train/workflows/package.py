@@ -21,7 +21,7 @@ from .model_card import model_card
 MAX_BYTES = 4 * 2**20
 """Largest file of weights in the package."""
 FOLDER = "packaged"
-"""Of the rounded policy and its evaluations, in the run's folder; itself like that of a run."""
+"""Folder of the rounded policy and its evaluations, in the run's folder; structured like a run's."""
 
 
 def package(run: str, out: Path, evaluation: EvalConfig, license: str) -> None:
@@ -95,5 +95,5 @@ def _write(source: Path, out: Path, card: str) -> None:
 
 
 def _public(summary: dict[str, Any]) -> dict[str, Any]:
-    """Without the place of the data, which is nobody's business elsewhere."""
+    """Copies a summary without the location of the data, which is nobody's business elsewhere."""
     return summary | {"dataset": {k: v for k, v in summary["dataset"].items() if k != "root"}}

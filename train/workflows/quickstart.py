@@ -32,22 +32,22 @@ PRESETS = ("pick_regression", "pick_tokens", "pick_diffusion", "pick_flow")
 
 @dataclass(frozen=True)
 class QuickstartConfig:
-    """The budget, the same for every head."""
+    """Budget of the quickstart, the same for every head."""
 
     episodes: int = 1000
-    """Demonstrations to record."""
+    """Number of demonstrations to record."""
     updates: int = 1000
-    """Optimizer updates of each training."""
+    """Number of optimizer updates of each training."""
     trunk_from: str | None = None
     """Start all trunks from that of a trained policy: the folder of a run, or `packaged` for the policy that
     this package carries. By default they start from random weights."""
     test_episodes: int = 100
-    """Unseen episodes that each policy is judged on, under each condition."""
+    """Number of unseen episodes that each policy is evaluated on, under each condition."""
     smoke: bool = False
-    """Only see whether everything runs: a minute or two, and policies that have learned nothing."""
+    """Whether to check only that everything runs: a minute or two, and policies that have learned nothing."""
 
     def resolved(self) -> "QuickstartConfig":
-        """The numbers that count: with `smoke` tiny ones."""
+        """Copies the budget with the numbers that count: with `smoke` tiny ones."""
         if self.smoke:
             return replace(self, episodes=4, updates=4, test_episodes=2)
         return self
@@ -55,7 +55,7 @@ class QuickstartConfig:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the trainings are laid out on a machine."""
+    """Layout of the trainings on a machine."""
 
     cores: int
     gpu: bool
@@ -99,7 +99,7 @@ class Quickstart:
         self.report = out / "report.html"
 
     def steps(self) -> list[Step]:
-        """What there is to do, in order."""
+        """Steps of the quickstart, in order."""
         config, layout = self.config, self.layout
         return [
             Step(
@@ -138,7 +138,7 @@ class Quickstart:
         return {name: replace(config, trunk_from=trunk) for name, config in configs.items()}
 
     def measured(self) -> list[Planned]:
-        """What has to be measured to know what all of it costs."""
+        """Trainings to measure in order to estimate the total cost."""
         return [(config, self.recording) for config in self.trainings().values()]
 
     def updates_left(self) -> dict[str, int]:
@@ -173,7 +173,7 @@ class Quickstart:
 
     @property
     def recording(self) -> RecordConfig:
-        """What is recorded."""
+        """Configuration of the demonstrations."""
         return RecordConfig(
             root=self.data, episodes=self.config.episodes, env=EnvConfig(self.evaluation.task)
         )
@@ -255,7 +255,8 @@ def quickstart(config: QuickstartConfig, out: Path) -> Path:
 
 
 def expected() -> str:
-    """How long a quickstart from nothing would take on this machine, measured now, and a shorter one."""
+    """Estimates how long a quickstart from nothing would take on this machine, measured now, and a shorter
+    one."""
     with tempfile.TemporaryDirectory() as out:
         start = Quickstart(QuickstartConfig(), Path(out), Layout.here())
         costs = measure(start.measured(), start.layout.at_once)
@@ -265,7 +266,7 @@ def expected() -> str:
 
 
 def _claim(out: Path, config: QuickstartConfig) -> None:
-    """Notes the budget in `out`; an evaluation of another length may follow, another training may not."""
+    """Records the budget in `out`; an evaluation of another length may follow, another training may not."""
     budget = {
         "episodes": config.episodes,
         "updates": config.updates,
@@ -279,7 +280,7 @@ def _claim(out: Path, config: QuickstartConfig) -> None:
 
 
 def plan(start: Quickstart, steps: list[Step], costs: Costs | None) -> str:
-    """What is going to happen, how long it may take, and how it may take less.
+    """Describes the steps ahead, how long they may take, and how to shorten them.
 
     Args:
         start: the quickstart.

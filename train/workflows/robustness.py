@@ -1,4 +1,4 @@
-"""Which perturbed episodes, and which control episodes, say how robust a policy is."""
+"""Trials of a robustness evaluation: perturbed episodes, each with its control."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,23 +13,23 @@ from ...eval.compare.robustness import PerturbedTrial
 from ..evaluation import EvalConfig, EvalTarget, evaluate_cached, expert_beside
 
 COMBINATIONS = "combinations"
-"""An axis without levels, beside those of `envs/perturb`: attribute combinations kept from training."""
+"""Axis without levels, beside those of `envs/perturb`: attribute combinations kept from training."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """An axis at a level."""
+    """Trial of one axis at one level."""
 
     name: str
-    """ "camera=3"."""
+    """Name of the trial: "camera=3"."""
     evaluation: EvalConfig
     control: EvalConfig
-    """The same seeds without it."""
+    """Evaluation on the same seeds without the perturbation."""
 
 
 def trials(evaluation: EvalConfig, axes: str = "", levels: str = "3") -> list[Trial]:
-    """Each of `axes` ("camera,light"; all that the task has something for if empty) at each of `levels` ("3"
-    or "1-5").
+    """Lists a trial for each of `axes` ("camera,light"; if empty, all that the task supports) at each of
+    `levels` ("3" or "1-5").
 
     Raises:
         ValueError: an unknown axis or level, an axis that the task has nothing for, or an evaluation that is
@@ -57,7 +57,7 @@ def trials(evaluation: EvalConfig, axes: str = "", levels: str = "3") -> list[Tr
 
 
 def evaluate_trials(who: EvalTarget, trials: list[Trial]) -> Iterator[PerturbedTrial]:
-    """The policy in every trial, with its control, and the expert on the perturbed episodes."""
+    """Evaluates the policy in every trial and its control, and the expert on the perturbed episodes."""
     expert = expert_beside(who)
     for trial in trials:
         control, perturbed = (
@@ -69,7 +69,7 @@ def evaluate_trials(who: EvalTarget, trials: list[Trial]) -> Iterator[PerturbedT
 
 
 def _all(task: Task, model: Any) -> list[str]:
-    """Every axis that `task` can be varied in."""
+    """Lists every axis in which `task` can be varied."""
     axes = [name for name in perturb.names() if not perturb.load(name).lacks(task, model)]
     held_out = any(meaning.is_held_out for meaning in task.meanings())
     return [*axes, *([COMBINATIONS] if held_out else [])]

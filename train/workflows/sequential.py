@@ -14,11 +14,11 @@ more, since starting an evaluation takes about as long as this many episodes."""
 
 @dataclass(frozen=True)
 class Stopped:
-    """Where a comparison stopped."""
+    """Outcome of a comparison that may have stopped early."""
 
     outcome: SequentialResult
     first: EvalResult
-    """As far as it was played: up to the end of the block in which the comparison ended."""
+    """Result as far as it was played: up to the end of the block in which the comparison ended."""
     second: EvalResult
 
 

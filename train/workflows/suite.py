@@ -26,7 +26,7 @@ from ..recording.record import RecordConfig, record
 
 @dataclass(frozen=True)
 class SuiteConfig:
-    """What to learn, and how much."""
+    """Settings of a suite: what to learn, and how much."""
 
     tasks: str = "suite"
     """Tasks as pick+stack; suite is all for one arm."""
@@ -39,7 +39,7 @@ class SuiteConfig:
     test_episodes: int = 50
     """Test episodes of each task and condition."""
     wording: str = "plain"
-    """How instructions are put: plain, train or held_out."""
+    """Wording of instructions: plain, train or held_out."""
     robot: str | None = None
     """Robot (`vla list robots`); each task's default one if not given."""
 
@@ -89,7 +89,7 @@ def run_suite(config: SuiteConfig, out: Path) -> Path:
 
 
 def _plan(config: SuiteConfig, training: TrainConfig, recordings: Sequence[RecordConfig], run: Path) -> str:
-    """What there is to do, how long it may take on this machine, and how it may take less."""
+    """Describes the steps ahead, how long they may take on this machine, and how to shorten them."""
     lines = [
         f"{len(recordings)} tasks, {config.episodes} demonstrations of each; {config.updates} updates; "
         f"{config.test_episodes} episodes of each task and condition."
