@@ -1,4 +1,4 @@
-"""Actions are executed late."""
+"""Delayed execution of actions."""
 
 from ..perturbation import Perturbation
 
