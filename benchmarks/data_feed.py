@@ -53,13 +53,13 @@ def main() -> None:
         pictures = len(dataset) * len(dataset.cameras)
         size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
         count = len(dataset.starts)
-        print(f"record      {pictures / wall:9.0f} pictures/s ({count / wall:.1f} episodes/s, {wall:.1f} s)")
+        print(f"record      {pictures / wall:9.0f} images/s ({count / wall:.1f} episodes/s, {wall:.1f} s)")
         print(f"on disk     {size / count / 1000:9.1f} kB per episode of {count}")
 
         wall, cpu = timed(lambda: Dataset.open(root).fingerprint)
         print(f"open        {wall:9.3f} s with fingerprint ({cpu:.3f} s CPU)")
         wall, cpu = timed(lambda: frame_cache(dataset, 96))
-        print(f"cache build {pictures / wall:9.0f} pictures/s ({cpu / pictures * 1000:.3f} ms CPU each)")
+        print(f"cache build {pictures / wall:9.0f} images/s ({cpu / pictures * 1000:.3f} ms CPU each)")
         cache = frame_cache(dataset, 96)
 
         sampler = WindowSampler(dataset, cache, chunk=8, batch_size=arguments.batch_size, seed=0)

@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     cores = usable_cores()
     seeds = [list(VALIDATION[: options.episodes])[core::cores] for core in range(cores)]
-    print("| task | Hz | episodes | success | 95 % interval | mean time to success [s] |")
+    print("| task | Hz | episodes | success | 95% interval | mean time to success [s] |")
     print("|---|---|---|---|---|---|")
     failures: list[str] = []
     rates: list[float] = options.control_hz
@@ -60,7 +60,7 @@ def main() -> None:
             rows = [row for part in parts for row in part]
             wins = [steps / hz for success, steps, _ in rows if success]
             low, high = wilson(len(wins), len(rows))
-            interval = f"[{100 * low:.1f}, {100 * high:.1f}] %"
+            interval = f"[{100 * low:.1f}, {100 * high:.1f}]%"
             seconds = sum(wins) / max(len(wins), 1)
             print(
                 f"| {task} | {hz:g} | {kind} | {len(wins)}/{len(rows)} | {interval} | {seconds:.1f} |",

@@ -136,7 +136,7 @@ ALOHA_TASK = "TransferCube"
 OTHERS = (
     Suite("Meta-World", "pick-place-v3", METAWORLD_PINS, META_WORLD),
     Suite("gym-aloha", ALOHA_TASK, ALOHA_PINS, ALOHA, pictures="3 of 640x480", always_renders=True),
-    Suite("gym-aloha, its 3 pictures replaced", ALOHA_TASK, ALOHA_PINS, ALOHA_SMALL),
+    Suite("gym-aloha, its 3 images replaced", ALOHA_TASK, ALOHA_PINS, ALOHA_SMALL),
     Suite("gym-pusht", "PushT", ("gym-pusht==0.1.8",), PUSHT, pictures="1 of 96x96"),
     Suite("LIBERO-PRO", "libero_spatial 0", LIBERO_PINS, LIBERO),
 )
@@ -213,7 +213,7 @@ def main() -> None:
                 except SuiteError as error:
                     failures[suite] = str(error)
 
-    columns = ["suite", "task", "pictures", "simulated ms/step", "CPU ms/step", f"against {reference.task}"]
+    columns = ["suite", "task", "images", "simulated ms/step", "CPU ms/step", f"relative to {reference.task}"]
     columns += ["steps/s", "steps/s, two processes"]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     base = {
