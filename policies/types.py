@@ -52,8 +52,8 @@ class PolicySpec:
         return {name: getattr(self, name) for name in names}
 
     def misfits(self, spec_dict: Mapping[str, Any]) -> list[str]:
-        """How an environment's `spec_dict()` differs from what the policy was made for: a phrase for each
-        difference, with both values."""
+        """Differences between an environment's `spec_dict()` and the policy's own: a phrase for each, with
+        both values."""
         mine = {
             "action space": self.action_space,
             "action dimensions": self.action_dim,

@@ -24,7 +24,7 @@ class Plan:
     """Pixels (x, y) of the commanded gripper positions, the next one first; outside the image if out of
     view."""
     closes: Bool[np.ndarray, " k"]
-    """Whether the gripper is commanded to close at each position."""
+    """True where the gripper is commanded to close, for each position."""
 
 
 @dataclass(frozen=True)

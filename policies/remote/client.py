@@ -40,7 +40,7 @@ class RemotePolicy:
                 f"{address} does not say {', '.join(missing)} of its policy, as `vla serve` does"
             )
         self.name = str(self._told["policy"])
-        """What the server calls it."""
+        """Name of the policy, as the server calls it."""
         self.spec = PolicySpec(
             cameras=tuple(self._told["images"]),
             state_dim=int(self._told["state_dim"]),

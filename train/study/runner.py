@@ -31,7 +31,7 @@ _SWEEP = "tune"
 def run_study(
     study: Study, out: Path, *, run_jobs: RunJobs = run_parallel, at_once: int | None = None
 ) -> Path:
-    """Does the remaining work in `out` and returns the path of the report.
+    """Does the remaining work of a study in `out` and returns the path of the report.
 
     Args:
         study: what to run.

@@ -229,7 +229,7 @@ def _train_one(config: TrainConfig, folder: Path, most_threads: int) -> None:
 
 
 def quickstart(config: QuickstartConfig, out: Path) -> Path:
-    """Does what is left to do in `out`, prints the comparison, and returns the path of the report.
+    """Does the remaining work in `out`, prints the comparison, and returns the path of the report.
 
     Raises:
         ValueError: `out` holds a run with other settings, or a training failed; the message says which.

@@ -45,7 +45,7 @@ class SuiteConfig:
 
 
 def run_suite(config: SuiteConfig, out: Path) -> Path:
-    """Does what is left to do in `out`, prints the table, and returns the path of the summary.
+    """Does the remaining work in `out`, prints the table, and returns the path of the summary.
 
     Raises:
         ValueError: an unknown task or preset, or `out` holds a run with other settings.
