@@ -23,7 +23,7 @@ ANY_SIZE = 2**24
 _SPARE = 2**26
 """Numbers that a model may allocate beyond a multiple of those in its file: position tables, masks."""
 _LEAST = 2**11
-"""Minimum count per tensor: the module around it takes as much memory as this many numbers."""
+"""Minimum count of numbers per tensor: the module around it takes as much memory as so many numbers."""
 
 
 class LimitError(ValueError):

@@ -39,7 +39,7 @@ BUDGET = 8.0
 RECORDERS = 8
 """Maximum number of processes that record."""
 DEMONSTRATIONS = 4
-"""Demonstrations for each of these processes, of which the first does not count."""
+"""Number of demonstrations for each recording process, of which the first does not count."""
 LONG = 500
 """Number of updates left to make from which on it is worth the time to measure."""
 REPORT = 150

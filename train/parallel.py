@@ -43,7 +43,7 @@ class Job:
 
 
 RunJobs = Callable[[Sequence[Job], int], None]
-"""Runs all jobs, so many at a time, like `run_parallel`."""
+"""Function that runs all jobs, at most so many at a time, like `run_parallel`."""
 
 
 class TrainingError(ValueError):

@@ -19,9 +19,9 @@ CLEARANCE = 0.11
 RETREAT = 0.20
 """Height above the table to which the gripper finally rises [m]."""
 LIFTED = 0.01
-"""A held object has left the table when its underside is this high above it [m]."""
+"""Height of a held object's underside above the table from which it counts as lifted [m]."""
 BELOW = 0.02
-"""The gripper rises before it moves sideways when it is this far below its travel height [m]."""
+"""Depth below its travel height from which the gripper rises before it moves sideways [m]."""
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ SHUT, NEARLY_SHUT = 0.003, 0.010
 BEHIND, BEFORE = (BAR_GAP + BAR[1]) / 2, -0.026
 """Distance from the bar to the closed fingers that are about to pull it, and to push it, along y [m]."""
 SIDEWAYS = 0.02
-"""Fingers are at the bar when they are within this distance of its middle, along x [m]."""
+"""Largest distance from the middle of the bar, along x, at which fingers are at the bar [m]."""
 NEAR = 0.08
-"""Fingers farther than this from the bar are clear of it [m]."""
+"""Distance from the bar beyond which fingers are clear of it [m]."""
 GAIN = 8.0
 """Speed of pulling and pushing per meter of remaining distance [1/s]."""
 CLOSED = 0.01

@@ -19,28 +19,28 @@ END = 0.045
 EXCHANGE = np.array([0.485, 0.0, 0.20])
 """Center of the presented bar [m]."""
 OFFERED = 0.012
-"""The bar is presented when its center is within this distance of that place [m]."""
+"""Largest distance of the bar's center from EXCHANGE at which the bar counts as presented [m]."""
 STRAIGHT = 0.15
-"""The bar is presented when its rotation is within this angle of straight ahead [rad]."""
+"""Largest rotation of the bar from straight ahead at which it counts as presented [rad]."""
 WAITING_Y, WAITING_Z = 0.15, 0.26
 """Distance from the middle and height at which an idle gripper waits [m]."""
 BELOW = 0.02
-"""The gripper rises before it moves sideways when it is this far below its travel height [m]."""
+"""Depth below its travel height from which the gripper rises before it moves sideways [m]."""
 LIFTED = 0.01
-"""A bar has left the table when its center is this far above its resting height [m]."""
+"""Height of a bar's center above its resting height from which it has left the table [m]."""
 TRAVEL = 0.10
 """Height above a mat at which a bar is carried to it [m]."""
 DROP = 0.004
 """Height of the bar's underside above the table at release [m]."""
 LOOSE = 0.008
-"""Fingers are open around a bar when their distance exceeds its width by this much [m]."""
+"""Excess of the fingers' distance over the bar's width from which they are open around it [m]."""
 FLICKER = 0.003
-"""Fingers that hold a bar are at most its width plus this apart [m]."""
+"""Largest excess of the fingers' distance over the bar's width at which they hold it [m]."""
 INSIDE = 0.012
-"""Fingers that hold a bar have their middle within this distance of its axis [m]."""
+"""Largest distance from a bar's axis to the middle of fingers that hold it [m]."""
 OVER = 0.02
-"""The receiver fetches a bar that lies at least this far on its own side [m]; a bar that fell where it was
-presented is the giver's."""
+"""Distance on its own side from which the receiver fetches a bar that lies there [m]; a bar that fell where
+it was presented is the giver's."""
 CLEAR = 0.045
 """Height of a gripper above the bar from which it may move away [m]."""
 

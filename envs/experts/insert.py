@@ -14,11 +14,10 @@ TRAVEL = 0.03
 READY = 0.004
 """Height above the rim at which the peg waits until it is aligned [m]."""
 CENTERD = 0.002
-"""The gripper closes when it is within this distance of the peg's axis [m]: held off its center of mass, a
-peg hangs tilted."""
+"""Largest distance from the peg's axis at which the gripper closes [m]: held off its center of mass, a peg
+hangs tilted."""
 STILL = 0.0015
-"""The gripper closes when it is within this distance of its command [m]: a moving gripper would tilt the
-peg."""
+"""Largest distance from its command at which the gripper closes [m]: a moving gripper would tilt the peg."""
 CARRYING = 0.25
 """Speed while carrying the peg, which jerks would tilt [m/s]."""
 LOWERING = 0.06
@@ -36,9 +35,9 @@ UPRIGHT = 0.998
 SPOT = (0.42, 0.0)
 """Place, clear of the holes, where the peg is put down to right itself, x and y [m]."""
 SEATED = 0.003
-"""The peg is released when its underside is within this distance of the table [m]."""
+"""Largest height of the peg's underside above the table at which the peg is released [m]."""
 LIFTED = 0.008
-"""A held peg has left the table when its underside is this high above it [m]."""
+"""Height of a held peg's underside above the table from which it counts as lifted [m]."""
 
 
 class InsertExpert(Expert):

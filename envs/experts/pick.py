@@ -19,9 +19,9 @@ YAW_ARM = 0.04
 ALIGNED = 0.008
 """Misalignment that needs no extra height [m]."""
 IN_PLACE = 0.012
-"""The gripper closes when it is within this distance of the grasp, horizontally and in height [m]."""
+"""Largest distance from the grasp, horizontally and in height, at which the gripper closes [m]."""
 STILL = 0.03
-"""Fingers slower than this have finished closing [m/s]."""
+"""Speed below which fingers have finished closing [m/s]."""
 RAISED = 0.14
 """Height of the gripper above the table at which a lift ends [m]."""
 

@@ -18,15 +18,15 @@ HOVER = 0.06
 DEPTH = 0.002
 """Commanded depth of the fingertips below the object's top [m]: a servo's force grows with its error."""
 TOUCHING = 0.003
-"""Fingertips at most this far above the object's top press on it [m]."""
+"""Largest height of the fingertips above the object's top at which they press on it [m]."""
 MIDDLE = 0.025
-"""The fingers press on the middle of the object when within this distance of its center [m]."""
+"""Largest distance from the object's center at which the fingers press on its middle [m]."""
 CLOSED = 0.02
 """Largest opening of fingers that can press [m]."""
 GAIN = 8.0
 """Speed of the drag per meter of remaining distance [1/s]: an object that arrives fast slides on."""
 ARRIVED = 0.008
-"""The fingers rise when the object is within this distance of its destination [m]."""
+"""Largest distance of the object from its destination at which the fingers rise [m]."""
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ CLEAR = 0.040
 GAP = 0.012
 """Distance from the T at which the fingers descend [m]."""
 ADJACENT = 0.020
-"""Fingers closer to a face than this are there to push it [m]."""
+"""Distance from a face below which the fingers are there to push it [m]."""
 EDGE = 0.005
 """Tolerance by which the fingers may miss a face or seem to be inside it [m]."""
 PLACED = 0.006
-"""The fingers have reached a place when they are within this distance of it [m]."""
+"""Largest distance from a place at which the fingers have reached it [m]."""
 SPEED = 0.10
 """Speed of pushes [m/s]."""
 ARM = 0.08

@@ -16,7 +16,7 @@ DROP = 0.03
 STUCK = 0.05
 """Distance of the fingers from their commanded position beyond which they are caught in a bar [m]."""
 IN_THE_WAY = 0.06
-"""An object within this distance of where an open drawer's bar will be is in the way of the bar [m]."""
+"""Distance from the future place of an open drawer's bar below which an object is in its way [m]."""
 PARKING = np.array([0.50, -0.14, 0.012])
 """Place where an object is put down again if its drawer is closed [m]."""
 

@@ -22,17 +22,17 @@ CARRYING = 0.4
 HEIGHT = 0.20
 """Height of the gripper at the command to open [m]."""
 THROWN = 0.1
-"""A cube on its lane with this share of the throw's velocity is being thrown."""
+"""Share of the throw's velocity from which a cube on its lane is being thrown."""
 LANE = 0.03
 """Largest distance of the gripper from the line of the throw [m]."""
 FLYING = (0.06, 0.3)
-"""A released cube is flying if it is higher above the table [m] or faster [m/s] than this."""
+"""Height above the table [m] and speed [m/s]; a released cube that exceeds either is flying."""
 ACROSS = math.pi / 2
 """Yaw of a gripper with its fingers beside the throw [rad]."""
 WITHIN = 0.015
-"""A cube within this distance of the middle of closed fingers is between them [m]."""
+"""Largest distance from the middle of closed fingers at which a cube is between them [m]."""
 ON_TABLE = 0.03
-"""A cube whose center is lower than this has not been lifted [m]."""
+"""Height of a cube's center below which it has not been lifted [m]."""
 LIFTED = 0.06
 """Height of a cube above the table from which it is carried on [m]."""
 

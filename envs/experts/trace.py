@@ -19,7 +19,7 @@ TIP = 0.006
 HOVER = 0.03
 """Height above the drawing height from which the fingertips descend [m]."""
 ON_CURVE = 0.012
-"""Fingertips farther than this from the curve take it up again where they left it [m]."""
+"""Distance from the curve beyond which fingertips take it up again where they left it [m]."""
 RISEN = 0.08
 """Final height of the gripper [m]."""
 

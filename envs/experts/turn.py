@@ -13,7 +13,7 @@ from .carry import retreat
 from .pick import reach
 
 ARRIVED = 0.03
-"""The fingers let go within this angle of the goal [rad]."""
+"""Largest angle from the goal at which the fingers let go [rad]."""
 GAIN = 6.0
 """Speed of the turn per radian of remaining angle [1/s]."""
 

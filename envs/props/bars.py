@@ -17,9 +17,9 @@ INERTIA = 1e-4
 MAT = (0.036, 0.085)
 """Half sizes of a mat, x and y [m]."""
 ON = (0.02, 0.025)
-"""A bar is on a mat when their centers are within these distances in x and y [m]."""
+"""Largest distances between the centers of a bar and of the mat that it lies on, in x and y [m]."""
 FLOATING = 0.025
-"""A bar whose center is higher above the table than this is not lying [m]."""
+"""Height of a bar's center above the table beyond which it is not lying [m]."""
 
 
 def add_mat(spec: mujoco.MjSpec, name: str) -> None:

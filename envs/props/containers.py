@@ -15,9 +15,9 @@ TRAY_WALL = 0.004
 TRAY_HEIGHT = 0.02
 """Height of the walls [m], below fingers that hold a cube resting in the tray."""
 INSIDE_X, INSIDE_Y = (TRAY_HALF - 0.01).tolist()
-"""A body is inside when its center is within these distances of the tray's, 1 cm off the walls [m]."""
+"""Largest distances between the centers of a tray and of a body inside it, 1 cm off the walls [m]."""
 FLOATING = 0.07
-"""A body whose center is higher above the table than this is not yet in a tray [m]."""
+"""Height of a body's center above the table beyond which it is not yet in a tray [m]."""
 TRAY_AREA = (np.array([0.57, 0.07]), np.array([0.59, 0.13]))
 """Corners of the rectangle for the right tray's center, x and y [m]; the left tray's is its mirror image."""
 BESIDE = (np.array([0.38, -0.16]), np.array([0.45, 0.16]))

@@ -28,7 +28,7 @@ class Shape:
     size: tuple[float, float, float]
     """Half sizes along x, y, z [m]."""
     yaw: float
-    """Yaw is drawn within this angle of 0, in either direction [rad]."""
+    """Largest yaw that is drawn, in either direction [rad]."""
     grasp: float = 0.0
     """Height of the grasp above the center of an upright box [m]."""
 

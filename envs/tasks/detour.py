@@ -31,18 +31,19 @@ CEILING = 0.045
 SPEED = 0.3
 """Maximum commanded speed [m/s]."""
 TOO_HIGH = 0.055
-"""The gripper above this height [m] is a failure, since joint commands are not bound by the ceiling."""
+"""Height of the gripper beyond which the episode fails [m], since joint commands are not bound by the
+ceiling."""
 CENTER = (np.array([0.502, -0.008]), np.array([0.518, 0.008]))
 """Corners of the rectangle from which the gripper's start is drawn, x and y [m]; a mark lies on either
 side."""
 TURN = 0.08
-"""The line through both marks is rotated by up to this angle from the y axis, in either direction [rad]."""
+"""Largest rotation of the line through both marks from the y axis, in either direction [rad]."""
 WALL_AT, MARK_AT = 0.09, 0.20
 """Distance of the walls and of the marks from the start [m]."""
 PUSHED = 0.008
-"""A wall that has moved this far counts as pushed [m]."""
+"""Displacement from which a wall counts as pushed [m]."""
 ARRIVED = 0.015
-"""The gripper is on a mark when the mark is within this distance of its middle [m]."""
+"""Largest distance of the mark from the middle of a gripper that is on it [m]."""
 VIEW = from_the_front((0.50, 0.0, 0.05), fovy=18.5)
 """Front view, lower and wider than usual so that both marks are visible."""
 SIDES = {-1: "near", 1: "far"}

@@ -26,9 +26,9 @@ CLOSED_BELOW, OPEN_ABOVE = 0.015, 0.09
 STAYS = 0.03
 """Largest displacement of the other drawer for success [m]."""
 MOVED = 0.02
-"""A drawer has moved when it is farther than this from its initial extension [m]."""
+"""Distance from its initial extension beyond which a drawer has moved [m]."""
 NEAR = 0.06
-"""The gripper has reached the drawer when it is within this distance of its bar [m]."""
+"""Largest distance from the drawer's bar at which the gripper has reached the drawer [m]."""
 PLACES = ("closest to", "farthest from")
 """Names of a drawer by its distance to the robot, in the order of the chest's drawers."""
 START = (np.array([0.38, -0.05, 0.18]), np.array([0.42, 0.01, 0.22]))

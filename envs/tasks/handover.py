@@ -26,14 +26,14 @@ LANES = (-0.15, -0.05, 0.05, 0.15)
 ROW = 0.115
 """Distance in y of the objects' centers from the middle [m]."""
 JITTER = np.array([0.005, 0.010])
-"""Objects are displaced by up to this much in either direction, x and y [m]."""
+"""Largest displacement of objects in either direction, x and y [m]."""
 MAX_JITTER = np.array([0.008, 0.025])
 """Largest displacement at any spread, x and y [m]: open fingers fit between neighbors, and opposite bars do
 not touch."""
 AWAY = 0.07
 """Minimum distance of the grippers from the object's center for success [m]."""
 NEAR = 0.08
-"""A gripper has reached the object when its middle is within this distance of the object's center [m]."""
+"""Largest distance from the object's center at which the middle of a gripper has reached the object [m]."""
 START = np.array([0.0, 0.15, 0.26])
 """Start of the right gripper, x relative to the middle, y, z [m]; the left gripper's is its mirror image."""
 START_JITTER = 0.02

@@ -37,9 +37,9 @@ PEG_AREA = (np.array([0.40, -0.12]), np.array([0.45, 0.12]))
 HOLE_AREA = (np.array([0.53, 0.06]), np.array([0.58, 0.14]))
 """Corners of the rectangle for the right hole's center, x and y [m]; the left hole's is its mirror image."""
 SEATED = 0.006
-"""The peg is inserted when its underside is within this distance of the table [m]."""
+"""Largest height of the underside of an inserted peg above the table [m]."""
 NEAR = 0.05
-"""The gripper has reached the peg when its middle is within this distance of the peg's center [m]."""
+"""Largest distance from the peg's center at which the middle of the gripper has reached the peg [m]."""
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ AREA = (np.array([0.43, -0.14]), np.array([0.60, 0.14]))
 LIFT = 0.05
 """Height above the resting position at which the lift counts as a success [m]."""
 DISTURBED = 0.02
-"""Lifting another object this far is a failure: the target was not picked alone [m]."""
+"""Height from which a lift of another object is a failure: the target was not picked alone [m]."""
 NEAR = 0.05
-"""The gripper has reached the target when its middle is within this distance of the target's center [m]."""
+"""Largest distance from the target's center at which the middle of the gripper has reached the target [m]."""
 
 
 @dataclass(frozen=True)

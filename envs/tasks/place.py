@@ -34,7 +34,7 @@ DROP = 0.012
 AWAY = 0.07
 """Minimum distance of the gripper from the object for success [m]."""
 NEAR = 0.05
-"""The gripper has reached the target when its middle is within this distance of the target's center [m]."""
+"""Largest distance from the target's center at which the middle of the gripper has reached the target [m]."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ PRESSED = 0.009
 RADIUS = 0.05
 """Free space around each button's center [m]."""
 NEAR = 0.04
-"""The gripper has reached a button when it is within this distance of its top [m]."""
+"""Largest distance from a button's top at which the gripper has reached the button [m]."""
 GRAY = (0.30, 0.31, 0.34, 1.0)
 
 

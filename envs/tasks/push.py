@@ -22,7 +22,7 @@ SLAB = np.array([0.044, 0.044, 0.010])
 TOP = 0.020
 """Height of a slab [m]."""
 YAW = 0.3
-"""Slabs are rotated by up to this angle in either direction [rad]."""
+"""Largest rotation of the slabs, in either direction [rad]."""
 SQUARE = 0.060
 """Half the side length of the squares [m]."""
 SLAB_AREA = (np.array([0.40, 0.06]), np.array([0.44, 0.14]))
@@ -31,11 +31,11 @@ SQUARE_AREA = (np.array([0.555, 0.08]), np.array([0.58, 0.14]))
 """Corners of the rectangle for the right square's center, x and y [m]; the left square's is its mirror
 image."""
 ON = 0.025
-"""A slab is on a square when their centers are within this distance [m]."""
+"""Largest distance between the centers of a slab and of the square that it is on [m]."""
 CLEAR = 0.02
 """Minimum height of the fingers above the slab for success [m]."""
 NEAR = 0.06
-"""The gripper has reached the slab when its middle is within this distance of the slab's center [m]."""
+"""Largest distance from the slab's center at which the middle of the gripper has reached the slab [m]."""
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,13 @@ image."""
 RIM = np.array([[0.365, -0.215], [0.665, 0.215]])
 """Corners of the low walls that keep the T within reach, x and y [m]. The fingers pass through them."""
 RIM_HALF, RIM_HEIGHT = 0.005, 0.018
-"""Half thickness and half height of these walls [m]."""
+"""Half thickness and half height of the low walls [m]."""
 RIM_RGBA = (0.50, 0.48, 0.46, 1.0)
 TURN = 0.6
-"""The T and the outlines are rotated by up to this angle in either direction [rad]."""
+"""Largest rotation of the T and of the outlines, in either direction [rad]."""
 NEAR, ALIGNED = 0.015, math.radians(10)
-"""The T is in an outline when the centers of mass are within this distance [m] and the angles within this
-difference [rad]."""
+"""Largest distance between the centers of mass [m] and largest difference of the angles [rad] of the T and
+of the outline that it is in."""
 ARM = 0.08
 """Position error that counts as much as one radian in `progress` [m]."""
 SPEED = 0.25

@@ -31,7 +31,7 @@ ABOVE = 0.05
 TOLERANCE = 0.02
 """Largest distance of the gripper from that point for success [m]."""
 NEAR = 0.06
-"""The gripper is near an object when it is within this distance of the point above it [m]."""
+"""Largest distance from the point above an object at which the gripper is near the object [m]."""
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,13 @@ APART = 0.08
 DROP = 0.008
 """Height of the cube's underside above the table when the expert releases it [m]."""
 LOW = 0.04
-"""A cube whose center is no higher than this lies on the table, not on another cube [m]."""
+"""Largest height of the center of a cube that lies on the table, not on another cube [m]."""
 AWAY = 0.07
 """Minimum distance of the gripper from the cube for success [m]."""
 INDIRECT = 0.25
 """Share of instructions that describe the cube by what it is not."""
 NEAR = 0.05
-"""The gripper has reached the cube when its middle is within this distance of the cube's center [m]."""
+"""Largest distance from the cube's center at which the middle of the gripper has reached the cube [m]."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ LEVEL = 0.005
 AWAY = 0.07
 """Minimum distance of the gripper from the upper cube for success [m]."""
 NEAR = 0.05
-"""The gripper has reached the upper cube when its middle is within this distance of the cube's center [m]."""
+"""Largest distance from the upper cube's center at which the middle of the gripper has reached the cube
+[m]."""
 START = (np.array([0.38, -0.03, 0.20]), np.array([0.42, 0.03, 0.24]))
 """Corners of the box from which the gripper's start is drawn, x, y, z [m]."""
 

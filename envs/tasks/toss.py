@@ -40,7 +40,7 @@ BIN_AREA = (np.array([0.47, 0.355]), np.array([0.53, 0.365]))
 """Corners of the rectangle for the right bin's center, x and y [m]; the left bin's is its mirror image. The
 gripper can bring a cube's center no nearer than 0.24 m."""
 REACH = 0.27
-"""A cube farther than this from the middle and in no bin is lost [m]."""
+"""Distance from the middle beyond which a cube that is in no bin is lost [m]."""
 SPEED = 1.8
 """Maximum commanded speed [m/s]."""
 YAW = (-1.35, 1.90)

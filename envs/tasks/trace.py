@@ -24,15 +24,15 @@ image."""
 HALF = ((0.035, 0.060), (0.050, 0.075))
 """Smallest and largest half extents of the curves, x and y [m]."""
 TURN = 0.25
-"""Curves are rotated by up to this angle in either direction [rad]."""
+"""Largest rotation of the curves, in either direction [rad]."""
 WITHIN = 0.01
-"""A point is visited when the fingertips pass within this distance of it [m], after the point before."""
+"""Largest distance at which the fingertips visit a point as they pass [m], after the point before."""
 DOWN = 0.015
 """Height below which the fingertips draw [m]."""
 CLOSED = 0.02
 """Largest opening of fingers that draw [m]."""
 LOST = 0.015
-"""Fingertips farther than this from the curve have lost it and must take it up again [m]."""
+"""Distance from the curve beyond which the fingertips have lost it and must take it up again [m]."""
 ACCURACY = 0.004
 """Largest mean distance from the curve, over the length drawn, for success [m]."""
 VISITED_RGBA = (0.25, 0.25, 0.27, 1.0)
@@ -56,7 +56,7 @@ class TraceScenario(Scenario):
     line: Float[np.ndarray, "p 2"]
     """Points of the curve to follow, in the order asked for [m]."""
     geoms: Int[np.ndarray, " p"]
-    """Geom ids of these points."""
+    """Geom ids of the points of `line`."""
     rgba: tuple[float, ...]
     other: Float[np.ndarray, "p 2"]
     """Points of the other curve [m]."""

@@ -23,21 +23,21 @@ SIDES = ("left", "right")
 AREA = (np.array([0.46, 0.07]), np.array([0.56, 0.12]))
 """Corners of the rectangle for the right knob's axis, x and y [m]; the left knob's is its mirror image."""
 START = 0.2
-"""Knobs start within this angle of 0, in either direction [rad]."""
+"""Largest initial angle of knobs, in either direction [rad]."""
 MARKS = (0.6, 0.9)
 """Range from which the angle of a mark is drawn, on either side [rad]."""
 TURNED = 0.45
 """Angle from which a knob counts as turned to a side [rad]."""
 ON_MARK = 0.12
-"""A knob is on a mark when it is within this angle of it [rad]."""
+"""Largest angle between a mark and a knob that is on it [rad]."""
 NEAR_ENOUGH = 0.09
-"""The expert leaves a knob alone once it is within this angle of its goal [rad]."""
+"""Largest angle from its goal at which the expert leaves a knob alone [rad]."""
 STAYS = 0.2
 """Largest rotation of the other knob for success [rad]."""
 CLEAR = 0.02
 """Minimum height of the fingers above the bar for success [m]."""
 NEAR = 0.05
-"""The gripper has reached the knob when it is within this distance of the middle of its bar [m]."""
+"""Largest distance from the middle of its bar at which the gripper has reached the knob [m]."""
 
 
 @dataclass(frozen=True)
