@@ -303,3 +303,79 @@ def test_the_browser_is_told_to_run_no_script_from_elsewhere(page, running):
         assert page.request.get(running.address.rstrip("/") + path).status == 404
     foreign = page.request.get(running.address, headers={"Host": "evil.example"})
     assert foreign.status == 403
+
+
+def test_a_gamepad_moves_the_arm_and_its_button_the_gripper(page, running):
+    page.evaluate(
+        """() => {
+            const pad = { axes: [0, 0, 0, -1], buttons: [{ pressed: false }] };
+            Object.defineProperty(navigator, "getGamepads", { value: () => [pad] });
+            window.pad = pad;
+        }"""
+    )
+    page.select_option("#who", "person")
+    page.wait_for_selector("#drive[open]")
+    before = float(running.page.session.scenes.tracks[0].view.grippers[0, 2])
+    page.evaluate("window.dispatchEvent(new Event('gamepadconnected'))")
+    page.click("#play")
+    page.wait_for_selector("#play:has-text('Pause')")
+    for _ in range(100):
+        if running.page.session.scenes.tracks[0].view.grippers[0, 2] - before > 0.01:
+            break
+        page.wait_for_timeout(200)
+    else:
+        raise AssertionError("the stick moved nothing")
+    page.evaluate("pad.axes[3] = 0; pad.buttons[0].pressed = true")
+    page.wait_for_selector("#grip[aria-pressed=true]")
+    page.evaluate("pad.buttons[0].pressed = false")
+    assert not page.faults
+
+
+def test_something_is_dropped_where_the_pointer_is(page, running):
+    page.check("[name=tool][value=drop]")
+    box = page.locator(".scene canvas").bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.8 * box["height"])
+    page.wait_for_selector("#left-out:not(:empty)", state="attached")
+    assert running.page.session.scenes.tracks[0].is_touched
+    page.check("[name=tool][value=pull]")
+
+
+def test_the_command_is_copied(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("summary:has-text('The same without a page')")
+    page.click("#copy")
+    page.wait_for_selector("#notes li:has-text('Copied.')")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.text_content("#command")
+    assert copied.startswith("vla demo expert --task pick --seed ")
+
+
+def test_on_a_phone_the_pad_lies_under_the_picture(chromium, running):
+    tab = opened(chromium, running, width=375)
+    if tab.is_visible("#claim"):
+        tab.click("#claim")
+    tab.wait_for_selector("#role:has-text('You control')")
+    tab.select_option("#who", "person")
+    tab.wait_for_selector("#drive[open]")
+    picture, pad = (tab.locator(each).bounding_box() for each in (".scene canvas", ".pad"))
+    assert pad["y"] + pad["height"] - picture["y"] < 812
+    tab.select_option("#who", "expert")
+    tab.wait_for_selector("#drive", state="hidden")
+    tab.close()
+
+
+def test_a_page_that_lost_its_connection_says_so_and_comes_back(page):
+    page.add_init_script(
+        """const Original = WebSocket;
+        window.WebSocket = class extends Original {
+            constructor(...given) { super(...given); window.socket = this; }
+        };"""
+    )
+    page.reload()
+    page.wait_for_selector("#role:has-text('You control')")
+    page.evaluate("socket.close()")
+    page.wait_for_selector("#connection:has-text('the robot waits')")
+    page.wait_for_selector("#connection", state="hidden")
+    page.wait_for_selector("#role:has-text('You control')")
+    say(page, offered(page))
+    page.wait_for_selector(".ended.success")
