@@ -38,14 +38,16 @@ class Docstring(NamedTuple):
 
 def docstrings(node: ast.AST) -> Iterator[Docstring]:
     """Docstrings of a module and of all classes, functions, and assignments inside it."""
-    body = getattr(node, "body", None)
-    for i, statement in enumerate(body if isinstance(body, list) else []):
+    body = getattr(node, "body", [])
+    body = body if isinstance(body, list) else []
+    for i, statement in enumerate(body):
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             if isinstance(statement.value.value, str):
                 owner = body[i - 1] if i else node
                 yield Docstring(statement.lineno, statement.value.value, is_boolean(owner))
         yield from docstrings(statement)
-    for statement in getattr(node, "orelse", None) or []:
+    orelse = getattr(node, "orelse", [])
+    for statement in orelse if isinstance(orelse, list) else []:
         yield from docstrings(statement)
 
 
