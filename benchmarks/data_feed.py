@@ -58,9 +58,10 @@ def main() -> None:
 
         wall, cpu = timed(lambda: Dataset.open(root).fingerprint)
         print(f"open        {wall:9.3f} s with fingerprint ({cpu:.3f} s CPU)")
-        wall, cpu = timed(lambda: frame_cache(dataset, 96))
+        place = root.parent / "frames"
+        wall, cpu = timed(lambda: frame_cache(dataset, 96, place))
         print(f"cache build {pictures / wall:9.0f} images/s ({cpu / pictures * 1000:.3f} ms CPU each)")
-        cache = frame_cache(dataset, 96)
+        cache = frame_cache(dataset, 96, place)
 
         sampler = WindowSampler(dataset, cache, chunk=8, batch_size=arguments.batch_size, seed=0)
         steps = 100

@@ -58,7 +58,7 @@ def small(name: str) -> AlgorithmConfig:
 
 
 def improvement(home: Path, name: str, out: Path) -> Improvement:
-    data = home / "mixed" if name == "weighted" else None
+    data = (str(home / "mixed"),) if name == "weighted" else ()
     return Improvement(str(home / "run"), small(name), out, data, threads=1)
 
 

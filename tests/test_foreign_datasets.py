@@ -1,9 +1,10 @@
 """Other programs' datasets with one thing bent at a time: windows are as the rule says, or one sentence."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 import torch
 from foreign_datasets import DATA, EPISODES, TASKS, TOP, WRIST, Foreign, edit_column, edit_info, edit_table
+from huggingface_hub import constants
 
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.files import DatasetError
@@ -560,14 +562,41 @@ def test_the_cache_of_another_order_of_cameras_is_another_one(tmp_path: Path) ->
     assert not np.array_equal(one, other)
 
 
-def test_a_name_of_the_hub_is_answered_with_the_way_to_get_it(tmp_path: Path, monkeypatch) -> None:
+def test_a_name_of_the_hub_without_a_network_is_answered_with_the_way_to_get_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DatasetError, match=r"hf download .*lerobot/pusht --local-dir datasets/pusht"):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    message = r"HF_HUB_OFFLINE is set.*hf download .*lerobot/pusht --local-dir datasets/pusht"
+    with pytest.raises(DatasetError, match=message) as error:
         open_data("lerobot/pusht")
-    with pytest.raises(DatasetError) as error:
-        open_data("no/such/folder")
-    assert "hf download" not in str(error.value)
-    assert replace(Foreign(), seed=1).seed == 1
+    assert "\n" not in str(error.value)
+    (tmp_path / "datasets").mkdir()
+    for no_name in ("no/such/folder", "datasets/misspelled", "one"):
+        with pytest.raises(DatasetError, match=r"does not exist or is not a folder$"):
+            open_data(no_name)
+
+
+def test_a_dataset_in_the_cache_of_the_hub_is_read_through_its_links(tmp_path, monkeypatch) -> None:
+    source = Foreign()
+    source.write(tmp_path / "written")
+    repository = tmp_path / "hub/datasets--somebody--robot"
+    snapshot = repository / "snapshots" / ("a" * 40)
+    (repository / "blobs").mkdir(parents=True)
+    for number, path in enumerate(p for p in (tmp_path / "written").rglob("*") if p.is_file()):
+        blob, link = repository / "blobs" / str(number), snapshot / path.relative_to(tmp_path / "written")
+        path.rename(blob)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text("a" * 40)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert open_data("somebody/robot").root.resolve() == snapshot.resolve()
+    check_windows(snapshot, [source])
+    before = open_data("somebody/robot").fingerprint
+    edit_info(snapshot, lambda info: info.update(robot_type="another"))
+    assert open_data("somebody/robot").fingerprint != before
 
 
 def test_labels_of_a_camera_that_was_removed_go_with_it(tmp_path: Path) -> None:

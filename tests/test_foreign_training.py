@@ -37,6 +37,8 @@ def test_it_trains_and_says_how_it_can_be_judged(source: Foreign, tmp_path: Path
     assert main(["open-loop", str(out), str(root)]) == 0
     assert main(["eval", str(out), "--task", "pick", "--episodes", "2"]) == 2
     assert "learned from another program's data" in capsys.readouterr().err
+    assert main(["demo", str(out), "pick up the red cube"]) == 2
+    assert "vla serve RUN" in capsys.readouterr().err
 
 
 def test_a_dataset_without_state_trains_a_policy_that_needs_none(tmp_path: Path, capsys) -> None:
@@ -87,3 +89,35 @@ def test_the_open_loop_error_goes_by_the_names_of_cameras_and_numbers(tmp_path: 
         ValueError, match=r"action_names: policy \('dx', 'dy'\), demonstrations \('dy', 'dz'\)"
     ):
         open_loop_error(policy, other)
+
+
+def test_the_open_loop_error_says_what_the_policy_learned_from(tmp_path: Path, capsys) -> None:
+    root = Foreign().write(tmp_path / "data")
+    other = Foreign(seed=1, lengths=(8, 8), files=(0, 0)).write(tmp_path / "other")
+    assert _train(root, tmp_path / "run") == 0
+    capsys.readouterr()
+
+    def said(data: Path) -> str:
+        assert main(["open-loop", str(tmp_path / "run"), str(data)]) == 0
+        return capsys.readouterr().out
+
+    assert "learned from 3 of these 3 episodes" in said(root)
+    assert "learned from" not in said(other)
+    both = tmp_path / "both"
+    Foreign().write(both / "a")
+    Foreign(seed=1).write(both / "b")
+    edit_info(both / "b", lambda info: info.update(splits={}))
+    assert "learned from 3 of these 6 episodes" in said(both)
+    (tmp_path / "run/learned_from.json").unlink()
+    assert "What the policy learned from is not known here" in said(root)
+
+
+def test_what_is_trained_on_is_not_held_out_whoever_recorded_it(tmp_path: Path, capsys) -> None:
+    root = Foreign().write(tmp_path / "data")
+    held_out = Foreign(seed=1, cameras={WRIST: (32, 32), TOP: (48, 64)}).write(tmp_path / "held_out")
+    assert _train(root, tmp_path / "run", "--data.held-out", str(root)) == 2
+    assert "has 3 of the episodes that are trained on" in capsys.readouterr().err
+    assert _train(root, tmp_path / "run", "--data.held-out", str(held_out)) == 0
+    said = capsys.readouterr().out
+    assert f"Judge it: vla open-loop {tmp_path / 'run'} {held_out}\n" in said
+    assert f"vla open-loop {tmp_path / 'run' / 'best'} {held_out}\n" in said

@@ -171,9 +171,11 @@ def test_without_rendering_one_message_says_what_to_do(
     assert "apt-get install" in message
 
 
-def test_a_full_disk_while_training_keeps_the_run(here: Path, fails: Callable[..., str]):
+def test_a_full_disk_while_training_keeps_the_run(
+    here: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("VLASANDBOX_FRAMES", str(here / "frames"))
     command = "train debug --data data --out new --updates 4"
-    shutil.rmtree(here / "data/.cache")
     with file_size_limit(20_000):
         assert "the frame cache cannot be written (File too large)" in fails(command)
     assert main(command.split()) == 0

@@ -11,6 +11,7 @@ from tiny_policy import build, generators, loss_of, make_batch
 from vlasandbox.envs.control import stored_space
 from vlasandbox.envs.episode import Episode, RolloutRows
 from vlasandbox.train.algorithms.weighted import gains, progress_weights
+from vlasandbox.train.data import schema
 from vlasandbox.train.data.cache import JoinedFrames, frame_cache
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import DatasetError
@@ -64,6 +65,9 @@ def test_failures_are_stored_and_left_out_unless_asked_for(tmp_path: Path):
     assert drawn == {*range(6), *range(15, 21)}
     assert open_data(tmp_path / "data", failures=True).num_windows == 21
     assert data.by_policy.all()
+    for name in (schema.OURS, schema.INITIAL_STATES):  # as a program that splits or merges datasets leaves it
+        (tmp_path / "data" / name).unlink()
+    assert np.array_equal(Dataset.open(tmp_path / "data").learned, data.learned)
 
 
 def test_data_that_failed_altogether_are_refused(tmp_path: Path):

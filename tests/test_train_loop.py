@@ -221,6 +221,40 @@ def test_a_finished_run_is_not_that_of_other_data_and_outlives_its_own(data: Pat
     assert train(config, tmp_path / "run", bar=False) == tmp_path / "run" / "policy"
 
 
+def test_a_finished_run_is_trained_for_longer_from_where_it_was(data, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "run"
+    config = debug.config(data, updates=4)
+    train(config, out, bar=False)
+    longer = replace(config, updates=config.updates + 6)
+    stop_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        train(longer, out)
+    assert (
+        f"finished after {config.updates} updates and goes on to {longer.updates}" in capsys.readouterr().out
+    )
+    monkeypatch.undo()
+    train(longer, out, bar=False)
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["updates"], summary["lengthened_at"]) == (longer.updates, [config.updates])
+    assert [row["step"] for row in rows(out)] == sorted({row["step"] for row in rows(out)})
+    # An unbroken one begun from the same checkpoint has the same weights.
+    straight = tmp_path / "straight"
+    train(config, straight, bar=False)
+    train(longer, straight, bar=False)
+    assert_equal(weights(out), weights(straight))
+    with pytest.raises(ValueError, match=rf"updates is {longer.updates} there and {config.updates} here"):
+        train(config, out, bar=False)
+
+
+def test_a_run_whose_checkpoint_is_gone_is_not_begun_anew(data: Path, tmp_path: Path):
+    config = debug.config(data, updates=4)
+    train(config, tmp_path / "run", bar=False)
+    shutil.rmtree(tmp_path / "run" / "state")
+    with pytest.raises(ValueError, match=r"cannot be trained for longer .*resume\.safetensors is gone"):
+        train(replace(config, updates=config.updates + 1), tmp_path / "run", bar=False)
+    assert train(config, tmp_path / "run", bar=False).exists()
+
+
 def test_result_is_a_policy_with_the_averaged_weights(data: Path, tmp_path: Path):
     policy = Policy.load(train(debug.config(data), tmp_path, bar=False))
     state = load_file(tmp_path / "state" / "resume.safetensors")

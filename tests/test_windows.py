@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from foreign_datasets import edit_info
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_episodes import SETTINGS, SPEC, synthetic_episode
@@ -160,6 +161,7 @@ def test_actions_without_a_known_meaning_are_not_converted(tmp_path: Path) -> No
     writer.add_episode(synthetic_episode(0, 4), SPEC)
     writer.commit()
     (tmp_path / "d/meta/vlasandbox.json").unlink()
+    edit_info(tmp_path / "d", lambda info: info["features"]["action"].pop("info"))
     foreign = Dataset.open(tmp_path / "d")
     with pytest.raises(DatasetError, match="does not say what its actions mean"):
         sampler(foreign, np.zeros((4, 2, 8, 8, 3), np.uint8), action_space="ee_absolute")

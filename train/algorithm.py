@@ -35,7 +35,7 @@ class Start:
             ValueError: they are of no task that could be played.
         """
         stored = self.dataset.spec_dict
-        if stored is None:
+        if stored is None or "task" not in stored:
             raise ValueError(
                 f"own rollouts need a task to play, and the data in {self.dataset.root} were not recorded by "
                 "vlasandbox; valid is a run on data of `vla record`"

@@ -1,18 +1,21 @@
 """TrainConfig: everything that decides how a run goes. Presets in presets/ build it, `vla train` edits it."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..policies.config_io import from_dict, to_dict
 from ..policies.policy import PolicyConfig
+from .data.dataset import Dataset
 from .data.files import read_object
+from .data.merge import open_data
 from .log import WandbMode
 from .optim import OptimConfig
 
 MAY_CHANGE = (
-    "data.root", "data.cache", "data.held_out", "device", "threads", "checkpoint_every", "eval_every",
-    "eval_episodes", "wandb",
+    "data.root", "data.others", "data.cache", "data.held_out", "device", "threads", "checkpoint_every",
+    "eval_every", "eval_episodes", "wandb",
 )  # fmt: skip
 """Settings that a resumed run may have changed; the dataset itself is known by its fingerprint."""
 
@@ -22,9 +25,15 @@ class DataConfig:
     """Which demonstrations, and how windows are cut from them."""
 
     root: Path
-    """Folder of the dataset (LeRobotDataset v3.0), or of several that are then trained on together."""
+    """Folder of the dataset (LeRobotDataset v3.0), or of several that are then trained on together; or a name
+    on the Hugging Face Hub."""
+    others: tuple[Path, ...] = ()
+    """More of them, trained on together with it."""
+    weights: tuple[float, ...] = ()
+    """How often is learned from the first and each of the others, in proportion; by default as if all
+    were in one folder."""
     cache: Path | None = None
-    """Folder for the decoded frames; inside the dataset's folder by default."""
+    """Folder for the decoded frames; ~/.cache/vlasandbox/frames by default (or $VLASANDBOX_FRAMES)."""
     held_out: Path | None = None
     """Demonstrations that nothing is learned from (`vla record --first-seed 990000`). The loss on them is
     shown at every checkpoint, or every `eval_every` updates; the policy with the lowest is in RUN/best."""
@@ -41,6 +50,30 @@ class DataConfig:
         for name in ("chunk", "history"):
             if getattr(self, name) < 1:
                 raise ValueError(f"data.{name} must be at least 1, got {getattr(self, name)}")
+        fits = len(self.weights) == 1 + len(self.others) and all(0 < w < math.inf for w in self.weights)
+        if self.weights and not fits:
+            raise ValueError(
+                f"data.weights must be {1 + len(self.others)} numbers above 0, one for each dataset, got "
+                f"{self.weights}"
+            )
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """`root` and the others."""
+        return self.root, *self.others
+
+    @property
+    def exists(self) -> bool:
+        """Whether all that is learned from lies in folders of this machine."""
+        return all(source.exists() for source in self.sources)
+
+    def open(self) -> Dataset:
+        """All that is learned from, as one dataset.
+
+        Raises:
+            DatasetError: see `open_data`.
+        """
+        return open_data(self.root, self.others, self.weights, failures=self.failures)
 
 
 @dataclass(frozen=True)
@@ -111,8 +144,7 @@ class TrainConfig:
 
 def settings(config: TrainConfig) -> dict[str, Any]:
     """JSON-able form of `config`, the content of config.json."""
-    data = {name: str(x) if isinstance(x, Path) else x for name, x in vars(config.data).items()}
-    parts = {"data": data, "policy": to_dict(config.policy), "optim": to_dict(config.optim)}
+    parts = {name: to_dict(getattr(config, name)) for name in ("data", "policy", "optim")}
     return vars(config) | parts
 
 

@@ -176,6 +176,8 @@ def with_task(config: EvalConfig, targets: Sequence[EvalTarget]) -> EvalConfig:
     if len(set(learned.values())) > 1:
         each = "; ".join(f"{name}: {task}" for name, task in learned.items())
         raise ValueError(f"these policies were trained on different tasks ({each}): name one with --task")
+    if any(who.policy is not None for who in targets) and not learned:
+        print("What task was learned is not known: judged on pick (--task names another)", file=sys.stderr)
     return replace(config, task=next(iter(learned.values()), "pick"))
 
 

@@ -11,8 +11,9 @@ from .batch_source import BatchSource, Learner
 from .build import policy_spec
 from .config import TrainConfig, differences
 from .data.files import exclusive, read_json, write_sealed
-from .data.merge import open_data
+from .data.hub import local_folder
 from .data.windows import WindowSampler
+from .data_sources import sources
 from .evaluation import eval_target
 from .initial_policy import PolicySource
 from .loop import train
@@ -31,8 +32,8 @@ class Improvement:
     """Algorithm that improves the policy."""
     out: Path
     """Folder of the new run."""
-    data: Path | None = None
-    """Demonstrations; by default those that the policy was trained on."""
+    data: tuple[str, ...] = ()
+    """Demonstrations, as `vla train --data` takes them; by default those that the policy was trained on."""
     seed: int | None = None
     """Seed of the order of the data, the scenes and all noise; by default that of the policy's training."""
     threads: int | None = None
@@ -55,7 +56,7 @@ def improve(how: Improvement, *, bar: bool = True) -> Path:
         KeyboardInterrupt: Ctrl-C or SIGTERM came; what is needed to continue has been written.
     """
     config = _config(how)
-    dataset = open_data(config.data.root, failures=config.data.failures)
+    dataset = config.data.open()
     source = PolicySource.find(how.run)
     start = Start(how.run, source.load(config.policy, policy_spec(dataset, config.data)), dataset)
     how.algorithm.check(start)
@@ -82,9 +83,10 @@ def _config(how: Improvement) -> TrainConfig:
             f"'{how.run}' says nothing of how it was trained: give the folder of a run that `vla train` made"
         )
     config = how.algorithm.configured(from_dict(TrainConfig, read_json(stored)))
-    data = replace(config.data, root=how.data or config.data.root)
-    if not data.root.exists():
-        raise ValueError(f"the demonstrations of '{how.run}' are not in {data.root}: give them as --data")
+    data = replace(config.data, **sources(how.data)) if how.data else config.data
+    for source in data.sources:
+        if not local_folder(source).exists():
+            raise ValueError(f"the demonstrations of '{how.run}' are not in {source}: give them as --data")
     return replace(
         config,
         data=data,

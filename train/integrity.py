@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .data import schema
 from .data.cache import check_cache
 from .data.commit import commit_interrupted
 from .data.dataset import Dataset
+from .data.episodes import read_learned
 from .data.files import read_json, read_object
 from .data.reading import AGAIN as DATA_AGAIN
 from .data.staging import FOLDER as RECORDING
@@ -36,6 +38,7 @@ DIVERGED = "diverged.json"
 STUDY = "study.json"
 RESULTS = "results.json"
 TUNING = "tuning.json"
+CACHES = "frames*.npy"
 
 NO_CHECKSUMS = "has no checksums; it can be read"
 
@@ -99,7 +102,7 @@ def _dataset(path: Path) -> str:
     if dataset.recording is None and (path / schema.INITIAL_STATES).exists():  # which only ours have
         raise ValueError(f"{path / schema.OURS} is missing")
     dataset.fingerprint  # noqa: B018, which reads all files
-    for cache in (path / ".cache").glob("frames-*.npy"):
+    for cache in (path / ".cache").glob(CACHES):
         check_cache(cache)
     listed = (dataset.recording or {}).get("files")
     return f"{len(dataset.lengths)} episodes; " + (_files(len(listed)) if listed else NO_CHECKSUMS)
@@ -154,6 +157,7 @@ def _run(path: Path) -> str:
         return "; ".join(["not finished: the same `vla train` continues", *notes])
     rows = read_summary(path).get("rows")
     read_rows(path / METRICS, rows if isinstance(rows, int) else 0)
+    read_learned(path)
     if not (path / "policy").is_dir():
         way = "the same `vla train` makes it again"
         raise CheckpointError(f"{path / SUMMARY} says that it is finished, but its policy is missing: {way}")
@@ -171,11 +175,11 @@ def _evaluation(path: Path) -> str:
 
 
 def _is_cache(path: Path, here: set[str]) -> bool:
-    return any(name.startswith("frames-v") and name.endswith(".npy") for name in here)
+    return any(fnmatch(name, CACHES) for name in here)
 
 
 def _cache(path: Path) -> str:
-    found = sorted(path.glob("frames-v*.npy"))
+    found = sorted(path.glob(CACHES))
     for cache in found:
         check_cache(cache)
     return _files(len(found))

@@ -20,8 +20,8 @@ from .build import build, fit_head
 from .checkpoint import CheckpointError, Progress
 from .config import TrainConfig, differences, settings, stored_settings
 from .data.dataset import Dataset
+from .data.episodes import write_learned
 from .data.files import exclusive, write_sealed
-from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
 from .log import RunLog
@@ -67,20 +67,25 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True, make_source: Make
         NonFiniteLossError: names the update; the last checkpoint stays.
         KeyboardInterrupt: Ctrl-C or SIGTERM came; a checkpoint has been written.
     """
-    finished = (out / "summary.json").exists() and (out / "policy").exists()
+    made = read_summary(out) if (out / "summary.json").exists() else {}
+    finished = bool(made) and (out / "policy").exists()
     begun = stored_settings(out / "config.json") if finished or (out / STATE).exists() else None
     config = _with_precision(config, begun)
     here = settings(config)
     if begun is not None:
-        found = differences(begun, here)
+        # A finished run may be made longer, also after that was interrupted.
+        longer = finished and made.get("updates", config.updates) < config.updates >= begun["updates"]
+        found = differences(begun | ({"updates": config.updates} if longer else {}), here)
         if found:
             raise ValueError(
                 f"{out} holds a run with other settings: {'; '.join(found)}. Choose another folder"
             )
+        if longer:
+            _check_longer(out, made["updates"], config.updates, bar)
+            finished = False
     if finished:
-        if config.data.root.exists():  # a finished run may outlive its data
-            dataset = open_data(config.data.root, failures=config.data.failures)
-            _same_data(out, read_summary(out)["dataset"].get("fingerprint"), dataset)
+        if config.data.exists:  # a finished run may outlive its data
+            _same_data(out, made["dataset"].get("fingerprint"), config.data.open())
         return out / "policy"
 
     threads_before = torch.get_num_threads()
@@ -94,6 +99,25 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True, make_source: Make
     finally:
         torch.set_num_threads(threads_before)
     return out / "policy"
+
+
+def _check_longer(out: Path, made: int, updates: int, bar: bool) -> None:
+    """Whether a finished run of `made` updates can go on to `updates`; says what that means.
+
+    Raises:
+        CheckpointError: the checkpoint is gone that it would go on from.
+    """
+    if not (out / STATE).exists():
+        raise CheckpointError(
+            f"{out} cannot be trained for longer than its {made} updates: {out / STATE} is gone, from which "
+            "it would go on. Choose another folder"
+        )
+    if bar:
+        print(
+            f"{out} is finished after {made} updates and goes on to {updates}. The learning rate is from now "
+            f"on that of a run of {updates}: the result is not that of a run begun with as many",
+            flush=True,
+        )
 
 
 def _with_precision(config: TrainConfig, begun: dict[str, Any] | None) -> TrainConfig:
@@ -111,7 +135,7 @@ def _train(config: TrainConfig, out: Path, bar: bool, make_source: MakeSource) -
     torch.set_num_threads(1)
 
     # What is learned from.
-    dataset = open_data(config.data.root, failures=config.data.failures)
+    dataset = config.data.open()
     state = out / STATE
     progress = checkpoint.read_progress(state)
     if progress is not None:
@@ -208,7 +232,16 @@ def _train(config: TrainConfig, out: Path, bar: bool, make_source: MakeSource) -
     # What comes out of it.
     ema.copy_to_model()
     policy.eval().save(out / "policy")
-    write_sealed(out / "summary.json", summary_after(config.updates) | {"rows": log.rows})
+    write_learned(out, dataset)
+    before = read_summary(out) if (out / "summary.json").exists() else {}
+    made = summary_after(config.updates) | {"rows": log.rows}
+    write_sealed(out / "summary.json", made | _lengthened(before, config.updates))
+
+
+def _lengthened(before: dict[str, Any], updates: int) -> dict[str, Any]:
+    """For summary.json: after how many updates the run was finished before, if it was."""
+    ends = [*before.get("lengthened_at", []), before.get("updates", updates)]
+    return {"lengthened_at": ends} if before.get("updates", updates) < updates else {}
 
 
 def _same_data(where: Path, fingerprint: str | None, dataset: Dataset) -> None:

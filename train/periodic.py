@@ -22,10 +22,12 @@ from ..policies.execution import Execution
 from ..policies.policy import Policy
 from ..policies.types import PolicySpec
 from .config import DataConfig, TrainConfig, settings
+from .data.align import aligned
 from .data.cache import frame_cache
 from .data.dataset import Dataset
+from .data.episodes import episode_names, shared
 from .data.files import read_json, write_sealed
-from .data.merge import Merged, open_data
+from .data.merge import open_data
 from .data.windows import WindowSampler
 from .ema import EMA
 from .evaluation import BEST
@@ -80,17 +82,21 @@ class Periodic:
         self._env = EnvConfig()
         if config.eval_every:
             spec = data.spec_dict
-            if spec is None:
+            if spec is None or "task" not in spec:
                 raise ValueError(
-                    f"success is judged on the task of the demonstrations, and those in {data.root} were not "
-                    "recorded by vlasandbox: leave eval_every at 0, or give data.held_out for a held-out loss"
+                    f"success is judged on the task of the demonstrations, and those in {data.root} do not "
+                    "name it, as only vla record's do: leave eval_every at 0, or give data.held_out for a "
+                    "held-out loss"
                 )
             self._tasks = tasks.expand(spec["task"])
             recorded = EnvConfig.of_spec(spec)
             self._env = EnvConfig(wording=recorded.wording, combinations=recorded.combinations)
         self._sampler = None
         if config.data.held_out is not None:
-            held_out = open_data(config.data.held_out)
+            made_for = policy.spec
+            held_out = aligned(
+                open_data(config.data.held_out), made_for.cameras, made_for.state_names, made_for.action_names
+            )
             _check_held_out(held_out, data, policy.spec, config.data)
             self._batches = max(1, min(len(held_out), WINDOWS) // config.batch_size)
             self._sampler = WindowSampler(
@@ -202,25 +208,15 @@ def _check_held_out(held_out: Dataset, data: Dataset, spec: PolicySpec, config: 
     """
     from .build import policy_spec
 
-    if shared := _episodes(held_out) & _episodes(data):
+    if known := shared(held_out, set().union(*episode_names(data))):
+        seeds = [int(name.split()[-1]) for names in known for name in names if " seed " in name]
+        way = ": hold others out"
+        if seeds:
+            way = f", such as seed {min(seeds)}: record others, e.g. with `vla record --first-seed 990000`"
         raise ValueError(
-            f"data.held_out {held_out.root} has {len(shared)} of the episodes that are trained on, such as "
-            f"seed {min(shared)[1]}: record others, e.g. with `vla record --first-seed 990000`"
+            f"data.held_out {held_out.root} has {len(known)} of the episodes that are trained on{way}"
         )
-    if held_out.fingerprint == data.fingerprint:
-        raise ValueError(f"data.held_out {held_out.root} is what is trained on")
     found = vars(policy_spec(held_out, config))
     wrong = [f"{k}: {found[k]!r} there, {mine!r} here" for k, mine in vars(spec).items() if mine != found[k]]
     if wrong:
         raise ValueError(f"data.held_out {held_out.root} does not fit {data.root} ({'; '.join(wrong)})")
-
-
-def _episodes(data: Dataset) -> set[tuple[str, int]]:
-    """Task and seed of every episode that vlasandbox recorded."""
-    recordings = [part.recording for part in (data.parts if isinstance(data, Merged) else [data])]
-    return {
-        (recording["spec"]["task"], episode["seed"])
-        for recording in recordings
-        if recording is not None
-        for episode in recording["episodes"]
-    }

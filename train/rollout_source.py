@@ -148,14 +148,14 @@ class RolloutSource(BatchSource):
         config, algorithm, base = self.learner.config, self._algorithm, self.learner.dataset
         added = [data for parts in self._rounds for data in parts if data.learned.any()]
         data = mixture(base, added, algorithm.share)
-        frames = JoinedFrames([self._frames_of(base, config.data.cache), *map(self._frames_of, added)])
+        frames = JoinedFrames([self._frames_of(data) for data in (base, *added)])
         weights = algorithm.weights(data, config.data.chunk)
         self.replace_sampler(window_sampler(config, data, frames, weights))
 
-    def _frames_of(self, dataset: Dataset, cache: Path | None = None) -> np.memmap:
+    def _frames_of(self, dataset: Dataset) -> np.memmap:
         if dataset.root not in self._frames:
-            size = self.learner.policy.trunk.image_size
-            self._frames[dataset.root] = frame_cache(dataset, size, cache)
+            size, folder = self.learner.policy.trunk.image_size, self.learner.config.data.cache
+            self._frames[dataset.root] = frame_cache(dataset, size, folder)
         return self._frames[dataset.root]
 
     def _round(self, number: int, task: str, stop: Event, *, may_play: bool) -> Dataset:

@@ -47,6 +47,20 @@ KEEP_EVERY = 30.0
 """Time between two calls of `keep` [s]: a process that is killed loses no more."""
 
 
+def check_simulated(policy: Policy, name: str) -> None:
+    """Whether there is an environment that a policy can act in.
+
+    Raises:
+        ValueError: it learned from another program's data; says how else it can be judged.
+    """
+    if policy.spec.action_space == UNKNOWN_SPACE:
+        raise ValueError(
+            f"{name} learned from another program's data, and its robot is not simulated here: evaluate it "
+            "on demonstrations (vla open-loop RUN DATASET), or serve it to its robot or another simulation "
+            "(vla serve RUN)"
+        )
+
+
 def evaluate(
     policy: Policy | Path | str,
     env: EnvConfig | str,
@@ -123,12 +137,7 @@ def evaluate(
     asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy), sampling=sampling)
     # Before any episode runs, since another training may replace the weights meanwhile.
     weights = weights_of(Path(checkpoint)) if checkpoint else ""
-    if asked.spec.action_space == UNKNOWN_SPACE:
-        raise ValueError(
-            f"{checkpoint or 'the policy'} learned from another program's data, and its robot is not "
-            "simulated here: evaluate it on demonstrations (vla open-loop RUN DATASET), or on the robot "
-            "(Policy.act)"
-        )
+    check_simulated(asked, checkpoint or "the policy")
     execution.check(asked.spec.chunk, asked.spec.action_space)
     if execution.rtc:
         asked.check_guided()

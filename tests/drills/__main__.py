@@ -94,6 +94,7 @@ def tallies(
         if args.only and name not in args.only:
             continue
         with tempfile.TemporaryDirectory(dir=MEMORY) as scratch:
+            os.environ["VLASANDBOX_FRAMES"] = f"{scratch}/frames"
             begun = time.monotonic()
             tally = drill(name, case, Path(scratch), max(1, round(most(case) * args.share)), args.seed)
         print("\n".join(tally.notes), file=sys.stderr, flush=True)

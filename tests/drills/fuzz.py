@@ -206,6 +206,7 @@ def _read_all(case: FuzzCase, scratch: Path, first: int, end: int, seed: int, sa
     folder = scratch / "folder"
     watch = Watch(scratch / "folder", scratch / "lure")
     sys.path.append(str(scratch / "lure"))
+    os.environ["VLASANDBOX_FRAMES"] = str(folder / "decoded")
     case.setup()
     _fresh(scratch)
     os.chdir(folder)

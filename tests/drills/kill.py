@@ -182,6 +182,7 @@ def attempt(
             os.dup2(file.fileno(), 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         events.follow()
+        os.environ["VLASANDBOX_FRAMES"] = str(folder / "frames")
         try:
             case.run(folder, say)
         except Exception as error:

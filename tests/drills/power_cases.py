@@ -138,12 +138,12 @@ def _written(root: Path, promised: Any) -> None:
 
 
 def _cache(root: Path, disk: Disk) -> None:
-    """A frame cache beside its dataset."""
+    """A frame cache."""
     writer = DatasetWriter(root / "d", SETTINGS)
     writer.add_episode(synthetic_episode(0), SPEC)
     writer.commit()
     disk.promise("dataset")
-    frame_cache(Dataset.open(root / "d"), 16)
+    frame_cache(Dataset.open(root / "d"), 16, root / "frames")
     disk.promise("cache")
 
 
@@ -151,7 +151,7 @@ def _cached(root: Path, promised: Any) -> None:
     """Whatever is left of the cache, the frames are those of the videos."""
     if promised:
         dataset = Dataset.open(root / "d")
-        there = frame_cache(dataset, 16)
+        there = frame_cache(dataset, 16, root / "frames")
         assert np.array_equal(there, frame_cache(dataset, 16, root / "elsewhere"))
 
 

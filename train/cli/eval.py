@@ -20,6 +20,7 @@ from ..evaluation import (
     with_task,
 )
 from ..perturbed_tasks import check_perturbed_tasks
+from ..unknown_words import caution, unknown_words
 
 POSITION = 60
 
@@ -54,6 +55,10 @@ def main(argv: list[str]) -> int:
         ]
         comparisons.append(compare(results))
         print(f"{task}\n{comparisons[-1].table()}\n", flush=True)
+        for who in targets:
+            told = [e.instruction for result in results if result.policy == who.name for e in result.episodes]
+            if who.policy and (said := caution(who.name, unknown_words(who.policy, told))):
+                print(f"{said}\n", flush=True)
         if evaluation.perturb and "test" in args.condition:
             tested = {result.policy: result for result in results if result.condition == "test"}
             nominal = replace(evaluation, perturb="")

@@ -70,8 +70,8 @@ def _parse(run: str, method: str, flags: list[str]) -> "Improvement":
     class Improve:
         out: Path = to
         """Folder of the new run."""
-        data: Path | None = Improvement.data
-        """Demonstrations; by default those that the policy was trained on."""
+        data: tuple[str, ...] = Improvement.data
+        """Demonstrations, as `vla train` takes them; by default those that the policy was trained on."""
         seed: int | None = Improvement.seed
         """Seed of the order of the data, the scenes and all noise; by default that of the policy's
         training."""

@@ -9,7 +9,7 @@ import tyro
 
 from ...eval.compare.motion import mean_known
 from ...eval.table import Table
-from ..evaluation import eval_target
+from ..evaluation import BEST, eval_target
 
 POSITION = 70
 
@@ -36,13 +36,24 @@ def main(argv: list[str]) -> int:
     if folder is None:
         raise ValueError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
     from ...policies.policy import Policy
-    from ..workflows.open_loop import open_loop_error
+    from ..workflows.open_loop import known_episodes, open_loop_error
 
     error = open_loop_error(Policy.load(folder), args.data)
+    run = folder.parent
+    known, total = known_episodes(run.parent if run.name == BEST else run, args.data)
     rows = [[str(ahead), "-" if math.isnan(one) else f"{one:.3f}"] for ahead, one in enumerate(error)]
     print(Table(["steps ahead", "error"], [*rows, ["mean", f"{mean_known(error):.3f}"]]).aligned())
     print(
         "\nMean absolute error in the scale of the policy's action normalizer: it cannot be compared between "
         "action spaces, and its mean not between chunk lengths."
     )
+    if known is None:
+        print(
+            "What the policy learned from is not known here: where these are the same, the error is too low."
+        )
+    elif known:
+        print(
+            f"Caution: the policy learned from {known} of these {total} episodes. There the error says what "
+            "it remembers, not what it can do elsewhere."
+        )
     return 0

@@ -23,7 +23,7 @@ def aligned(dataset: Dataset, cameras: Names, state: Names | None, action: Names
         }
         if dataset.target_uv is not None:
             changes["target_uv"] = dataset.target_uv[:, views]
-    wanted = {"state": state, "action": action} if dataset.recording is None else {}
+    wanted = {"state": state, "action": action} if dataset.spec_dict is None else {}
     for name, names in wanted.items():
         there = getattr(dataset, f"{name}_names")
         if names and there and (columns := _order(names, there)) is not None:

@@ -2,15 +2,18 @@
 
 Decoding a frame of mp4 costs more than everything else a training step does with it, and each epoch would
 pay again. The file is keyed to the dataset's fingerprint, the image size and CACHE_VERSION, so a changed
-dataset never meets an old cache.
+dataset never meets an old cache. It lies outside the dataset, which may be read-only, and which the Hub takes
+only without a folder called .cache.
 """
 
 import hashlib
 import itertools
 import os
+import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +24,8 @@ from tqdm import tqdm
 from ...common.files import remove_partials, whole
 from ...vision.images import resize_uint8
 from .dataset import Dataset
-from .files import DatasetError, exclusive, read_json, write_json
+from .files import DatasetError, exclusive, read_json, write_sealed
+from .merge import single
 from .parquet import checked_place
 from .pictures import Run
 
@@ -63,33 +67,72 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
 
     Args:
         image_size: height and width that the policy sees [px].
-        cache_dir: where to keep the file; `<dataset>/.cache` by default.
+        cache_dir: where to keep the file; `default_folder()` if None.
 
     Raises:
         DatasetError: a video cannot be decoded, or there is no room for the cache.
     """
-    folder = cache_dir or checked_place(dataset.root, dataset.root / ".cache")
     key = f"frames-v{CACHE_VERSION}-{image_size}px-{dataset.fingerprint[:16]}"
     if dataset.reordered:
         key += "-" + hashlib.sha256("\n".join(dataset.cameras).encode()).hexdigest()[:8]
-    path, seal = folder / f"{key}.npy", folder / f"{key}.json"
     shape = (len(dataset), len(dataset.cameras), image_size, image_size, 3)
-    # Whoever comes second waits here and finds the finished file.
-    with exclusive(folder, wait=True):
-        if not _intact(path, seal, shape):
-            remove_partials(folder)
-            if cache_dir is None:
-                for stale in folder.glob(f"frames-*-{image_size}px-*"):
-                    stale.unlink()
-            try:
+    before = _former_folder(dataset, cache_dir) / f"{key}.npy"
+    if _intact(before, before.with_suffix(".json"), shape):
+        return open_memmap(before, "r")
+    folder = (cache_dir or default_folder()) / key
+    path, seal = folder / "frames.npy", folder / "frames.json"
+    try:
+        # Whoever comes second waits here and finds the finished file.
+        with exclusive(folder, wait=True):
+            if not _intact(path, seal, shape):
+                remove_partials(folder)
+                if cache_dir is None:
+                    _remove_stale(folder, dataset, before.parent.glob(f"frames-*-{image_size}px-*"))
                 with whole(path) as partial:
                     _build(dataset, partial, shape)
-                write_json(seal, {"crc32": _checksum(open_memmap(path, "r"))})
-            except OSError as error:
-                raise DatasetError(
-                    f"{folder}: the frame cache cannot be written ({error.strerror})"
-                ) from None
+                origin = {"roots": _roots(dataset), "fingerprint": dataset.fingerprint}
+                write_sealed(seal, {"crc32": _checksum(open_memmap(path, "r")), **origin})
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: the frame cache cannot be written ({error.strerror}); --data.cache FOLDER puts it "
+            "elsewhere"
+        ) from None
     return open_memmap(path, "r")
+
+
+def default_folder() -> Path:
+    """Where the frame caches of all datasets are: $VLASANDBOX_FRAMES, or else ~/.cache/vlasandbox/frames."""
+    if said := os.environ.get("VLASANDBOX_FRAMES"):
+        return Path(said)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "vlasandbox" / "frames"
+
+
+def _former_folder(dataset: Dataset, cache_dir: Path | None) -> Path:
+    """Where earlier versions kept caches, each a file; they are still good."""
+    return cache_dir or checked_place(dataset.root, dataset.root / ".cache")
+
+
+def _remove_stale(folder: Path, dataset: Dataset, former: Iterable[Path]) -> None:
+    """Removes caches beside `folder` of what this dataset was before it changed, or whose dataset is gone;
+    and the files `former`, which earlier versions left."""
+    with suppress(OSError):  # a dataset may be read-only
+        for path in former:
+            path.unlink()
+    for seal in folder.parent.glob("frames-*/frames.json"):
+        try:
+            found = read_json(seal)
+            roots, fingerprint = found["roots"], found["fingerprint"]
+            gone = not all(Path(root).exists() for root in roots)
+        except (ValueError, KeyError, TypeError, OSError):
+            continue
+        changed = roots == _roots(dataset) and fingerprint != dataset.fingerprint
+        if changed or gone:
+            shutil.rmtree(seal.parent, ignore_errors=True)
+
+
+def _roots(dataset: Dataset) -> list[str]:
+    return [str(part.root.resolve()) for part in single(dataset)]
 
 
 def _intact(path: Path, seal: Path, shape: tuple[int, ...]) -> bool:

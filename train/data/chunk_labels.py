@@ -29,17 +29,20 @@ class ChunkLabels:
     """How many of them count, at least 1."""
 
     @staticmethod
-    def of(
-        root: Path, frames: dict[str, np.ndarray], recording: dict[str, Any] | None
-    ) -> "ChunkLabels | None":
+    def of(root: Path, frames: dict[str, np.ndarray], spec: dict[str, Any] | None) -> "ChunkLabels | None":
         """Those in a dataset's columns; None if it has none.
+
+        Args:
+            root: of the dataset, for messages.
+            frames: its columns.
+            spec: its `Dataset.spec_dict`.
 
         Raises:
             DatasetError: a chunk is no whole number of commands.
         """
-        if recording is None or schema.CHUNK not in frames or schema.CHUNK_STEPS not in frames:
+        if spec is None or schema.CHUNK not in frames or schema.CHUNK_STEPS not in frames:
             return None
-        width = len(recording["spec"]["command_names"])
+        width = len(spec["command_names"])
         flat, steps = frames[schema.CHUNK], frames[schema.CHUNK_STEPS].reshape(-1)
         k, rest = divmod(flat.shape[1], width)
         if rest or steps.min() < 0 or steps.max() > k:

@@ -1,7 +1,6 @@
 """Opens a LeRobotDataset v3.0, ours or anyone's, and says clearly what is wrong with it."""
 
 import hashlib
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,8 +34,6 @@ from .reading import (
 )
 from .staging import staged_seeds
 from .tasks import by_place, read_tasks
-
-_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,10 @@ class Dataset:
     runs: list[Run]
     """Where the pictures are."""
     recording: dict[str, Any] | None
-    """Content of meta/vlasandbox.json; None if the dataset is not ours."""
+    """Content of meta/vlasandbox.json; None if the dataset is not ours, or another program changed it."""
+    spec_dict: dict[str, Any] | None = None
+    """The environment's description of itself; None if the dataset is not ours. Where another program changed
+    it, what the features still say of it, in which there is no task."""
     state_names: tuple[str, ...] | None = None
     """What the numbers of `state` are called; None if the dataset does not say."""
     action_names: tuple[str, ...] | None = None
@@ -104,7 +104,7 @@ class Dataset:
         """
         root = Path(root)
         if not root.is_dir():
-            raise DatasetError(_missing(root))
+            raise DatasetError(f"{root} does not exist or is not a folder")
         if not (root / schema.INFO).exists():
             waiting = sum(staged_seeds(root).values())
             if waiting:
@@ -123,11 +123,15 @@ class Dataset:
             verify(root, recording)
         info = read_json(checked_place(root, root / schema.INFO), AGAIN)
         check_info(root, info)
-        if recording is not None:
-            check_spec(root, info, recording["spec"])
         table = info["features"]
         keys = schema.camera_keys(table)
         cameras = tuple(key.removeprefix(schema.IMAGES) for key in keys)
+        if recording is not None:
+            spec, where = recording["spec"], schema.OURS
+        else:
+            spec, where = schema.stored_meaning(table, cameras), f"its {schema.ACTION!r}"
+        if spec is not None:
+            check_spec(root, info, spec, where)
         episodes = read_episodes(root, [key for key in keys if table[key]["dtype"] == "video"])
         paths = data_files(root, info, episodes)
         frames = read_frames(root, info, paths)
@@ -136,7 +140,7 @@ class Dataset:
         check_clock(root, info["fps"], starts, lengths, frames)
         tasks, task_index = by_place(root, read_tasks(root), frames["task_index"])
         count = len(task_index)
-        chunks = ChunkLabels.of(root, frames, recording)
+        chunks = ChunkLabels.of(root, frames, spec)
         state, action = frame_matrix(root, frames, schema.STATE), frame_matrix(root, frames, schema.ACTION)
         assert action is not None
         return Dataset(
@@ -151,7 +155,7 @@ class Dataset:
             perturbed=frames.get(schema.PERTURBED, np.zeros(count, bool)).reshape(count).astype(bool),
             target_uv=target_uv(root, info, cameras, frame_matrix(root, frames, schema.TARGET_UV)),
             target_xyz=frame_matrix(root, frames, schema.TARGET_XYZ),
-            learned=_learned(recording, lengths, chunks),
+            learned=_learned(recording, frames, starts, lengths, chunks),
             progress=_progress(frames, count),
             by_policy=frames.get(schema.SOURCE, np.zeros(count)).reshape(count) == SOURCES.index("policy"),
             chunks=chunks,
@@ -161,6 +165,7 @@ class Dataset:
             task_index=task_index,
             runs=find_runs(root, info, keys, episodes, paths),
             recording=recording,
+            spec_dict=spec,
             state_names=schema.dimension_names(table[schema.STATE]) if state is not None else None,
             action_names=schema.dimension_names(table[schema.ACTION]),
             robot_type=_robot(info.get("robot_type")),
@@ -176,11 +181,6 @@ class Dataset:
     def video_runs(self) -> list[VideoRun]:
         """The stretches of videos among `runs`."""
         return [run for run in self.runs if isinstance(run, VideoRun)]
-
-    @property
-    def spec_dict(self) -> dict[str, Any] | None:
-        """The environment's description of itself; None if the dataset is not ours."""
-        return None if self.recording is None else self.recording["spec"]
 
     @property
     def action_space(self) -> str | None:
@@ -241,31 +241,29 @@ class Dataset:
         return total.hexdigest()
 
 
-def _missing(root: Path) -> str:
-    text = f"{root} does not exist or is not a folder"
-    if not root.exists() and _HUB_NAME.fullmatch(str(root)):
-        text += (
-            f"; if a dataset of the Hub is meant, fetch it: hf download --repo-type dataset {root} "
-            f"--local-dir datasets/{root.name}"
-        )
-    return text
-
-
 def _robot(stored: Any) -> str | None:
     return stored if isinstance(stored, str) and stored not in ("", "unknown") else None
 
 
 def _learned(
-    recording: dict[str, Any] | None, lengths: np.ndarray, chunks: ChunkLabels | None
+    recording: dict[str, Any] | None,
+    frames: dict[str, np.ndarray],
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    chunks: ChunkLabels | None,
 ) -> Bool[np.ndarray, " n"]:
     """The frames of episodes that succeeded; where an expert was asked for chunks, the frames where it was,
     whatever came of the episode."""
     if chunks is not None:
         return chunks.index >= 0
     listed = (recording or {}).get("episodes", [])
-    if len(listed) != len(lengths):
+    if len(listed) == len(lengths):
+        solved = [bool(episode.get("success", True)) for episode in listed]
+    elif schema.SUCCESS in frames:  # rollouts that another program split or merged
+        solved = np.logical_or.reduceat(frames[schema.SUCCESS].reshape(-1).astype(bool), starts)
+    else:
         return np.ones(int(lengths.sum()), bool)
-    return np.repeat([bool(episode.get("success", True)) for episode in listed], lengths)
+    return np.repeat(solved, lengths)
 
 
 def _progress(frames: dict[str, np.ndarray], count: int) -> Float32[np.ndarray, "n 2"]:

@@ -1,7 +1,7 @@
 """Several datasets as one: a folder of LeRobotDatasets, e.g. one a task, is trained on like a single one.
 
 A dataset of n windows is learned from n^BALANCE times as often: short tasks are not lost among long ones.
-The shares of a `mixture` are given.
+Other shares are given, as weights of several sources or as that of a `mixture`.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from .align import aligned
 from .chunk_labels import ChunkLabels
 from .dataset import Dataset
 from .files import DatasetError
+from .hub import local_folder
 from .staging import FOLDER, staged_seeds
 
 SHARED = ("robot", "action_space", "command_names", "control_hz", "image_size")
@@ -33,6 +34,7 @@ class Merged(Dataset):
     """The parts' episodes, one part after the other."""
 
     parts: tuple[Dataset, ...] = ()
+    """None of which is merged itself."""
     shares: tuple[float, ...] = ()
     """Of the windows that come from each part; they sum to 1."""
 
@@ -47,32 +49,57 @@ class Merged(Dataset):
     def order(self, seed: int, epoch: int) -> Int[np.ndarray, " w"]:
         """As many windows as there are; those of each part go on where the epoch before left off."""
         sizes = np.array([len(part) for part in self.parts])
-        ends = np.round(np.cumsum(self.shares) * self.num_windows).astype(int)
-        counts, starts = np.diff(ends, prepend=0), np.cumsum(sizes) - sizes
+        begun, ended = self._taken(epoch), self._taken(epoch + 1)
         drawn = []
-        for part, count, start in zip(self.parts, counts, starts, strict=True):
-            if not count:
+        for part, first, end, start in zip(self.parts, begun, ended, np.cumsum(sizes) - sizes, strict=True):
+            if first == end:  # a small share of few windows, or none at all
                 continue
             size = part.num_windows
-            first, last = epoch * count, (epoch + 1) * count - 1
-            rounds = range(first // size, last // size + 1)
+            rounds = range(first // size, (end - 1) // size + 1)
             orders = np.concatenate([part.order(seed, number) for number in rounds])
             skipped = first - rounds.start * size
-            drawn.append(start + orders[skipped : skipped + count])
+            drawn.append(start + orders[skipped : skipped + end - first])
         return np.random.default_rng([seed, epoch]).permutation(np.concatenate(drawn))
 
+    def _taken(self, epochs: int) -> Int[np.ndarray, " p"]:
+        """Windows of each part that are learned from in so many epochs; fractions add up over the epochs, and
+        the part with the largest share gives way."""
+        shares, total = np.array(self.shares), epochs * self.num_windows
+        taken = np.floor(shares * total + 1e-6).astype(int)
+        taken[shares.argmax()] += total - taken.sum()
+        return taken
 
-def open_data(root: Path | str, *, failures: bool = False) -> Dataset:
+
+def open_data(
+    root: Path | str,
+    others: Sequence[Path | str] = (),
+    weights: Sequence[float] = (),
+    *,
+    failures: bool = False,
+) -> Dataset:
     """The dataset at `root`, or all of those in its sub-folders as one.
 
     Args:
-        root: folder.
+        root: a folder, or a name on the Hugging Face Hub.
+        others: more of them, as one with it.
+        weights: how often is learned from `root` and from each of the others, in proportion; by default as if
+            all were in one folder.
         failures: whether to learn from episodes that failed, too.
 
     Raises:
-        DatasetError: see `Dataset.open`; or the datasets do not fit together.
+        DatasetError: see `Dataset.open`; or the datasets do not fit together, or cannot be fetched.
     """
-    root = Path(root)
+    if not others:
+        return _open(Path(root), failures)
+    sources = [_open(Path(source), failures) for source in (root, *others)]
+    if weights:
+        return _mixed(sources, (np.array(weights) / sum(weights)).tolist())
+    parts = [part for source in sources for part in single(source)]
+    return _merge(sources[0].root, parts, _balanced(parts))
+
+
+def _open(root: Path, failures: bool) -> Dataset:
+    root = local_folder(root)
     finished = {path.parent.parent for path in root.glob(f"*/{schema.INFO}")}
     begun = {path.parent for path in root.glob(f"*/{FOLDER}") if any(staged_seeds(path.parent).values())}
     folders = sorted(finished | begun)  # to open one that is not finished says so
@@ -83,7 +110,7 @@ def open_data(root: Path | str, *, failures: bool = False) -> Dataset:
         parts = [part.with_failures() for part in parts]
     if folders == [root]:
         return parts[0]
-    return _merge(root, parts, _balanced([int(part.learned.sum()) for part in parts]))
+    return _merge(root, parts, _balanced(parts))
 
 
 def mixture(data: Dataset, added: Sequence[Dataset], share: float) -> Dataset:
@@ -97,15 +124,28 @@ def mixture(data: Dataset, added: Sequence[Dataset], share: float) -> Dataset:
     added = [part for part in added if part.learned.any()]
     if not added:
         return data
-    mine = data.parts if isinstance(data, Merged) else (data,)
-    own = data.shares if isinstance(data, Merged) else (1.0,)
     windows = np.array([part.num_windows for part in added])
-    shares = [*((1 - share) * np.array(own)), *(share * windows / windows.sum())]
-    return _merge(data.root, [*mine, *added], shares)
+    return _mixed([data, *added], [1 - share, *(share * windows / windows.sum())])
 
 
-def _balanced(windows: list[int]) -> list[float]:
-    powers = np.array(windows) ** BALANCE
+def single(data: Dataset) -> list[Dataset]:
+    """The datasets that `data` consists of, none of which is of several."""
+    return list(data.parts) if isinstance(data, Merged) else [data]
+
+
+def _mixed(sources: Sequence[Dataset], shares: Sequence[float]) -> Merged:
+    """All parts of the sources, of each source in its own proportions."""
+    parts = [part for source in sources for part in single(source)]
+    own = [source.shares if isinstance(source, Merged) else (1.0,) for source in sources]
+    return _merge(
+        sources[0].root,
+        parts,
+        [share * one for share, within in zip(shares, own, strict=True) for one in within],
+    )
+
+
+def _balanced(parts: Sequence[Dataset]) -> list[float]:
+    powers = np.array([int(part.learned.sum()) for part in parts]) ** BALANCE
     return (powers / max(powers.sum(), 1.0)).tolist()
 
 
@@ -123,16 +163,7 @@ def _merge(root: Path, parts: list[Dataset], shares: Sequence[float]) -> Merged:
         arrays = [getattr(part, name) for part in parts]
         return None if any(array is None for array in arrays) else np.concatenate(arrays)
 
-    recording = first.recording
-    if recording is not None:
-        played = "+".join(dict.fromkeys(part.spec_dict["task"] for part in parts if part.spec_dict))
-        spaces = [part.spec_dict["action_space"] for part in parts if part.spec_dict]
-        widest = {
-            name: [widest(values) for values in zip(*(space[name] for space in spaces), strict=True)]
-            for name, widest in LIMITS.items()
-        }
-        space = spaces[0] | widest
-        recording = {"spec": recording["spec"] | {"task": played, "action_space": space}}
+    spec = _joined_spec([part.spec_dict for part in parts if part.spec_dict is not None])
     return Merged(
         root=root,
         fps=first.fps,
@@ -158,7 +189,8 @@ def _merge(root: Path, parts: list[Dataset], shares: Sequence[float]) -> Merged:
             for part, start in zip(parts, starts, strict=False)
             for run in part.runs
         ],
-        recording=recording,
+        recording=None,
+        spec_dict=spec,
         state_names=first.state_names,
         action_names=first.action_names,
         robot_type=first.robot_type,
@@ -167,6 +199,23 @@ def _merge(root: Path, parts: list[Dataset], shares: Sequence[float]) -> Merged:
         parts=tuple(parts),
         shares=tuple(float(share) for share in shares),
     )
+
+
+def _joined_spec(specs: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """That of the first part with the tasks and limits of all, as far as all say theirs."""
+    if not specs:
+        return None
+    spaces, joined = [spec["action_space"] for spec in specs], dict(specs[0])
+    limits = {
+        name: [widest(values) for values in zip(*(space[name] for space in spaces), strict=True)]
+        for name, widest in LIMITS.items()
+        if all(name in space for space in spaces)
+    }
+    joined["action_space"] = {k: x for k, x in spaces[0].items() if k not in LIMITS} | limits
+    joined.pop("task", None)
+    if all("task" in spec for spec in specs):
+        joined["task"] = "+".join(dict.fromkeys(spec["task"] for spec in specs))
+    return joined
 
 
 def _check(first: Dataset, other: Dataset) -> None:

@@ -20,7 +20,7 @@ _VECTORS = (
     schema.STATE, schema.ACTION, schema.REFERENCE, schema.COMMAND, schema.TARGET_UV, schema.TARGET_XYZ,
     schema.CHUNK,
 )  # fmt: skip
-_OF_ROLLOUTS = (schema.PROGRESS, schema.REWARD, schema.SOURCE, schema.CHUNK_STEPS)
+_OF_ROLLOUTS = (schema.PROGRESS, schema.REWARD, schema.SOURCE, schema.SUCCESS, schema.CHUNK_STEPS)
 """Other programs have rewards, too, which mean something else."""
 
 ASIDE = 0.1
@@ -108,27 +108,34 @@ def verify(root: Path, recording: dict[str, Any] | None, *, videos: bool = False
     try:
         check_digests(root, {n: x for n, x in listed.items() if videos or not n.startswith("videos/")})
     except (OSError, ValueError, AttributeError) as error:
-        raise DatasetError(f"{error}: {AGAIN}") from None
+        way = f"{AGAIN} (if another program changed it on purpose, delete {root / schema.OURS})"
+        raise DatasetError(f"{error}: {way}") from None
 
 
-def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any]) -> None:
-    """Refuses a dataset of ours whose info.json contradicts the environment that it says it comes from."""
+def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any], where: str) -> None:
+    """Refuses a dataset of ours whose info.json contradicts the environment that it says it comes from.
+
+    Args:
+        spec: the environment's description of itself.
+        where: that was read.
+    """
     space = spec["action_space"]
     fits = {
-        "task": isinstance(spec.get("task"), str),
         **{name: _are_texts(spec.get(name)) for name in ("command_names", "state_names", "cameras")},
         "action_space.dims": _are_texts(space.get("dims")),
         "action_space.control_hz": _is_rate(space.get("control_hz")),
     }
+    if where == schema.OURS:  # the features do not name it
+        fits["task"] = isinstance(spec.get("task"), str)
     if wrong := [name for name, fit in fits.items() if not fit]:
-        raise DatasetError(f"{root / schema.OURS} is damaged (no usable {', '.join(wrong)}): {AGAIN}")
+        raise DatasetError(f"{root}: {where} is damaged (no usable {', '.join(wrong)}): {AGAIN}")
     table = info["features"]
     cameras = [key.removeprefix(schema.IMAGES) for key in schema.camera_keys(table)]
     pairs = {
         "fps": (info["fps"], spec.get("control_hz")),
         "cameras": (cameras, spec.get("cameras")),
         "state dimensions": (
-            table.get(schema.STATE, {"shape": [0]})["shape"][0],
+            table[schema.STATE]["shape"][0] if schema.STATE in table else _length(spec.get("state_names")),
             _length(spec.get("state_names")),
         ),
         "action dimensions": (table[schema.ACTION]["shape"][0], _length(spec["action_space"].get("dims"))),
@@ -136,7 +143,7 @@ def check_spec(root: Path, info: dict[str, Any], spec: dict[str, Any]) -> None:
     for name, (here, there) in pairs.items():
         if here != there:
             raise DatasetError(
-                f"{root} is inconsistent: {name} {here!r} in {schema.INFO}, {there!r} in {schema.OURS}"
+                f"{root} is inconsistent: {name} {here!r} in {schema.INFO}, {there!r} in {where}"
             )
 
 

@@ -5,6 +5,7 @@ Sources: lerobot 0.6, `datasets/utils.py`, `datasets/feature_utils.py`, `dataset
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,9 @@ TARGET_XYZ = "privileged.target_xyz"
 DONE = "next.done"
 SUCCESS = "next.success"
 TIMESTAMP = "timestamp"
+MEANING = "vlasandbox"
+"""Key in the `info` of the feature `action` under which `meaning` stands."""
+_SPACE = {"name": str, "dims": list, "control_hz": int | float}
 PLACE = ("chunk_index", "file_index", "from_timestamp")
 """Of an episode in the video of a camera: columns videos/<camera>/... of meta/episodes."""
 REWARD = "next.reward"
@@ -95,6 +99,7 @@ def features(episode: Episode, spec: dict[str, Any]) -> dict[str, dict[str, Any]
 
     add(STATE, "float32", episode.state.shape[1], list(spec["state_names"]))
     add(ACTION, "float32", episode.action.shape[1], list(spec["action_space"]["dims"]))
+    table[ACTION]["info"] = {MEANING: meaning(spec)}
     for key in (REFERENCE, COMMAND):
         add(key, "float32", episode.reference.shape[1], list(spec["command_names"]))
     add(PERTURBED, "bool", 1, None)
@@ -117,6 +122,29 @@ def features(episode: Episode, spec: dict[str, Any]) -> dict[str, dict[str, Any]
     for counter in COUNTERS:
         add(counter, "int64", 1, None)
     return table
+
+
+def meaning(spec: dict[str, Any]) -> dict[str, Any]:
+    """What of an environment's `spec_dict()` travels in `features`, which other programs keep when they
+    split, merge or shorten datasets. They merge only what has equal features: nothing in it differs by task.
+    """
+    space = {name: x for name, x in spec["action_space"].items() if name not in ("low", "high")}
+    shared = ("robot", "command_names", "state_names", "control_hz", "image_size")
+    return {"action_space": space} | {name: spec[name] for name in shared if name in spec}
+
+
+def stored_meaning(table: dict[str, dict[str, Any]], cameras: Sequence[str]) -> dict[str, Any] | None:
+    """What `meaning` put into these features, with the cameras that there are; None if nothing is there."""
+    info = table[ACTION].get("info")
+    found = info.get(MEANING) if isinstance(info, dict) else None
+    if not isinstance(found, dict):
+        return None
+    space = found.get("action_space")
+    whole = isinstance(space, dict) and all(isinstance(space.get(x), y) for x, y in _SPACE.items())
+    named = all(isinstance(found.get(name), list) for name in ("command_names", "state_names"))
+    if not whole or not named or not isinstance(found.get("robot"), str):
+        return None
+    return found | {"cameras": list(cameras)}
 
 
 def video_keys(table: dict[str, dict[str, Any]]) -> list[str]:

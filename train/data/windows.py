@@ -30,6 +30,7 @@ from ...policies.types import Batch, Grounding, Observation
 from .cache import JoinedFrames
 from .dataset import Dataset
 from .files import DatasetError
+from .schema import REFERENCE
 
 
 def horizons(
@@ -192,9 +193,10 @@ def _space(dataset: Dataset, to: str | None) -> ActionSpace | None:
     if to is None or (to == source and not to.endswith("_relative")):
         return None
     if source is None or dataset.reference is None or dataset.command is None:
+        lacks = "does not say what its actions mean" if source is None else f"has no {REFERENCE!r}"
         raise DatasetError(
-            f"{dataset.root} does not say what its actions mean, so they cannot be converted to {to!r}: "
-            "leave the action space out to train on them as they are"
+            f"{dataset.root} {lacks}, so they cannot be converted to {to!r}: leave the action space out to "
+            "train on them as they are"
         )
     assert dataset.spec_dict is not None
     return stored_space(dataset.spec_dict, to)

@@ -9,6 +9,7 @@ from ...common.files import make_folder
 from ...common.versions import DATASET, recorded_versions
 from ...envs.episode import Episode
 from . import schema
+from .card import write_card
 from .commit import commit, commit_interrupted, recover
 from .files import DatasetError, read_json, read_object, write_sealed
 from .parquet import checked_place
@@ -88,6 +89,8 @@ class DatasetWriter:
                 "failed_seeds": failed,
             }
             commit(self.root, new, ours, self._limits)
+        if recorded := self._ours():  # also where a kill came between the two
+            write_card(self.root, read_json(self.root / schema.INFO), recorded["spec"])
         # Also what an earlier commit left, if it was killed on its way here.
         remove_staged(self.root, [seed for seed in outcomes if kept and seed <= kept[-1]])
         if not staged_seeds(self.root):

@@ -118,9 +118,11 @@ def demo(
     tasks.check(env.task)
     policy = None
     if who.policy is not None:
-        from ...policies.policy import Policy  # imports torch
+        from ...eval.rollout.evaluate import check_simulated  # imports torch
+        from ...policies.policy import Policy
 
         policy = Policy.load(who.policy, sampling=sampling)
+        check_simulated(policy, who.name)
         env = replace(env, robot=env.robot or policy.spec.robot, control_hz=policy.spec.control_hz)
     shown = replace(env, cameras=()).build()
     try:

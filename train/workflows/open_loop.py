@@ -14,8 +14,16 @@ from ..build import policy_spec
 from ..config import DataConfig
 from ..data.align import aligned
 from ..data.cache import frame_cache
+from ..data.episodes import read_learned, shared
 from ..data.merge import open_data
 from ..data.windows import WindowSampler
+
+
+def known_episodes(run: Path, root: Path) -> tuple[int | None, int]:
+    """How many of the demonstrations in `root` the policy of `run` learned from, and how many there are; None
+    where the run does not say."""
+    dataset, learned = open_data(root), read_learned(run)
+    return None if learned is None else len(shared(dataset, learned)), len(dataset.lengths)
 
 
 def open_loop_error(policy: Policy, root: Path, *, bar: bool = True) -> Float[np.ndarray, " k"]:

@@ -148,5 +148,5 @@ CASES = {
         _go_on,
         _make_waiting,
     ),
-    "frame cache": _case(any_file("frames/frames-*"), 250, _read, _make_frames),
+    "frame cache": _case(any_file("frames/frames-*/frames.*"), 250, _read, _make_frames),
 }

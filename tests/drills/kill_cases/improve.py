@@ -42,9 +42,8 @@ def _run(folder: Path, say: Say) -> None:
     algorithm = algorithms.default_config("takeover")
     assert isinstance(algorithm, RolloutConfig)
     small = replace(algorithm, updates=4, warmup=1, rounds=2, episodes=2)
-    improve(
-        Improvement(str(folder / "run"), small, folder / "improved", folder / "data", threads=1), bar=False
-    )
+    data = (str(folder / "data"),)
+    improve(Improvement(str(folder / "run"), small, folder / "improved", data, threads=1), bar=False)
     say("policy")
 
 

@@ -59,13 +59,13 @@ def _holds(folder: Path) -> set[str]:
 
 def _outcome(folder: Path) -> dict[str, Any]:
     study = folder / "study"
-    found: dict[str, Any] = names_in(study, but=(".npz", "lock", ".npy", "px.json"))
+    found: dict[str, Any] = names_in(study, but=(".npz", "lock"))
     for run in (study / "cells").glob("*"):
         found |= {f"{run.name}/{name}": value for name, value in training_outcome(run).items()}
         for path in run.glob("eval/*/test/result.json"):
             found |= {f"{run.name}/{name}": value for name, value in episodes_in(path.parent).items()}
     for name in ("data", "held_out"):
-        found |= {x: value for x, value in files_in(study / name).items() if "/.cache/" not in x}
+        found |= files_in(study / name)
     return found | {"study": read_json(study / "study.json")}
 
 
