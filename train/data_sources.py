@@ -1,4 +1,4 @@
-"""What `--data` says: folders and names on the Hugging Face Hub, each with a weight or none."""
+"""Data sources of `--data`: folders and names on the Hugging Face Hub, each with a weight or none."""
 
 from pathlib import Path
 from typing import Any

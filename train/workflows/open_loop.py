@@ -20,8 +20,8 @@ from ..data.windows import WindowSampler
 
 
 def known_episodes(run: Path, root: Path) -> tuple[int | None, int]:
-    """How many of the demonstrations in `root` the policy of `run` learned from, and how many there are; None
-    where the run does not say."""
+    """Counts the demonstrations in `root` that the policy of `run` was trained on, and all of them; the first
+    is None where the run does not record it."""
     dataset, learned = open_data(root), read_learned(run)
     return None if learned is None else len(shared(dataset, learned)), len(dataset.lengths)
 
