@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vlasandbox.eval.rollout.worker_pool import usable_cores
+from vlasandbox.envs.simulation.pool import usable_cores
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.video import decode

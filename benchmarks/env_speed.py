@@ -7,7 +7,7 @@ other by the environment's renderer, which leaves out what a camera does not see
 The ratios are of CPU times (all threads of the process), which other work on the machine disturbs least. The
 rate is that of two processes at once, which step and render only.
 The software renderer has no threads of its own here, as in the processes that record and evaluate
-(eval/rollout/worker.py).
+(envs/simulation/process.py).
 """
 
 import argparse
@@ -24,7 +24,7 @@ import numpy as np
 from vlasandbox.envs import make, tasks
 from vlasandbox.envs.gl import mujoco
 from vlasandbox.envs.manipulation_env import ManipulationEnv
-from vlasandbox.eval.rollout.worker import ONE_THREAD
+from vlasandbox.envs.simulation.process import ONE_THREAD
 
 os.environ |= ONE_THREAD  # llvmpipe reads it when the first context is made, here and in children
 

@@ -12,7 +12,7 @@ from vlasandbox.envs import make, tasks
 from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
 from vlasandbox.envs.seeds import VALIDATION
-from vlasandbox.eval.rollout.worker_pool import usable_cores
+from vlasandbox.envs.simulation.pool import usable_cores
 from vlasandbox.eval.stats.paired import wilson
 from vlasandbox.train.perturbed_tasks import check_perturbed_tasks
 

@@ -14,7 +14,7 @@ from vlasandbox.envs import make, tasks
 from vlasandbox.envs.control import ACTION_SPACES
 from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.seeds import VALIDATION
-from vlasandbox.eval.rollout.worker_pool import usable_cores
+from vlasandbox.envs.simulation.pool import usable_cores
 
 RECORDED_IN = "ee_delta"
 HELD = 3

@@ -65,3 +65,13 @@ class Episode:
 
     def __len__(self) -> int:
         return len(self.action)
+
+    def to_message(self) -> dict[str, Any]:
+        """JSON values and arrays, for `simulation.protocol`."""
+        return vars(self) | {"rollout": self.rollout and vars(self.rollout)}
+
+    @classmethod
+    def of_message(cls, message: dict[str, Any]) -> "Episode":
+        """The episode that `to_message` describes."""
+        rows = message["rollout"]
+        return cls(**{**message, "rollout": rows and RolloutRows(**rows)})

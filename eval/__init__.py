@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .result import EvalResult as EvalResult
     from .result import ResultError as ResultError
     from .rollout.evaluate import evaluate as evaluate
-    from .rollout.worker_process import EvaluationError as EvaluationError
+    from .rollout.lane_player import EvaluationError as EvaluationError
     from .training_record import TrainingRecord as TrainingRecord
 
 __getattr__, __dir__, __all__ = lazy_exports(__name__, __file__)

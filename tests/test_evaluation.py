@@ -10,7 +10,7 @@ from made_up_results import result
 from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.seeds import TEST
 from vlasandbox.eval.result import weights_of
-from vlasandbox.eval.rollout.worker_process import EvaluationError
+from vlasandbox.eval.rollout.lane_player import EvaluationError
 from vlasandbox.policies import packaged
 from vlasandbox.train.evaluation import (
     EvalConfig,

@@ -19,9 +19,10 @@ from vlasandbox import envs
 from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.episode import Episode
 from vlasandbox.envs.seeds import TEST
+from vlasandbox.envs.simulation.lane import Lane, LaneSettings
 from vlasandbox.eval.rollout.evaluate import evaluate
 from vlasandbox.eval.rollout.inference import observation_of
-from vlasandbox.eval.rollout.worker import Job, Lane, LaneObservation
+from vlasandbox.eval.rollout.lane_observation import LaneObservation
 from vlasandbox.policies.policy import Policy, PolicyConfig
 from vlasandbox.policies.types import Observation
 from vlasandbox.train.data.dataset import Dataset
@@ -67,17 +68,20 @@ def episodes() -> list[Episode]:
     return [synthetic_episode(seed, length) for seed, length in enumerate(LENGTHS)]
 
 
-def lane(episodes: list[Episode], history: int, monkeypatch: pytest.MonkeyPatch) -> Lane:
-    monkeypatch.setattr(Lane, "_make", lambda self: Recorded(episodes))
-    return Lane(Job([], EnvConfig(), False, False, {}, history=history), range(len(episodes)))
+def lane(episodes: list[Episode], history: int) -> Lane:
+    recorded: Any = lambda: Recorded(episodes)  # noqa: E731
+    return Lane(LaneSettings(EnvConfig(), history=history), recorded)
 
 
 def observations(lane: Lane, execute: int) -> dict[tuple[int, int], LaneObservation]:
     """What the lane saw by (episode, step), when `execute` actions of each chunk are executed."""
-    found, update = {}, lane.begin([])
-    while update.observation is not None:
-        found[update.observation.seed, update.observation.step] = update.observation
-        update = lane.advance(np.zeros((execute, 5), np.float32))
+    found = {}
+    for seed in range(len(LENGTHS)):
+        update = lane.begin(seed)
+        while "observation" in update:
+            seen = LaneObservation(**update["observation"])
+            found[seen.seed, seen.step] = seen
+            update = lane.act(np.zeros((execute, 5), np.float32))
     return found
 
 
@@ -100,9 +104,9 @@ def windows(episodes: list[Episode], history: int, root: Path) -> dict[tuple[int
 
 
 @pytest.mark.parametrize(("history", "execute"), [(1, 4), (2, 1), (2, 4), (3, 2), (6, 4), (12, 3)])
-def test_training_and_acting_see_the_same(episodes, history, execute, tmp_path, monkeypatch):
+def test_training_and_acting_see_the_same(episodes, history, execute, tmp_path):
     learned = windows(episodes, history, tmp_path / "d")
-    acted = observations(lane(episodes, history, monkeypatch), execute)
+    acted = observations(lane(episodes, history), execute)
     assert set(acted) >= {(0, 0), (0, execute), (1, 0), (1, execute)}
     for where, seen in acted.items():
         one, other = learned[where], observation_of(seen)
@@ -124,12 +128,12 @@ def test_the_past_comes_first_and_begins_with_the_first_frame_repeated(episodes,
 
 
 @pytest.mark.parametrize(("history", "shown"), [(1, 1), (3, 3), (9, 4)])
-def test_no_more_images_are_made_than_will_be_seen(episodes, history, shown, monkeypatch):
-    one = lane(episodes, history, monkeypatch)
-    one.begin([])
+def test_no_more_images_are_made_than_will_be_seen(episodes, history, shown):
+    one = lane(episodes, history)
+    one.begin(0)
     recorded: Any = one.env
     recorded.shown = 0
-    one.advance(np.zeros((4, 5), np.float32))
+    one.act(np.zeros((4, 5), np.float32))
     assert recorded.shown == shown
 
 
@@ -139,11 +143,10 @@ def test_the_history_of_a_real_environment_is_what_it_showed_step_by_step():
     env = envs.make("pick", **settings)
     shown = [env.reset(seed=5)[0], *(env.step(action)[0] for action in block)][-3:]
     env.close()
-    one = Lane(Job([], EnvConfig(**settings), False, False, {}, history=3), [5])
-    one.begin([])
-    seen = one.advance(block).observation
+    one = Lane(LaneSettings(EnvConfig(**settings), history=3))
+    one.begin(5)
+    seen = LaneObservation(**one.act(block)["observation"])
     one.close()
-    assert seen is not None
     assert seen.step == 4
     pictures = [seen["pixels"][name] for seen in shown for name in ("front", "wrist")]
     np.testing.assert_array_equal(seen.images, np.stack(pictures))

@@ -7,8 +7,8 @@ import pytest
 from small_policies import small_policy
 
 from vlasandbox.eval.rollout.inference import observation_of
+from vlasandbox.eval.rollout.lane_observation import LaneObservation
 from vlasandbox.eval.rollout.latency import WARMUP, measure
-from vlasandbox.eval.rollout.worker import LaneObservation
 
 
 def sight(step: int = 0) -> LaneObservation:

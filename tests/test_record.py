@@ -1,6 +1,5 @@
 """Recording: the same dataset for any number of workers and interruptions, and clear refusals."""
 
-import json
 import math
 import signal
 import subprocess
@@ -19,12 +18,30 @@ from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.demonstrations import collect_episode
 from vlasandbox.envs.expert import NoiseConfig
 from vlasandbox.envs.seeds import TEST
+from vlasandbox.envs.simulation.process import TRIES
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import DatasetError
 from vlasandbox.train.data.writer import DatasetWriter, check_root
 from vlasandbox.train.recording.record import RecordConfig, RecordError, SeedPlan, record
 
 SMALL = EnvConfig(image_size=32)
+FAULTY = '''
+"""A recorder whose process is killed by seed 2 `kills` times; a negative number: seed 2 raises."""
+import os, signal
+from pathlib import Path
+from vlasandbox.train.recording.recorder import Recorder
+
+class Faulty(Recorder):
+    def __call__(self, request):
+        if request["seed"] == 2:
+            killed = len(list(Path({folder!r}).glob("killed-*")))
+            if {kills} < 0:
+                raise KeyError("no such part")
+            if killed < {kills}:
+                (Path({folder!r}) / f"killed-{{killed}}").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(request)
+'''
 
 
 @pytest.fixture(scope="module")
@@ -89,32 +106,40 @@ def test_a_killed_recording_goes_on_where_it_was(tmp_path: Path) -> None:
     assert Dataset.open(record(config)).fingerprint == Dataset.open(straight).fingerprint
 
 
-def test_a_worker_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
-    worker = subprocess.Popen(
-        [sys.executable, "-P", "-m", "vlasandbox.train.recording.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    assert worker.stdin is not None
-    settings = {"path": sys.path, "root": str(tmp_path), "env": {}, "noise": None}
-    worker.stdin.write(json.dumps(settings) + "\n")
-    worker.stdin.close()
-    assert worker.wait(timeout=60) == 0
-
-
 def test_a_worker_loads_neither_torch_nor_transformers_nor_pyarrow(tmp_path: Path) -> None:
-    settings = {"path": sys.path, "root": str(tmp_path), "env": {}, "noise": None}
     source = (
-        "import sys; from vlasandbox.train.recording.worker import main; main();"
+        "import sys; from vlasandbox.train.recording.recorder import Recorder;"
+        f"recorder = Recorder({{'root': {str(tmp_path)!r}, 'env': {{}}, 'noise': None}});"
+        "assert recorder({'seed': 0}) == {'success': True};"
         "heavy = {'torch', 'transformers', 'pyarrow'} & set(sys.modules); assert not heavy, heavy;"
-        "assert 'mujoco' in sys.modules"
+        "assert 'mujoco' in sys.modules; recorder.close()"
     )
-    lines = f"{json.dumps(settings)}\n0\n"
-    subprocess.run(
-        [sys.executable, "-c", source], input=lines, text=True, check=True, stdout=subprocess.DEVNULL
-    )
+    subprocess.run([sys.executable, "-c", source], check=True)
     assert len(list((tmp_path / ".recording").glob("episode-*"))) == 1
+
+
+@pytest.mark.parametrize("kills", [1, TRIES])
+def test_a_seed_whose_process_dies_is_played_again(
+    tmp_path: Path, recorded: Path, monkeypatch, kills
+) -> None:
+    (tmp_path / "faulty_recorder.py").write_text(FAULTY.format(folder=str(tmp_path), kills=kills))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("vlasandbox.train.recording.record.SERVICE", "faulty_recorder:Faulty")
+    config = RecordConfig(tmp_path / "pick", episodes=4, workers=2)
+    if kills == TRIES:
+        with pytest.raises(RecordError, match=rf"seed 2 ended {TRIES} simulation processes; .* SIGKILL"):
+            record(config)
+    else:
+        assert Dataset.open(record(config)).fingerprint == Dataset.open(recorded).fingerprint
+
+
+def test_a_bug_names_the_seed(tmp_path: Path, monkeypatch, capfd) -> None:
+    (tmp_path / "faulty_recorder.py").write_text(FAULTY.format(folder=str(tmp_path), kills=-1))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("vlasandbox.train.recording.record.SERVICE", "faulty_recorder:Faulty")
+    with pytest.raises(RecordError, match=r"^seed 2: KeyError: 'no such part'"):
+        record(RecordConfig(tmp_path / "pick", episodes=4, workers=1))
+    assert "Traceback" in capfd.readouterr().err
 
 
 def test_no_room_on_the_disk_is_one_message_and_loses_nothing(tmp_path: Path, recorded: Path) -> None:

@@ -18,13 +18,16 @@ from small_policies import CHUNK, HEADS, VARIABLE, small_policy
 from vlasandbox import envs
 from vlasandbox.envs.config import EnvConfig
 from vlasandbox.envs.seeds import TEST
+from vlasandbox.envs.simulation.lane import LaneSettings
+from vlasandbox.envs.simulation.process import TRIES, StoppedError, WorkerProcess
 from vlasandbox.envs.tasks.detour import SIDES
 from vlasandbox.eval.result import EvalResult
 from vlasandbox.eval.rollout.collector import EpisodeCollector
-from vlasandbox.eval.rollout.evaluate import evaluate, split
+from vlasandbox.eval.rollout.evaluate import evaluate
+from vlasandbox.eval.rollout.game import split
 from vlasandbox.eval.rollout.inference import BLANK, LANES, THREADS, BatchedPolicy
-from vlasandbox.eval.rollout.worker import Job, LaneObservation
-from vlasandbox.eval.rollout.worker_process import TRIES, EvaluationError, StoppedError, WorkerProcess
+from vlasandbox.eval.rollout.lane_observation import LaneObservation
+from vlasandbox.eval.rollout.lane_player import SERVICE, EvaluationError, LanePlayer
 from vlasandbox.policies.execution import Execution
 from vlasandbox.policies.head import SamplingCounts
 
@@ -366,7 +369,7 @@ def test_an_episode_that_kills_its_process_is_missing_and_the_others_are_not(rig
     assert (result.successes, result.missing, result.errors) == (3, 1, 0)
     assert "killed by SIGKILL" in str(result.episodes[1].error)
     said = capsys.readouterr().err
-    assert "1 of 4 episodes are missing, seeds [1]: each time the environment process was killed by" in said
+    assert "1 of 4 episodes are missing, seeds [1]: each time the simulation process was killed by" in said
     assert len(list(folder.iterdir())) == 1 + TRIES
     result.save(tmp_path / "result")
     assert EvalResult.load(tmp_path / "result") == result
@@ -476,8 +479,8 @@ def test_ctrl_c_keeps_what_was_finished(rig, monkeypatch):
     rig(hangs=(7,))
     add, kept = EpisodeCollector.add, []
 
-    def interrupting(self, episodes):
-        add(self, episodes)
+    def interrupting(self, *episode):
+        add(self, *episode)
         if len(self.finished(range(8))) == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -508,15 +511,14 @@ def test_ctrl_c_while_the_threads_are_being_started_ends_everything(rig, monkeyp
 
 def test_a_process_that_dies_just_before_the_end_gets_no_successor(rig, monkeypatch):
     folder = rig(kills=(0,))
-    player = WorkerProcess(
-        Job(list(sys.path), EnvConfig("rigged.faulty", cameras=()), False, True, {0: [0, 1]})
-    )
-    how_it_died = player._how_it_died
-    monkeypatch.setattr(player, "_how_it_died", lambda: (player.stop(), how_it_died())[1])
-    player.specification()
+    lanes = LaneSettings(EnvConfig("rigged.faulty", cameras=()), expert=True)
+    process = WorkerProcess(SERVICE, lanes.to_json())
+    how_it_died = process._how_it_died
+    monkeypatch.setattr(process, "_how_it_died", lambda: (process.stop(), how_it_died())[1])
+    process.ready()
     with pytest.raises(StoppedError):
-        player.receive()
-    player.close()
+        LanePlayer(process, {0: [0, 1]}, lambda episode, record: None).advance({})
+    process.close()
     assert len(list(folder.iterdir())) == 1
 
 

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 
 from ..envs import tasks
+from ..envs.simulation.pool import usable_cores
 from ..eval.rollout.inference import LANES, THREADS
-from ..eval.rollout.worker_pool import usable_cores
 from ..policies.policy import Policy
 from ..policies.types import Batch, Observation
 from .build import build, fit_head

@@ -14,7 +14,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from ..eval.rollout.worker_pool import usable_cores
+from ..envs.simulation.pool import usable_cores
 from . import catalog
 
 GL_CURE = "sudo apt-get install -y --no-install-recommends libegl1 libgl1"

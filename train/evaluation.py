@@ -13,7 +13,7 @@ from ..envs import tasks
 from ..envs.config import EnvConfig
 from ..envs.seeds import TEST, VALIDATION
 from ..eval.result import CONDITIONS, EXPERT, WEIGHTS, Condition, EvalResult, ResultError, weights_of
-from ..eval.rollout.worker_process import EvaluationError
+from ..eval.rollout.lane_player import EvaluationError
 from ..eval.training_record import TrainingRecord, read_summary
 from ..policies import packaged
 from ..policies.execution import FORMER, Execution

@@ -15,7 +15,7 @@ from ...policies.execution import Execution
 from ...policies.policy import Policy
 from ...policies.types import PolicySpec
 from ..rollout.inference import LANES, THREADS, BatchedPolicy, observation_of
-from ..rollout.worker import LaneObservation
+from ..rollout.lane_observation import LaneObservation
 from .player import KEPT, Answer
 
 FAN = 5

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Float32
 
-from ..rollout.worker import LaneObservation
+from ..rollout.lane_observation import LaneObservation
 
 Who = Literal["action", "expert", "person", "hold"]
 Ended = Literal["", "success", "failure", "timeout"]

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from ...policies.execution import Execution
 from ...policies.types import PolicySpec
-from ..rollout.worker import LaneObservation
+from ..rollout.lane_observation import LaneObservation
 
 KEPT = 100
 """Answers over which the latency is measured."""

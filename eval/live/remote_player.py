@@ -11,7 +11,7 @@ from ...policies.execution import Execution
 from ...policies.policy_files import PolicyError
 from ...policies.remote.client import RemotePolicy
 from ...policies.types import PolicySpec
-from ..rollout.worker import LaneObservation
+from ..rollout.lane_observation import LaneObservation
 from .player import KEPT, Answer
 
 

@@ -19,7 +19,7 @@ from ...envs.gl import mujoco
 from ...envs.language import PLAIN
 from ...envs.manipulation_env import ManipulationEnv
 from ...envs.sensors import refresh
-from ..rollout.worker import LaneObservation
+from ..rollout.lane_observation import LaneObservation
 from . import dropped
 from .messages import Drive, Ended, Frame, Opened, Paths, SceneError, View
 from .pace import Pace

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..rollout.worker import ONE_THREAD
+from ...envs.simulation.process import ONE_THREAD
 from .messages import Frame, Paths, SceneError
 
 GRACE = 3.0

@@ -11,7 +11,8 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ..rollout.worker import _end_with_parent, describe
+from ...envs.simulation.faults import describe
+from ...envs.simulation.worker import end_with_parent
 from .messages import SceneError
 from .scene import Scene
 
@@ -58,7 +59,7 @@ class Server:
 
 def main() -> None:
     """Body of the process."""
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     connection = Connection(os.dup(0))
     sys.path[:] = connection.recv()
     try:

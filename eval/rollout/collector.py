@@ -41,17 +41,15 @@ class EpisodeCollector:
         self._wall = time.perf_counter() - self._start
         self._bar.close()
 
-    def add(self, episodes: Sequence[EpisodeResult]) -> None:
-        """Adds finished episodes; thread-safe."""
-        if not episodes:
-            return
+    def add(self, episode: EpisodeResult, record: object = None) -> None:
+        """Adds a finished episode, but not its record; thread-safe."""
         with self._lock:
-            self._episodes |= {episode.seed: episode for episode in episodes}
+            self._episodes[episode.seed] = episode
             errors = sum(e.outcome in UNDECIDED for e in self._episodes.values())
             successes = sum(e.outcome == "success" for e in self._episodes.values())
             rate = f"success {successes / max(1, len(self._episodes) - errors):.0%}"
             self._bar.set_postfix_str(rate + (f", {errors} errors" if errors else ""), refresh=False)
-            self._bar.update(len(episodes))
+            self._bar.update()
         if self._keep is not None and self._keeping.acquire(blocking=False):
             try:
                 if time.monotonic() - self._kept >= self._interval:

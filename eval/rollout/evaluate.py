@@ -15,7 +15,6 @@ process steps them. With one process per core, every core is busy: some environm
 answers for others.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,25 +22,23 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-import torch
-
 from ...common.registry import check_name
 from ...envs import tasks
 from ...envs.config import EnvConfig
 from ...envs.language import Wording
 from ...envs.perturbation_set import PerturbationSet
-from ...policies.execution import Execution, Executor
+from ...envs.simulation.lane import LaneSettings
+from ...envs.simulation.pool import in_threads, usable_cores
+from ...policies.execution import Execution
 from ...policies.head import SamplingCounts
 from ...policies.policy import Policy
 from ...policies.types import UNKNOWN_SPACE, PolicySpec
-from ..result import EXPERT, Condition, EpisodeResult, EvalResult, weights_of
+from ..result import EXPERT, Condition, EvalResult, weights_of
 from .collector import EpisodeCollector
+from .game import Game, finish_missing, shortened, split
 from .inference import LANES, THREADS, BatchedPolicy, inference_mode, observation_of
+from .lane_player import LanePlayer, lane_processes
 from .latency import Latency, measure
-from .worker import Job, LaneUpdate, PolicyFailure
-from .worker_pool import in_threads, usable_cores, worker_processes
-from .worker_process import WorkerProcess
 
 KEEP_EVERY = 30.0
 """Time between two calls of `keep` [s]: a process that is killed loses no more."""
@@ -103,8 +100,7 @@ def evaluate(
     check_name("condition", condition, get_args(Condition))
     if len(seeds) == 0 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise ValueError(
-            "seeds must be distinct and not negative, and at least one must be given; got "
-            f"{_shortened(seeds)}"
+            f"seeds must be distinct and not negative, and at least one must be given; got {shortened(seeds)}"
         )
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
@@ -113,21 +109,24 @@ def evaluate(
             f"a sentence replaces the instruction under the condition 'test' only, got {condition!r}"
         )
     workers = min(workers or usable_cores(), len(seeds))
-    swapped = condition == "swapped_instruction"
+    options = {"instruction": "swapped"} if condition == "swapped_instruction" else None
+    options = options if sentence is None else {"sentence": sentence}
     env = EnvConfig(env) if isinstance(env, str) else env
-    job = Job(list(sys.path), env, swapped, policy == EXPERT, {}, sentence=sentence)
     if policy == EXPERT:
         # The expert sees the simulator's state: no images are rendered.
-        job = replace(job, env=replace(env, cameras=()))
-        jobs = [replace(job, lanes={0: list(seeds[worker::workers])}) for worker in range(workers)]
+        lanes = LaneSettings(replace(env, cameras=()), options, expert=True)
         with (
             EpisodeCollector(name or EXPERT, condition, len(seeds), progress) as collector,
-            worker_processes(jobs) as (processes, spec),
+            lane_processes(lanes, workers) as (processes, spec),
         ):
             driven = partial(collector.result, env.task, spec=spec, execution=Execution(1))
+            players = [
+                LanePlayer(process, {0: list(seeds[number::workers])}, collector.add)
+                for number, process in enumerate(processes)
+            ]
             with _keeping(keep, collector, seeds, driven):
-                in_threads([partial(_watch, process, collector) for process in processes], processes)
-                add_missing(processes, collector.add, env.task, len(seeds))
+                in_threads([partial(player.advance, {}) for player in players], processes)
+                finish_missing(players, collector.add, env.task, len(seeds))
         return driven(seeds)
 
     if sampling and isinstance(policy, Policy):
@@ -142,22 +141,25 @@ def evaluate(
     if execution.rtc:
         asked.check_guided()
     env = policy_env(env, asked.spec)
-    job = replace(
-        job, env=env, history=asked.spec.history, wait=execution.inference_delay if execution.blocking else 0
-    )
-    jobs = [replace(job, lanes=lanes) for lanes in split(seeds, workers)]
+    wait = execution.inference_delay if execution.blocking else 0
+    lanes = LaneSettings(env, options, history=asked.spec.history, wait=wait)
+    shares = split(seeds, workers)
     label = name or Path(checkpoint).name or "policy"
     longest = longest_instruction(asked, env, sentence)
     with (
         EpisodeCollector(label, condition, len(seeds), progress) as collector,
-        worker_processes(jobs) as (processes, spec),
+        lane_processes(lanes, len(shares)) as (processes, spec),
         inference_mode(asked),
     ):
         asked.check_env(spec)
-        first = [process.receive() for process in processes]
-        with collector.paused():
-            latency = _latency(asked, first, longest) if condition == "test" else None
         batches = [BatchedPolicy(asked, condition == "blank_image", execution, longest) for _ in processes]
+        games = [
+            Game(process, share, batch, execution, collector.add)
+            for process, share, batch in zip(processes, shares, batches, strict=True)
+        ]
+        in_threads([game.begin for game in games], processes)
+        with collector.paused():
+            latency = _latency(asked, games, longest) if condition == "test" else None
 
         def result(seeds: Sequence[int]) -> EvalResult:
             counts = SamplingCounts()
@@ -179,13 +181,9 @@ def evaluate(
                 latency=latency,
             )
 
-        games = [
-            partial(play, process, updates, batch, execution, collector.add)
-            for process, updates, batch in zip(processes, first, batches, strict=True)
-        ]
         with _keeping(keep, collector, seeds, result):
-            in_threads(games, processes)
-            add_missing(processes, collector.add, env.task, len(seeds))
+            in_threads([game.play for game in games], processes)
+            finish_missing([game.player for game in games], collector.add, env.task, len(seeds))
     return result(seeds)
 
 
@@ -207,26 +205,6 @@ def _keeping(
         raise
 
 
-def add_missing(
-    processes: Sequence[WorkerProcess],
-    add: Callable[[Sequence[EpisodeResult]], None],
-    task: str,
-    total: int,
-) -> None:
-    """Takes in the episodes whose process died each time that they were played, and says so."""
-    missing = {seed: how for process in processes for seed, how in process.missing.items()}
-    if not missing:
-        return
-    hows = "; ".join(sorted(set(missing.values())))
-    print(
-        f"{len(missing)} of {total} episodes are missing, seeds {_shortened(sorted(missing))}: each time the "
-        f"environment process {hows}. They count as neither success nor failure; `vla eval` plays them again",
-        file=sys.stderr,
-    )
-    stage = tasks.load(task).stages[0]
-    add([EpisodeResult(seed, "missing", 0, 0.0, stage, "", how) for seed, how in missing.items()])
-
-
 def policy_env(env: EnvConfig, spec: PolicySpec) -> EnvConfig:
     """`env` with the commands and views that a policy was built for, and its robot if `env` names none."""
     return replace(env, **(spec.environment | {"robot": env.robot or spec.robot}))
@@ -243,72 +221,7 @@ def longest_instruction(policy: Policy, env: EnvConfig, sentence: str | None = N
     return max(map(len, policy.trunk.language.tokenize(asked)))
 
 
-def split(seeds: Sequence[int], workers: int) -> list[dict[int, list[int]]]:
-    """The seeds of each lane of each worker; the seeds of one row are dealt to the workers in turn."""
-    rows: dict[int, list[int]] = {}
-    for seed in seeds:
-        rows.setdefault(seed % LANES, []).append(seed)
-    shares = [
-        {row: mine[(w + row) % workers :: workers] for row, mine in rows.items()} for w in range(workers)
-    ]
-    shares = [{row: mine for row, mine in share.items() if mine} for share in shares]
-    return [share for share in shares if share]
-
-
-def play(
-    process: WorkerProcess,
-    updates: dict[int, LaneUpdate],
-    batch: BatchedPolicy,
-    execution: Execution,
-    add: Callable[[Sequence[EpisodeResult]], None],
-) -> None:
-    """Asks the policy and acts until all episodes of `process` are over; gives the finished ones to `add`."""
-    chunks: dict[int, list[tuple[int, np.ndarray]]] = {}
-    executors: dict[int, Executor] = {}
-    torch.set_num_threads(THREADS)  # each thread of a process has its own number
-    while True:
-        finished = [episode for update in updates.values() for episode in update.finished]
-        for episode in finished:
-            episode.chunks = chunks.pop(episode.seed, [])
-            executors.pop(episode.seed, None)
-        add(finished)
-        waiting = {lane: seen for lane, update in updates.items() if (seen := update.observation) is not None}
-        if not waiting:
-            return
-        for seen in waiting.values():
-            if seen.step == 0:  # perhaps again, after its process died
-                chunks.pop(seen.seed, None)
-                executors.pop(seen.seed, None)
-        kept = {lane: executors[s.seed].left() for lane, s in waiting.items() if s.seed in executors}
-        left = {lane: chunk for lane, chunk in kept.items() if chunk is not None}
-        answers, failures = batch.answers(waiting, left)
-        blocks: dict[int, np.ndarray | PolicyFailure] = {**failures}
-        for lane, observation in waiting.items():
-            if lane in failures:
-                continue
-            chunks.setdefault(observation.seed, []).append((observation.step, answers[lane]))
-            blocks[lane] = executors.setdefault(observation.seed, execution.start()).block(answers[lane])
-        process.send(blocks)
-        updates = process.receive()
-
-
-def _watch(process: WorkerProcess, collector: EpisodeCollector) -> None:
-    """Lets the expert play."""
-    while not process.complete:
-        for update in process.receive().values():
-            collector.add(update.finished)
-
-
-def _latency(policy: Policy, first: list[dict[int, LaneUpdate]], instruction_tokens: int) -> Latency | None:
+def _latency(policy: Policy, games: Sequence[Game], instruction_tokens: int) -> Latency | None:
     """Latency, measured while all processes wait for their first actions; None if no episode has started."""
-    updates = [update for process in first for update in process.values()]
-    observations = [update.observation for update in updates if update.observation is not None]
-    if not observations:
-        return None
-    seen = [observation_of(observation) for observation in observations]
-    return measure(policy, seen, instruction_tokens=instruction_tokens)
-
-
-def _shortened(seeds: Sequence[int]) -> str:
-    text = str(seeds if isinstance(seeds, range) else list(seeds))
-    return text if len(text) < 80 else f"{text[:76]} ..."
+    seen = [observation_of(seen) for game in games for seen in game.waiting.values()]
+    return measure(policy, seen, instruction_tokens=instruction_tokens) if seen else None

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from ...envs.simulation.faults import describe, is_of_the_machine, traceback_of
 from ...policies.execution import Execution
 from ...policies.head import SamplingCounts
 from ...policies.policy import Policy
 from ...policies.realtime import overlap_weights
 from ...policies.types import Observation
-from .worker import LaneObservation, PolicyFailure, describe, is_of_the_machine, traceback_of
+from .lane_observation import LaneObservation
+from .lane_player import PolicyFailure
 
 LANES = 16
 """Rows of every batch; the episode of seed s uses row s % LANES."""

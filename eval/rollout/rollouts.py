@@ -4,27 +4,21 @@ A trial's record depends on (policy, environment, plan, trial) alone, as the out
 (see evaluate.py): not on the number of workers, nor on which trials were played before an interruption.
 """
 
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 
 from ...envs.config import EnvConfig
 from ...envs.episode import Episode
 from ...envs.rollout import RolloutPlan
+from ...envs.simulation.lane import LaneSettings
+from ...envs.simulation.pool import in_threads, usable_cores
 from ...policies.execution import Execution
 from ...policies.policy import Policy
 from ..result import EpisodeResult
 from .collector import EpisodeCollector
-from .evaluate import add_missing, longest_instruction, play, policy_env, split
+from .evaluate import longest_instruction, policy_env
+from .game import Game, finish_missing, split
 from .inference import BatchedPolicy, inference_mode
-from .recording_lane import RecordedResult
-from .worker import Job
-from .worker_pool import in_threads, usable_cores, worker_processes
-
-Take = Callable[[EpisodeResult, Episode | None], None]
-"""Is given each finished trial at once, from several threads; there is no record if code raised, or if its
-process died each time."""
+from .lane_player import Finish, lane_processes
 
 
 def play_rollouts(
@@ -32,7 +26,7 @@ def play_rollouts(
     env: EnvConfig,
     trials: Sequence[int],
     plan: RolloutPlan,
-    take: Take,
+    take: Finish,
     *,
     execution: Execution | None = None,
     workers: int | None = None,
@@ -46,7 +40,8 @@ def play_rollouts(
         env: settings of the environment; the policy brings its own robot, commands and views.
         trials: distinct, see `envs.seeds.trial`.
         plan: how they are played and recorded.
-        take: see `Take`. If it raises, the other trials end.
+        take: is given each finished trial at once, from several threads, and its record; there is none if
+            code raised, or if its process died each time. If `take` raises, the other trials end.
         execution: which actions of the policy's chunks are executed.
         workers: environment processes; one per core by default.
         name: shown at the progress bar.
@@ -59,32 +54,24 @@ def play_rollouts(
     execution = execution or Execution(min(Execution.execution_horizon, policy.spec.chunk))
     execution.check(policy.spec.chunk, policy.spec.action_space)
     env = policy_env(env, policy.spec)
-    job = Job(list(sys.path), env, False, False, {}, history=policy.spec.history, rollout=plan)
-    count = min(workers or usable_cores(), len(trials))
-    jobs = [replace(job, lanes=lanes) for lanes in split(trials, count)]
+    lanes = LaneSettings(env, history=policy.spec.history, rollout=plan)
+    shares = split(trials, min(workers or usable_cores(), len(trials)))
     longest = longest_instruction(policy, env)
     with (
         EpisodeCollector(name, "test", len(trials), progress) as collector,
-        worker_processes(jobs) as (processes, env_spec),
+        lane_processes(lanes, len(shares)) as (processes, env_spec),
         inference_mode(policy),
     ):
         policy.check_env(env_spec)
 
-        def add(finished: Sequence[EpisodeResult]) -> None:
-            for result in finished:
-                take(result, result.episode if isinstance(result, RecordedResult) else None)
-            collector.add(finished)
+        def finish(result: EpisodeResult, record: Episode | None) -> None:
+            take(result, record)
+            collector.add(result)
 
         games = [
-            partial(
-                play,
-                process,
-                process.receive(),
-                BatchedPolicy(policy, False, execution, longest),
-                execution,
-                add,
-            )
-            for process in processes
+            Game(process, share, BatchedPolicy(policy, False, execution, longest), execution, finish)
+            for process, share in zip(processes, shares, strict=True)
         ]
-        in_threads(games, processes)
-        add_missing(processes, add, env.task, len(trials))
+        in_threads([game.begin for game in games], processes)
+        in_threads([game.play for game in games], processes)
+        finish_missing([game.player for game in games], finish, env.task, len(trials))

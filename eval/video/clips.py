@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ...envs.simulation.pool import usable_cores
 from ..compare.comparison import Comparison
 from ..result import EXPERT, TITLES, UNDECIDED, Condition, EpisodeResult, EvalResult
-from ..rollout.worker_pool import usable_cores
 from .encode import write_mp4
 from .overlay import side_by_side
 from .replay import replay

@@ -4,14 +4,11 @@ The seeds tried are consecutive, and an episode depends on its seed alone, so th
 number of workers and however often the recording was interrupted.
 """
 
-import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,12 +18,14 @@ from tqdm import tqdm
 from ...envs.config import EnvConfig
 from ...envs.expert import NoiseConfig
 from ...envs.seeds import DEMONSTRATIONS
-from ...eval.rollout.worker import ONE_THREAD
-from ...eval.rollout.worker_pool import usable_cores
+from ...envs.simulation.pool import in_threads, usable_cores, worker_processes
+from ...envs.simulation.process import TRIES, DiedError, SimulationError, WorkerProcess
 from ..data.files import exclusive
 from ..data.schema import frames_per_second
 from ..data.staging import FOLDER, flush_staged
 from ..data.writer import DatasetWriter, check_root
+
+SERVICE = "vlasandbox.train.recording.recorder:Recorder"
 
 
 class RecordError(RuntimeError):
@@ -165,8 +164,12 @@ class SeedPlan:
 
 
 def _run_workers(config: RecordConfig, plan: SeedPlan, watch: Callable[[], object] | None) -> None:
-    count = config.workers or usable_cores()
-    workers = [_Worker(config) for _ in range(max(1, min(count, config.episodes - plan.already)))]
+    count = max(1, min(config.workers or usable_cores(), config.episodes - plan.already))
+    settings = {
+        "root": str(config.root.absolute()),
+        "env": asdict(config.env),
+        "noise": config.noise and asdict(config.noise),
+    }
     bar = tqdm(
         total=config.episodes,
         initial=plan.already,
@@ -174,103 +177,46 @@ def _run_workers(config: RecordConfig, plan: SeedPlan, watch: Callable[[], objec
         unit="episode",
         disable=watch is not None,
     )
-    pool, flusher = ThreadPoolExecutor(len(workers)), ThreadPoolExecutor(1)
     flushes: list[Future[None]] = []
     try:
-        futures = [pool.submit(_feed, worker, plan, bar, watch, flusher, flushes) for worker in workers]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-        for flushed in flushes:
-            flushed.result()
-        for worker in workers:
-            worker.finish()
-    finally:
-        for worker in workers:
-            worker.kill()
-        pool.shutdown()
-        flusher.shutdown()
-        bar.close()
+        with (
+            bar,
+            ThreadPoolExecutor(1) as flusher,
+            worker_processes(SERVICE, settings, count) as (processes, _),
+        ):
+
+            def feed(process: WorkerProcess) -> None:
+                """Gives one process a seed after the other; `flusher` flushes the episodes."""
+                while (seed := plan.next()) is not None:
+                    success = _recorded(process, seed)
+                    flushes.append(flusher.submit(flush_staged, config.root, seed))
+                    plan.report(success)
+                    bar.update(success)
+                    bar.set_postfix(failed=plan.failures, refresh=False)
+                    if success and watch is not None:
+                        watch()
+
+            in_threads([partial(feed, process) for process in processes], processes)
+    except SimulationError as error:
+        if error.kind == "system":
+            raise _cannot_write(config.root, str(error)) from None
+        raise RecordError(str(error)) from None
+    for flushed in flushes:
+        flushed.result()
 
 
-def _feed(
-    worker: "_Worker",
-    plan: SeedPlan,
-    bar: tqdm,
-    watch: Callable[[], object] | None,
-    flusher: ThreadPoolExecutor,
-    flushes: "list[Future[None]]",
-) -> None:
-    """Gives one worker a seed after the other; `flusher` flushes the episodes, `flushes` are its tasks."""
-    while (seed := plan.next()) is not None:
-        success = worker.run(seed)
-        flushes.append(flusher.submit(flush_staged, worker.root, seed))
-        plan.report(success)
-        bar.update(success)
-        bar.set_postfix(failed=plan.failures, refresh=False)
-        if success and watch is not None:
-            watch()
-
-
-class _Worker:
-    """A simulation process; see record_worker.py."""
-
-    def __init__(self, config: RecordConfig) -> None:
-        self.root = config.root
-        """Of the dataset."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "vlasandbox.train.recording.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | ONE_THREAD,
-            # Ctrl-C reaches the parent only, which then stops the workers.
-            start_new_session=True,
-        )
-        settings = config.settings()
-        self._send(
-            {
-                "path": [os.path.abspath(x) if x == "" else x for x in sys.path],
-                "root": str(config.root.absolute()),
-                "env": asdict(config.env),
-                "noise": settings["noise"],
-            }
-        )
-
-    def run(self, seed: int) -> bool:
-        """Records `seed`; returns whether the expert succeeded."""
-        self._send(seed)
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RecordError(f"a simulation process ended unexpectedly during seed {seed}")
-        reply = json.loads(line)
-        if "error" not in reply:
-            return reply["success"]
-        if reply["kind"] == "settings":
-            raise ValueError(reply["error"])
-        if reply["kind"] == "disk":
-            raise _cannot_write(self.root, reply["error"])
-        raise RecordError(reply["error"] if reply["kind"] == "system" else f"seed {seed}: {reply['error']}")
-
-    def finish(self) -> None:
-        """Lets the idle process close its environment and end."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def kill(self) -> None:
-        """Ends the process at once, if it still runs."""
-        self._process.kill()
-        self._process.wait()
-
-    def _send(self, value: Any) -> None:
-        assert self._process.stdin is not None
+def _recorded(process: WorkerProcess, seed: int) -> bool:
+    """Whether the expert succeeded on `seed`, which is played again if its process dies."""
+    for _ in range(TRIES):
         try:
-            self._process.stdin.write(json.dumps(value) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # `run` sees the reply that says why, or the end of the stream
+            return process.ask({"seed": seed})["success"]
+        except DiedError as error:
+            how = error
+            process.restart()
+        except SimulationError as error:
+            place = f"seed {seed}: " if error.kind == "bug" else ""
+            raise SimulationError(f"{place}{error}", error.kind) from None
+    raise RecordError(f"seed {seed} ended {TRIES} simulation processes; the last one {how}")
 
 
 def _cannot_write(root: Path, reason: str) -> RecordError:

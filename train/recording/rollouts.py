@@ -13,7 +13,8 @@ from ...envs.episode import Episode
 from ...envs.rollout import RolloutPlan
 from ...envs.seeds import DEMONSTRATIONS, ROLLOUTS, trial
 from ...eval.result import EpisodeResult
-from ...eval.rollout.rollouts import Take, play_rollouts
+from ...eval.rollout.lane_player import Finish
+from ...eval.rollout.rollouts import play_rollouts
 from ...policies.policy import Policy
 from ..data.files import exclusive
 from ..data.staging import FOLDER
@@ -86,7 +87,7 @@ def record_rollouts(config: RolloutRecordConfig, *, progress: bool = True) -> Pa
     return config.root
 
 
-def storing(writer: DatasetWriter) -> Take:
+def storing(writer: DatasetWriter) -> Finish:
     """Puts rollouts into a dataset; one whose code raised is noted as such, one that is missing is not."""
     lock = threading.Lock()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ...eval.rollout.worker_pool import usable_cores
+from ...envs.simulation.pool import usable_cores
 from ..errors import mistake_message
 from ..parallel import GRACE, Job, TrainingError
 

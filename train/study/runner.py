@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...eval.rollout.worker_pool import usable_cores
+from ...envs.simulation.pool import usable_cores
 from ...eval.study.level import Level, level_text
 from ..data.files import exclusive, write_sealed
 from ..parallel import RunJobs, run_parallel

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 from ...envs.config import EnvConfig
+from ...envs.simulation.pool import usable_cores
 from ...eval.compare.comparison import Comparison, compare
 from ...eval.report.comparison import write_report
 from ...eval.result import CONDITIONS, EXPERT, Condition
-from ...eval.rollout.worker_pool import usable_cores
 from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
 from .. import presets

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from ...envs import tasks
 from ...envs.config import EnvConfig
+from ...envs.simulation.pool import usable_cores
 from ...eval.compare.comparison import Comparison, compare
 from ...eval.compare.suite import suite_table
 from ...eval.report.comparison import write_report
 from ...eval.report.suite import write_suite
 from ...eval.result import CONDITIONS, EXPERT
-from ...eval.rollout.worker_pool import usable_cores
 from ...eval.training_record import TrainingRecord
 from ...eval.video.clips import film
 from .. import presets

@@ -1,4 +1,4 @@
-"""Several worker processes at once, each with a thread of this process, and their common end."""
+"""Several simulation processes at once, each with a thread of this process, and their common end."""
 
 import os
 import threading
@@ -7,8 +7,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
-from .worker import Job
-from .worker_process import StoppedError, WorkerProcess
+from .process import StoppedError, WorkerProcess
 
 
 def usable_cores() -> int:
@@ -17,17 +16,20 @@ def usable_cores() -> int:
 
 
 @contextmanager
-def worker_processes(jobs: list[Job]) -> Iterator[tuple[list[WorkerProcess], dict[str, Any]]]:
-    """Running processes and the specification of their environments; ends them, however the block ends."""
+def worker_processes(
+    service: str, settings: dict[str, Any], count: int
+) -> Iterator[tuple[list[WorkerProcess], Any]]:
+    """`count` processes with the same service, and what the first said when it was ready; ends them, however
+    the block ends."""
     processes: list[WorkerProcess] = []
     try:
-        for job in jobs:
-            processes.append(WorkerProcess(job))
-        specs = [process.specification() for process in processes]
-        yield processes, specs[0]
+        for _ in range(count):
+            processes.append(WorkerProcess(service, settings))
+        first, *_ = [process.ready() for process in processes]
+        yield processes, first
     finally:
+        _stop(processes)
         for process in processes:
-            process.stop()
             process.close()
 
 
@@ -42,11 +44,16 @@ def in_threads(bodies: Sequence[Callable[[], None]], processes: list[WorkerProce
             over = all(future.done() for future in futures)
         finally:
             if not over:
-                stoppers = [threading.Thread(target=process.stop) for process in processes]
-                for thread in stoppers:
-                    thread.start()
-                for thread in stoppers:
-                    thread.join()
+                _stop(processes)
     errors = [error for future in futures if (error := future.exception()) is not None]
     for error in sorted(errors, key=lambda error: isinstance(error, StoppedError)):
         raise error
+
+
+def _stop(processes: Sequence[WorkerProcess]) -> None:
+    """Stops all of them at once: a busy one takes its time."""
+    stoppers = [threading.Thread(target=process.stop) for process in processes]
+    for thread in stoppers:
+        thread.start()
+    for thread in stoppers:
+        thread.join()

@@ -1,0 +1,1 @@
+"""Simulation processes: one protocol, one worker and one pool for everything that plays episodes."""
