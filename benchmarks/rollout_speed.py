@@ -1,6 +1,6 @@
 """Closed-loop speed with the policy in the loop: `python benchmarks/rollout_speed.py [--episodes 500]`.
 
-Control steps and episodes per second of `eval.rollout.evaluate`, for some numbers of environment processes in
+Control steps and episodes per second of `eval.rollout.evaluate`, for some numbers of simulation processes in
 turn, and the share of the policy. Without --policy the policy is untrained: each of its episodes lasts until
 time runs out, which is the worst case; one that succeeds takes a third of the steps. The CPU time is that of
 this process and the environments'; other work on the machine disturbs it less than the wall time.

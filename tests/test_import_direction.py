@@ -113,6 +113,14 @@ def test_an_environment_file_never_imports_torch(package):
         assert not heavy, f"{path.relative_to(ROOT)} imports {heavy}"
 
 
+@pytest.mark.parametrize("name", ["worker", "protocol", "faults"])
+def test_what_runs_under_another_interpreter_needs_numpy_alone(name):
+    beside = {f"vlasandbox.envs.simulation.{other}" for other in ("protocol", "faults")}
+    for module in imported_modules(ROOT / "envs" / "simulation" / f"{name}.py"):
+        inside = any(f"{module}.".startswith(f"{other}.") for other in beside)
+        assert inside or module.split(".")[0] in {"numpy", *sys.stdlib_module_names}, module
+
+
 def test_the_reader_of_imports_resolves_relative_names(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     path = tmp_path / "envs" / "tasks" / "bad.py"

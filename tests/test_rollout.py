@@ -68,7 +68,7 @@ class Faulty(Pick):
 
 @pytest.fixture
 def rig(tmp_path, monkeypatch):
-    """Makes the task "rigged.faulty"; returns the folder with a file per environment process."""
+    """Makes the task "rigged.faulty"; returns the folder with a file per simulation process."""
     package = tmp_path / "packages"
     folder = tmp_path / "processes"
     (package / "rigged").mkdir(parents=True)

@@ -33,7 +33,7 @@ def worker_processes(
             process.close()
 
 
-def in_threads(bodies: Sequence[Callable[[], None]], processes: list[WorkerProcess]) -> None:
+def in_threads(bodies: Sequence[Callable[[], object]], processes: list[WorkerProcess]) -> None:
     """Runs all bodies at once. If one fails, or Ctrl-C comes, stops the processes, and so the others."""
     over = False
     with ThreadPoolExecutor(len(bodies)) as threads:

@@ -10,7 +10,7 @@ policy, only an episode's own row may enter its arithmetic, in the same order of
 - Every episode draws its noise from its own generator, seeded with its seed.
 The number of workers, the episodes that share a batch, and the order of the seeds do not matter.
 
-Each environment process has a thread here, and the two alternate: the policy answers for all lanes, then the
+Each simulation process has a thread here, and the two alternate: the policy answers for all lanes, then the
 process steps them. With one process per core, every core is busy: some environments step while the policy
 answers for others.
 """
@@ -82,7 +82,7 @@ def evaluate(
         condition: "test"; "swapped_instruction" names another object of the scene, while success still
             refers to the original; "blank_image" shows the policy uniform gray. The expert sees neither
             instruction nor images.
-        workers: environment processes; one per core by default.
+        workers: simulation processes; one per core by default.
         execution: how chunks are executed.
         sampling: settings of the head's sampling that replace those of a saved policy, e.g. "steps=5".
         name: shown to people; by default the folder's name.
@@ -94,7 +94,7 @@ def evaluate(
     Raises:
         ValueError: an unknown task or condition, seeds that repeat, a policy made for another environment,
             `sampling` for a policy that is not loaded here, or a sentence under another condition.
-        EvaluationError: an environment process cannot start, or several episodes in a row cannot be played.
+        EvaluationError: a simulation process cannot start, or several episodes in a row cannot be played.
             One whose process died every time that it was played is "missing" in the result.
     """
     check_name("condition", condition, get_args(Condition))

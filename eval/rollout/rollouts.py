@@ -43,13 +43,13 @@ def play_rollouts(
         take: is given each finished trial at once, from several threads, and its record; there is none if
             code raised, or if its process died each time. If `take` raises, the other trials end.
         execution: which actions of the policy's chunks are executed.
-        workers: environment processes; one per core by default.
+        workers: simulation processes; one per core by default.
         name: shown at the progress bar.
         progress: whether to show a bar with the success rate so far.
 
     Raises:
         ValueError: an unknown task, or a policy made for another environment.
-        EvaluationError: an environment process cannot start.
+        EvaluationError: a simulation process cannot start.
     """
     execution = execution or Execution(min(Execution.execution_horizon, policy.spec.chunk))
     execution.check(policy.spec.chunk, policy.spec.action_space)

@@ -207,16 +207,19 @@ def _run_workers(config: RecordConfig, plan: SeedPlan, watch: Callable[[], objec
 
 def _recorded(process: WorkerProcess, seed: int) -> bool:
     """Whether the expert succeeded on `seed`, which is played again if its process dies."""
-    for _ in range(TRIES):
+    tries = 0
+    while True:
         try:
             return process.ask({"seed": seed})["success"]
         except DiedError as error:
-            how = error
+            tries += 1
+            if tries == TRIES:
+                message = f"seed {seed} ended {TRIES} simulation processes; the last one {error}"
+                raise RecordError(message) from None
             process.restart()
         except SimulationError as error:
             place = f"seed {seed}: " if error.kind == "bug" else ""
             raise SimulationError(f"{place}{error}", error.kind) from None
-    raise RecordError(f"seed {seed} ended {TRIES} simulation processes; the last one {how}")
 
 
 def _cannot_write(root: Path, reason: str) -> RecordError:

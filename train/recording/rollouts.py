@@ -48,7 +48,7 @@ def record_rollouts(config: RolloutRecordConfig, *, progress: bool = True) -> Pa
 
     Raises:
         ValueError: settings that cannot be, or that differ from the folder's.
-        EvaluationError: an environment process cannot start, or episodes are missing.
+        EvaluationError: a simulation process cannot start, or episodes are missing.
     """
     seeds = range(config.first_seed, config.first_seed + config.episodes)
     if config.episodes < 1 or seeds[0] not in DEMONSTRATIONS or seeds[-1] not in DEMONSTRATIONS:

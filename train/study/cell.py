@@ -109,7 +109,7 @@ def not_diverged(runs: Sequence[CellRun]) -> list[CellRun]:
 def evaluations_of(cell: Cell, evaluations: Evaluations) -> dict[str, tuple[EvalConfig, Condition]]:
     """Evaluations of a cell, without those in which its policy cannot be executed.
 
-    Each uses one environment process: with more, each inference would serve fewer environments (see
+    Each uses one simulation process: with more, each inference would serve fewer environments (see
     eval/rollout/inference.py), and the cores are busy with other cells. No result depends on it.
 
     Raises:
