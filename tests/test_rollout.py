@@ -531,7 +531,7 @@ def test_mistakes_are_told_before_anything_runs():
             evaluate("expert", "pick", seeds, progress=False)
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         evaluate("expert", "pick", [0], workers=0, progress=False)
-    with pytest.raises(ValueError, match=f"at most the policy's chunk length {CHUNK}, got 9"):
+    with pytest.raises(ValueError, match=f"at most the chunk length {CHUNK}, got 9"):
         evaluate(policy, "pick", [0], execution=Execution(9), progress=False)
     with pytest.raises(ValueError, match="unknown camera 'left'"):
         evaluate(small_policy("regression", cameras=("front", "left")), "pick", [0], progress=False)

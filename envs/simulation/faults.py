@@ -1,4 +1,4 @@
-"""What is said of an exception, and whether it is the machine's. Needs the standard library alone."""
+"""Descriptions of exceptions, and whether the machine is at fault. Needs the standard library alone."""
 
 import errno
 import os
