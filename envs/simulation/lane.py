@@ -22,7 +22,7 @@ Update = dict[str, Any]
 
 @dataclass(frozen=True)
 class LaneSettings:
-    """What all lanes of a process have in common."""
+    """Settings that all lanes of a process share."""
 
     env: EnvConfig
     options: dict[str, str] | None = None
@@ -34,7 +34,7 @@ class LaneSettings:
     wait: int = 0
     """Control steps for which the robot stands still before it does what it is sent the next time."""
     rollout: "RolloutPlan | None" = None
-    """How the episodes are recorded; seeds are then numbers of trials (see `envs.seeds.trial`)."""
+    """Plan by which episodes are recorded; seeds are then numbers of trials (see `envs.seeds.trial`)."""
 
     def to_json(self) -> dict[str, Any]:
         """The settings that the service takes."""
@@ -42,7 +42,7 @@ class LaneSettings:
 
     @classmethod
     def of_json(cls, values: dict[str, Any]) -> "LaneSettings":
-        """What `to_json` gave, after it went through JSON."""
+        """The settings that `to_json` gave, after they went through JSON."""
         from ..rollout import RolloutPlan  # imports the simulator
 
         plan = values["rollout"] and RolloutPlan(**values["rollout"])

@@ -64,7 +64,7 @@ class WorkerProcess:
         self._start()
 
     def ready(self) -> Any:
-        """What the service says when it is ready; to be called once, before the first request.
+        """The service's first answer, when it is ready; to be called once, before the first request.
 
         Raises:
             ValueError: the service cannot be made as asked for.

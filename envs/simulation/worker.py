@@ -64,7 +64,7 @@ def _failure_to_start(error: Exception) -> dict[str, Any]:
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    """What the parent is told of a request that failed; a bug's traceback goes to standard error."""
+    """Message to the parent about a request that failed; a bug's traceback goes to standard error."""
     if isinstance(error, ImportError):
         return {"kind": "missing", "message": str(error)}
     if isinstance(error, OSError):  # a full disk, mostly

@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 
 @dataclass(frozen=True)
 class LaneObservation:
-    """What a lane sees while it waits for actions.
+    """Observation of a lane that waits for actions.
 
     With a history, axis `v` is (t v) and axis `s` is (t s), as in `policies.types.Observation`.
     """

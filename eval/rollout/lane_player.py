@@ -29,10 +29,10 @@ class EvaluationError(RuntimeError):
 
 @dataclass(frozen=True)
 class PolicyFailure:
-    """What a lane gets in place of actions when the policy raised on its observation."""
+    """Replacement for actions when the policy raised on a lane's observation."""
 
     error: str
-    """In one line."""
+    """The exception in one line."""
     traceback: str
 
 
@@ -75,7 +75,7 @@ class LanePlayer:
         self._alone: deque[tuple[int, int]] = deque()
         """(lane, seed) of episodes to be played without company before anything else is."""
         self._tries: Counter[int] = Counter()
-        """How often a process died that was playing this seed."""
+        """Number of processes that died while playing each seed."""
         self._futile = 0
         """Episodes in a row that are missing."""
         self.missing: dict[int, str] = {}
