@@ -17,6 +17,7 @@ from ..eval.rollout.lane_player import EvaluationError
 from ..eval.training_record import TrainingRecord, read_summary
 from ..policies import packaged
 from ..policies.execution import FORMER, Execution
+from .served_policy import SCHEMES, ServedPolicy
 
 BEST = "best"
 """Folder of a run with the best policy that was seen while it was trained; itself like that of a run."""
@@ -38,6 +39,13 @@ class EvalTarget:
     """Folder of its evaluations: TASK/CONDITION, where TASK says how the episodes are varied too."""
     env: EnvConfig = field(default_factory=EnvConfig)
     """Robot and control rate of the expert; a policy knows its own."""
+    served: ServedPolicy | None = None
+    """Policy behind a socket, in place of one in a folder."""
+
+    @property
+    def is_expert(self) -> bool:
+        """Whether this is the task's scripted expert."""
+        return self.policy is None and self.served is None
 
 
 @dataclass(frozen=True)
@@ -114,13 +122,19 @@ class EvalConfig:
 
 def eval_target(run: str) -> EvalTarget:
     """The target that a user calls `run`: the folder of a run or of a policy, "packaged" for the policy that
-    this package carries, or "expert" for a task's scripted expert.
+    this package carries, "expert" for a task's scripted expert, or the address of a policy that is served
+    elsewhere, perhaps with the file that declares what it expects: ws://127.0.0.1:8000,pi0.toml.
 
     Raises:
         FileNotFoundError: there is no policy in that folder, or none in this package.
+        RemoteError: no policy is served at that address.
+        ValueError: the declaration cannot be read.
     """
     if run == EXPERT:
         return EvalTarget(EXPERT, None, Path("runs") / EXPERT)
+    if run.startswith(SCHEMES):
+        served = ServedPolicy.find(run)
+        return EvalTarget(served.name, None, Path("runs") / "served" / served.name / "eval", served=served)
     folder = Path(run).resolve()
     if run == packaged.NAME and not folder.exists():
         return EvalTarget(run, packaged.packaged_policy(), Path("runs") / run / "eval")
@@ -193,6 +207,9 @@ def warn_of_other_tasks(targets: Sequence[EvalTarget], evaluation: EvalConfig) -
 
 def expert_beside(who: EvalTarget, results: Path = Path("runs") / EXPERT) -> EvalTarget:
     """The expert with the robot and at the control rate of a policy: what is possible in its place."""
+    if who.served is not None:
+        spec = who.served.spec
+        return EvalTarget(EXPERT, None, results, EnvConfig(robot=spec.robot, control_hz=spec.control_hz))
     if who.policy is None:
         return who
     spec = json.loads((who.policy / "config.json").read_text(encoding="utf-8"))["spec"]
@@ -276,14 +293,17 @@ def _stored(who: EvalTarget, evaluation: EvalConfig, folder: Path) -> EvalResult
     except ResultError:
         return None
     played = base = EnvConfig.of_spec(result.spec)
-    if who.policy is None:
+    if who.is_expert:
         base = replace(played, robot=who.env.robot or played.robot, control_hz=who.env.control_hz)
     if played != evaluation.env(base):
         return None
-    if who.policy is not None:
-        how = (result.execution, result.sampling)
-        if how != (evaluation.execution, evaluation.sampling) or not is_of(result, folder, who.policy):
-            return None
+    how = (result.execution, result.sampling)
+    if not who.is_expert and how != (evaluation.execution, evaluation.sampling):
+        return None
+    if who.served is not None and not (who.served.weights and who.served.weights == result.weights):
+        return None
+    if who.policy is not None and not is_of(result, folder, who.policy):
+        return None
     return result
 
 
@@ -320,6 +340,22 @@ def _completed(
 def _play(
     who: EvalTarget, evaluation: EvalConfig, condition: Condition, seeds: Sequence[int], bar: bool, keep: Keep
 ) -> EvalResult:
+    if who.served is not None:
+        from ..eval.rollout.served import evaluate_served  # imports torch
+
+        if evaluation.sampling:
+            raise ValueError(f"{who.name} is sampled by its server: give it the sampling settings")
+        return evaluate_served(
+            who.served.connect,
+            evaluation.env(who.env),
+            seeds,
+            condition=condition,
+            workers=evaluation.workers,
+            execution=evaluation.execution,
+            name=who.name,
+            progress=bar,
+            keep=keep,
+        )
     from ..eval.rollout.evaluate import evaluate  # imports torch
 
     return evaluate(

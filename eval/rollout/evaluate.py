@@ -97,20 +97,8 @@ def evaluate(
         EvaluationError: a simulation process cannot start, or several episodes in a row cannot be played.
             One whose process died every time that it was played is "missing" in the result.
     """
-    check_name("condition", condition, get_args(Condition))
-    if len(seeds) == 0 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ValueError(
-            f"seeds must be distinct and not negative, and at least one must be given; got {shortened(seeds)}"
-        )
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    if sentence is not None and condition != "test":
-        raise ValueError(
-            f"a sentence replaces the instruction under the condition 'test' only, got {condition!r}"
-        )
-    workers = min(workers or usable_cores(), len(seeds))
-    options = {"instruction": "swapped"} if condition == "swapped_instruction" else None
-    options = options if sentence is None else {"sentence": sentence}
+    workers = usable_workers(workers, seeds)
+    options = reset_options(condition, sentence)
     env = EnvConfig(env) if isinstance(env, str) else env
     if policy == EXPERT:
         # The expert sees the simulator's state: no images are rendered.
@@ -124,7 +112,7 @@ def evaluate(
                 LanePlayer(process, {0: list(seeds[number::workers])}, collector.add)
                 for number, process in enumerate(processes)
             ]
-            with _keeping(keep, collector, seeds, driven):
+            with keeping(keep, collector, seeds, driven):
                 in_threads([partial(player.advance, {}) for player in players], processes)
                 finish_missing(players, collector.add, env.task, len(seeds))
         return driven(seeds)
@@ -181,14 +169,45 @@ def evaluate(
                 latency=latency,
             )
 
-        with _keeping(keep, collector, seeds, result):
+        with keeping(keep, collector, seeds, result):
             in_threads([game.play for game in games], processes)
             finish_missing([game.player for game in games], collector.add, env.task, len(seeds))
     return result(seeds)
 
 
+def usable_workers(workers: int | None, seeds: Sequence[int]) -> int:
+    """Number of simulation processes for these episodes, of which `workers` were asked for.
+
+    Raises:
+        ValueError: fewer than one, or seeds that repeat, are negative, or none.
+    """
+    if len(seeds) == 0 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ValueError(
+            f"seeds must be distinct and not negative, and at least one must be given; got {shortened(seeds)}"
+        )
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    return min(workers or usable_cores(), len(seeds))
+
+
+def reset_options(condition: Condition, sentence: str | None = None) -> dict[str, str] | None:
+    """Options of every `ManipulationEnv.reset` under a condition.
+
+    Raises:
+        ValueError: an unknown condition, or a sentence under another condition than "test".
+    """
+    check_name("condition", condition, get_args(Condition))
+    if sentence is None:
+        return {"instruction": "swapped"} if condition == "swapped_instruction" else None
+    if condition != "test":
+        raise ValueError(
+            f"a sentence replaces the instruction under the condition 'test' only, got {condition!r}"
+        )
+    return {"sentence": sentence}
+
+
 @contextmanager
-def _keeping(
+def keeping(
     keep: Callable[[EvalResult], None] | None,
     collector: EpisodeCollector,
     seeds: Sequence[int],

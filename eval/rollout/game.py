@@ -2,18 +2,38 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 
 from ...envs import tasks
 from ...envs.episode import Episode
 from ...envs.simulation.process import WorkerProcess
 from ...policies.execution import Execution, Executor
 from ..result import EpisodeResult
-from .inference import LANES, THREADS, BatchedPolicy
+from .inference import LANES, THREADS
 from .lane_observation import LaneObservation
 from .lane_player import Finish, LanePlayer, PolicyFailure
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """A policy that answers for several lanes at once: `BatchedPolicy`, or one behind a socket."""
+
+    def answers(
+        self,
+        observations: dict[int, LaneObservation],
+        left: dict[int, Float32[np.ndarray, "k a"]] | None = None,
+    ) -> tuple[dict[int, Float32[np.ndarray, "k a"]], dict[int, PolicyFailure]]:
+        """Chunks by lane, and the lanes for which the policy raised.
+
+        Args:
+            observations: what the lanes see that wait for actions.
+            left: unexecuted tail of each lane's previous chunk.
+        """
+        ...
 
 
 class Game:
@@ -23,7 +43,7 @@ class Game:
         self,
         process: WorkerProcess,
         lanes: dict[int, list[int]],
-        batch: BatchedPolicy,
+        batch: Answers,
         execution: Execution,
         finish: Finish,
     ) -> None:

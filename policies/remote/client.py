@@ -1,5 +1,10 @@
-"""RemotePolicy: a policy that another process serves (see server.py), asked for one chunk at a time."""
+"""RemotePolicy: a policy that another process serves, asked for one chunk at a time.
 
+`vla serve` says what its policy expects (see server.py). Other servers of openpi's protocol say less, or
+nothing: what they expect is declared in a file (see declared.py).
+"""
+
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -20,27 +25,36 @@ class RemoteError(ValueError):
     """A server that cannot be reached, or that answers with something else; one sentence names it."""
 
 
+class RefusedError(RemoteError):
+    """The server is there, and refuses the observation."""
+
+
 class RemotePolicy:
     """One connection, which is opened again when it dropped. To be used by one thread at a time."""
 
-    def __init__(self, address: str, token: str = "") -> None:
+    def __init__(self, address: str, token: str = "", declared: Mapping[str, Any] | None = None) -> None:
         """
         Args:
             address: e.g. "ws://127.0.0.1:8000".
             token: what the server asks for; empty: nothing.
+            declared: what the policy expects, in the words of `PolicyServer.metadata`, in place of what the
+                server says.
 
         Raises:
-            RemoteError: there is no such server, or it serves no policy of vlasandbox.
+            RemoteError: there is no such server, or nobody says what its policy expects.
         """
         self.address, self._token = address, token
         self._socket: Any = None
-        self._told = self._connect()
+        self._told = self._connect() | dict(declared or {})
         if missing := [name for name in _TOLD if name not in self._told]:
             raise RemoteError(
-                f"{address} does not say {', '.join(missing)} of its policy, as `vla serve` does"
+                f"{address} does not say {', '.join(missing)} of its policy, as `vla serve` does: declare it "
+                "in a file (--declared)"
             )
         self.name = str(self._told["policy"])
         """Name of the policy, as the server calls it."""
+        self.weights = str(self._told.get("weights", ""))
+        """SHA-256 of its weights; empty if the server does not say."""
         self.spec = PolicySpec(
             cameras=tuple(self._told["images"]),
             state_dim=int(self._told["state_dim"]),
@@ -78,11 +92,14 @@ class RemotePolicy:
         request |= {keys["state"]: state, keys["instruction"]: instruction, SEED: seed, STEP: step}
         answer = self._ask(packb(request))
         if isinstance(answer, str):
-            raise RemoteError(f"{self.address}: {answer}")
+            raise RefusedError(f"{self.address}: {answer}")
         chunk = unpackb(answer).get(keys["actions"])
         shape = (self.spec.chunk, self.spec.action_dim)
         if not isinstance(chunk, np.ndarray) or chunk.shape != shape or not np.isfinite(chunk).all():
-            raise RemoteError(f"{self.address} did not answer with {shape[0]} x {shape[1]} finite numbers")
+            got = list(chunk.shape) if isinstance(chunk, np.ndarray) else type(chunk).__name__
+            raise RemoteError(
+                f"{self.address}: {keys['actions']!r} must be {list(shape)} finite numbers, got {got}"
+            )
         return chunk.astype(np.float32)
 
     def close(self) -> None:

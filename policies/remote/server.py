@@ -29,13 +29,21 @@ class RequestError(ValueError):
 class PolicyServer:
     """One policy, any number of clients; their requests are answered one after the other."""
 
-    def __init__(self, policy: Policy, name: str, keys: MessageKeys | None = None, token: str = "") -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        name: str,
+        keys: MessageKeys | None = None,
+        token: str = "",
+        weights: str = "",
+    ) -> None:
         """
         Args:
             policy: in evaluation mode.
             name: what clients are told that it is called.
             keys: what the parts of a message are called.
             token: what clients must send as `Authorization: Api-Key TOKEN`; empty: nothing.
+            weights: SHA-256 of the weights, by which clients know the policy again.
 
         Raises:
             ValueError: the policy sees past frames, which the protocol does not carry, or `keys` names a
@@ -47,6 +55,7 @@ class PolicyServer:
                 "carries one: serve a policy without a history"
             )
         self.policy, self.name, self.keys, self._token = policy, name, keys or MessageKeys(), token
+        self._weights = weights
         unknown = self.keys.images.keys() - set(policy.spec.cameras)
         if unknown:
             there = ", ".join(policy.spec.cameras)
@@ -72,6 +81,7 @@ class PolicyServer:
             "chunk": spec.chunk,
             "control_hz": spec.control_hz,
             "robot": spec.robot or "",
+            "weights": self._weights,
         }
 
     def answer(self, request: dict[str, Any], generator: torch.Generator) -> dict[str, Any]:

@@ -31,7 +31,8 @@ class Eval:
     --perturb the same seeds unperturbed are judged too."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Folders of runs or policies; "expert" is the task's scripted expert."""
+    """Folders of runs or policies; "expert" is the task's scripted expert, ws://HOST:PORT a policy that
+    another process serves (docs/serving.md)."""
     evaluation: Annotated[EvalConfig, tyro.conf.arg(name="")] = field(default_factory=default_evaluation)
     condition: tuple[Condition, ...] = ("test",)
     """Conditions to evaluate. test: the episodes as they are; swapped_instruction: the sentence names

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import tyro
 
+from ...eval.result import weights_of
 from ...policies.remote.keys import MessageKeys
 from ..evaluation import eval_target
+from ..served_policy import TOKEN
 
 POSITION = 75
-TOKEN = "VLA_TOKEN"
-"""Environment variable with the token, which a command line would show to everybody on the machine."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ def main(argv: list[str]) -> int:
     from ...policies.remote.server import PolicyServer
 
     policy = Policy.load(who.policy, sampling=args.sampling)
-    server = PolicyServer(policy, who.name, keys, os.environ.get(TOKEN, ""))
+    # Sampling settings make another policy of the same weights.
+    weights = "" if args.sampling else weights_of(who.policy)
+    server = PolicyServer(policy, who.name, keys, os.environ.get(TOKEN, ""), weights)
     for name, value in server.metadata.items():
         print(f"{name:<14} {value}")
 

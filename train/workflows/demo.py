@@ -115,6 +115,8 @@ def demo(
             a sentence that the expert cannot know how to obey.
     """
     check_video_path(out)
+    if who.served is not None:
+        raise ValueError(f"{who.name} is served elsewhere: `vla live {who.served.address}` shows it")
     tasks.check(env.task)
     policy = None
     if who.policy is not None:

@@ -11,10 +11,8 @@ from ...envs import tasks
 from ...envs.config import EnvConfig
 from ...policies import packaged
 from ..evaluation import EvalTarget, eval_target
+from ..served_policy import SCHEMES, TOKEN
 from .demo import default_task
-
-TOKEN = "VLA_TOKEN"
-"""Environment variable with the token of policies that are served elsewhere."""
 
 
 async def live(runs: Sequence[str], task: str | None, seed: int, host: str, port: int, record: Path) -> None:
@@ -36,7 +34,7 @@ async def live(runs: Sequence[str], task: str | None, seed: int, host: str, port
         RemoteError: an address where no policy is served.
         OSError: the port is taken.
     """
-    remote = [run for run in runs if run.startswith(("ws://", "wss://"))]
+    remote = [run for run in runs if run.startswith(SCHEMES)]
     targets = [eval_target(run) for run in runs if run not in remote]
     if not runs:
         targets = [_packaged()]
