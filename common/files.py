@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .errors import InputError
+
 PARTIAL = ".partial"
 """Suffix of what is still being written; the next run removes what a killed process left."""
 OLD = ".old"
@@ -157,7 +159,7 @@ def inside(folder: Path, name: Any) -> Path:
         ValueError: it is no relative path, or leads out of `folder`.
     """
     if not isinstance(name, str) or not name or "\0" in name or "\\" in name:
-        raise ValueError(f"{name!r} is not the name of a file in {folder}")
+        raise InputError(f"{name!r} is not the name of a file in {folder}")
     root = folder.resolve()
     path = (root / name).resolve()
     snapshots = [place.parents[1] for place in (root, *root.parents) if place.parent.name == "snapshots"]
@@ -168,7 +170,7 @@ def inside(folder: Path, name: Any) -> Path:
         or not lexical.is_relative_to(root)
         or not (path.is_relative_to(root) or path.parent == blobs)
     ):
-        raise ValueError(f"{name!r} leads out of {folder}")
+        raise InputError(f"{name!r} leads out of {folder}")
     return folder / name
 
 
@@ -191,13 +193,13 @@ def check_digests(folder: Path, listed: Any) -> None:
         ValueError: one of them is missing or has another content; names it.
     """
     if not isinstance(listed, dict):
-        raise ValueError(f"{folder}: the list of checksums is not one")
+        raise InputError(f"{folder}: the list of checksums is not one")
     for name, expected in listed.items():
         path = inside(folder, name)
         if not path.is_file():
-            raise ValueError(f"{path} is missing")
+            raise InputError(f"{path} is missing")
         if digest(path) != expected:
-            raise ValueError(f"{path} is damaged: its content is not what was written (another checksum)")
+            raise InputError(f"{path} is damaged: its content is not what was written (another checksum)")
 
 
 def sealed(value: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +219,7 @@ def unsealed(value: Any) -> Any:
     if SEAL not in value and not any(nearly(key, SEAL) for key in value):
         return value
     if value.get(SEAL) != _digest_json(content):
-        raise ValueError(
+        raise InputError(
             f"its content is not what was written: damage, or an edit, which is accepted without the entry "
             f'"{SEAL}"'
         )

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import InputError
+
 PATIENCE = 4.0
 """Time that the Hub gets to answer [s]."""
 
@@ -37,7 +39,7 @@ def checkpoint_files(kind: str, name: str) -> Iterator[bool]:
         if not folder and (unanswered or constants.HF_HUB_OFFLINE):
             why = f"{constants.ENDPOINT} does not answer" if unanswered else "HF_HUB_OFFLINE is set"
             reason = f"it is not on this machine, and {why}. Give its folder, or load it once while online"
-        raise ValueError(f"{kind} {name!r} cannot be loaded: {reason}") from error
+        raise InputError(f"{kind} {name!r} cannot be loaded: {reason}") from error
 
 
 @functools.cache

@@ -5,13 +5,14 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from .errors import InputError, VlaError
 from .files import nearly
 
 CHECKSUM = "crc32"
 """Key of a row's checksum, in hexadecimal; rows had none at first."""
 
 
-class LineError(ValueError):
+class LineError(VlaError, ValueError):
     """A line that is not what was written; the message is one sentence that names the file and the line."""
 
 
@@ -28,12 +29,12 @@ def from_line(line: str | bytes) -> dict[str, Any]:
     """
     row = json.loads(line)
     if not isinstance(row, dict):
-        raise ValueError("it is no row")
+        raise InputError("it is no row")
     if not any(nearly(key, CHECKSUM) for key in row):
         return row
     expected = row.pop(CHECKSUM, None)
     if expected != _checksum(row):
-        raise ValueError("its checksum is another")
+        raise InputError("its checksum is another")
     return row
 
 

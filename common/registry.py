@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Iterable
 from typing import Any
 
+from .errors import InputError
 from .trust import check_named
 
 
@@ -33,7 +34,7 @@ def check_name(kind: str, name: str, valid: Iterable[str], *, more: str = "") ->
         return name
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"unknown {kind} {name!r}; valid: {', '.join(names)}{more}.{hint}")
+    raise InputError(f"unknown {kind} {name!r}; valid: {', '.join(names)}{more}.{hint}")
 
 
 def parse_settings(kind: str, text: str) -> dict[str, str]:
@@ -46,7 +47,7 @@ def parse_settings(kind: str, text: str) -> dict[str, str]:
     for item in filter(None, text.split(",")):
         name, _, value = item.partition("=")
         if name in found:
-            raise ValueError(f"{kind} {name!r} is given twice in {text!r}")
+            raise InputError(f"{kind} {name!r} is given twice in {text!r}")
         found[name] = value
     return found
 
@@ -69,7 +70,7 @@ def check_module(kind: str, name: str, valid: Iterable[str]) -> str:
         found = None
     if found is None:
         listed = ", ".join(names)
-        raise ValueError(
+        raise InputError(
             f"unknown {kind} {name!r}: no such module; valid: {listed}, or a module's dotted name"
         )
     return name
@@ -84,7 +85,7 @@ def load_from(kind: str, name: str, attribute: str, valid: Iterable[str], packag
     name = check_module(kind, name, valid)
     module = importlib.import_module(name if "." in name else f".{name}", package)
     if not hasattr(module, attribute):
-        raise ValueError(f"{kind} {name!r}: the module has no {attribute}")
+        raise InputError(f"{kind} {name!r}: the module has no {attribute}")
     return getattr(module, attribute)
 
 

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Iterable
 from types import ModuleType
 
+from .errors import AbsentPackageError, InputError, VlaError
+
 VARIABLE = "VLASANDBOX_ALLOW"
 """Environment variable with the allowed packages, separated by commas: worker processes inherit it."""
 
 
-class UntrustedError(ValueError):
+class UntrustedError(VlaError, ValueError):
     """A file names a module that may not be imported."""
 
 
@@ -29,7 +31,7 @@ def allow(packages: Iterable[str]) -> None:
     chosen = list(dict.fromkeys([*allowed(), *packages]))
     for name in chosen:
         if not all(part.isidentifier() for part in name.split(".")):
-            raise ValueError(f"allow: {name!r} is not the name of a package, such as my_package")
+            raise InputError(f"allow: {name!r} is not the name of a package, such as my_package")
     os.environ[VARIABLE] = ",".join(chosen)
 
 
@@ -66,9 +68,9 @@ def check_named(module: str) -> None:
     if module in sys.modules:
         return
     if package in ("", __name__.partition(".")[0]):
-        raise ImportError(f"{module!r} is no module that may be named here")
+        raise AbsentPackageError(f"{module!r} is no module that may be named here")
     if importlib.util.find_spec(package) is None:  # which imports nothing
-        raise ImportError(f"there is no module {module!r}")
+        raise AbsentPackageError(f"there is no module {module!r}")
     permitted = any(f"{module}.".startswith(f"{name}.") for name in allowed())
     if not permitted or "__main__" in module.split("."):
         raise UntrustedError(

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..common.errors import InputError
 from ..common.registry import check_name
 from . import rotations
 
@@ -210,7 +211,7 @@ class ActionSpace:
             with np.errstate(invalid="ignore"):
                 matrix = rotations.to_matrix(part[3:])
             if not np.isfinite(matrix).all():
-                raise ValueError(f"invalid rotation columns {part[3:]}; valid: neither 0 nor parallel")
+                raise InputError(f"invalid rotation columns {part[3:]}; valid: neither 0 nor parallel")
             if not absolute:
                 matrix = matrix @ rotations.to_matrix(command[ROTATION])
             command[ROTATION] = rotations.from_matrix(matrix)
@@ -274,7 +275,7 @@ def layout(names: list[str]) -> tuple[ArmSpec, ...]:
             arms[prefix] += 1
     specs = tuple(ArmSpec(prefix, joints, ControlLimits(), (), ()) for prefix, joints in arms.items())
     if not arms or command_names(specs) != list(names):
-        raise ValueError(f"not the names of an arm's commands: {', '.join(names)}")
+        raise InputError(f"not the names of an arm's commands: {', '.join(names)}")
     return specs
 
 

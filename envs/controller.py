@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ..common.errors import InputError
 from . import rotations
 from .control import GRIPPER, JOINTS, ROTATION
 from .gl import mujoco
@@ -182,7 +183,7 @@ def substeps(control_hz: float, timestep: float) -> int:
     count = 1.0 / (control_hz * timestep) if control_hz > 0 else 0.0
     if count < 1 or abs(count - round(count)) > 1e-6:
         valid = [f"{hz:g}" for hz in (5, 10, 20, 25, 40, 50) if abs(1 / (hz * timestep) % 1) < 1e-6]
-        raise ValueError(
+        raise InputError(
             f"control_hz {control_hz!r} is not a whole number of {timestep * 1e3:g} ms physics steps; "
             f"for example {', '.join(valid)} are"
         )

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32
 
+from ..common.errors import InputError
 from .control import ActionSpace
 from .gl import mujoco
 from .robot import Robot
@@ -87,10 +88,10 @@ class NoiseConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.gripper_flip <= 1:
-            raise ValueError(f"noise.gripper_flip must be in [0, 1], got {self.gripper_flip}")
+            raise InputError(f"noise.gripper_flip must be in [0, 1], got {self.gripper_flip}")
         for name in ("rate", "seconds", "position", "yaw"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"noise.{name} must not be negative, got {getattr(self, name)}")
+                raise InputError(f"noise.{name} must not be negative, got {getattr(self, name)}")
 
 
 class Detours:

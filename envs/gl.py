@@ -14,12 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import VlaError
+
 CURE = "Install one with: apt-get install --no-install-recommends libegl1 libgl1"
 BACKENDS = ("egl", "osmesa")
 """Backends that render without a display; glfw also works, with one."""
 
 
-class NoRenderingError(ImportError):
+class NoRenderingError(VlaError, ImportError):
     """Error about a machine on which no OpenGL context can be created; the message says what to do."""
 
 

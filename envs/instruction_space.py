@@ -17,6 +17,8 @@ from gymnasium.vector.utils import (
     write_to_shared_memory,
 )
 
+from ..common.errors import InputError
+
 MAX_INSTRUCTION = 200
 """Longest instruction [characters]."""
 CHARACTERS = string.ascii_letters + string.digits + " ,.'-"
@@ -73,5 +75,5 @@ def _read(space: InstructionSpace, shared_memory: Any, n: int = 1) -> Any:
 def _write(space: InstructionSpace, index: int, value: str, shared_memory: Any) -> None:
     text = value.encode()
     if len(text) > _BYTES:
-        raise ValueError(f"instruction {value[:40]!r}... is longer than {MAX_INSTRUCTION} characters")
+        raise InputError(f"instruction {value[:40]!r}... is longer than {MAX_INSTRUCTION} characters")
     shared_memory.get_obj()[index * _BYTES : (index + 1) * _BYTES] = text.ljust(_BYTES, b"\0")

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from jaxtyping import Float, Float32, Float64, Shaped, UInt8
 
+from ..common.errors import InputError
 from ..common.registry import check_name
 from . import METADATA, tasks
 from .config import EnvConfig
@@ -59,7 +60,7 @@ class ManipulationEnv(gymnasium.Env):
         self._wording = Wording.of(config.wording)
         self.combinations = check_name("combinations", config.combinations, COMBINATIONS)
         if self.combinations == "held_out" and not any(m.is_held_out for m in self.definition.meanings()):
-            raise ValueError(f"task {task!r} holds no combination out: combinations must be all or train")
+            raise InputError(f"task {task!r} holds no combination out: combinations must be all or train")
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
@@ -125,7 +126,7 @@ class ManipulationEnv(gymnasium.Env):
         options = options or {}
         sentence = options.get("sentence")
         if sentence is not None and "instruction" in options:
-            raise ValueError("reset options instruction and sentence exclude each other")
+            raise InputError("reset options instruction and sentence exclude each other")
         if sentence is not None:
             _check_sentence(sentence)
         asked = check_name("instruction", options.get("instruction", "original"), ["original", "swapped"])
@@ -219,7 +220,7 @@ class ManipulationEnv(gymnasium.Env):
             ValueError: the snapshot is of another episode or environment.
         """
         if snapshot.episode is not self._episode:
-            raise ValueError(
+            raise InputError(
                 "the snapshot is of another episode: restore it before the next reset or instruction, in the "
                 "environment that it was taken from"
             )
@@ -347,7 +348,7 @@ class ManipulationEnv(gymnasium.Env):
         """
         size = mujoco.mj_stateSize(self.model, STATE_KIND)
         if state.shape != (size,):
-            raise ValueError(f"physics state has shape {state.shape}, but this scene's has ({size},)")
+            raise InputError(f"physics state has shape {state.shape}, but this scene's has ({size},)")
         mujoco.mj_resetData(self.model, self.data)
         mujoco.mj_setState(self.model, self.data, state, STATE_KIND)
         mujoco.mj_forward(self.model, self.data)
@@ -402,12 +403,12 @@ class ManipulationEnv(gymnasium.Env):
         array = np.asarray(actions, dtype=np.float64)
         if array.ndim != 2 or array.shape[1:] != self.action_space.shape or len(array) == 0:
             dims = self.actions.dims
-            raise ValueError(
+            raise InputError(
                 f"action of shape {array.shape[1:]} in a block of {array.shape[:1]}; "
                 f"{self.actions.name} actions have shape ({len(dims)},): {', '.join(dims)}"
             )
         if not all(map(math.isfinite, array.flat)):
-            raise ValueError(f"action {array[~np.isfinite(array).all(axis=1)][0].tolist()} is not finite")
+            raise InputError(f"action {array[~np.isfinite(array).all(axis=1)][0].tolist()} is not finite")
         return array
 
     def _ask(self, sentence: str) -> None:
@@ -435,7 +436,7 @@ class ManipulationEnv(gymnasium.Env):
         """Draws the same scene with its objects in a larger area."""
         nominal, wider = self.scenario, self._draw(spread)
         if wider.asked != nominal.asked:
-            raise ValueError(
+            raise InputError(
                 f"task {self.task_name!r} asks for something else where its objects lie in a larger area: "
                 "what takes several tries must be drawn by spawn.sample_spread"
             )
@@ -470,7 +471,7 @@ class ManipulationEnv(gymnasium.Env):
 
 def _check_sentence(sentence: str) -> str:
     if not 0 < len(sentence.strip()) <= MAX_INSTRUCTION:
-        raise ValueError(f"a sentence has 1 to {MAX_INSTRUCTION} characters, got {sentence[:60]!r}")
+        raise InputError(f"a sentence has 1 to {MAX_INSTRUCTION} characters, got {sentence[:60]!r}")
     return sentence
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import AbsentFileError, AbsentPackageError
 from ..common.files import whole
 from .gl import mujoco
 
@@ -43,16 +44,16 @@ def folder(model: str) -> Path:
     if root := os.environ.get("MENAGERIE_ROOT"):
         path = Path(root) / model
         if not path.is_dir():
-            raise FileNotFoundError(f"MENAGERIE_ROOT={root} has no folder {model}; {advice}")
+            raise AbsentFileError(f"MENAGERIE_ROOT={root} has no folder {model}; {advice}")
         return path
     try:
         menagerie = importlib.import_module("mujoco_menagerie")
     except ImportError as error:
-        raise FileNotFoundError(f"the robot model {model} is not part of this package; {advice}") from error
+        raise AbsentFileError(f"the robot model {model} is not part of this package; {advice}") from error
     try:
         return Path(menagerie.get(model).path())
     except menagerie.MenagerieError as error:
-        raise FileNotFoundError(f"the robot model {model} is not available: {error}; {advice}") from error
+        raise AbsentFileError(f"the robot model {model} is not available: {error}; {advice}") from error
 
 
 def load(model: str, entry: str) -> mujoco.MjSpec:
@@ -116,7 +117,7 @@ def reduce_mesh(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
     try:
         simplification = importlib.import_module("fast_simplification")
     except ImportError as error:
-        raise ImportError(
+        raise AbsentPackageError(
             "the meshes of a real robot must be reduced before first use; "
             "run `pip install 'vlasandbox[meshes]'`"
         ) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import InputError
 from ..common.registry import parse_settings
 from . import perturb
 from .gl import mujoco
@@ -50,7 +51,7 @@ class PerturbationSet:
         """
         for name, member in self._members.items():
             if lacks := member.lacks(task, model):
-                raise ValueError(f"perturbation {name!r}: {type(task).__name__} has {lacks}")
+                raise InputError(f"perturbation {name!r}: {type(task).__name__} has {lacks}")
 
     def begin(self, model: mujoco.MjModel, seed: int) -> None:
         """Starts the episode of `seed`: restores the model and draws the levels."""
@@ -122,7 +123,7 @@ def parse_levels(text: str) -> range:
 def _checked(name: str, text: str) -> range:
     found = parse_levels(text)
     if not found:
-        raise ValueError(
+        raise InputError(
             f"perturbation {name!r} has no valid level {text!r}; write {name}=3 for one of 1 to "
             f"{LEVELS.stop - 1}, or {name}=0-3 to draw one for each episode"
         )

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from ..common.errors import InputError
 from ..common.registry import check_name
 from .gl import NoRenderingError, forget_display, make_context, mujoco, no_rendering, survives_fork
 
@@ -143,7 +144,7 @@ class Renderer:
         """
         limit = self._quality
         if not (0 < width <= limit.width and 0 < height <= limit.height):
-            raise ValueError(
+            raise InputError(
                 f"image {width}x{height} does not fit; valid: 1x1 to {limit.width}x{limit.height}"
             )
         _check_process()

@@ -1,5 +1,7 @@
 """Disjoint ranges of episode seeds: no policy is evaluated on the seeds it was trained on."""
 
+from ..common.errors import InputError
+
 DEMONSTRATIONS = range(0, 1_000_000)
 """Seeds of recorded demonstrations."""
 ROLLOUTS = range(500_000, 900_000)
@@ -23,7 +25,7 @@ def trial(seed: int, attempt: int = 0) -> int:
         ValueError: a seed that is not below ATTEMPT, or an attempt below 0.
     """
     if not 0 <= seed < ATTEMPT or attempt < 0:
-        raise ValueError(f"seed must be in 0..{ATTEMPT - 1} and attempt at least 0, got {seed} and {attempt}")
+        raise InputError(f"seed must be in 0..{ATTEMPT - 1} and attempt at least 0, got {seed} and {attempt}")
     return attempt * ATTEMPT + seed
 
 

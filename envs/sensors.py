@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float, Float64, Shaped, UInt8
 
+from ..common.errors import InputError
 from ..common.registry import check_name
 from . import rendering
 from .gl import mujoco
@@ -47,7 +48,7 @@ class Sensors:
         self.quality = check_name("quality", quality, rendering.QUALITIES)
         largest = rendering.QUALITIES[quality].width
         if not (isinstance(image_size, int) and 8 <= image_size <= largest):
-            raise ValueError(f"image_size {image_size!r} is not a whole number of pixels from 8 to {largest}")
+            raise InputError(f"image_size {image_size!r} is not a whole number of pixels from 8 to {largest}")
         self.image_size = image_size
         self._model, self._robots = model, robots
         self._ids = {name: mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name) for name in views}

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ..common.errors import InputError, VlaError
 from ..common.files import inside, read_sealed, remove_partials, sealed, write_whole
 from ..policies.execution import Execution
 from .result_check import check_document, check_episodes
@@ -49,7 +50,7 @@ _DAMAGE = (
 """Exceptions that damaged JSON or npz files raise in json, zipfile, zlib, and numpy."""
 
 
-class ResultError(ValueError):
+class ResultError(VlaError, ValueError):
     """Error about a stored result that cannot be read; the message names its path."""
 
 
@@ -214,7 +215,7 @@ class EvalResult:
             data = inside(path.parent, document.pop("arrays")).read_bytes()
             # Results of early versions have no checksums.
             if document.pop("arrays_sha256", None) not in (None, hashlib.sha256(data).hexdigest()):
-                raise ValueError("the arrays are not what was written")
+                raise InputError("the arrays are not what was written")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 episodes = _unpack(document.pop("episodes"), dict(arrays))
             for name in ("chunk_ms_p50", "chunk_ms_p95"):

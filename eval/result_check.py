@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..common.errors import InputError
+
 _TEXTS = ("policy", "checkpoint", "task", "sampling", "weights")
 _COUNTS = ("seed_start", "lanes", "threads", "evaluations", "env_steps")
 _AMOUNTS = ("wall_seconds", "undecodable")
@@ -24,7 +26,7 @@ def check_document(document: Mapping[str, Any], conditions: tuple[str, ...]) -> 
     kinds["condition"] = lambda x: x in conditions
     for name, fits in kinds.items():
         if name in document and not fits(document[name]):
-            raise ValueError(f"{name} cannot be {document[name]!r}")
+            raise InputError(f"{name} cannot be {document[name]!r}")
 
 
 def check_episodes(rows: Any, outcomes: tuple[str, ...]) -> None:
@@ -34,7 +36,7 @@ def check_episodes(rows: Any, outcomes: tuple[str, ...]) -> None:
         ValueError: an invalid field; the message names the seed of the episode, the field, and its value.
     """
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError("episodes must be a list of objects")
+        raise InputError("episodes must be a list of objects")
     for row in rows:
         kinds = {
             "seed": _is_count(row.get("seed")),
@@ -49,10 +51,10 @@ def check_episodes(rows: Any, outcomes: tuple[str, ...]) -> None:
         }
         for name, fits in kinds.items():
             if not fits:
-                raise ValueError(f"episode {row.get('seed')!r}: {name} cannot be {row.get(name)!r}")
+                raise InputError(f"episode {row.get('seed')!r}: {name} cannot be {row.get(name)!r}")
     repeated = [seed for seed, count in Counter(row["seed"] for row in rows).items() if count > 1]
     if repeated:
-        raise ValueError(f"seed {repeated[0]} occurs twice")
+        raise InputError(f"seed {repeated[0]} occurs twice")
 
 
 def _is_text(value: Any) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
 from ..common.files import read_sealed
 from ..common.json_lines import read_lines
 
@@ -51,7 +52,7 @@ class TrainingRecord:
         """
         path = run / "summary.json"
         if not path.exists():
-            raise ValueError(f"{run} holds no finished training: there is no {path.name}")
+            raise InputError(f"{run} holds no finished training: there is no {path.name}")
         summary = read_summary(run)
         metrics, error, config = run / "metrics.jsonl", run / OPEN_LOOP, run / "config.json"
         if "precision" not in summary and config.exists():  # an earlier version's
@@ -60,7 +61,7 @@ class TrainingRecord:
             rows = read_rows(metrics, summary.get("rows", 0))
             return TrainingRecord._of(summary, rows, _read(error)["mean"] if error.exists() else None)
         except (KeyError, TypeError, AttributeError) as wrong:
-            raise ValueError(f"{path} is damaged (it has no usable {wrong}): {_AGAIN}") from None
+            raise InputError(f"{path} is damaged (it has no usable {wrong}): {_AGAIN}") from None
 
     @staticmethod
     def _of(summary: dict[str, Any], rows: list[dict[str, Any]], open_loop: float | None) -> "TrainingRecord":
@@ -98,7 +99,7 @@ def read_rows(path: Path, count: int) -> list[dict[str, Any]]:
     again = "copy the run again from where it is whole, or train again into another folder"
     rows = read_lines(path, again) if path.exists() else []
     if len(rows) < count:
-        raise ValueError(f"{path} has {len(rows)} rows of {count}: {again}")
+        raise InputError(f"{path} has {len(rows)} rows of {count}: {again}")
     return rows
 
 
@@ -111,7 +112,7 @@ def read_summary(run: Path) -> dict[str, Any]:
     path = run / "summary.json"
     found = _read(path)
     if not isinstance(found, dict) or not isinstance(found.get("dataset"), dict):
-        raise ValueError(f"{path} is damaged (it does not say what was learned from): {_AGAIN}")
+        raise InputError(f"{path} is damaged (it does not say what was learned from): {_AGAIN}")
     return found
 
 
@@ -119,7 +120,7 @@ def _read(path: Path) -> Any:
     try:
         return read_sealed(path)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({error}): {_AGAIN}") from None
+        raise InputError(f"{path} is damaged ({error}): {_AGAIN}") from None
 
 
 def _start(summary: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import types
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ..common.errors import InputError
 from ..common.trust import UntrustedError, import_named
 
 T = TypeVar("T")
@@ -47,23 +48,23 @@ def from_dict(cls: type[T], data: Any, path: str = "") -> T:
             the path of the value, the value, and what is valid there.
     """
     if not isinstance(data, dict):
-        raise ValueError(
+        raise InputError(
             f"{path or 'config'}: expected an object with the fields of {cls.__name__}, got {data!r}"
         )
     data = dict(data)
     actual = _class_named(data.pop("type"), cls, path) if "type" in data else cls
     if inspect.isabstract(actual):
-        raise ValueError(f'{path or "config"}: needs a "type"; valid: {_known(actual)}')
+        raise InputError(f'{path or "config"}: needs a "type"; valid: {_known(actual)}')
     fields = {f.name: f for f in dataclasses.fields(actual)}  # pyright: ignore[reportArgumentType]
     hints = get_type_hints(actual)
     unknown = sorted(data.keys() - fields.keys())
     if unknown:
-        raise ValueError(f"{_join(path, unknown[0])}: unknown field; valid: {', '.join(fields)}")
+        raise InputError(f"{_join(path, unknown[0])}: unknown field; valid: {', '.join(fields)}")
     values = {name: _value(hints[name], x, _join(path, name)) for name, x in data.items()}
     required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
     for name in required:
         if name not in values:
-            raise ValueError(f"{_join(path, name)}: this field is missing")
+            raise InputError(f"{_join(path, name)}: this field is missing")
     try:
         return actual(**values)
     except ValueError as error:  # the class does not know where it stands
@@ -103,7 +104,7 @@ def _value(hint: Any, data: Any, path: str) -> Any:
 
 def _expect(fits: bool, data: Any, path: str, value: Any, expected: str) -> Any:
     if not fits:
-        raise ValueError(f"{path}: got {data!r}, expected {expected}")
+        raise InputError(f"{path}: got {data!r}, expected {expected}")
     return value
 
 
@@ -115,7 +116,7 @@ def _first_fitting(options: list[Any], hint: Any, data: Any, path: str) -> Any:
             return _value(option, data, path)
         except ValueError:
             continue
-    raise ValueError(f"{path}: got {data!r}, which fits nothing in {hint}")
+    raise InputError(f"{path}: got {data!r}, which fits nothing in {hint}")
 
 
 def _class_named(name: Any, base: type, path: str) -> type:
@@ -125,11 +126,11 @@ def _class_named(name: Any, base: type, path: str) -> type:
         # Not getattr: a module may import others when asked for a name that it lacks.
         found = vars(import_named(module, _shipped(base))).get(attribute)
     except UntrustedError as error:
-        raise ValueError(f"{path or 'config'}: {error}; or use one of ours: {_known(base)}") from None
+        raise InputError(f"{path or 'config'}: {error}; or use one of ours: {_known(base)}") from None
     except (ImportError, ValueError):
         found = None
     if not (isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)):
-        raise ValueError(
+        raise InputError(
             f"{path or 'config'}: {name!r} is not an importable {base.__name__}; valid: {_known(base)}, "
             "or the dotted name of your own"
         )

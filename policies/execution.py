@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..common.errors import InputError
+
 FORMER = {"execute": "execution_horizon", "delay": "inference_delay", "wait": "blocking", "guided": "rtc"}
 """Former names of fields in stored evaluations and study files -> their present names."""
 
@@ -45,23 +47,23 @@ class Execution:
     def __post_init__(self) -> None:
         horizon, delay = self.execution_horizon, self.inference_delay
         if horizon < 1:
-            raise ValueError(f"execution_horizon must be at least 1, got {horizon}")
+            raise InputError(f"execution_horizon must be at least 1, got {horizon}")
         if delay < 0 or (delay > horizon and not self.blocking):
-            raise ValueError(
+            raise InputError(
                 f"inference_delay must be between 0 and execution_horizon = {horizon} control steps, "
                 f"got {delay}; with blocking it may be longer"
             )
         if self.ensemble is not None and (horizon, delay) != (1, 0):
-            raise ValueError(
+            raise InputError(
                 "an ensemble queries the policy at every step: it needs execution_horizon 1 and "
                 f"inference_delay 0, got {horizon} and {delay}"
             )
         if self.rtc and self.blocking:
-            raise ValueError(
+            raise InputError(
                 "rtc continues the previous answer, which a blocked robot has left behind: choose one"
             )
         if self.rtc and self.ensemble is not None:
-            raise ValueError("an ensemble averages answers, rtc continues them: choose one")
+            raise InputError("an ensemble averages answers, rtc continues them: choose one")
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> "Execution":
@@ -81,14 +83,14 @@ class Execution:
         """
         horizon, delay = self.execution_horizon, self.inference_delay
         if horizon > chunk:
-            raise ValueError(f"execution_horizon must be at most the chunk length {chunk}, got {horizon}")
+            raise InputError(f"execution_horizon must be at most the chunk length {chunk}, got {horizon}")
         if horizon + delay > chunk and not self.blocking:
-            raise ValueError(
+            raise InputError(
                 "execution_horizon + inference_delay must be at most the chunk length "
                 f"{chunk}, got {horizon} + {delay}"
             )
         if action_space.endswith("_relative") and self.mixes:
-            raise ValueError(
+            raise InputError(
                 f"{action_space} actions count from where their own chunk began: those of several chunks "
                 "cannot be mixed by a delay, guidance or an ensemble"
             )
@@ -114,7 +116,7 @@ class Executor:
         horizon = self._config.execution_horizon
         delay = 0 if self._config.blocking else self._config.inference_delay
         if horizon > len(chunk):
-            raise ValueError(
+            raise InputError(
                 f"execution_horizon must be at most the chunk length {len(chunk)}, got {horizon}"
             )
         if self._config.ensemble is not None:

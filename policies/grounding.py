@@ -13,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ..common.errors import InputError
 from .types import Grounding
 
 UNIT = 0.1
@@ -40,7 +41,7 @@ class GroundingConfig:
 
     def __post_init__(self) -> None:
         if min(self.heat, self.position, self.keypoints) < 0 or self.cells < 1:
-            raise ValueError(
+            raise InputError(
                 "grounding: weights and keypoints must not be negative and cells at least 1, got heat "
                 f"{self.heat}, position {self.position}, keypoints {self.keypoints}, cells {self.cells}"
             )

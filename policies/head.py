@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ..common.errors import InputError
 from .reach import Reach
 from .trunk import Trunk
 from .types import Prefix
@@ -147,6 +148,6 @@ def check_temperature(temperature: float) -> None:
         ValueError: it is negative, not finite, or so large that the noise drowns the action.
     """
     if not 0 <= temperature < math.inf:
-        raise ValueError(f"temperature must be finite and not negative, got {temperature}")
+        raise InputError(f"temperature must be finite and not negative, got {temperature}")
     if temperature > HOTTEST:
-        raise ValueError(f"temperature must be at most {HOTTEST}, got {temperature}")
+        raise InputError(f"temperature must be at most {HOTTEST}, got {temperature}")

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ..common.errors import InputError
 from ..vision import checkpoints
 from . import smollm2
 from .tokenizer import check_tokenizer, checkpoint_tokenizer, train_tokenizer
@@ -190,10 +191,10 @@ class LanguageBackbone(nn.Module):
             ValueError: there is no output layer, or one of these words occurs in an expected instruction.
         """
         if self.lm_head is None and not self.tied:
-            raise ValueError("words cannot be read out with language.lm_head 'none'; valid: 'tied', 'untied'")
+            raise InputError("words cannot be read out with language.lm_head 'none'; valid: 'tied', 'untied'")
         used = 1 + max(max(row, default=-1) for row in self._rows.values()) if self._rows else 0
         if used + count > self.words.num_embeddings:
-            raise ValueError(
+            raise InputError(
                 f"{count} ids need as many unused words, but of {self.words.num_embeddings} the first "
                 f"{used} are in use; without a checkpoint, set language.vocab_size to {used + count} or more"
             )
@@ -257,18 +258,18 @@ def _tiny_llama(config: LanguageConfig, vocabulary: int, pad: int) -> nn.Module:
 
     for name in config.SIZES:
         if getattr(config, name) < 1:
-            raise ValueError(f"language: {name} must be at least 1, got {getattr(config, name)}")
+            raise InputError(f"language: {name} must be at least 1, got {getattr(config, name)}")
     if config.first_layers is not None:
-        raise ValueError("language: first_layers is for a checkpoint; without one, set layers")
+        raise InputError("language: first_layers is for a checkpoint; without one, set layers")
     assert config.width and config.heads and config.kv_heads  # noqa: PT018
     # Twice the heads, since rotary positions rotate pairs of a head's numbers.
     if config.width % (2 * config.heads) or config.heads % config.kv_heads:
-        raise ValueError(
+        raise InputError(
             f"language: width {config.width} must be an even multiple of heads {config.heads}, "
             f"and heads a multiple of kv_heads {config.kv_heads}"
         )
     if config.vocab_size is not None and config.vocab_size < vocabulary:
-        raise ValueError(
+        raise InputError(
             f"language: vocab_size must be at least the {vocabulary} words of the tokenizer, "
             f"got {config.vocab_size}"
         )
@@ -301,7 +302,7 @@ def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Modul
     from transformers import AutoModel, AutoModelForCausalLM
 
     if config.vocab_size is not None:
-        raise ValueError("language: vocab_size is for a model from scratch; a checkpoint has its own")
+        raise InputError("language: vocab_size is for a model from scratch; a checkpoint has its own")
     shape: Any = checkpoints.configuration(checkpoint, "language")
     another = ValueError(
         f"language checkpoint {checkpoint!r} is a {shape.model_type}, not a decoder with rotary positions as "
@@ -325,14 +326,14 @@ def _checkpoint_model(config: LanguageConfig, checkpoint: str) -> tuple[nn.Modul
         found = "tied" if model.config.tie_word_embeddings else "untied"
         found = "none" if missing else found
         if config.lm_head != found:
-            raise ValueError(
+            raise InputError(
                 f"language: lm_head must be {found!r} as in checkpoint {checkpoint!r}, got {config.lm_head!r}"
             )
         lm_head = None if found == "tied" else model.lm_head.weight.detach()
         model = decoder
     if config.first_layers is not None:
         if not 1 <= config.first_layers <= len(model.layers):
-            raise ValueError(
+            raise InputError(
                 f"language: first_layers must be between 1 and the {len(model.layers)} of {checkpoint!r}, "
                 f"got {config.first_layers}"
             )

@@ -5,6 +5,8 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..common.errors import VlaError
+
 LARGEST = {
     "chunk": 4096,
     "history": 1024,
@@ -26,7 +28,7 @@ _LEAST = 2**11
 """Minimum count of numbers per tensor: the module around it takes as much memory as so many numbers."""
 
 
-class LimitError(ValueError):
+class LimitError(VlaError, ValueError):
     """A saved policy asks for more memory or time than its weights can justify."""
 
 

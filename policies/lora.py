@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..common.errors import InputError
 from ..vision.stem import ConvStem, FiLM
 
 
@@ -41,13 +42,13 @@ class LoraConfig:
             ValueError: a rank below 1, or nothing to adapt.
         """
         if self.rank < 1 or not (self.language or self.encoder):
-            raise ValueError(
+            raise InputError(
                 "lora: rank must be at least 1 and language or encoder be true, got "
                 f"rank {self.rank}, language {self.language}, encoder {self.encoder}"
             )
         for part, name, wanted in ((language, "language", self.language), (encoder, "encoder", self.encoder)):
             if wanted and not _adapt(part, self.rank, self.alpha):
-                raise ValueError(f"lora: the {name} has no linear layers to adapt")
+                raise InputError(f"lora: the {name} has no linear layers to adapt")
 
 
 class LoraLinear(nn.Linear):

@@ -13,6 +13,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..common.errors import InputError
 from .trunk import Trunk
 from .types import Prefix
 
@@ -63,4 +64,4 @@ def check_sizes(config: NetworkConfig, *names: str) -> None:
     """
     for name in names:
         if getattr(config, name) < 1:
-            raise ValueError(f"network: {name} must be at least 1, got {getattr(config, name)}")
+            raise InputError(f"network: {name} must be at least 1, got {getattr(config, name)}")

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..common.errors import InputError
+
 Mode = Literal["quantile", "min_max", "z_score", "none"]
 
 SMALLEST = 1e-6
@@ -88,6 +90,6 @@ def _check_mode(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) 
     saved = state.get(f"{prefix}mode_index")
     if saved is not None and int(saved) != int(module.mode_index):
         there = get_args(Mode)[int(saved)]
-        raise ValueError(
+        raise InputError(
             f"{prefix[:-1]}: the weights were saved with mode {there!r}, the config says {module.mode!r}"
         )

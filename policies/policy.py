@@ -11,6 +11,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from ..common.errors import InputError
 from ..vision.images import resize_uint8
 from ..vision.tensors import random_shift
 from . import lora
@@ -39,7 +40,7 @@ class PolicyConfig:
 
     def __post_init__(self) -> None:
         if self.shift < 0:
-            raise ValueError(f"shift must not be negative, got {self.shift}")
+            raise InputError(f"shift must not be negative, got {self.shift}")
 
     def check_reach(self, stats: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         """Rejects normalizations that map training data to values that a part of the policy clips.
@@ -68,7 +69,7 @@ class Policy(nn.Module):
     ) -> None:
         super().__init__()
         if config.trunk.encoders not in (1, len(spec.cameras)):
-            raise ValueError(
+            raise InputError(
                 f"trunk: encoders must be 1 or one for each of {len(spec.cameras)} cameras, "
                 f"got {config.trunk.encoders}"
             )
@@ -209,7 +210,7 @@ class Policy(nn.Module):
         """
         if not isinstance(self.head, ContinuingHead):
             name = type(self.head).__name__
-            raise ValueError(f"the head {name} cannot continue a chunk: guided execution needs flow")
+            raise InputError(f"the head {name} cannot continue a chunk: guided execution needs flow")
         return self.head
 
     def save(self, folder: Path, tensors: Mapping[str, Tensor] | None = None) -> None:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..common.errors import InputError, VlaError
 from ..common.files import OLD, check_digests, digests, inside, sealed, unsealed, whole_folder
 from .config_io import from_dict, to_dict
 from .limits import check_sizes
@@ -36,7 +37,7 @@ AGAIN = "copy the policy again from where it was saved, or run its training agai
 ConfigT = TypeVar("ConfigT")
 
 
-class PolicyError(ValueError):
+class PolicyError(VlaError, ValueError):
     """A policy that cannot be written, read, or used here."""
 
 
@@ -160,7 +161,7 @@ def _try(tokenizer: Any) -> None:
         Exception: it cannot.
     """
     if not isinstance(tokenizer.pad_token_id, int):
-        raise ValueError("it has no token to pad with")
+        raise InputError("it has no token to pad with")
     tokenizer("pick up the cube")
 
 

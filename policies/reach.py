@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..common.errors import InputError
 from .normalizer import Mode, affine
 
 Reach = tuple[float, float]
@@ -32,7 +33,7 @@ def check_reach(part: str, reach: Reach | None, mode: Mode, stats: Mapping[str, 
     usual = (usual - center) / np.where(scale > 0, scale, np.inf)  # [2, d]
     beyond = ((usual < reach[0] - SLACK) | (usual > reach[1] + SLACK)).any(axis=0)
     if beyond.any():
-        raise ValueError(
+        raise InputError(
             f"{part} clips to [{reach[0]:g}, {reach[1]:g}], but normalization {mode!r} takes {beyond.sum()} "
             f"of {usual.shape[1]} dimensions as far as {usual.min():.2f} and {usual.max():.2f} (1 % and 99 % "
             "of the data); valid: normalization 'quantile' or 'min_max', or wider limits"

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..common.errors import InputError
 from .types import Prefix
 
 LIMIT = 5.0
@@ -34,7 +35,7 @@ def overlap_weights(chunk: int, frozen: int, overlap: int) -> Float[Tensor, " k"
         ValueError: not 0 <= frozen <= overlap <= chunk.
     """
     if not 0 <= frozen <= overlap <= chunk:
-        raise ValueError(
+        raise InputError(
             f"frozen and overlap must be in order between 0 and the chunk length {chunk}, got {frozen} and "
             f"{overlap}"
         )

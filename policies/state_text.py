@@ -15,6 +15,8 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ..common.errors import InputError
+
 BINS = 256
 WRITTEN = (-1.0, 1.0)
 """Smallest and largest normalized number with a bin of its own."""
@@ -48,7 +50,7 @@ class StateText(nn.Module):
         spelled = {text: _ids(tokenizer, text) for text in (PREFIX, *(f" {i}" for i in range(BINS)))}
         unknown = [text for text, ids in spelled.items() if not ids or tokenizer.unk_token_id in ids]
         if unknown:
-            raise ValueError(f"the tokenizer cannot write a state as text: it does not know {unknown[0]!r}")
+            raise InputError(f"the tokenizer cannot write a state as text: it does not know {unknown[0]!r}")
         opening, *rows = spelled.values()
         longest = max(map(len, rows))
         numbers = [row + [tokenizer.pad_token_id] * (longest - len(row)) for row in rows]

@@ -6,6 +6,7 @@ transformers is imported only when one is made, since it takes seconds.
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
 from ..common.hub import checkpoint_files
 
 
@@ -49,7 +50,7 @@ def check_tokenizer(tokenizer: Any, words: int, instructions: list[str], checkpo
     """
     most = max(len(tokenizer) - 1, tokenizer.pad_token_id)
     if most >= words:
-        raise ValueError(
+        raise InputError(
             f"the tokenizer of language checkpoint {checkpoint!r} does not fit its model: it numbers words "
             f"up to {most}, but the model has embeddings for {words}"
         )
@@ -57,7 +58,7 @@ def check_tokenizer(tokenizer: Any, words: int, instructions: list[str], checkpo
     for text in instructions:
         ids = tokenizer(text)["input_ids"]
         if ids and known.isdisjoint(ids):
-            raise ValueError(
+            raise InputError(
                 f"the tokenizer of language checkpoint {checkpoint!r} knows no word of {text!r}; was it "
                 "trained for another language?"
             )

@@ -22,6 +22,7 @@ from einops import rearrange, reduce
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ..common.errors import InputError
 from ..vision.connector import ConnectorConfig
 from ..vision.connectors import linear
 from ..vision.encoder import EncoderConfig
@@ -118,7 +119,7 @@ class Trunk(nn.Module):
     ) -> None:
         super().__init__()
         if not (config.film or config.words):
-            raise ValueError("trunk: words false needs film: nothing else would bring the instruction")
+            raise InputError("trunk: words false needs film: nothing else would bring the instruction")
         self.config = config
         vocabulary = [VOCABULARY] if config.state == "text" else []
         self.language = config.language.build(
@@ -131,7 +132,7 @@ class Trunk(nn.Module):
         self.embedding_scale = self.language.embedding_scale
 
         if config.encoders < 1 or num_views % config.encoders:
-            raise ValueError(f"trunk: {config.encoders} encoders cannot divide {num_views} views among them")
+            raise InputError(f"trunk: {config.encoders} encoders cannot divide {num_views} views among them")
         condition, shape = self.dim if config.film else None, architecture.get("encoder")
         shapes = [shape and shape[str(i)] for i in range(config.encoders)] if config.encoders > 1 else [shape]
         encoders = [config.encoder.build(condition, shape) for shape in shapes]
@@ -153,7 +154,7 @@ class Trunk(nn.Module):
             self.state_text = StateText(self.language.tokenizer)
         blind = config.attention == "causal" or not connector.keeps_grid
         if config.grounding.heat and not config.film and blind:
-            raise ValueError(
+            raise InputError(
                 "trunk: grounding.heat needs film, or image tokens that stand for patches (connector linear "
                 'or mlp) and see the words after them (attention "prefix")'
             )
@@ -162,7 +163,7 @@ class Trunk(nn.Module):
         self.keypoint_encoder = None
         if config.grounding.keypoints:
             if not config.film:
-                raise ValueError(
+                raise InputError(
                     "trunk: grounding.keypoints are read off the encoder's image tokens, which know the "
                     "instruction only with film"
                 )

@@ -155,3 +155,15 @@ def test_chunk_execution_loads_without_torch():
 
 def test_the_command_line_loads_neither_torch_nor_mujoco():
     assert not loaded_by("import vlasandbox.train.cli") & {"torch", "transformers", "mujoco", "gymnasium"}
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_errors_for_users_derive_from_one_root(package):
+    """The command line shows the traceback of any other exception, as of a bug."""
+    built_in = ("ValueError", "FileNotFoundError", "FileExistsError", "ImportError", "RuntimeError")
+    for path in files(package):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                name = getattr(node.exc.func, "id", "")
+                place = f"{path.relative_to(ROOT)}:{node.lineno}"
+                assert name not in built_in, f"{place} raises {name}: raise one of common/errors.py"

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float32
 
+from ..common.errors import InputError
 from ..envs import tasks
 from ..policies.policy import Policy
 from .batch_source import BatchSource, Learner
@@ -36,7 +37,7 @@ class Start:
         """
         stored = self.dataset.spec_dict
         if stored is None or "task" not in stored:
-            raise ValueError(
+            raise InputError(
                 f"own rollouts need a task to play, and the data in {self.dataset.root} were not recorded by "
                 "vlasandbox; valid is a run on data of `vla record`"
             )
@@ -52,7 +53,7 @@ class Start:
             try:
                 tasks.load(name, self.policy.spec.robot).expert()
             except NotImplementedError:
-                raise ValueError(
+                raise InputError(
                     f"task {name!r} has no expert to learn from; valid without one: --by filtered"
                 ) from None
 
@@ -79,9 +80,9 @@ class AlgorithmConfig(ABC):
 
     def __post_init__(self) -> None:
         if self.updates < 1 or self.warmup < 0:
-            raise ValueError(f"updates must be at least 1 and warmup 0, got {self.updates} and {self.warmup}")
+            raise InputError(f"updates must be at least 1 and warmup 0, got {self.updates} and {self.warmup}")
         if not 0 < self.rate < np.inf:
-            raise ValueError(f"rate must be above 0, got {self.rate}")
+            raise InputError(f"rate must be above 0, got {self.rate}")
 
     def configured(self, config: TrainConfig) -> TrainConfig:
         """The configuration of the run that goes on, from that of the policy's training."""

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..common.errors import VlaError
 from ..common.files import whole
 from ..policies.policy_files import not_finite
 from .ema import EMA, persistent_tensors
@@ -25,7 +26,7 @@ from .ema import EMA, persistent_tensors
 AGAIN = "delete it, and the same command trains from the start again"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(VlaError, ValueError):
     """A checkpoint that cannot be written, read, or used for this run."""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ..common.errors import InputError
 from ..policies.config_io import from_dict, to_dict
 from ..policies.policy import PolicyConfig
 from .data.dataset import Dataset
@@ -49,10 +50,10 @@ class DataConfig:
     def __post_init__(self) -> None:
         for name in ("chunk", "history"):
             if getattr(self, name) < 1:
-                raise ValueError(f"data.{name} must be at least 1, got {getattr(self, name)}")
+                raise InputError(f"data.{name} must be at least 1, got {getattr(self, name)}")
         fits = len(self.weights) == 1 + len(self.others) and all(0 < w < math.inf for w in self.weights)
         if self.weights and not fits:
-            raise ValueError(
+            raise InputError(
                 f"data.weights must be {1 + len(self.others)} numbers above 0, one for each dataset, got "
                 f"{self.weights}"
             )
@@ -124,22 +125,22 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("updates", "batch_size", "grad_accumulation", "checkpoint_every", "eval_episodes"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.batch_size % self.grad_accumulation:
-            raise ValueError(
+            raise InputError(
                 f"batch_size {self.batch_size} cannot be split into grad_accumulation = "
                 f"{self.grad_accumulation} equal parts"
             )
         if self.trunk_from is not None and self.start_from is not None:
-            raise ValueError("trunk_from starts the head anew and start_from keeps it: choose one")
+            raise InputError("trunk_from starts the head anew and start_from keeps it: choose one")
         if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
+            raise InputError(f"ema_decay must be in [0, 1), got {self.ema_decay}")
         if self.eval_every < 0:
-            raise ValueError(f"eval_every must not be negative, got {self.eval_every}")
+            raise InputError(f"eval_every must not be negative, got {self.eval_every}")
         if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
+            raise InputError(f"seed must not be negative, got {self.seed}")
         if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads must be at least 1, got {self.threads}")
+            raise InputError(f"threads must be at least 1, got {self.threads}")
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:
@@ -159,7 +160,7 @@ def stored_settings(path: Path) -> dict[str, Any]:
     try:
         return settings(from_dict(TrainConfig, stored))
     except ValueError as error:
-        raise ValueError(f"{path} was written by another version of this program ({error})") from error
+        raise InputError(f"{path} was written by another version of this program ({error})") from error
 
 
 def differences(there: dict[str, Any], here: dict[str, Any], prefix: str = "") -> list[str]:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
+
 
 def sources(data: tuple[str, ...]) -> dict[str, Any]:
     """The fields of `DataConfig` for datasets that may have weights, such as "datasets/pick=3".
@@ -19,10 +21,10 @@ def sources(data: tuple[str, ...]) -> dict[str, Any]:
         try:
             weights.append(float(weight))
         except ValueError:
-            raise ValueError(f"--data {source}: the weight {weight!r} is not a number") from None
+            raise InputError(f"--data {source}: the weight {weight!r} is not a number") from None
         folders.append(Path(folder))
     if weights and len(weights) < len(folders):
-        raise ValueError(f"--data {' '.join(data)}: give each dataset a weight, or none of them")
+        raise InputError(f"--data {' '.join(data)}: give each dataset a weight, or none of them")
     mixed = len(folders) > 1
     return {
         "root": folders[0],

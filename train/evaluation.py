@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
+from ..common.errors import AbsentFileError, InputError
 from ..common.registry import check_name
 from ..envs import tasks
 from ..envs.config import EnvConfig
@@ -85,7 +86,7 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         if not 1 <= self.episodes <= len(TEST):
-            raise ValueError(f"episodes must be between 1 and {len(TEST)}, got {self.episodes}")
+            raise InputError(f"episodes must be between 1 and {len(TEST)}, got {self.episodes}")
 
     @property
     def execution(self) -> Execution:
@@ -145,8 +146,8 @@ def eval_target(run: str) -> EvalTarget:
         if (policy / "config.json").exists() and (policy / "model.safetensors").exists():
             return EvalTarget(name, policy, folder / "eval")
     if (folder / "config.json").exists():
-        raise FileNotFoundError(f"the training in {folder} is not finished: run the same `vla train` again")
-    raise FileNotFoundError(
+        raise AbsentFileError(f"the training in {folder} is not finished: run the same `vla train` again")
+    raise AbsentFileError(
         f"no policy in '{run}': give the folder of a run that `vla train` made, or '{EXPERT}'"
     )
 
@@ -189,7 +190,7 @@ def with_task(config: EvalConfig, targets: Sequence[EvalTarget]) -> EvalConfig:
     learned = {who.name: "+".join(names) for who in targets if (names := learned_tasks(who))}
     if len(set(learned.values())) > 1:
         each = "; ".join(f"{name}: {task}" for name, task in learned.items())
-        raise ValueError(f"these policies were trained on different tasks ({each}): name one with --task")
+        raise InputError(f"these policies were trained on different tasks ({each}): name one with --task")
     if any(who.policy is not None for who in targets) and not learned:
         print("What task was learned is not known: judged on pick (--task names another)", file=sys.stderr)
     return replace(config, task=next(iter(learned.values()), "pick"))
@@ -344,7 +345,7 @@ def _play(
         from ..eval.rollout.served import evaluate_served  # imports torch
 
         if evaluation.sampling:
-            raise ValueError(f"{who.name} is sampled by its server: give it the sampling settings")
+            raise InputError(f"{who.name} is sampled by its server: give it the sampling settings")
         return evaluate_served(
             who.served.connect,
             evaluation.env(who.env),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
 from ..policies.config_io import from_dict, to_dict
 from ..policies.policy import Policy
 from .algorithm import AlgorithmConfig, Start
@@ -63,7 +64,7 @@ def improve(how: Improvement, *, bar: bool = True) -> Path:
     with exclusive(how.out / "state", wait=False):
         path = how.out / FILE
         if path.exists() and (found := differences(read_json(path), how.settings())):
-            raise ValueError(
+            raise InputError(
                 f"{how.out} holds a run with other settings: {'; '.join(found)}. Choose another folder"
             )
         write_sealed(path, how.settings())
@@ -79,14 +80,14 @@ def _config(how: Improvement) -> TrainConfig:
     target = eval_target(how.run)
     stored = target.results.parent / "config.json"
     if target.policy is None or stored.parent == target.policy or not stored.exists():
-        raise ValueError(
+        raise InputError(
             f"'{how.run}' says nothing of how it was trained: give the folder of a run that `vla train` made"
         )
     config = how.algorithm.configured(from_dict(TrainConfig, read_json(stored)))
     data = replace(config.data, **sources(how.data)) if how.data else config.data
     for source in data.sources:
         if not local_folder(source).exists():
-            raise ValueError(f"the demonstrations of '{how.run}' are not in {source}: give them as --data")
+            raise InputError(f"the demonstrations of '{how.run}' are not in {source}: give them as --data")
     return replace(
         config,
         data=data,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from ..common.errors import InputError
 from ..common.files import digest
 from ..policies.config_io import to_dict
 from ..policies.policy import Policy, PolicyConfig
@@ -37,9 +38,9 @@ class PolicySource:
         try:
             folder = eval_target(name).policy
         except FileNotFoundError as error:
-            raise ValueError(f"{setting}: {error}") from error
+            raise InputError(f"{setting}: {error}") from error
         if folder is None:
-            raise ValueError(f"{setting}: '{name}' is no trained policy; give the folder of a run")
+            raise InputError(f"{setting}: '{name}' is no trained policy; give the folder of a run")
         return PolicySource(name, folder, setting)
 
     def summary(self) -> dict[str, str]:
@@ -87,7 +88,7 @@ class PolicySource:
 
     def _check(self, wrong: list[str]) -> None:
         if wrong:
-            raise ValueError(
+            raise InputError(
                 f"{self.setting}: the policy '{self.name}' does not fit this training: {'; '.join(wrong)}"
             )
 

@@ -15,6 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from ..common.errors import AbsentFileError, InputError
 from ..common.files import SEAL
 from ..eval.result import FILE as RESULT
 from ..eval.result import EvalResult
@@ -63,7 +64,7 @@ def check_folder(folder: Path) -> Iterator[Finding]:
         FileNotFoundError: there is no such folder.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {folder}")
+        raise AbsentFileError(f"there is no folder {folder}")
     for place, folders, names in os.walk(folder):
         path = Path(place)
         here = {*names, *(f"{name}/" for name in folders)}
@@ -100,7 +101,7 @@ def _dataset(path: Path) -> str:
         return "episodes were being added: the same `vla record` continues"
     dataset = Dataset.open(path)
     if dataset.recording is None and (path / schema.INITIAL_STATES).exists():  # which only ours have
-        raise ValueError(f"{path / schema.OURS} is missing")
+        raise InputError(f"{path / schema.OURS} is missing")
     dataset.fingerprint  # noqa: B018, which reads all files
     for cache in (path / ".cache").glob(CACHES):
         check_cache(cache)
@@ -197,7 +198,7 @@ def _study(path: Path) -> str:
     cells = found["study"]["cells"]
     begun = sum((path / "cells" / name / done).exists() for name in cells for done in (SUMMARY, DIVERGED))
     if begun == 0 and (path / RESULTS).exists():
-        raise ValueError(
+        raise InputError(
             f"{path} has results, but its trainings are missing: copy the folder again from where it is whole"
         )
     return f"{begun} trainings done; study and results verified"
@@ -212,7 +213,7 @@ def _read_study(path: Path) -> dict[str, Any]:
     found = read_object(path, "copy it again from where it is whole, or choose another --out")
     study = found.get("study")
     if not isinstance(study, dict) or not isinstance(study.get("cells"), dict) or "code" not in found:
-        raise ValueError(f"{path} is damaged: it does not say which study it is of")
+        raise InputError(f"{path} is damaged: it does not say which study it is of")
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from torch import Tensor
 from tqdm import tqdm
 
+from ..common.errors import InputError
 from ..common.files import write_whole
 from ..common.json_lines import LineError, from_line, to_line
 
@@ -139,7 +140,7 @@ def kept_rows(path: Path, start: int) -> list[dict[str, Any]]:
         try:
             row = from_line(line)
             if not isinstance(row.get("step"), int):
-                raise ValueError("it has no step")
+                raise InputError("it has no step")
         except (ValueError, RecursionError) as error:
             if start == 0 or not line:
                 break

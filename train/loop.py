@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..common.errors import InputError, VlaError
 from ..common.files import remove_partials
 from ..eval.training_record import read_summary
 from ..policies.policy import Policy
@@ -36,7 +37,7 @@ STATE = "state/resume.safetensors"
 """Checkpoint of a run, in its folder."""
 
 
-class NonFiniteLossError(ValueError):
+class NonFiniteLossError(VlaError, ValueError):
     """The loss or its gradient became infinite or not a number."""
 
     def __init__(self, message: str, update: int) -> None:
@@ -77,7 +78,7 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True, make_source: Make
         longer = finished and made.get("updates", config.updates) < config.updates >= begun["updates"]
         found = differences(begun | ({"updates": config.updates} if longer else {}), here)
         if found:
-            raise ValueError(
+            raise InputError(
                 f"{out} holds a run with other settings: {'; '.join(found)}. Choose another folder"
             )
         if longer:

@@ -12,6 +12,8 @@ from typing import Literal
 
 import torch
 
+from ..common.errors import InputError
+
 Precision = Literal["bf16", "fp32"]
 
 ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
@@ -69,7 +71,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if count else "cpu")
     valid = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
     if name not in valid:
-        raise ValueError(f"unknown device '{name}'; this machine has: auto, {', '.join(valid)}")
+        raise InputError(f"unknown device '{name}'; this machine has: auto, {', '.join(valid)}")
     return torch.device(name)
 
 

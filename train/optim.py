@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from ..common.errors import InputError
 from .muon import MuonAdamW, takes
 
 PARTS = ("trunk.encoder", "trunk.connector", "trunk.language", "head")
@@ -31,7 +32,7 @@ class Rates:
 
     def __post_init__(self) -> None:
         if not all(0 <= rate < math.inf for rate in astuple(self)) or not any(astuple(self)):
-            raise ValueError(
+            raise InputError(
                 f"optim.rates must be finite and not negative, and one of them above 0, got {self}"
             )
 
@@ -70,21 +71,21 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         if not (0 < self.lr < math.inf and self.clip > 0):
-            raise ValueError(
+            raise InputError(
                 f"optim.lr and optim.clip must be above 0, got lr {self.lr} and clip {self.clip}"
             )
         if not (0 <= self.muon_lr < math.inf and 0 <= self.muon_momentum < 1):
-            raise ValueError(
+            raise InputError(
                 "optim.muon_lr must not be negative and optim.muon_momentum in [0, 1), "
                 f"got {self.muon_lr} and {self.muon_momentum}"
             )
         if not (self.warmup >= 0 and 0 <= self.weight_decay < math.inf):
-            raise ValueError(
+            raise InputError(
                 f"optim.warmup and optim.weight_decay must not be negative, "
                 f"got warmup {self.warmup} and weight_decay {self.weight_decay}"
             )
         if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"optim.betas must be in [0, 1), got {self.betas}")
+            raise InputError(f"optim.betas must be in [0, 1), got {self.betas}")
 
     def multiplier(self, step: int, updates: int) -> float:
         """Factor on the peak learning rate for update `step` (0 is the first) of `updates`.

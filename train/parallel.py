@@ -20,6 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..common.errors import VlaError
 from .errors import mistake_message
 from .log import last_row
 
@@ -46,7 +47,7 @@ RunJobs = Callable[[Sequence[Job], int], None]
 """Function that runs all jobs, at most so many at a time, like `run_parallel`."""
 
 
-class TrainingError(ValueError):
+class TrainingError(VlaError, ValueError):
     """Error of a training; the message is the training's own."""
 
 

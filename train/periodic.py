@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from ..common.errors import InputError
 from ..envs import tasks
 from ..envs.config import EnvConfig
 from ..envs.seeds import VALIDATION
@@ -83,7 +84,7 @@ class Periodic:
         if config.eval_every:
             spec = data.spec_dict
             if spec is None or "task" not in spec:
-                raise ValueError(
+                raise InputError(
                     f"success is judged on the task of the demonstrations, and those in {data.root} do not "
                     "name it, as only vla record's do: leave eval_every at 0, or give data.held_out for a "
                     "held-out loss"
@@ -213,10 +214,10 @@ def _check_held_out(held_out: Dataset, data: Dataset, spec: PolicySpec, config: 
         way = ": hold others out"
         if seeds:
             way = f", such as seed {min(seeds)}: record others, e.g. with `vla record --first-seed 990000`"
-        raise ValueError(
+        raise InputError(
             f"data.held_out {held_out.root} has {len(known)} of the episodes that are trained on{way}"
         )
     found = vars(policy_spec(held_out, config))
     wrong = [f"{k}: {found[k]!r} there, {mine!r} here" for k, mine in vars(spec).items() if mine != found[k]]
     if wrong:
-        raise ValueError(f"data.held_out {held_out.root} does not fit {data.root} ({'; '.join(wrong)})")
+        raise InputError(f"data.held_out {held_out.root} does not fit {data.root} ({'; '.join(wrong)})")

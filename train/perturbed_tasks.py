@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ..common.errors import InputError
 from ..envs import tasks
 from ..envs.perturbation_set import PerturbationSet
 
@@ -25,4 +26,4 @@ def check_perturbed_tasks(perturb: str, names: Sequence[str]) -> None:
             lacks.append(str(error))
     if lacks:
         rest = f"; all of it can be had in {'+'.join(able)}" if able else ""
-        raise ValueError("; ".join(lacks) + rest)
+        raise InputError("; ".join(lacks) + rest)

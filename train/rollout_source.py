@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..common.errors import InputError
 from ..envs.config import EnvConfig
 from ..envs.episode import Episode
 from ..envs.rollout import RolloutPlan
@@ -59,13 +60,13 @@ class RolloutConfig(AlgorithmConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.rounds <= self.updates:
-            raise ValueError(f"rounds must be from 1 to updates = {self.updates}, got {self.rounds}")
+            raise InputError(f"rounds must be from 1 to updates = {self.updates}, got {self.rounds}")
         if not 1 <= self.episodes * self.rounds <= SPAN:
-            raise ValueError(
+            raise InputError(
                 f"rounds x episodes must be from 1 to {SPAN}, got {self.rounds} x {self.episodes}"
             )
         if not 0 < self.share <= 1:
-            raise ValueError(f"share must be above 0 and at most 1, got {self.share}")
+            raise InputError(f"share must be above 0 and at most 1, got {self.share}")
 
     needs_expert: ClassVar[bool] = True
 
@@ -100,7 +101,7 @@ class CappedRolloutConfig(RolloutConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.limit <= 0:
-            raise ValueError(f"limit must be above 0, got {self.limit}")
+            raise InputError(f"limit must be above 0, got {self.limit}")
 
     def max_steps(self, start: Start, task: str) -> int:
         """Control steps after which an episode of `task` is cut off."""

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..common.errors import InputError
 from ..common.hub import checkpoint_files
 
 WRAPPERS = {r"_orig_mod\.|_fsdp_wrapped_module\.|_checkpoint_wrapped_module\.": "", r"^(?:module\.)+": ""}
@@ -95,7 +96,7 @@ def check_sizes_of(config: Any, found: Mapping[str, Any], what: str) -> None:
     for name, size in found.items():
         asked = getattr(config, name)
         if asked is not None and asked != size:
-            raise ValueError(
+            raise InputError(
                 f"{what}: {name} {asked} contradicts checkpoint {config.checkpoint!r}, which has {size}; "
                 f"leave {name} out (None)"
             )
@@ -114,7 +115,7 @@ def configuration(name: str, what: str) -> Any:
     from transformers import AutoConfig
 
     if not Path(name).is_dir() and (Path(name).exists() or Path(name).is_absolute() or name[:1] in ".~"):
-        raise ValueError(f"{what} checkpoint {name!r} is not a folder")
+        raise InputError(f"{what} checkpoint {name!r} is not a folder")
     with checkpoint_files(f"{what} checkpoint", name) as local:
         return AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=local)
 
@@ -163,7 +164,7 @@ def load(
     ):
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            raise ValueError(
+            raise InputError(
                 f"{what} checkpoint {name!r} {problem}: {', '.join(sorted(names)[:SHOWN])}{more}"
             )
     return model, missing
@@ -189,7 +190,7 @@ def pixels_of(name: str, default: Pixels) -> Pixels:
                 stored = json.loads(Path(path).read_text(encoding="utf-8"))
                 return _pixels(stored if part is None else stored.get(part, {}), default)
             except (OSError, ValueError, TypeError, AttributeError) as error:
-                raise ValueError(f"{file} of encoder checkpoint {name!r} cannot be used: {error}") from error
+                raise InputError(f"{file} of encoder checkpoint {name!r} cannot be used: {error}") from error
     return default
 
 
@@ -203,7 +204,7 @@ def _pixels(stored: dict[str, Any], default: Pixels) -> Pixels:
         mean, std = stored.get("image_mean") or default.mean, stored.get("image_std") or default.std
     rows = [row if isinstance(row, list | tuple) else (row,) * 3 for row in (mean, std)]
     if any(len(row) != 3 for row in rows) or not all(rows[1]):
-        raise ValueError(f"mean {list(rows[0])} and standard deviation {list(rows[1])} are not for RGB")
+        raise InputError(f"mean {list(rows[0])} and standard deviation {list(rows[1])} are not for RGB")
     return Pixels(*(tuple(round(float(x) / (255 * factor), 9) for x in row) for row in rows))
 
 

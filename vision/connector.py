@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..common.errors import InputError
+
 
 @dataclass(frozen=True)
 class ConnectorConfig(ABC):
@@ -48,4 +50,4 @@ def check_counts(config: ConnectorConfig, *names: str) -> None:
     """
     for name in names:
         if getattr(config, name) < 1:
-            raise ValueError(f"connector: {name} must be at least 1, got {getattr(config, name)}")
+            raise InputError(f"connector: {name} must be at least 1, got {getattr(config, name)}")

@@ -12,6 +12,8 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..common.errors import InputError
+
 
 @dataclass(frozen=True)
 class EncoderConfig(ABC):
@@ -70,7 +72,7 @@ def check_sizes(config: EncoderConfig, *names: str) -> None:
     """
     for name in names:
         if getattr(config, name) < 1:
-            raise ValueError(f"encoder: {name} must be at least 1, got {getattr(config, name)}")
+            raise InputError(f"encoder: {name} must be at least 1, got {getattr(config, name)}")
 
 
 def grid_side(image_size: int, stride: int, called: str = "stride", whole: bool = True) -> int:
@@ -80,7 +82,7 @@ def grid_side(image_size: int, stride: int, called: str = "stride", whole: bool 
         ValueError: the image is smaller than a token or, if `whole`, not a whole number of tokens wide.
     """
     if image_size < 1 or (whole and image_size % stride):
-        raise ValueError(f"encoder: image size {image_size} must be a multiple of {called} {stride}")
+        raise InputError(f"encoder: image size {image_size} must be a multiple of {called} {stride}")
     if image_size < stride:
-        raise ValueError(f"encoder: image size {image_size} must be at least {called} {stride}")
+        raise InputError(f"encoder: image size {image_size} must be at least {called} {stride}")
     return image_size // stride

@@ -7,6 +7,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..common.errors import InputError
 from .connector import Connector, ConnectorConfig, check_counts
 from .linear import scaled_linear
 
@@ -45,4 +46,4 @@ def check_heads(config: ConnectorConfig, width: int, heads: int, count: str) -> 
     """
     check_counts(config, count, "layers", "heads")
     if width % heads:
-        raise ValueError(f"connector: encoder width {width} must be a multiple of heads {heads}")
+        raise InputError(f"connector: encoder width {width} must be a multiple of heads {heads}")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...common.errors import InputError
 from ..gl import mujoco
 from ..perturbation import LEVELS, Perturbation
 from ..placement import WORKSPACE
@@ -76,7 +77,7 @@ class Distractors(Perturbation):
                     placed.append(place)
                     break
         if not placed:
-            raise ValueError(f"perturbation 'distractors': {type(task).__name__} leaves no room on the table")
+            raise InputError(f"perturbation 'distractors': {type(task).__name__} leaves no room on the table")
         return scenario
 
 

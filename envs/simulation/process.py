@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import InputError, VlaError
 from .protocol import Channel
 
 GRACE = 3.0
@@ -26,7 +27,7 @@ OTHERS = (
 """Program for an interpreter that need not have this package."""
 
 
-class SimulationError(RuntimeError):
+class SimulationError(VlaError, RuntimeError):
     """A simulation process cannot do its work, through no fault of whoever asked for it."""
 
     def __init__(self, message: str, kind: str = "bug") -> None:
@@ -99,7 +100,7 @@ class WorkerProcess:
             raise DiedError(self._how_it_died(), "died") from None
         if failure := message.get("failure"):
             if failure["kind"] == "mistake":
-                raise ValueError(failure["message"])
+                raise InputError(failure["message"])
             raise SimulationError(failure["message"], failure["kind"])
         return message["reply"]
 

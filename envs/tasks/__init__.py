@@ -6,6 +6,7 @@ Parameters follow the name, separated by commas: "insert_peg:clearance=0.001".
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from ...common.errors import InputError
 from ...common.registry import camel_case, check_module, check_name, load_from, module_names, parse_settings
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def load(name: str, robot: str | None = None) -> "Task":
     robot_name: str = robot or task.default_robot
     arms = robots.load(robot_name)
     if len(arms) != task.num_arms:
-        raise ValueError(
+        raise InputError(
             f"task {name!r} needs {task.num_arms} arms, but robot {robot_name!r} has {len(arms)}"
         )
     for arm in arms:
@@ -84,5 +85,5 @@ def _parsed(name: str, task: type["Task"], text: str) -> dict[str, Any]:
             values[key] = type(defaults[key])(value)
         except ValueError:
             kind = type(defaults[key]).__name__
-            raise ValueError(f"task {name!r}: {key}={value!r} is not of type {kind}") from None
+            raise InputError(f"task {name!r}: {key}={value!r} is not of type {kind}") from None
     return values

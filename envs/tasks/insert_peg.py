@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from ...common.errors import InputError
 from ..expert import Expert
 from ..experts.insert import InsertExpert
 from ..gl import mujoco
@@ -79,7 +80,7 @@ class InsertPeg(Task):
     def __init__(self, robots: tuple[Robot, ...], clearance: float = 0.002) -> None:
         super().__init__(robots)
         if not 0 < clearance < 2 * RIM:
-            raise ValueError(f"insert_peg: clearance must be in (0, {2 * RIM}) m, got {clearance}")
+            raise InputError(f"insert_peg: clearance must be in (0, {2 * RIM}) m, got {clearance}")
         self.clearance = clearance
 
     def build(self) -> mujoco.MjSpec:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ...common.errors import InputError
 from ..result import CONDITIONS, EXPERT, Condition, EvalResult
 from ..stats.pairwise import PairwiseComparison, compare_pairs, group_letters
 from ..table import Table
@@ -151,19 +152,19 @@ def compare(results: Sequence[EvalResult]) -> Comparison:
         ValueError: no results, several tasks, or one policy twice under one condition.
     """
     if not results:
-        raise ValueError("nothing to compare: give at least one evaluation")
+        raise InputError("nothing to compare: give at least one evaluation")
     tasks = sorted({result.task for result in results})
     if len(tasks) > 1:
-        raise ValueError(f"only evaluations of one task can be compared, got {', '.join(tasks)}")
+        raise InputError(f"only evaluations of one task can be compared, got {', '.join(tasks)}")
     found: dict[tuple[str, Condition], SuccessRate] = {}
     for result in results:
         key = (result.policy, result.condition)
         if key in found:
-            raise ValueError(
+            raise InputError(
                 f"two evaluations are called {key[0]!r} ({key[1]}); give every policy a unique name"
             )
         if not result.episodes:
-            raise ValueError(f"the evaluation of {key[0]!r} ({key[1]}) has no episodes")
+            raise InputError(f"the evaluation of {key[0]!r} ({key[1]}) has no episodes")
         found[key] = SuccessRate.of(result)
 
     given = list(dict.fromkeys(name for name, _ in found if name != EXPERT))

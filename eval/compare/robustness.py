@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...common.errors import InputError
 from ..result import EvalResult
 from ..stats.paired import paired_table
 from ..stats.pairwise import PairwiseComparison, holm
@@ -96,7 +97,7 @@ def drops(trials: list[PerturbedTrial]) -> list[SuccessDrop]:
     """
     for trial in trials:
         if sum((a.policy, a.name) == (trial.policy, trial.name) for a in trials) > 1:
-            raise ValueError(
+            raise InputError(
                 f"two evaluations are called {trial.policy!r} ({trial.name}); give every policy a unique name"
             )
     tables = [paired_table(trial.control, trial.perturbed) for trial in trials]

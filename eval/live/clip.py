@@ -6,6 +6,7 @@ import av
 import numpy as np
 from PIL import Image
 
+from ...common.errors import InputError
 from ..video.encode import CRF
 
 FPS = 20
@@ -20,7 +21,7 @@ def encode_clip(frames: list[tuple[float, bytes]]) -> bytes:
         ValueError: there are no pictures.
     """
     if not frames:
-        raise ValueError("there are no pictures yet")
+        raise InputError("there are no pictures yet")
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as out:
         stream = out.add_stream("libx264", rate=FPS, options={"crf": str(CRF), "preset": "veryfast"})

@@ -7,11 +7,13 @@ import types
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from ...common.errors import VlaError
+
 LONGEST = 4096
 """Of a message [bytes]."""
 
 
-class CommandError(ValueError):
+class CommandError(VlaError, ValueError):
     """A message that is no command."""
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
+from ...common.errors import InputError
 from ...common.loopback import is_loopback
 
 COOKIE = "vla_live"
@@ -35,7 +36,7 @@ class Guard:
             ValueError: `host` is empty, which would mean every address.
         """
         if not host:
-            raise ValueError("host must be an address or a name, such as 127.0.0.1 or 0.0.0.0")
+            raise InputError("host must be an address or a name, such as 127.0.0.1 or 0.0.0.0")
         return Guard(host, None if is_loopback(host) else secrets.token_urlsafe(24))
 
     def refuses_host(self, header: str | None) -> str:

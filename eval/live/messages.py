@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Float32
 
+from ...common.errors import VlaError
 from ..rollout.lane_observation import LaneObservation
 
 Who = Literal["action", "expert", "person", "hold"]
@@ -79,5 +80,5 @@ class Paths:
     lines: list[list[tuple[float, float]]]
 
 
-class SceneError(ValueError):
+class SceneError(VlaError, ValueError):
     """A command that the scene refused; the scene goes on."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from ...common.errors import InputError
 from ...policies.execution import Execution
 from ...policies.policy_files import PolicyError
 from ...policies.remote.client import RemotePolicy
@@ -56,7 +57,7 @@ class RemotePlayer:
             ValueError: always, unless `sampling` is empty.
         """
         if sampling:
-            raise ValueError(f"{self.name} is sampled by its server, whose settings this page cannot change")
+            raise InputError(f"{self.name} is sampled by its server, whose settings this page cannot change")
 
     def unknown_words(self, sentence: str) -> list[str]:
         """None that are known."""
@@ -70,7 +71,7 @@ class RemotePlayer:
         """
         execution.check(self.spec.chunk, self.spec.action_space)
         if execution.rtc:
-            raise ValueError(f"{self.name}: the protocol has no way to continue a chunk (real-time chunking)")
+            raise InputError(f"{self.name}: the protocol has no way to continue a chunk (real-time chunking)")
         return self
 
     def ask(self, seen: LaneObservation, left: Float32[np.ndarray, "k a"] | None) -> Answer:

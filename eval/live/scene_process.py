@@ -10,6 +10,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ...common.errors import VlaError
 from ...envs.simulation.process import ONE_THREAD
 from .messages import Frame, Paths, SceneError
 
@@ -18,7 +19,7 @@ GRACE = 3.0
 COMMAND = "from vlasandbox.eval.live.scene_worker import main; main()"
 
 
-class SceneDiedError(RuntimeError):
+class SceneDiedError(VlaError, RuntimeError):
     """The simulation process is gone."""
 
 

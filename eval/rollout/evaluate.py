@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from ...common.errors import InputError
 from ...common.registry import check_name
 from ...envs import tasks
 from ...envs.config import EnvConfig
@@ -51,7 +52,7 @@ def check_simulated(policy: Policy, name: str) -> None:
         ValueError: it learned from another program's data; says how else it can be judged.
     """
     if policy.spec.action_space == UNKNOWN_SPACE:
-        raise ValueError(
+        raise InputError(
             f"{name} learned from another program's data, and its robot is not simulated here: evaluate it "
             "on demonstrations (vla open-loop RUN DATASET), or serve it to its robot or another simulation "
             "(vla serve RUN)"
@@ -118,7 +119,7 @@ def evaluate(
         return driven(seeds)
 
     if sampling and isinstance(policy, Policy):
-        raise ValueError(f"sampling {sampling!r} is for a policy's folder: load this one with it instead")
+        raise InputError(f"sampling {sampling!r} is for a policy's folder: load this one with it instead")
     execution = execution or Execution()
     checkpoint = "" if isinstance(policy, Policy) else str(policy)
     asked = policy if isinstance(policy, Policy) else Policy.load(Path(policy), sampling=sampling)
@@ -182,11 +183,11 @@ def usable_workers(workers: int | None, seeds: Sequence[int]) -> int:
         ValueError: fewer than one, or seeds that repeat, are negative, or none.
     """
     if len(seeds) == 0 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ValueError(
+        raise InputError(
             f"seeds must be distinct and not negative, and at least one must be given; got {shortened(seeds)}"
         )
     if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+        raise InputError(f"workers must be at least 1, got {workers}")
     return min(workers or usable_cores(), len(seeds))
 
 
@@ -200,7 +201,7 @@ def reset_options(condition: Condition, sentence: str | None = None) -> dict[str
     if sentence is None:
         return {"instruction": "swapped"} if condition == "swapped_instruction" else None
     if condition != "test":
-        raise ValueError(
+        raise InputError(
             f"a sentence replaces the instruction under the condition 'test' only, got {condition!r}"
         )
     return {"sentence": sentence}

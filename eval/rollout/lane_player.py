@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from ...common.errors import VlaError
 from ...envs.episode import Episode
 from ...envs.simulation.lane import LaneSettings
 from ...envs.simulation.pool import worker_processes
@@ -23,7 +24,7 @@ Finish = Callable[[EpisodeResult, Episode | None], object]
 """Is given every finished episode at once, and its record if the lanes record."""
 
 
-class EvaluationError(RuntimeError):
+class EvaluationError(VlaError, RuntimeError):
     """The evaluation cannot go on, through no fault of the policy."""
 
 

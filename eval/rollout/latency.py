@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ...common.errors import InputError
 from ...policies.policy import Policy
 from ...policies.types import Observation
 
@@ -38,7 +39,7 @@ def measure(
     """
     rows = {len(observation.instruction) for observation in observations}
     if rows != {1}:
-        raise ValueError(
+        raise InputError(
             f"latency is measured on observations of 1 row each, got {len(observations)} of {rows} rows"
         )
     generators = [torch.Generator(policy.device).manual_seed(0)]

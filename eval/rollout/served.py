@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 import numpy as np
 from jaxtyping import Float32
 
+from ...common.errors import InputError
 from ...envs.config import EnvConfig
 from ...envs.simulation.lane import LaneSettings
 from ...envs.simulation.pool import in_threads
@@ -103,7 +104,7 @@ def evaluate_served(
         spec = first.spec
         execution.check(spec.chunk, spec.action_space)
         if execution.rtc:
-            raise ValueError("openpi's protocol has no way to continue a chunk: evaluate without rtc")
+            raise InputError("openpi's protocol has no way to continue a chunk: evaluate without rtc")
         env = policy_env(env, spec)
         wait = execution.inference_delay if execution.blocking else 0
         lanes = LaneSettings(env, reset_options(condition), history=spec.history, wait=wait)
@@ -113,7 +114,7 @@ def evaluate_served(
             lane_processes(lanes, len(shares)) as (processes, env_spec),
         ):
             if wrong := spec.misfits(env_spec):
-                raise ValueError(f"{first.name} does not fit this environment ({'; '.join(wrong)})")
+                raise InputError(f"{first.name} does not fit this environment ({'; '.join(wrong)})")
             batches = [ServedBatch(opened(), condition == "blank_image") for _ in processes]
             games = [
                 Game(process, share, batch, execution, collector.add)

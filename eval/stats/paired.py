@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from ...common.errors import InputError
 from ..result import UNDECIDED, EvalResult
 
 POWER = 0.8
@@ -25,7 +26,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
         ValueError: not 0 <= successes <= n, or a level outside (0, 1).
     """
     if not 0 <= successes <= n:
-        raise ValueError(f"successes must be between 0 and n = {n}, got {successes}")
+        raise InputError(f"successes must be between 0 and n = {n}, got {successes}")
     z = _z(level)
     if n == 0:
         return 0.0, 1.0
@@ -46,7 +47,7 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     Under this hypothesis, either policy wins such a seed with probability 1/2 (McNemar 1947, binomial form).
     """
     if only_a < 0 or only_b < 0:
-        raise ValueError(f"counts must not be negative, got {only_a} and {only_b}")
+        raise InputError(f"counts must not be negative, got {only_a} and {only_b}")
     n = only_a + only_b
     tail = sum(math.comb(n, i) for i in range(min(only_a, only_b) + 1))
     return min(1.0, 2 * tail / 2**n)
@@ -95,11 +96,11 @@ def paired_table(a: EvalResult, b: EvalResult) -> PairedTable:
         ValueError: the tasks or the seeds differ.
     """
     if a.task != b.task:
-        raise ValueError(f"cannot pair {a.policy} on task {a.task!r} with {b.policy} on task {b.task!r}")
+        raise InputError(f"cannot pair {a.policy} on task {a.task!r} with {b.policy} on task {b.task!r}")
     rows_a, rows_b = ({e.seed: e for e in result.episodes} for result in (a, b))
     if rows_a.keys() != rows_b.keys():
         odd = sorted(rows_a.keys() ^ rows_b.keys())
-        raise ValueError(
+        raise InputError(
             f"{a.policy} and {b.policy} were not evaluated on the same seeds: {len(odd)} are of one alone, "
             f"e.g. {odd[0]}; evaluate both on one range"
         )
@@ -151,7 +152,7 @@ def required_pairs(difference: float, discordance: float, level: float = 0.95) -
     """
     _check(1, discordance)
     if not 0 < difference <= 1:
-        raise ValueError(f"difference must be above 0 and at most 1, got {difference}")
+        raise InputError(f"difference must be above 0 and at most 1, got {difference}")
     return math.ceil(_pairs(difference, discordance, level))
 
 
@@ -189,14 +190,14 @@ def _smallest(needed: Callable[[float], float], n: int, largest: float) -> float
 
 def _check(n: int, discordance: float) -> None:
     if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+        raise InputError(f"n must be at least 1, got {n}")
     if not 0 <= discordance <= 1:
-        raise ValueError(f"discordance must be between 0 and 1, got {discordance}")
+        raise InputError(f"discordance must be between 0 and 1, got {discordance}")
 
 
 def _z(level: float) -> float:
     if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
+        raise InputError(f"level must be between 0 and 1, got {level}")
     return NormalDist().inv_cdf((1 + level) / 2)
 
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ...common.errors import InputError
 from .paired import wilson
 
 SMALLEST = 0.05
@@ -159,7 +160,7 @@ def estimate(
 
     m, n = table.shape
     if m < 1 or n < 2:
-        raise ValueError(f"an estimate needs at least 1 training and 2 episodes, got {m} and {n}")
+        raise InputError(f"an estimate needs at least 1 training and 2 episodes, got {m} and {n}")
     mean = float(table.mean())
     if m == 1:
         variance, freedom, between = float(table.var(ddof=1)) / n, n - 1.0, 0.0

@@ -14,6 +14,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ...common.errors import InputError
+
 
 @dataclass(frozen=True)
 class SequentialResult:
@@ -46,7 +48,7 @@ def compare_sequentially(outcomes: Iterable[tuple[bool, bool]], alpha: float = 0
         ValueError: alpha outside (0, 1).
     """
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha must be between 0 and 1, got {alpha}")
+        raise InputError(f"alpha must be between 0 and 1, got {alpha}")
     pairs, wins = 0, [0, 0]
     highest = 1.0
     for a, b in outcomes:

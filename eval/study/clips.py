@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...common.errors import InputError
 from ..compare.comparison import compare
 from ..result import EvalResult
 from ..video.clips import Clip, film
@@ -37,10 +38,10 @@ def film_study(
     """
     ranking = summary.ranking(summary.evaluations[0])
     if len(shown) > MOST:
-        raise ValueError(f"at most {MOST} cells fit side by side in a video, got {len(shown)}")
+        raise InputError(f"at most {MOST} cells fit side by side in a video, got {len(shown)}")
     rows = [_with(levels, ranking) for levels in shown] or _extremes(ranking)
     if len({_scene(row) for row in rows}) > 1:
-        raise ValueError("cells side by side in a video must have the same task and control rate")
+        raise InputError("cells side by side in a video must have the same task and control rate")
     # Only the levels in which they differ: there is little room above a picture.
     titles = names([row.levels for row in rows], summary.tuned) if len(rows) > 1 else [rows[0].name]
     results = [replace(row.results[0], policy=name) for row, name in zip(rows, titles, strict=True)]
@@ -53,7 +54,7 @@ def _with(levels: Mapping[str, Level], ranking: Sequence[Row]) -> Row:
     for row in ranking:
         if levels.items() <= row.levels.items():
             return row
-    raise ValueError(
+    raise InputError(
         f"no cell with the levels {dict(levels)}; valid: {'; '.join(row.label for row in ranking)}"
     )
 

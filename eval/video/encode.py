@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from ...common.errors import InputError
 from ...common.files import whole
 
 CRF = 27
@@ -27,14 +28,14 @@ def check_video_path(path: Path) -> None:
         ValueError: the suffix is not in SUFFIXES, or `path` is not writable.
     """
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"unknown video format {path.suffix!r} of {path}; valid: {', '.join(SUFFIXES)}")
+        raise InputError(f"unknown video format {path.suffix!r} of {path}; valid: {', '.join(SUFFIXES)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         writable = os.access(path.parent, os.W_OK) and not path.is_dir()
     except OSError:
         writable = False
     if not writable:
-        raise ValueError(f"cannot write a video to {path}: choose a file in a writable folder")
+        raise InputError(f"cannot write a video to {path}: choose a file in a writable folder")
 
 
 def write_video(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fps: float) -> None:
@@ -75,7 +76,7 @@ def write_animation(frames: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path, fp
         ValueError: `path` has another suffix.
     """
     if path.suffix not in ANIMATIONS:
-        raise ValueError(
+        raise InputError(
             f"unknown animation format {path.suffix!r} of {path}; valid: {', '.join(ANIMATIONS)}"
         )
     first, *rest = [Image.fromarray(frame) for frame in frames]

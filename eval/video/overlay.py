@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from ...common.errors import InputError
 from ..palette import PALETTE, rgb
 from .replay import Footage, Plan, Shot
 
@@ -110,7 +111,7 @@ def side_by_side(
     """
     kinds = {(f.seed, f.condition, f.instruction, f.fps, f.shots[0].image.shape) for f in footages}
     if len(kinds) != 1:
-        raise ValueError(
+        raise InputError(
             f"side by side needs one seed, condition, instruction, rate and size, got {sorted(kinds)}"
         )
     fps = footages[0].fps

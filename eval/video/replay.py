@@ -6,13 +6,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from ...common.errors import InputError, VlaError
 from ...envs.config import EnvConfig
 from ...envs.control import GRIPPER
 from ...envs.manipulation_env import ManipulationEnv
 from ..result import Condition, EpisodeResult, EvalResult, Outcome
 
 
-class ReplayError(ValueError):
+class ReplayError(VlaError, ValueError):
     """Error about a replay that ends differently from the recorded episode."""
 
 
@@ -70,7 +71,7 @@ def replay(
             environment or of MuJoCo, or an episode that depends on more than its seed.
     """
     if episode.actions is None:
-        raise ValueError(
+        raise InputError(
             f"the actions of seed {episode.seed} of {result.policy} were not kept: nothing to replay"
         )
     # The images of these cameras are discarded.

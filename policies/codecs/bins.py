@@ -19,6 +19,7 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..codec import ActionCodec, CodecConfig
 from ..reach import Reach
 
@@ -47,9 +48,9 @@ class Config(CodecConfig):
             ValueError: fewer than two bins, or an empty range.
         """
         if self.bins < 2:
-            raise ValueError(f"bins must be at least 2, got {self.bins}")
+            raise InputError(f"bins must be at least 2, got {self.bins}")
         if not -math.inf < self.low < self.high < math.inf:
-            raise ValueError(f"low must be below high, both finite, got [{self.low}, {self.high}]")
+            raise InputError(f"low must be below high, both finite, got [{self.low}, {self.high}]")
         return Bins(self, chunk, action_dim)
 
 

@@ -27,6 +27,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..codec import ActionCodec, CodecConfig
 
 FIRST = 0x4E00
@@ -50,7 +51,7 @@ class Config(CodecConfig):
             ValueError: the scale is not positive, or the vocabulary is too small for such actions.
         """
         if not 0 < self.scale < math.inf:
-            raise ValueError(f"scale must be positive and finite, got {self.scale}")
+            raise InputError(f"scale must be positive and finite, got {self.scale}")
         return Fast(self, chunk, action_dim)
 
 
@@ -156,7 +157,7 @@ class Fast(ActionCodec):
 
     def _set_symbols(self, low: int, high: int) -> None:
         if high - low + 1 > self.vocab:
-            raise ValueError(
+            raise InputError(
                 f"vocab {self.vocab} cannot hold the {high - low + 1} coefficients from {low} to {high}; "
                 "make it larger, or scale smaller"
             )

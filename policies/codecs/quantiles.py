@@ -14,6 +14,7 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..codec import ActionCodec, CodecConfig
 
 
@@ -32,7 +33,7 @@ class Config(CodecConfig):
             ValueError: fewer than two bins.
         """
         if self.bins < 2:
-            raise ValueError(f"bins must be at least 2, got {self.bins}")
+            raise InputError(f"bins must be at least 2, got {self.bins}")
         return Quantiles(self, chunk, action_dim)
 
 

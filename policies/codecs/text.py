@@ -16,6 +16,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..codec import ActionCodec, CodecConfig
 from ..reach import Reach
 
@@ -45,9 +46,9 @@ class Config(CodecConfig):
             ValueError: fewer than two levels, or an empty range.
         """
         if self.levels < 2:
-            raise ValueError(f"levels must be at least 2, got {self.levels}")
+            raise InputError(f"levels must be at least 2, got {self.levels}")
         if not -math.inf < self.low < self.high < math.inf:
-            raise ValueError(f"low must be below high, both finite, got [{self.low}, {self.high}]")
+            raise InputError(f"low must be below high, both finite, got [{self.low}, {self.high}]")
         return Text(self, chunk, action_dim)
 
 

@@ -17,6 +17,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..codec import ActionCodec, CodecConfig
 
 VQ = 5.0
@@ -50,7 +51,7 @@ class Config(CodecConfig):
         """
         for name in ("levels", "codes", "latent", "width", "steps"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         return Vq(self, chunk, action_dim)
 
 

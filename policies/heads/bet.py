@@ -19,6 +19,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..codec import hold
 from ..head import ActionHead, HeadConfig, check_temperature, masked_mean
 from ..trunk import Trunk
@@ -50,9 +51,9 @@ class Config(HeadConfig):
             ValueError: no cluster, or a weight or temperature that is negative or not finite.
         """
         if self.clusters < 1:
-            raise ValueError(f"clusters must be at least 1, got {self.clusters}")
+            raise InputError(f"clusters must be at least 1, got {self.clusters}")
         if not 0 <= self.offset < math.inf:
-            raise ValueError(f"offset must be finite and not negative, got {self.offset}")
+            raise InputError(f"offset must be finite and not negative, got {self.offset}")
         check_temperature(self.temperature)
         return Bet(self, trunk, chunk, action_dim)
 

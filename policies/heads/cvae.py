@@ -23,6 +23,7 @@ from einops import reduce
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ...vision.linear import scaled_linear
 from ..head import ActionHead, HeadConfig, masked_mean
 from ..network import ActionNetwork, NetworkConfig
@@ -57,12 +58,12 @@ class Config(HeadConfig):
                 `heads`.
         """
         if not 0 <= self.kl < math.inf:
-            raise ValueError(f"kl must be finite and not negative, got {self.kl}")
+            raise InputError(f"kl must be finite and not negative, got {self.kl}")
         for name in ("latent", "width", "layers", "heads", "mlp"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.width % self.heads:
-            raise ValueError(f"width must be a multiple of heads, got {self.width} and {self.heads}")
+            raise InputError(f"width must be a multiple of heads, got {self.width} and {self.heads}")
         return Cvae(self, trunk, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 

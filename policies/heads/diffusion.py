@@ -17,6 +17,7 @@ from einops import reduce, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..head import ActionHead, HeadConfig, check_temperature, draw_noise, masked_mean, stratified_uniform
 from ..network import ActionNetwork, NetworkConfig
 from ..networks import expert
@@ -72,14 +73,14 @@ class Config(HeadConfig):
                 temperature that is negative or not finite.
         """
         if not 1 <= self.steps <= self.train_steps:
-            raise ValueError(f"steps must be in 1..{self.train_steps} (train_steps), got {self.steps}")
+            raise InputError(f"steps must be in 1..{self.train_steps} (train_steps), got {self.steps}")
         if self.train_steps < 2:
-            raise ValueError(f"train_steps must be at least 2, got {self.train_steps}")
+            raise InputError(f"train_steps must be at least 2, got {self.train_steps}")
         if self.draws < 1:
-            raise ValueError(f"draws must be at least 1, got {self.draws}")
+            raise InputError(f"draws must be at least 1, got {self.draws}")
         for name, value in (("clip", self.clip), ("bound", self.bound)):
             if value is not None and not value > 0:
-                raise ValueError(f"{name} must be positive or None, got {value}")
+                raise InputError(f"{name} must be positive or None, got {value}")
         check_temperature(self.temperature)
         return Diffusion(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..codec import CodecConfig, hold
 from ..codecs import bins
 from ..head import ActionHead, HeadConfig, check_temperature, masked_mean
@@ -62,7 +63,7 @@ class Config(HeadConfig):
             ValueError: no round, a temperature that is negative or not finite, or an impossible codec.
         """
         if not 1 <= self.rounds <= MOST_ROUNDS:
-            raise ValueError(f"rounds must be in 1..{MOST_ROUNDS}, got {self.rounds}")
+            raise InputError(f"rounds must be in 1..{MOST_ROUNDS}, got {self.rounds}")
         check_temperature(self.temperature)
         return DiscreteDiffusion(self, trunk, chunk, action_dim)
 
@@ -76,7 +77,7 @@ class DiscreteDiffusion(ActionHead):
         self.codec = config.codec.build(chunk, action_dim)
         if self.codec.end is not None:
             name = type(self.codec).__name__
-            raise ValueError(f"discrete_diffusion needs a codec of fixed length; that of {name} varies")
+            raise InputError(f"discrete_diffusion needs a codec of fixed length; that of {name} varies")
         self.slots = nn.Parameter(torch.randn(self.codec.length, trunk.dim) * trunk.embedding_scale)
         # The last row is the mask token.
         self.embedding = nn.Embedding(self.codec.vocab_size + 1, trunk.dim)

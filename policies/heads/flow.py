@@ -17,6 +17,7 @@ from einops import reduce, repeat
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..head import ContinuingHead, HeadConfig, check_temperature, draw_noise, masked_mean, stratified_uniform
 from ..network import ActionNetwork, NetworkConfig
 from ..networks import expert
@@ -57,12 +58,12 @@ class Config(HeadConfig):
                 or a shift that is not positive and finite.
         """
         if min(self.steps, self.draws) < 1:
-            raise ValueError(f"steps and draws must be at least 1, got {self.steps} and {self.draws}")
+            raise InputError(f"steps and draws must be at least 1, got {self.steps} and {self.draws}")
         if self.steps > MOST_STEPS:
-            raise ValueError(f"steps must be at most {MOST_STEPS}, got {self.steps}")
+            raise InputError(f"steps must be at most {MOST_STEPS}, got {self.steps}")
         check_temperature(self.temperature)
         if not 0 < self.shift < math.inf:
-            raise ValueError(f"shift must be positive and finite, got {self.shift}")
+            raise InputError(f"shift must be positive and finite, got {self.shift}")
         return Flow(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 

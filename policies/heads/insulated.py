@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..codecs import fast
 from ..head import ActionHead, HeadConfig
 from ..trunk import Trunk
@@ -56,12 +57,12 @@ class Config(HeadConfig):
                 an impossible option of either part.
         """
         if not 0 < self.alpha < math.inf:
-            raise ValueError(f"alpha must be positive and finite, got {self.alpha}")
+            raise InputError(f"alpha must be positive and finite, got {self.alpha}")
         spoken = self.tokens.build(trunk, chunk, action_dim)
         flow = self.flow.build(trunk, chunk, action_dim)
         if flow.network.runs_trunk:
             name = type(self.flow.network).__module__.rpartition(".")[2]
-            raise ValueError(f"insulated: flow.network {name} runs the trunk, and so would teach it")
+            raise InputError(f"insulated: flow.network {name} runs the trunk, and so would teach it")
         return Insulated(spoken, flow, self.alpha)
 
 

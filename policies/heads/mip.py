@@ -17,6 +17,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..head import ActionHead, HeadConfig, masked_mean
 from ..network import ActionNetwork, NetworkConfig
 from ..networks import expert
@@ -40,7 +41,7 @@ class Config(HeadConfig):
             ValueError: `time` is not between 0 and 1.
         """
         if not 0 < self.time < 1:
-            raise ValueError(f"time must be between 0 and 1, got {self.time}")
+            raise InputError(f"time must be between 0 and 1, got {self.time}")
         return Mip(self, self.network.build(trunk, chunk, action_dim), chunk, action_dim)
 
 

@@ -28,6 +28,7 @@ from einops import einsum, rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..codec import CodecConfig, hold
 from ..codecs import bins
 from ..head import ActionHead, HeadConfig, SamplingCounts, masked_mean
@@ -80,14 +81,14 @@ class Config(HeadConfig):
                 0 to 1, an option that the codec does not support, or ids that cannot be words.
         """
         if not 0 <= self.blanks <= 1:
-            raise ValueError(f"blanks must be between 0 and 1, got {self.blanks}")
+            raise InputError(f"blanks must be between 0 and 1, got {self.blanks}")
         if not all(0 <= x < math.inf for x in (self.smoothing, self.window, self.temperature)):
-            raise ValueError(
+            raise InputError(
                 "smoothing, window and temperature must be finite and must not be negative, got "
                 f"{self.smoothing}, {self.window} and {self.temperature}"
             )
         if self.ids == "words" and self.decoding != "autoregressive":
-            raise ValueError(f"ids that are words need decoding 'autoregressive', got {self.decoding!r}")
+            raise InputError(f"ids that are words need decoding 'autoregressive', got {self.decoding!r}")
         kinds = {"autoregressive": Autoregressive, "parallel": Parallel, "placeholder": Placeholder}
         return kinds[self.decoding](self, trunk, chunk, action_dim)
 
@@ -105,11 +106,11 @@ class Tokens(ActionHead):
         self.chunk, self.action_dim = chunk, action_dim
         name = type(self.codec).__name__
         if self.codec.centres is None and (config.smoothing or config.decode == "expectation"):
-            raise ValueError(
+            raise InputError(
                 f"smoothing and expectation need ids that are action values; those of codec {name} are not"
             )
         if self.codec.end is not None and config.decoding != "autoregressive":
-            raise ValueError(
+            raise InputError(
                 f"codec {name} has sequences of variable length: decoding must be 'autoregressive', "
                 f"got {config.decoding!r}"
             )

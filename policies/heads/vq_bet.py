@@ -19,6 +19,7 @@ from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..codec import hold
 from ..codecs import vq
 from ..head import ActionHead, HeadConfig, check_temperature, masked_mean
@@ -55,7 +56,7 @@ class Config(HeadConfig):
         """
         check_temperature(self.temperature)
         if not all(0 <= x < math.inf for x in (self.offset, self.other_codes)):
-            raise ValueError(
+            raise InputError(
                 "offset and other_codes must be finite and must not be negative, got "
                 f"{self.offset} and {self.other_codes}"
             )

@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..types import Prefix
 
 
@@ -39,7 +40,7 @@ class KeysValues(nn.Module):
         """
         super().__init__()
         if width % heads:
-            raise ValueError(f"width {width} must be a multiple of heads {heads}")
+            raise InputError(f"width {width} must be a multiple of heads {heads}")
         self.heads = heads
         self.key, self.value = nn.Linear(source, width), nn.Linear(source, width)
 

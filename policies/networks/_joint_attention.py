@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..network import ActionNetwork
 from ..trunk import Trunk
 from ..types import Prefix
@@ -49,7 +50,7 @@ class JointAttention(ActionNetwork):
         """
         super().__init__()
         if trunk.rope_type != "default":
-            raise ValueError(
+            raise InputError(
                 f"a network beside the trunk needs its plain rotary rates, valid: rope_type 'default'; the "
                 f"language model has {trunk.rope_type!r}. Networks readout_mlp and mlp_resnet can do with it"
             )

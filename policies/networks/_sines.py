@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ...common.errors import InputError
+
 
 class Sines(nn.Module):
     """[...] -> [..., width]: width / 2 sines, then as many cosines, their periods in geometric series."""
@@ -20,7 +22,7 @@ class Sines(nn.Module):
         """
         super().__init__()
         if width < 2 or width % 2:
-            raise ValueError(f"width must be even and positive, got {width}")
+            raise InputError(f"width must be even and positive, got {width}")
         half = width // 2
         periods = shortest * (longest / shortest) ** torch.linspace(0, 1, half)
         self.register_buffer("rate", (2 * math.pi / periods).repeat(2), persistent=False)

@@ -19,6 +19,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..network import ActionNetwork, NetworkConfig, check_sizes
 from ..trunk import Trunk
 from ..types import Prefix
@@ -45,7 +46,7 @@ class Config(NetworkConfig):
         """
         check_sizes(self, "width", "blocks")
         if self.time < 2 or self.time % 2:
-            raise ValueError(f"time must be even and positive, got {self.time}")
+            raise InputError(f"time must be even and positive, got {self.time}")
         return MLPResNet(self, trunk, chunk, action_dim)
 
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..network import ActionNetwork, NetworkConfig
 from ..trunk import Trunk
 from ..types import Prefix
@@ -50,11 +51,11 @@ class Config(NetworkConfig):
                 not positive, or a width of time that is odd or not positive.
         """
         if len(self.channels) < 2 or any(c < 1 or c % GROUPS for c in self.channels):
-            raise ValueError(f"channels must be two or more multiples of {GROUPS}, got {self.channels}")
+            raise InputError(f"channels must be two or more multiples of {GROUPS}, got {self.channels}")
         if self.kernel < 1 or self.kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd and positive, got {self.kernel}")
+            raise InputError(f"kernel must be odd and positive, got {self.kernel}")
         if self.time < 2 or self.time % 2:
-            raise ValueError(f"time must be even and positive, got {self.time}")
+            raise InputError(f"time must be even and positive, got {self.time}")
         return UNet1D(self, trunk, chunk, action_dim)
 
 

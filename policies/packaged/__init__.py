@@ -6,6 +6,8 @@ model card. A checkout has none until somebody does that.
 
 from pathlib import Path
 
+from ...common.errors import AbsentFileError
+
 NAME = "packaged"
 """Name of this policy on the command line."""
 FOLDER = Path(__file__).parent
@@ -18,7 +20,7 @@ def packaged_policy() -> Path:
         FileNotFoundError: this build has none; the message says what to do.
     """
     if not (FOLDER / "model.safetensors").exists():
-        raise FileNotFoundError(
+        raise AbsentFileError(
             "this build of vlasandbox carries no policy of its own: name the folder of a run (`vla "
             "quickstart` trains some), or 'expert' for the task's scripted expert"
         )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from ...common.errors import VlaError
 from ..types import PolicySpec
 from .keys import SEED, STEP
 from .wire import MAX_BYTES, packb, unpackb
@@ -21,7 +22,7 @@ _TOLD = ("policy", "images", "image_size", "state", "state_dim", "instruction", 
          "action_dim", "chunk", "control_hz", "robot")  # fmt: skip
 
 
-class RemoteError(ValueError):
+class RemoteError(VlaError, ValueError):
     """A server that cannot be reached, or that answers with something else; one sentence names it."""
 
 

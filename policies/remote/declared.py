@@ -4,6 +4,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import InputError
+
 TYPES: dict[str, type | tuple[type, ...]] = {
     "policy": str, "images": dict, "image_size": int, "state": str, "state_dim": int, "instruction": str,
     "actions": str, "action_space": str, "action_dim": int, "chunk": int, "control_hz": (int, float),
@@ -37,16 +39,16 @@ def load_declared(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = DEFAULTS | tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read the declaration in {path}: {error}") from error
+        raise InputError(f"cannot read the declaration in {path}: {error}") from error
     if unknown := sorted(found.keys() - TYPES.keys()):
-        raise ValueError(f"{path}: unknown {', '.join(unknown)}; valid: {', '.join(TYPES)}")
+        raise InputError(f"{path}: unknown {', '.join(unknown)}; valid: {', '.join(TYPES)}")
     if missing := [name for name in TYPES if name not in found]:
-        raise ValueError(f"{path}: {', '.join(missing)} missing")
+        raise InputError(f"{path}: {', '.join(missing)} missing")
     for name, kind in TYPES.items():
         value = found[name]
         if isinstance(value, bool) or not isinstance(value, kind) or (name in POSITIVE and value <= 0):
-            raise ValueError(f"{path}: {name} cannot be {value!r}")
+            raise InputError(f"{path}: {name} cannot be {value!r}")
     images = found["images"]
     if not images or not all(isinstance(key, str) for key in images.values()):
-        raise ValueError(f"{path}: images must name a key for at least one camera, got {images!r}")
+        raise InputError(f"{path}: images must name a key for at least one camera, got {images!r}")
     return found

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import InputError
 from ..config_io import from_dict
 
 SEED, STEP = "episode/seed", "episode/step"
@@ -45,8 +46,8 @@ class MessageKeys:
         try:
             settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ValueError(f"cannot read the keys in {path}: {error}") from error
+            raise InputError(f"cannot read the keys in {path}: {error}") from error
         images = settings.pop("images", {})
         if not isinstance(images, dict) or not all(isinstance(key, str) for key in images.values()):
-            raise ValueError(f"{path}: images must name a key for each camera, got {images!r}")
+            raise InputError(f"{path}: images must name a key for each camera, got {images!r}")
         return replace(from_dict(MessageKeys, settings, str(path)), images=images)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...common.errors import InputError, VlaError
 from ...common.loopback import is_loopback
 from ..policy import Policy
 from ..types import Observation
@@ -22,7 +23,7 @@ from .keys import SEED, STEP, MessageKeys
 from .wire import MAX_BYTES, packb, unpackb
 
 
-class RequestError(ValueError):
+class RequestError(VlaError, ValueError):
     """A request that the policy cannot answer; the message goes back to the client."""
 
 
@@ -50,7 +51,7 @@ class PolicyServer:
                 camera that it does not have.
         """
         if policy.spec.history > 1:
-            raise ValueError(
+            raise InputError(
                 f"the policy sees {policy.spec.history} frames at once (data.history), and the protocol "
                 "carries one: serve a policy without a history"
             )
@@ -59,7 +60,7 @@ class PolicyServer:
         unknown = self.keys.images.keys() - set(policy.spec.cameras)
         if unknown:
             there = ", ".join(policy.spec.cameras)
-            raise ValueError(f"the policy has no camera {', '.join(sorted(unknown))}; it has {there}")
+            raise InputError(f"the policy has no camera {', '.join(sorted(unknown))}; it has {there}")
         # One thread: the policy is not asked twice at once, and torch keeps its number of threads.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="policy")
 
@@ -151,7 +152,7 @@ class PolicyServer:
         from websockets.asyncio.server import serve
 
         if not self._token and not is_loopback(host):
-            raise ValueError(f"{host} can be reached from other machines: give a --token, or use 127.0.0.1")
+            raise InputError(f"{host} can be reached from other machines: give a --token, or use 127.0.0.1")
         # A browser names the page that it comes from; a program does not. No page may drive the policy.
         options: dict[str, Any] = {"origins": [None], "max_size": MAX_BYTES, "compression": None}
         async with serve(self._talk, host, port, process_request=self._admit, **options) as server:

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ...common.errors import AbsentPackageError, VlaError
+
 MAX_BYTES = 32 * 2**20
 """Longest message that is read [bytes]: ten color images of a megapixel."""
 KINDS = "biuf"
 """Kinds of numbers that an array may hold: booleans, integers, and floats."""
 
 
-class WireError(ValueError):
+class WireError(VlaError, ValueError):
     """A message that cannot be read."""
 
 
@@ -48,7 +50,8 @@ def _msgpack() -> Any:
     try:
         import msgpack
     except ImportError as error:
-        raise ImportError("policies behind a socket need msgpack: pip install 'vlasandbox[serve]'") from error
+        hint = "policies behind a socket need msgpack: pip install 'vlasandbox[serve]'"
+        raise AbsentPackageError(hint) from error
     return msgpack
 
 

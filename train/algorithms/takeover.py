@@ -7,6 +7,7 @@ expert cannot save are left out.
 
 from dataclasses import dataclass
 
+from ...common.errors import InputError
 from ...envs.rollout import RolloutPlan
 from ..algorithm import Start
 from ..rollout_source import RolloutConfig
@@ -26,7 +27,7 @@ class Config(RolloutConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.longest < 0 or self.patience < 0:
-            raise ValueError(
+            raise InputError(
                 f"longest and patience must not be negative, got {self.longest} and {self.patience}"
             )
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Float32
 
+from ...common.errors import InputError
 from ..algorithm import AlgorithmConfig, Start
 from ..batch_source import BatchSource, Learner
 from ..build import window_sampler
@@ -30,7 +31,7 @@ class Config(AlgorithmConfig):
     def check(self, start: Start) -> None:
         """Checks that some of the data record the task's progress."""
         if not np.isfinite(start.dataset.progress).any():
-            raise ValueError(
+            raise InputError(
                 f"the data in {start.dataset.root} do not say how the task progressed; valid are rollouts of "
                 "`vla record --policy`, or a folder with some of them"
             )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ..integrity import check_folder
 
 POSITION = 115
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
         damaged += not found.whole
         print(f"{'ok' if found.whole else 'DAMAGED':8}{found.kind:11}{found.path}: {found.note}", flush=True)
     if not looked_at:
-        raise ValueError(f"nothing in {args.folder} is a dataset, policy, run, evaluation or study")
+        raise InputError(f"nothing in {args.folder} is a dataset, policy, run, evaluation or study")
     if damaged:
         print(f"vla check: {damaged} of {looked_at} damaged or incomplete, see above", file=sys.stderr)
     return int(bool(damaged))

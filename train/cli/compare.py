@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ...envs import tasks
 from ...eval.compare.comparison import compare
 from ...eval.compare.score import SuccessRate
@@ -52,19 +53,19 @@ def main(argv: list[str]) -> int:
     """Run `vla compare RUN RUN ...`."""
     args = tyro.cli(Compare, args=argv, prog="vla compare")
     if len(args.runs) < 2:
-        raise ValueError(f"a comparison needs at least two runs, got {len(args.runs)}")
+        raise InputError(f"a comparison needs at least two runs, got {len(args.runs)}")
     targets = [eval_target(run) for run in args.runs]
     asked = with_task(args.evaluation, targets)
     evaluations = [replace(asked, task=task) for task in tasks.expand(asked.task)]
     if len(evaluations) > 1 and (args.stop_early or args.resolve is not None):
-        raise ValueError(
+        raise InputError(
             f"--resolve and --stop-early are about one task: name one of {asked.task} with --task"
         )
     if args.resolve is not None:
         print(_needed(args.resolve, targets, evaluations[0]) + "\n", flush=True)
     if args.stop_early:
         if len(args.runs) != 2 or args.condition != ("test",):
-            raise ValueError(
+            raise InputError(
                 f"stop-early compares exactly two runs under the test condition, got {len(args.runs)} under "
                 f"{', '.join(args.condition)}"
             )
@@ -83,7 +84,7 @@ def main(argv: list[str]) -> int:
 def _needed(points: float, targets: list[EvalTarget], evaluation: EvalConfig) -> str:
     """States how many shared seeds detect a difference of `points`."""
     if not 0 < points <= 100:
-        raise ValueError(f"resolve must be above 0 and at most 100 points, got {points:g}")
+        raise InputError(f"resolve must be above 0 and at most 100 points, got {points:g}")
     pairs = list(itertools.combinations(targets, 2))
     level = 1 - ALPHA / len(pairs)
     lines = [f"To detect a difference of {points:g} points with 80% power at a fixed number of seeds:"]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ...envs.config import EnvConfig
 from ...envs.seeds import VALIDATION
 from ...policies import packaged
@@ -102,7 +103,7 @@ def split(words: tuple[str, ...]) -> tuple[str | None, str | None]:
         ValueError: more than the two.
     """
     if len(words) > 2:
-        raise ValueError(f"a run and a sentence at most, got {len(words)}: put the sentence in quotes")
+        raise InputError(f"a run and a sentence at most, got {len(words)}: put the sentence in quotes")
     if len(words) == 1:
         is_sentence = " " in words[0].strip() and not Path(words[0]).exists()
         return (None, words[0]) if is_sentence else (words[0], None)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ...envs import tasks
 from ...eval.compare.comparison import compare
 from ...eval.compare.robustness import PerturbedTrial, drops
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int:
     """Run `vla eval RUN [RUN ...]`."""
     args = tyro.cli(Eval, args=argv, prog="vla eval")
     if not args.runs:
-        raise ValueError("name at least one run, or 'expert'")
+        raise InputError("name at least one run, or 'expert'")
     targets = [eval_target(run) for run in args.runs]
     asked = with_task(args.evaluation, targets)
     names = tasks.expand(asked.task)

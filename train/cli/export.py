@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import FileInTheWayError, InputError
 from ...common.files import whole_folder
 from ..evaluation import eval_target
 from ..workflows.model_card import model_card
@@ -37,10 +38,10 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Export, args=argv, prog="vla export")
     policy = eval_target(args.run).policy
     if policy is None:
-        raise ValueError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
+        raise InputError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
     card = model_card(policy.parent, args.license)
     if args.out.exists():
-        raise FileExistsError(f"{args.out} exists already: remove it, or choose another folder")
+        raise FileInTheWayError(f"{args.out} exists already: remove it, or choose another folder")
     with whole_folder(args.out) as unfinished:
         shutil.copytree(policy, unfinished, dirs_exist_ok=True)
         (unfinished / "README.md").write_text(card, encoding="utf-8")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ...common.errors import InputError
 from .. import algorithms, catalog
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> int:
         return 0
     run, *flags = argv
     if run.startswith("-"):
-        raise ValueError(f"the folder of a run comes first, before {run}")
+        raise InputError(f"the folder of a run comes first, before {run}")
     how = _parse(run, *_method(flags))
 
     from ..improve import improve
@@ -52,7 +53,7 @@ def _method(flags: list[str]) -> tuple[str, list[str]]:
             return flags[number + 1], flags[:number] + flags[number + 2 :]
         if flag.startswith("--by="):
             return flag.removeprefix("--by="), flags[:number] + flags[number + 1 :]
-    raise ValueError(f"say how to improve it: --by METHOD, one of {', '.join(algorithms.names())}")
+    raise InputError(f"say how to improve it: --by METHOD, one of {', '.join(algorithms.names())}")
 
 
 def _parse(run: str, method: str, flags: list[str]) -> "Improvement":

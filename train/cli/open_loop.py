@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ...eval.compare.motion import mean_known
 from ...eval.table import Table
 from ..evaluation import BEST, eval_target
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(OpenLoop, args=argv, prog="vla open-loop")
     folder = eval_target(args.run).policy
     if folder is None:
-        raise ValueError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
+        raise InputError(f"'{args.run}' is no trained policy: give the folder of a run that `vla train` made")
     from ...policies.policy import Policy
     from ..workflows.open_loop import known_episodes, open_loop_error
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ...envs import tasks
 from ...envs.config import EnvConfig
 from ...envs.expert import NoiseConfig
@@ -45,7 +46,7 @@ class Record(RecordConfig):
         given = [name for name in _OF_POLICIES if getattr(self.env, name) != getattr(EnvConfig, name)]
         given += ["noise"] * (self.noise != NoiseConfig()) + ["clean"] * self.clean
         if self.policy is not None and given:
-            raise ValueError(f"{', '.join(given)}: not with --policy, which brings its own")
+            raise InputError(f"{', '.join(given)}: not with --policy, which brings its own")
 
 
 def main(argv: list[str]) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ...envs import tasks
 from ...eval.compare.comparison import compare
 from ...eval.compare.suite import suite_table
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> int:
     """Run `vla report RUN [RUN ...] --out FOLDER`."""
     args = tyro.cli(Report, args=argv, prog="vla report")
     if not args.runs:
-        raise ValueError("name at least one run")
+        raise InputError("name at least one run")
     targets = [eval_target(run) for run in args.runs]
     trainings = training_records(targets)
     asked = with_task(args.evaluation, targets)

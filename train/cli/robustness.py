@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ...envs import tasks
 from ...eval.compare.robustness import drop_table, drops, statements
 from ...eval.report.robustness import write_robustness
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
     """Run `vla robustness RUN [RUN ...]`."""
     args = tyro.cli(Robustness, args=argv, prog="vla robustness")
     if not args.runs:
-        raise ValueError("name at least one run")
+        raise InputError("name at least one run")
     targets = [eval_target(run) for run in args.runs]
     out = args.out or targets[0].results.parent / "robustness"
     asked_for = with_task(args.evaluation, targets)

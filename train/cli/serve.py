@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from ...common.errors import InputError
 from ...eval.result import weights_of
 from ...policies.remote.keys import MessageKeys
 from ..evaluation import eval_target
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Serve, args=argv, prog="vla serve")
     who = eval_target(args.run)
     if who.policy is None:
-        raise ValueError("the expert sees the simulator's state, which nobody can send: name a run")
+        raise InputError("the expert sees the simulator's state, which nobody can send: name a run")
     keys = MessageKeys.load(args.keys) if args.keys else MessageKeys()
 
     from ...policies.policy import Policy

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ...common.errors import InputError
 from .. import catalog, presets
 from ..data_sources import sources
 
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> int:
         return 0
     preset, *flags = argv
     if preset.startswith("-"):
-        raise ValueError(f"the preset comes first, before {preset}. Known: {', '.join(presets.names())}")
+        raise InputError(f"the preset comes first, before {preset}. Known: {', '.join(presets.names())}")
     data, out, config = _parse(preset, flags)
 
     from ...policies.types import UNKNOWN_SPACE

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import VlaError
 from ...common.files import make_folder, read_sealed, sealed, write_whole
 
 POINTER = b"version https://git-lfs.github.com/spec/"
@@ -14,7 +15,7 @@ POINTER = b"version https://git-lfs.github.com/spec/"
 AGAIN = "copy the dataset again from where it is whole, or record it again into a new folder"
 
 
-class DatasetError(ValueError):
+class DatasetError(VlaError, ValueError):
     """A dataset that cannot be read or written; the message is one sentence that names the path."""
 
 

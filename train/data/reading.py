@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...common.errors import InputError
 from ...common.files import check_digests, inside, unsealed
 from . import schema
 from .files import AGAIN, DatasetError, read_json
@@ -190,7 +191,7 @@ def data_files(root: Path, info: dict[str, Any], episodes: dict[str, np.ndarray]
     for chunk, file in dict.fromkeys(pairs):
         try:
             if min(chunk, file) < 0:
-                raise ValueError(f"file {file} of chunk {chunk}")
+                raise InputError(f"file {file} of chunk {chunk}")
             paths.append(checked_place(root, inside(root, schema.filled(template, "", chunk, file))))
         except DatasetError:
             raise

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...common.errors import InputError
 from ...envs.episode import Episode
 from .video import VIDEO_INFO
 
@@ -71,7 +72,7 @@ def frames_per_second(control_hz: float) -> int:
         ValueError: `control_hz` is not a whole number.
     """
     if control_hz <= 0 or not float(control_hz).is_integer():
-        raise ValueError(f"control_hz {control_hz} cannot be stored: LeRobotDataset needs a whole number > 0")
+        raise InputError(f"control_hz {control_hz} cannot be stored: LeRobotDataset needs a whole number > 0")
     return int(control_hz)
 
 
@@ -250,7 +251,7 @@ def filled(template: str, key: str, chunk: int, file: int) -> str:
         ValueError: the template has something else in braces.
     """
     if re.search(r"[{}]", _FIELD.sub("", template)):
-        raise ValueError(f"{template!r} has more in braces than video_key, chunk_index and file_index")
+        raise InputError(f"{template!r} has more in braces than video_key, chunk_index and file_index")
     numbers = {"chunk_index": chunk, "file_index": file}
     return _FIELD.sub(
         lambda match: key if match[1] else f"{numbers[match[2]]:0{int(match[3] or 1)}d}", template

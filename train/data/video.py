@@ -19,6 +19,8 @@ import av.error
 import numpy as np
 from jaxtyping import UInt8
 
+from ...common.errors import InputError
+
 CODEC = "libx264"
 PIXEL_FORMAT = "yuv444p"
 CRF = 18
@@ -83,7 +85,7 @@ class Mp4Appender:
                 self._stream = self._container.add_stream_from_template(template)
                 self._extradata = extradata
             if extradata != self._extradata:
-                raise ValueError("episodes of one video file must come from the same encoder and image size")
+                raise InputError("episodes of one video file must come from the same encoder and image size")
             tick = 1 / (_time_base(template) * self._fps)
             for packet in source.demux(template):
                 if packet.size == 0:
@@ -123,12 +125,12 @@ def decode(path: Path, first: int, count: int, fps: int) -> Iterator[UInt8[np.nd
             expected += 1
             if expected == first + count:
                 return
-    raise ValueError(f"frame {expected} cannot be read")
+    raise InputError(f"frame {expected} cannot be read")
 
 
 def _time_base(stream: av.VideoStream) -> Fraction:
     if stream.time_base is None:
-        raise ValueError("the video has no clock")
+        raise InputError("the video has no clock")
     return stream.time_base
 
 
@@ -157,17 +159,17 @@ def check_mp4(path: Path, height: int, width: int) -> Mp4:
             if length == 1:
                 length = int.from_bytes(header[8:16], "big")
             if length < 8 or position + length > size:
-                raise ValueError("the file is truncated")
+                raise InputError("the file is truncated")
             position += length
     with av.open(str(path)) as container:
         if not container.streams.video:
-            raise ValueError("there is no video stream")
+            raise InputError("there is no video stream")
         stream = container.streams.video[0]
         codec = stream.codec_context
         if codec is None:
-            raise ValueError("its codec is not known")
+            raise InputError("its codec is not known")
         if (codec.height, codec.width) != (height, width):
-            raise ValueError(f"its pictures are {codec.height} x {codec.width}, not {height} x {width}")
+            raise InputError(f"its pictures are {codec.height} x {codec.width}, not {height} x {width}")
         # Fragments have no common index: their packets are counted.
         frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
         rate = stream.average_rate

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from ...common.errors import InputError
 from ...common.registry import check_name, module_names, parse_settings
 
 Recipe = Literal["2026-12", "2026-11"]
@@ -64,5 +65,5 @@ def _parsed(name: str, config: "Callable[..., TrainConfig]", text: str) -> dict[
         elif value.isdecimal():
             values[key] = int(value)
         else:
-            raise ValueError(f"preset {name!r}: {key}={value!r} is not a whole number")
+            raise InputError(f"preset {name!r}: {key}={value!r} is not a whole number")
     return values

@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ...common.errors import InputError, VlaError
 from ...envs.config import EnvConfig
 from ...envs.expert import NoiseConfig
 from ...envs.seeds import DEMONSTRATIONS
@@ -28,7 +29,7 @@ from ..data.writer import DatasetWriter, check_root
 SERVICE = "vlasandbox.train.recording.recorder:Recorder"
 
 
-class RecordError(RuntimeError):
+class RecordError(VlaError, RuntimeError):
     """Recording had to stop; the message says why, and what was recorded so far is kept."""
 
 
@@ -71,17 +72,17 @@ def record(config: RecordConfig, *, watch: Callable[[], object] | None = None) -
         RecordError: no room on the disk, a worker that broke, an expert that keeps failing.
     """
     if config.episodes < 1:
-        raise ValueError(f"episodes is {config.episodes}, but must be at least 1")
+        raise InputError(f"episodes is {config.episodes}, but must be at least 1")
     if config.workers is not None and config.workers < 1:
-        raise ValueError(f"workers is {config.workers}, but must be at least 1")
+        raise InputError(f"workers is {config.workers}, but must be at least 1")
     if config.first_seed not in DEMONSTRATIONS:
-        raise ValueError(
+        raise InputError(
             f"first_seed {config.first_seed} is not a seed for demonstrations "
             f"({DEMONSTRATIONS.start} to {DEMONSTRATIONS.stop - 1}); the others are for judging policies"
         )
     frames_per_second(config.env.control_hz)
     if config.env.action_space.endswith("_relative"):
-        raise ValueError(
+        raise InputError(
             f"action_space {config.env.action_space!r} counts from the start of a chunk, which a "
             "recording has not: record in the _delta or _absolute space, training converts it exactly"
         )

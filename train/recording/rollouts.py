@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...common.errors import InputError
 from ...envs.config import EnvConfig
 from ...envs.episode import Episode
 from ...envs.rollout import RolloutPlan
@@ -52,7 +53,7 @@ def record_rollouts(config: RolloutRecordConfig, *, progress: bool = True) -> Pa
     """
     seeds = range(config.first_seed, config.first_seed + config.episodes)
     if config.episodes < 1 or seeds[0] not in DEMONSTRATIONS or seeds[-1] not in DEMONSTRATIONS:
-        raise ValueError(
+        raise InputError(
             f"episodes must be at least 1 and their seeds in {DEMONSTRATIONS.start} to "
             f"{DEMONSTRATIONS.stop - 1}, got {config.episodes} from {config.first_seed} on; the other seeds "
             "are for judging policies"

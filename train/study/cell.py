@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...common.errors import InputError
 from ...eval.result import Condition, EvalResult
 from ...eval.training_record import read_summary
 from ..config import TrainConfig
@@ -126,7 +127,7 @@ def evaluations_of(cell: Cell, evaluations: Evaluations) -> dict[str, tuple[Eval
         else:
             found[name] = replace(config, workers=config.workers or 1), point.condition
     if not found:
-        raise ValueError(f"{cell.name} cannot be evaluated: {reason}")
+        raise InputError(f"{cell.name} cannot be evaluated: {reason}")
     return found
 
 

@@ -21,6 +21,7 @@ from dataclasses import InitVar, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import InputError
 from ...common.registry import check_name
 from ...envs.config import EnvConfig
 from ...eval.result import CONDITIONS, Condition
@@ -122,9 +123,9 @@ class Study:
                 object.__setattr__(self, name, value)
         labels = [factor.label for factor in self.factors]
         if len(set(labels)) < len(labels):
-            raise ValueError(f"factors must have different names, got {', '.join(labels)}")
+            raise InputError(f"factors must have different names, got {', '.join(labels)}")
         if self.sweep is not None and self.sweep not in labels:
-            raise ValueError(f"sweep names no factor: {self.sweep!r}; valid: {', '.join(labels)}")
+            raise InputError(f"sweep names no factor: {self.sweep!r}; valid: {', '.join(labels)}")
         for factor in self.factors:
             for change in factor.levels.values():
                 apply(self.base, change)
@@ -136,14 +137,14 @@ class Study:
         }
         for wanted in self.videos:
             if not {(label, level_text(level)) for label, level in wanted.items()} <= levels:
-                raise ValueError(
+                raise InputError(
                     f"no cell to show in videos with {dict(wanted)}; valid levels: {sorted(levels)}"
                 )
         for name, evaluation in named(self.evaluations).items():
             apply(self.base, evaluation.changes)
             for path in evaluation.changes:
                 if current_path(path).split(".")[0] not in ("evaluation", "condition"):
-                    raise ValueError(
+                    raise InputError(
                         f"evaluation {name!r} changes {path!r}, but all evaluations share one policy: valid "
                         "are condition and the fields of evaluation; what is trained differently is a factor"
                     )
@@ -265,7 +266,7 @@ def _set(value: Any, keys: list[str], to: Any, path: str) -> Any:
     if isinstance(value, RecordConfig) and keys[0] in {f.name for f in fields(EnvConfig)}:
         keys = ["env", *keys]  # "record.robot" is short for "record.env.robot"
     if keys[0] not in names:
-        raise ValueError(f"no field {path!r}; valid in place of {keys[0]!r}: {', '.join(names) or 'nothing'}")
+        raise InputError(f"no field {path!r}; valid in place of {keys[0]!r}: {', '.join(names) or 'nothing'}")
     if len(keys) > 1:
         to = _set(getattr(value, keys[0]), keys[1:], to, path)
     if keys == ["checkpoint"] and to is not None and getattr(value, "checkpoint", None) is None:
@@ -286,14 +287,14 @@ def load(file: Path) -> Study:
         ValueError: the file does not exist, or defines no `study()`.
     """
     if not file.is_file():
-        raise ValueError(f"{file} does not exist: name a Python file that defines `study() -> Study`")
+        raise InputError(f"{file} does not exist: name a Python file that defines `study() -> Study`")
     spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "study"):
-        raise ValueError(f"{file} defines no function `study() -> Study`")
+        raise InputError(f"{file} defines no function `study() -> Study`")
     return module.study()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...common.errors import InputError
 from ...envs.seeds import DEMONSTRATIONS
 from ...eval.compare.motion import mean_known
 from ...eval.training_record import OPEN_LOOP
@@ -27,7 +28,7 @@ def held_out(record: RecordConfig) -> RecordConfig:
     # Recording stops if the expert fails in more than two of three episodes.
     end = record.first_seed + 3 * record.episodes
     if end > SEEDS.start:
-        raise ValueError(
+        raise InputError(
             f"first_seed {record.first_seed} with {record.episodes} episodes may use seeds up to {end}, but "
             f"those from {SEEDS.start} on are held out for the open-loop error: choose a lower first_seed"
         )

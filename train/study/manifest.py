@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import InputError
 from ...common.versions import STUDY, recorded_versions
 from ...envs.config import EnvConfig
 from ...policies.config_io import from_dict, to_dict
@@ -72,7 +73,7 @@ def open_manifest(study: Study, out: Path, *, auto: Precision, finished: bool) -
     differing = _differences(stored, before)
     if differing:
         more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
-        raise ValueError(
+        raise InputError(
             f"{out} holds a different study, or an earlier form of this one: "
             f"{'; '.join(differing[:3])}{more}. Choose another --out"
         )
@@ -90,13 +91,13 @@ def check_code_version(out: Path) -> None:
         ValueError: the folder is not visible here, or the version of the code differs.
     """
     if not (out / FILE).exists():
-        raise ValueError(
+        raise InputError(
             f"machine {socket.gethostname()} cannot see {out / FILE}: --out must be a folder that all "
             "machines share under the same path"
         )
     found, here = read_manifest(out)["code"], code_fingerprint()
     if found != here:
-        raise ValueError(
+        raise InputError(
             f"{out} was begun with another version of the code or of a package ({found[:12]}; now "
             f"{here[:12]} on {socket.gethostname()}). Results of different versions are not mixed: choose "
             "another --out, or return to that version"
@@ -172,4 +173,4 @@ def _resolved(stored: dict[str, Any]) -> dict[str, Any]:
     try:
         return to_dict(from_dict(Point, stored | current))
     except ValueError as error:
-        raise ValueError(f"the study was begun by another version of this program ({error})") from error
+        raise InputError(f"the study was begun by another version of this program ({error})") from error

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ...common.errors import AbsentPackageError
 from ...envs.simulation.pool import usable_cores
 from ..errors import mistake_message
 from ..parallel import GRACE, Job, TrainingError
@@ -87,4 +88,5 @@ def _ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError:
-        raise ImportError("--ray needs Ray, which is an extra: pip install 'vlasandbox[ray]'") from None
+        hint = "--ray needs Ray, which is an extra: pip install 'vlasandbox[ray]'"
+        raise AbsentPackageError(hint) from None

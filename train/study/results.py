@@ -7,6 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import InputError
 from ...envs.config import EnvConfig
 from ...eval.report.study import write_study
 from ...eval.result import EXPERT, EvalResult
@@ -55,7 +56,7 @@ def summarize_study(
     diverged = _diverged(runs)
     compared = not_diverged(compared)
     if not compared:
-        raise ValueError(f"no training is left to compare, all diverged: {diverged['diverged']}")
+        raise InputError(f"no training is left to compare, all diverged: {diverged['diverged']}")
     fingerprints = data_fingerprints(not_diverged(runs)).values()
     made = {"code": code[:12], "data": ", ".join(fingerprint[:12] for fingerprint in fingerprints)}
     if any((run.folder / OPEN_LOOP).exists() for run in compared):
@@ -93,7 +94,7 @@ def data_fingerprints(runs: Sequence[CellRun]) -> dict[Path, str]:
     for run in runs:
         used = run.data_fingerprint() or opened[run.data]
         if found.setdefault(run.data, opened.get(run.data, used)) != used:
-            raise ValueError(
+            raise InputError(
                 f"{run.folder} was trained on demonstrations with fingerprint {used[:12]}, other cells on "
                 f"{found[run.data][:12]}, although both use {run.data}: the demonstrations changed in "
                 "between. Delete the cells trained on the wrong ones, and run the same command again"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...common.errors import InputError
 from ...envs.simulation.pool import usable_cores
 from ...eval.study.level import Level, level_text
 from ..data.files import exclusive, write_sealed
@@ -97,7 +98,7 @@ def _chosen(study: Study, cells: Sequence[Cell], sweep: Sequence[CellRun], out: 
             best[key] = rate, run.cell.levels[study.sweep]
     for run in sweep:
         if (key := _other_levels(study, run.cell)) not in best:
-            raise ValueError(
+            raise InputError(
                 f"{', '.join(key) or 'the only cell'} diverged at every level of {study.sweep!r}"
             )
     write_sealed(out / "tuning.json", {", ".join(key): level_text(level) for key, (_, level) in best.items()})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...common.errors import InputError
 from ...envs import tasks
 from ...envs.config import EnvConfig
 from ...envs.language import PLAIN
@@ -116,7 +117,7 @@ def demo(
     """
     check_video_path(out)
     if who.served is not None:
-        raise ValueError(f"{who.name} is served elsewhere: `vla live {who.served.address}` shows it")
+        raise InputError(f"{who.name} is served elsewhere: `vla live {who.served.address}` shows it")
     tasks.check(env.task)
     policy = None
     if who.policy is not None:
@@ -140,7 +141,7 @@ def demo(
         print(f"Not a word of any training sentence: {words}. To the policy all such words are one.")
     if objection := scene.objection():
         if policy is None:
-            raise ValueError(f"the expert can only do what the task knows. {objection}")
+            raise InputError(f"the expert can only do what the task knows. {objection}")
         print(objection, flush=True)
 
     from ...eval.rollout.evaluate import evaluate  # imports torch

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from tqdm import tqdm
 
+from ...common.errors import InputError
 from ...eval.rollout.inference import LANES, inference_mode
 from ...policies.policy import Policy
 from ..build import policy_spec
@@ -52,7 +53,7 @@ def open_loop_error(policy: Policy, root: Path, *, bar: bool = True) -> Float[np
     different = [k for k in mine if mine[k] not in (None, theirs[k]) and k not in unnamed]
     wrong = [f"{k}: policy {mine[k]!r}, demonstrations {theirs[k]!r}" for k in different]
     if wrong:
-        raise ValueError(f"the policy does not fit the demonstrations in {root} ({'; '.join(wrong)})")
+        raise InputError(f"the policy does not fit the demonstrations in {root} ({'; '.join(wrong)})")
 
     cache = frame_cache(dataset, policy.trunk.image_size)
     sampler = WindowSampler(dataset, cache, made_for.chunk, LANES, 0, space, made_for.history)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...common.errors import InputError
 from ...common.files import whole
 from ...policies.policy import Policy
 from ..data.files import read_json, write_sealed
@@ -43,7 +44,7 @@ def package(run: str, out: Path, evaluation: EvalConfig, license: str) -> None:
     learned = learned_tasks(who)
     source = who.results.parent
     if who.policy is None or not learned or not (source / "summary.json").exists():
-        raise ValueError(f"'{run}' is no finished training on a task of vlasandbox: give the folder of one")
+        raise InputError(f"'{run}' is no finished training on a task of vlasandbox: give the folder of one")
     rounded = EvalTarget(FOLDER, source / FOLDER / "policy", source / FOLDER / "eval")
     policy = Policy.load(who.policy, sampling=evaluation.sampling)
     evaluation = replace(evaluation, sampling="")
@@ -54,7 +55,7 @@ def package(run: str, out: Path, evaluation: EvalConfig, license: str) -> None:
     write_sealed(source / FOLDER / "summary.json", {k: x for k, x in summary.items() if k != "rows"})
     size = (source / FOLDER / "policy" / "model.safetensors").stat().st_size
     if size > MAX_BYTES:
-        raise ValueError(
+        raise InputError(
             f"the weights of '{run}' take {size / 2**20:.1f} MiB as bf16, and this package carries at most "
             f"{MAX_BYTES / 2**20:.0f}: train a smaller policy"
         )

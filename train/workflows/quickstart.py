@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ...common.errors import InputError
 from ...envs.config import EnvConfig
 from ...envs.simulation.pool import usable_cores
 from ...eval.compare.comparison import Comparison, compare
@@ -276,7 +277,7 @@ def _claim(out: Path, config: QuickstartConfig) -> None:
     if not path.exists():
         write_sealed(path, budget)
     elif (found := {"trunk_from": None} | read_json(path)) != budget:
-        raise ValueError(f"{out} holds a quickstart with {found}, not {budget}: choose another --out")
+        raise InputError(f"{out} holds a quickstart with {found}, not {budget}: choose another --out")
 
 
 def plan(start: Quickstart, steps: list[Step], costs: Costs | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...common.errors import InputError
 from ...common.registry import check_name
 from ...envs import perturb, tasks
 from ...envs.perturbation import LEVELS
@@ -36,7 +37,7 @@ def trials(evaluation: EvalConfig, axes: str = "", levels: str = "3") -> list[Tr
             perturbed already.
     """
     if evaluation.perturb:
-        raise ValueError(
+        raise InputError(
             f"perturb={evaluation.perturb!r} and robustness exclude each other: name axes and levels"
         )
     definition = tasks.load(evaluation.task)
@@ -78,7 +79,7 @@ def _all(task: Task, model: Any) -> list[str]:
 def _levels(text: str) -> range:
     found = parse_levels(text)
     if not found or found[0] not in LEVELS:
-        raise ValueError(
+        raise InputError(
             f"levels must be one of 1 to {LEVELS[-1]}, or several as 1-{LEVELS[-1]}; got {text!r}"
         )
     return found

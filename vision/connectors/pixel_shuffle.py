@@ -6,6 +6,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..connector import Connector, ConnectorConfig, check_counts
 
 
@@ -25,7 +26,7 @@ class Config(ConnectorConfig):
         check_counts(self, "factor")
         side = round(tokens**0.5)
         if side % self.factor:
-            raise ValueError(f"connector: factor {self.factor} does not divide the {side} patches of a side")
+            raise InputError(f"connector: factor {self.factor} does not divide the {side} patches of a side")
         return PixelShuffle(self, width, tokens, dim, scale)
 
 

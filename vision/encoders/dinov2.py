@@ -8,6 +8,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from .. import checkpoints
 from ..checkpoints import EAGER, Pixels
 from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
@@ -79,7 +80,7 @@ class Config(EncoderConfig):
         check_sizes(self, "image_size", "patch", "width", "layers", "heads", "mlp_ratio")
         assert self.width is not None and self.heads is not None  # noqa: PT018
         if self.width % self.heads:
-            raise ValueError(f"encoder: width {self.width} must be a multiple of heads {self.heads}")
+            raise InputError(f"encoder: width {self.width} must be a multiple of heads {self.heads}")
         sizes: dict[str, Any] = {
             "image_size": self.image_size,
             "patch_size": self.patch,
@@ -151,7 +152,7 @@ def _checkpoint(config: Config) -> nn.Module:
     name = str(config.checkpoint)
     kind = checkpoints.configuration(name, "encoder").model_type
     if not kind.startswith("dinov2"):
-        raise ValueError(f"encoder checkpoint {name!r} is a {kind}, not a DINOv2")
+        raise InputError(f"encoder checkpoint {name!r} is a {kind}, not a DINOv2")
     # The mask token stands for patches that were hidden in pretraining.
     model, _ = checkpoints.load(AutoModel, name, "encoder", UNUSED, spare=r"mask_token$")
     shape: Any = model.config

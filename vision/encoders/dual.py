@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ...common.errors import InputError
 from ..encoder import EncoderConfig, VisionEncoder
 from . import dinov2, siglip
 
@@ -38,7 +39,7 @@ class Dual(VisionEncoder):
         for name in ("image_size", "tokens_per_image"):
             one, other = getattr(first, name), getattr(second, name)
             if one != other:
-                raise ValueError(f"encoder: {name} must be the same in both encoders, got {one} and {other}")
+                raise InputError(f"encoder: {name} must be the same in both encoders, got {one} and {other}")
         self.first, self.second = first, second
         self.image_size, self.tokens_per_image = first.image_size, first.tokens_per_image
         self.dim = first.dim + second.dim

@@ -15,6 +15,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..encoder import EncoderConfig, VisionEncoder, grid_side
 from ..linear import scaled_linear
 from ..stem import FiLM, modulate
@@ -58,7 +59,7 @@ class Config(EncoderConfig):
         """
         for name in ("width", "depth", "channels"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"encoder: {name} must be positive, got {getattr(self, name)}")
+                raise InputError(f"encoder: {name} must be positive, got {getattr(self, name)}")
         return EfficientNetFiLM(self, condition_dim)
 
 

