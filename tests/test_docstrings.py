@@ -17,16 +17,6 @@ RETIRED = {
 }
 """First words that complete a sentence whose subject is the name, or that stand for a noun."""
 RETIRED_PAIRS = {("all", "that"), ("see", "above"), ("the", "one"), ("the", "same")}
-PENDING = (
-    "eval/live",
-    "eval/rollout",
-    "train/data",
-    "train/recording",
-    "train/config.py",
-    "train/loop.py",
-    "train/periodic.py",
-)
-"""Folders and files whose docstrings are still to be rewritten."""
 
 
 class Docstring(NamedTuple):
@@ -76,8 +66,6 @@ def test_docstrings_open_with_a_noun_phrase_or_a_verb(package):
     seen, faults = 0, []
     for path in paths:
         name = path.relative_to(ROOT).as_posix()
-        if any(name == pending or name.startswith(f"{pending}/") for pending in PENDING):
-            continue
         for docstring in docstrings(ast.parse(path.read_text(encoding="utf-8"))):
             seen += 1
             if message := fault(docstring):
@@ -85,10 +73,6 @@ def test_docstrings_open_with_a_noun_phrase_or_a_verb(package):
                 faults.append(f"{name}:{docstring.line}: {message}: {first!r}")
     assert seen > 20
     assert not faults, "\n".join(faults)
-
-
-def test_pending_folders_exist():
-    assert all((ROOT / pending).exists() for pending in PENDING)
 
 
 SOURCE = '''"""Half of a handle."""

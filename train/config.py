@@ -23,16 +23,16 @@ MAY_CHANGE = (
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which demonstrations, and how windows are cut from them."""
+    """Demonstrations, and how windows are cut from them."""
 
     root: Path
     """Folder of the dataset (LeRobotDataset v3.0), or of several that are then trained on together; or a name
     on the Hugging Face Hub."""
     others: tuple[Path, ...] = ()
-    """More of them, trained on together with it."""
+    """Further datasets, trained on together with the first."""
     weights: tuple[float, ...] = ()
-    """How often is learned from the first and each of the others, in proportion; by default as if all
-    were in one folder."""
+    """Weights of the first dataset and of each of the others, in proportion; by default as if all were in one
+    folder."""
     cache: Path | None = None
     """Folder for the decoded frames; ~/.cache/vlasandbox/frames by default (or $VLASANDBOX_FRAMES)."""
     held_out: Path | None = None
@@ -69,7 +69,7 @@ class DataConfig:
         return all(source.exists() for source in self.sources)
 
     def open(self) -> Dataset:
-        """All that is learned from, as one dataset.
+        """Opens all that is learned from as one dataset.
 
         Raises:
             DatasetError: see `open_data`.
@@ -84,9 +84,9 @@ class TrainConfig:
     data: DataConfig
     """Demonstrations."""
     policy: PolicyConfig
-    """What is trained."""
+    """Policy to train."""
     optim: OptimConfig = field(default_factory=OptimConfig)
-    """How it is trained."""
+    """Optimizer and learning rate."""
     trunk_from: str | None = None
     """Start from the trunk of a trained policy: the folder of a run, or `packaged` for the policy that this
     package carries. The head starts anew. By default the trunk, too, starts from random weights."""

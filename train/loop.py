@@ -43,7 +43,7 @@ class NonFiniteLossError(VlaError, ValueError):
     def __init__(self, message: str, update: int) -> None:
         super().__init__(message, update)
         self.update = update
-        """The one that was not made, from 1."""
+        """Number of the update that was not made, from 1."""
 
     def __str__(self) -> str:
         return self.args[0]
@@ -103,7 +103,7 @@ def train(config: TrainConfig, out: Path, *, bar: bool = True, make_source: Make
 
 
 def _check_longer(out: Path, made: int, updates: int, bar: bool) -> None:
-    """Whether a finished run of `made` updates can go on to `updates`; says what that means.
+    """Checks that a finished run of `made` updates can go on to `updates`; says what that means.
 
     Raises:
         CheckpointError: the checkpoint is gone that it would go on from.

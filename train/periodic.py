@@ -36,17 +36,17 @@ from .evaluation import BEST
 WINDOWS = 1024
 """Held-out windows whose loss is measured, the same ones each time; fewer where there are fewer."""
 NOISE_SEED = 0
-"""Of the noise in the held-out loss: the same each time, so that what changes is the policy."""
+"""Seed of the noise in the held-out loss: the same each time, so that what changes is the policy."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen after some update; nothing where nothing was due."""
+    """Measurements after an update; empty where nothing was due."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     """held_out_loss, held_out_action_loss; success, and success_TASK where there are several tasks."""
     video: Path | None = None
-    """Of one validation episode."""
+    """Video of one validation episode."""
 
 
 class Periodic:
@@ -202,7 +202,7 @@ def _score(found: Mapping[str, float | int]) -> tuple[float, float]:
 
 
 def _check_held_out(held_out: Dataset, data: Dataset, spec: PolicySpec, config: DataConfig) -> None:
-    """Whether the loss on `held_out` says something about a policy with `spec` that is trained on `data`.
+    """Checks that the loss on `held_out` says something about a policy with `spec` that is trained on `data`.
 
     Raises:
         ValueError: some of it is trained on, or it shows or means something else.

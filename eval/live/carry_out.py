@@ -1,4 +1,4 @@
-"""What each command of the page does to the scenes."""
+"""Effects of the page's commands on the scenes."""
 
 from functools import singledispatch
 from typing import Any

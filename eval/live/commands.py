@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from ...common.errors import VlaError
 
 LONGEST = 4096
-"""Of a message [bytes]."""
+"""Largest size of a message [bytes]."""
 
 
 class CommandError(VlaError, ValueError):
@@ -65,7 +65,7 @@ class Scenery:
 
 @dataclass(frozen=True)
 class Who:
-    """Who moves the robot from now on: a policy, "expert" or "person"."""
+    """Change of who moves the robot: a policy, "expert" or "person"."""
 
     name: Name
     scene: Index = 0
@@ -76,7 +76,7 @@ class Beside:
     """Shows a second scene of the same seed beside the first, or no longer."""
 
     name: Text = ""
-    """Who moves the robot there; empty: no second scene."""
+    """Mover of the second scene's robot; empty: no second scene."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Execute:
-    """How chunks are executed (see policies/execution.py)."""
+    """Change of how chunks are executed (see policies/execution.py)."""
 
     execute: Annotated[int, Within(1, 256)] = 4
     delay: Annotated[int, Within(0, 256)] = 0
@@ -127,7 +127,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Show:
-    """Whether the heat map is computed."""
+    """Switch for the heat map."""
 
     heat: bool
 
@@ -186,7 +186,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Steer:
-    """How a person moves an arm: shares of its speed along x, y, z and in yaw; gripper +1 open, -1 closed,
+    """Motion of an arm by a person: shares of its speed along x, y, z and in yaw; gripper +1 open, -1 closed,
     0 as it is."""
 
     velocity: list[float]

@@ -1,4 +1,4 @@
-"""What a page is told about a session: JSON-able dictionaries, and the command that repeats an episode."""
+"""Descriptions of a session for a page, as JSON values, and the command that repeats an episode."""
 
 import shlex
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ MOST_SENTENCES = 300
 
 
 def catalog(players: Iterable[Player]) -> dict[str, Any]:
-    """What there is to choose from, whatever the scene."""
+    """Choices that do not depend on the scene."""
     return {
         "tasks": [{"name": name, "arms": tasks.task_class(name).num_arms} for name in tasks.names()],
         "robots": [{"name": name, "arms": len(robots.load(name))} for name in robots.names()],
@@ -45,7 +45,7 @@ def catalog(players: Iterable[Player]) -> dict[str, Any]:
 
 
 def scene_state(task: str, opened: Opened) -> dict[str, Any]:
-    """What can be asked and touched in a scene."""
+    """Sentences that a scene understands, and its objects."""
     sentences = tasks.load(task).instructions(Wording.of("train"))
     return {
         "here": opened.here,

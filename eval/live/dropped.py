@@ -16,7 +16,7 @@ from ...envs.world import Scenario, World
 
 COUNT = 4
 HEIGHT = 0.25
-"""From which they fall [m]."""
+"""Height from which objects fall [m]."""
 SIZE = 0.02
 """Half size [m]."""
 COLORS = ((0.45, 0.25, 0.6), (0.9, 0.5, 0.15), (0.3, 0.6, 0.6), (0.55, 0.4, 0.3))
@@ -49,7 +49,7 @@ class Dropped(Perturbation):
 
 
 def name(number: int) -> str:
-    """Of the body in the model."""
+    """Name of the body in the model."""
     return f"dropped_{number}"
 
 
@@ -73,7 +73,7 @@ def drop(model: Any, data: Any, place: Float[np.ndarray, " 2"]) -> bool:
 
 
 def continue_from(model: Any, before: Any) -> None:
-    """What has fallen in the model `before` has fallen in `model` too."""
+    """Lets fall in `model` what has fallen in the model `before`."""
     for number in range(COUNT):
         old, new = (mujoco.mj_name2id(m, mujoco.mjtObj.mjOBJ_BODY, name(number)) for m in (before, model))
         if old < 0 or new < 0:

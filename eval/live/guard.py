@@ -26,11 +26,11 @@ class Guard:
 
     host: str
     token: str | None = field(default=None, repr=False)
-    """None: anybody on this machine may connect."""
+    """Secret that a page must send; None: anybody on this machine may connect."""
 
     @staticmethod
     def of(host: str) -> "Guard":
-        """With a new token, unless `host` is this machine's loopback address.
+        """Builds a guard with a new token, unless `host` is this machine's loopback address.
 
         Raises:
             ValueError: `host` is empty, which would mean every address.
@@ -40,7 +40,7 @@ class Guard:
         return Guard(host, None if is_loopback(host) else secrets.token_urlsafe(24))
 
     def refuses_host(self, header: str | None) -> str:
-        """Why a `Host` header is refused; empty if it is not."""
+        """Reason to refuse a `Host` header; empty if there is none."""
         name = _name(header)
         if name is None:
             return "the request has no valid Host"
@@ -51,7 +51,7 @@ class Guard:
         return "" if known else "the request asks for another host"
 
     def refuses_origin(self, origin: str | None, host: str | None) -> str:
-        """Why a websocket's `Origin` is refused; empty if it is the page itself."""
+        """Reason to refuse a websocket's `Origin`; empty if it is the page itself."""
         parts = urlsplit(origin or "")
         same = (
             parts.scheme in ("http", "https") and bool(host) and parts.netloc.lower() == (host or "").lower()

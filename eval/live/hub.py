@@ -50,7 +50,7 @@ class Tab:
         self._changed.set()
 
     def pop(self) -> str | bytes | None:
-        """What to send next; None if there is nothing now."""
+        """Next message to send; None if there is nothing now."""
         if self._others:
             return self._others.popleft()
         if self._state:
@@ -63,7 +63,7 @@ class Tab:
         return None
 
     async def next(self) -> str | bytes:
-        """What to send next, as soon as there is something."""
+        """Next message to send, as soon as there is one."""
         while (message := self.pop()) is None:
             self._changed.clear()
             await self._changed.wait()
@@ -108,7 +108,7 @@ class Hub:
         self._tell_roles()
 
     def state(self, kind: str, state: dict[str, Any]) -> None:
-        """To all tabs, also those that join later."""
+        """Sends a message to all tabs, and to those that join later."""
         self._last[kind] = state
         for tab in self.tabs:
             tab.put_state(kind, state)

@@ -58,12 +58,12 @@ class LocalPlayer:
 
     @property
     def spec(self) -> PolicySpec:
-        """What the policy was made for."""
+        """Purpose of the policy."""
         return self.policy.spec
 
     @property
     def command(self) -> str:
-        """Its folder."""
+        """Folder of the policy."""
         return str(self.folder)
 
     def check_env(self, spec_dict: dict[str, Any]) -> None:
@@ -81,7 +81,7 @@ class LocalPlayer:
 
     @property
     def parameters(self) -> int:
-        """How many numbers its weights are."""
+        """Number of weights."""
         return sum(x.numel() for x in self.policy.parameters())
 
     def unknown_words(self, sentence: str) -> list[str]:
@@ -107,8 +107,8 @@ class LocalPlayer:
         return _Asking(self, execution, sentences)
 
     def heat(self, seen: LaneObservation) -> list[Float32[np.ndarray, "y x"]]:
-        """Where it looks for the named object in each camera's picture, as shares that add up to 1; empty if
-        it has no such map."""
+        """Maps of where it looks for the named object, one for each camera, as shares that add up to 1; empty
+        if it has none."""
         return [x.numpy() for x in self.policy.heat(observation_of(seen))]
 
 

@@ -1,4 +1,4 @@
-"""What a session and its simulation process say to each other."""
+"""Messages between a session and its simulation process."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,7 +19,7 @@ class Drive:
 
     who: Who
     action: Float32[np.ndarray, " a"] | None = None
-    """Of a policy."""
+    """Action of a policy; None if somebody else moves."""
     continues: bool = False
     """Whether the action belongs to the same chunk as the one before (see `ManipulationEnv.step_block`)."""
     seconds: float = 0.0
@@ -33,18 +33,18 @@ class View:
     """The scene after a command."""
 
     observation: LaneObservation
-    """What a policy sees."""
+    """Observation of a policy."""
     ended: Ended
     is_success: bool
     is_scored: bool
     """Whether the instruction asks for something in the scene."""
     stage: str
     progress: float
-    """In [0, 1]."""
+    """Progress in [0, 1]."""
     seconds: float
-    """Simulated since the reset [s]."""
+    """Simulated time since the reset [s]."""
     grippers: Float[np.ndarray, "n 3"]
-    """Where the grippers are [m, world]."""
+    """Positions of the grippers [m, world]."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Frame:
     seconds: float
     """Simulated time [s]."""
     spring: tuple[tuple[float, float], tuple[float, float]] | None = None
-    """Where a spring pulls, from and to, in [0, 1] of the picture, (0, 0) top left."""
+    """Ends of a spring that pulls, from and to, in [0, 1] of the picture, (0, 0) top left."""
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ KEPT = 100
 
 @dataclass(frozen=True)
 class Answer:
-    """What a policy says to one observation."""
+    """Answer of a policy to one observation."""
 
     chunk: Float32[np.ndarray, "k a"]
     fan: Float32[np.ndarray, "n k a"]
-    """Other samples for the same observation."""
+    """Further samples for the same observation."""
     seconds: float
     """Wall time [s]."""
 
@@ -45,7 +45,7 @@ class Asking(Protocol):
 
 @runtime_checkable
 class Player(Protocol):
-    """What a session needs of a policy."""
+    """Interface of a policy to a session."""
 
     name: str
     """Shown to people."""
@@ -54,12 +54,12 @@ class Player(Protocol):
 
     @property
     def spec(self) -> PolicySpec:
-        """What the policy was made for."""
+        """Purpose of the policy."""
         ...
 
     @property
     def parameters(self) -> int | None:
-        """How many numbers its weights are; None if it does not say."""
+        """Number of weights; None if it is not known."""
         ...
 
     @property
@@ -69,7 +69,7 @@ class Player(Protocol):
 
     @property
     def command(self) -> str | None:
-        """What the command line calls it; None if `vla demo` cannot play it."""
+        """Name on the command line; None if `vla demo` cannot play it."""
         ...
 
     def check_env(self, spec_dict: dict[str, Any]) -> None:
@@ -106,6 +106,6 @@ class Player(Protocol):
         ...
 
     def heat(self, seen: LaneObservation) -> list[Float32[np.ndarray, "y x"]]:
-        """Where it looks for the named object in each camera's picture, as shares that add up to 1; empty if
-        it has no such map."""
+        """Maps of where it looks for the named object, one for each camera, as shares that add up to 1; empty
+        if it has none."""
         ...

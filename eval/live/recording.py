@@ -16,7 +16,7 @@ class EpisodeStore(Protocol):
 
     @property
     def folder(self) -> str:
-        """Where the episodes are kept, for people."""
+        """Name of the place where the episodes are kept, for people."""
         ...
 
     @property
@@ -82,7 +82,7 @@ class Last:
 
 
 class Recording:
-    """Which episodes of a scene go to a store. To be used in the session's thread alone."""
+    """Recorder of a scene's episodes into a store. To be used in the session's thread alone."""
 
     def __init__(self, store: EpisodeStore | None, note: Callable[[str], None]) -> None:
         """
@@ -211,7 +211,7 @@ class Recording:
         self._note(f"{store.folder} holds {store.count} {'episode' if store.count == 1 else 'episodes'}.")
 
     def state(self) -> dict[str, Any] | None:
-        """What a page shows of it; None if nothing can be recorded."""
+        """State of the recording for a page; None if nothing can be recorded."""
         if self._store is None:
             return None
         shown: dict[str, Any] = {"on": self.is_on, "last": None}

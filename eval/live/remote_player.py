@@ -38,7 +38,7 @@ class RemotePlayer:
 
     @property
     def spec(self) -> PolicySpec:
-        """What the policy was made for."""
+        """Purpose of the policy."""
         return self._policy.spec
 
     def check_env(self, spec_dict: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ class RemotePlayer:
             raise InputError(f"{self.name} is sampled by its server, whose settings this page cannot change")
 
     def unknown_words(self, sentence: str) -> list[str]:
-        """None that are known."""
+        """Returns no words: the server knows its vocabulary."""
         return []
 
     def begin(self, execution: Execution, task: str, sentence: str | None) -> "RemotePlayer":
@@ -87,5 +87,5 @@ class RemotePlayer:
         return Answer(chunk, np.empty((0, *chunk.shape), np.float32), seconds)
 
     def heat(self, seen: LaneObservation) -> list[Float32[np.ndarray, "y x"]]:
-        """None."""
+        """Returns no maps: the protocol has none."""
         return []

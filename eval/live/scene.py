@@ -32,7 +32,7 @@ JPEG_QUALITY = 85
 PERSON_SPEED = 0.6
 """Share of an arm's largest speed at which a person drives it."""
 DIRECTIONS = {"left": (0.0, 1.0), "right": (0.0, -1.0), "away": (1.0, 0.0), "near": (-1.0, 0.0)}
-"""Of a kick from the keyboard, x and y [world]."""
+"""Direction of a kick from the keyboard, x and y [world]."""
 
 
 class Scene:
@@ -58,7 +58,7 @@ class Scene:
         """Action space to record in; None: nothing is recorded."""
         self._tape: Tape | None = None
         self._touches: list[str] = []
-        """What a person did to the scene since the reset."""
+        """Touches of the scene by a person since the reset."""
         self._size, self._quality = 480, "shadow"
 
     @property
@@ -235,8 +235,8 @@ class Scene:
         return done
 
     def drive(self, arm: int, velocity: list[float]) -> None:
-        """How a person moves an arm: x, y, z and yaw as shares of its speed in [-1, 1], gripper +1 open, -1
-        closed, 0 as it is."""
+        """Moves an arm as a person steers it: x, y, z and yaw as shares of its speed in [-1, 1]; gripper +1
+        open, -1 closed, 0 as it is."""
         self._arm, self._velocity = arm, np.array(velocity)
 
     def close(self) -> None:

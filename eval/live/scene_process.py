@@ -48,7 +48,7 @@ class SceneProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Id of the process."""
         return self._process.pid
 
     def tell(self, method: str, *arguments: Any) -> None:

@@ -20,7 +20,7 @@ from .track import EXPERT, PERSON, Track
 
 
 class Scenes:
-    """What is shown, who moves the robots, and how. To be used in the session's thread alone."""
+    """Shown scenes, who moves their robots, and how. To be used in the session's thread alone."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Scenes:
         self.publisher = publisher
         self.task, self.robot, self.seed = task, "", seed
         self.sentence: str | None = None
-        """What a person asked for; None: the episode's own instruction."""
+        """Sentence of a person; None: the episode's own instruction."""
         self.execution, self.sampling = Execution(), ""
         self.levels: dict[str, int] = {}
         """Perturbations that are on."""
@@ -53,7 +53,7 @@ class Scenes:
         """Simulated time at which two scenes began to differ [s]."""
         self.tracks: list[Track] = []
         self.recording = Recording(store, publisher.note)
-        """Of the first scene."""
+        """Recorder of the first scene."""
 
     @property
     def perturb_text(self) -> str:
@@ -256,7 +256,7 @@ class Scenes:
         self.publisher.picture(number, header, [frame.jpeg, *track.cameras])
 
     def _forget_predictions(self, track: Track) -> None:
-        """What was predicted and looked for before is shown no longer."""
+        """Clears predictions and heat maps that no longer hold."""
         number = self.tracks.index(track)
         self.publisher.state(f"paths{number}", {"scene": number, "lines": []})
         self.publish_heat(number, track)

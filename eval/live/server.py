@@ -102,7 +102,7 @@ class LivePage:
                 await asyncio.to_thread(self.session.close)
 
     def address(self, server: WebSocketServer) -> str:
-        """Of the page."""
+        """Address of the page."""
         port = next(iter(server.sockets)).getsockname()[1]
         name = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(self._guard.host, self._guard.host)
         token = "" if self._guard.token is None else f"?token={self._guard.token}"

@@ -24,9 +24,9 @@ class Ray:
 
     origin: Float[np.ndarray, " 3"]
     direction: Float[np.ndarray, " 3"]
-    """Of length 1."""
+    """Direction, of length 1."""
     forward: Float[np.ndarray, " 3"]
-    """Where the camera looks, of length 1."""
+    """Viewing direction of the camera, of length 1."""
 
     @staticmethod
     def through(model: Any, data: Any, camera: str, x: float, y: float) -> "Ray":
@@ -49,7 +49,7 @@ class Ray:
         return int(model.geom_bodyid[geom[0, 0]]), self.origin + distance * self.direction
 
     def at_depth(self, point: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
-        """Where the line crosses the plane through `point` that faces the camera."""
+        """Point at which the line crosses the plane through `point` that faces the camera."""
         depth = (point - self.origin) @ self.forward
         return self.origin + self.direction * depth / max(float(self.direction @ self.forward), 1e-6)
 
@@ -78,7 +78,7 @@ class Spring:
         self._free = is_free(model, body)
 
     def point(self, data: Any) -> Float[np.ndarray, " 3"]:
-        """Where it holds the body [m, world]."""
+        """Point of the body that it holds [m, world]."""
         return data.xpos[self.body] + data.xmat[self.body].reshape(3, 3) @ self._local
 
     def apply(self, model: Any, data: Any) -> None:

@@ -14,7 +14,7 @@ from . import dropped
 
 
 def recorded_spec(env: ManipulationEnv, space: str) -> dict[str, Any]:
-    """What the numbers of a recording mean: `spec_dict` of the nominal environment with this action space."""
+    """Meaning of a recording's numbers: `spec_dict` of the nominal environment with this action space."""
     stored = ActionSpace(space, env.actions.arms, env.control_hz)
     return env.spec_dict() | {"action_space": stored.to_dict(), "perturb": ""}
 

@@ -14,7 +14,7 @@ from .player import Asking, Player
 from .scene_process import SceneProcess
 
 EXPERT, PERSON = "expert", "person"
-"""Who may move the robot beside the policies."""
+"""Movers of the robot beside the policies."""
 CLIP_FRAMES = 600
 """Pictures kept for a clip: half a minute."""
 
@@ -26,9 +26,9 @@ class Track:
     process: SceneProcess
     who: str
     player: Player | None = None
-    """None if nobody's policy moves the robot."""
+    """Policy that moves the robot; None if there is none."""
     env: EnvConfig = field(default_factory=EnvConfig)
-    """What its environment is made of."""
+    """Settings of its environment."""
     opened: Opened | None = None
     asking: Asking | None = None
     executor: Executor | None = None
@@ -41,7 +41,7 @@ class Track:
     frames: deque[tuple[float, bytes]] = field(default_factory=lambda: deque(maxlen=CLIP_FRAMES))
     """Last pictures, with the simulated time of each [s]."""
     cameras: list[bytes] = field(default_factory=list)
-    """What the policy sees, as JPEG images."""
+    """Images that the policy sees, as JPEG."""
     steps: int = 0
     """Control steps since the reset, without those in which the robot was held still."""
 
@@ -58,11 +58,11 @@ class Track:
 
     @property
     def camera_names(self) -> list[str]:
-        """Of the pictures that a policy sees."""
+        """Names of the cameras whose pictures a policy sees."""
         return self.opened.spec["cameras"] if self.opened else []
 
     def begin(self, opened: Opened, *, goes_on: bool = False) -> None:
-        """The scene was opened, or changed in the middle of an episode."""
+        """Takes over a scene that was opened, or changed in the middle of an episode."""
         self.opened, self.view = opened, opened.view
         self.pending.clear()
         if not goes_on:
@@ -70,7 +70,7 @@ class Track:
             self.frames.clear()
 
     def next_drive(self, seconds: float) -> Drive:
-        """What is due, if there is no need to ask."""
+        """Next control step of the scene."""
         if self.view.ended:
             return Drive("hold", seconds=seconds)
         if self.who == EXPERT:

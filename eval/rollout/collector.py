@@ -59,11 +59,11 @@ class EpisodeCollector:
                 self._keeping.release()
 
     def keep_every(self, interval: float, keep: Callable[[list[int]], None]) -> None:
-        """From now on calls `keep` with the seeds of the finished episodes, once in `interval` [s]."""
+        """Calls `keep`, from now on, with the seeds of the finished episodes, once in `interval` [s]."""
         self._keep, self._interval, self._kept = keep, interval, time.monotonic()
 
     def finished(self, seeds: Sequence[int]) -> list[int]:
-        """Those of `seeds` whose episodes came in."""
+        """Seeds among `seeds` whose episodes came in."""
         with self._lock:
             return [seed for seed in seeds if seed in self._episodes]
 

@@ -46,7 +46,7 @@ KEEP_EVERY = 30.0
 
 
 def check_simulated(policy: Policy, name: str) -> None:
-    """Whether there is an environment that a policy can act in.
+    """Checks that there is an environment that a policy can act in.
 
     Raises:
         ValueError: it learned from another program's data; says how else it can be judged.

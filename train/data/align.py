@@ -32,7 +32,7 @@ def aligned(dataset: Dataset, cameras: Names, state: Names | None, action: Names
 
 
 def _order(wanted: Names, there: Names) -> list[int] | None:
-    """Where each of `wanted` is; None if it is the same order, or they are not the same names."""
+    """Index of each of `wanted`; None if it is the same order, or they are not the same names."""
     if wanted == there or sorted(wanted) != sorted(there):
         return None
     return [there.index(name) for name in wanted]

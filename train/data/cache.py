@@ -30,7 +30,7 @@ from .parquet import checked_place
 from .pictures import Run
 
 CACHE_VERSION = 1
-"""To be raised when the same dataset and size would give other pixels, e.g. by another `resize_uint8`."""
+"""Version of the pixels, to be raised when a dataset gives other ones, e.g. by another `resize_uint8`."""
 
 _PIECE = 2**24
 """Bytes of which the checksum is taken at once."""
@@ -101,7 +101,7 @@ def frame_cache(dataset: Dataset, image_size: int, cache_dir: Path | None = None
 
 
 def default_folder() -> Path:
-    """Where the frame caches of all datasets are: $VLASANDBOX_FRAMES, or else ~/.cache/vlasandbox/frames."""
+    """Folder of all frame caches: $VLASANDBOX_FRAMES, or else ~/.cache/vlasandbox/frames."""
     if said := os.environ.get("VLASANDBOX_FRAMES"):
         return Path(said)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -109,7 +109,7 @@ def default_folder() -> Path:
 
 
 def _former_folder(dataset: Dataset, cache_dir: Path | None) -> Path:
-    """Where earlier versions kept caches, each a file; they are still good."""
+    """Folder inside a dataset where earlier versions kept caches, which are still good."""
     return cache_dir or checked_place(dataset.root, dataset.root / ".cache")
 
 

@@ -22,15 +22,15 @@ class ChunkLabels:
     """m chunks for the n frames of a dataset."""
 
     index: Int[np.ndarray, " n"]
-    """Which chunk is the label of a frame; -1: none is."""
+    """Index of the chunk that is a frame's label; -1: none is."""
     commands: Float32[np.ndarray, "m k r"]
-    """What the actions of each chunk ask for (see `envs.control`)."""
+    """Commands that the actions of each chunk ask for (see `envs.control`)."""
     steps: Int[np.ndarray, " m"]
-    """How many of them count, at least 1."""
+    """Number of a chunk's actions that count, at least 1."""
 
     @staticmethod
     def of(root: Path, frames: dict[str, np.ndarray], spec: dict[str, Any] | None) -> "ChunkLabels | None":
-        """Those in a dataset's columns; None if it has none.
+        """Labels in a dataset's columns; None if it has none.
 
         Args:
             root: of the dataset, for messages.
@@ -54,7 +54,7 @@ class ChunkLabels:
 
     @staticmethod
     def joined(parts: Sequence["ChunkLabels | None"], sizes: Sequence[int]) -> "ChunkLabels | None":
-        """Those of several datasets of `sizes` frames, one after the other.
+        """Labels of several datasets of `sizes` frames, one after the other.
 
         Raises:
             DatasetError: chunks of different lengths.

@@ -33,14 +33,14 @@ from .tables import FrameWriter, episode_table, frame_table, stats_of, task_tabl
 from .video import Mp4Appender
 
 ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
-"""What numpy raises on a damaged npz, beside OSError."""
+"""Exceptions of numpy for a damaged npz, beside OSError."""
 
 _MANIFEST = "manifest.json"
 
 
 @dataclass
 class Committed:
-    """What a dataset holds already, as far as adding to it needs to know."""
+    """Content of a dataset, as far as adding to it needs to know."""
 
     episodes: pa.Table | None = None
     """The rows of all meta/episodes files."""

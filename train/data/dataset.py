@@ -77,18 +77,18 @@ class Dataset:
     task_index: Int[np.ndarray, " n"]
     """Index into `tasks` for each frame."""
     runs: list[Run]
-    """Where the pictures are."""
+    """Places of the pictures."""
     recording: dict[str, Any] | None
     """Content of meta/vlasandbox.json; None if the dataset is not ours, or another program changed it."""
     spec_dict: dict[str, Any] | None = None
     """The environment's description of itself; None if the dataset is not ours. Where another program changed
     it, what the features still say of it, in which there is no task."""
     state_names: tuple[str, ...] | None = None
-    """What the numbers of `state` are called; None if the dataset does not say."""
+    """Names of the numbers of `state`; None if the dataset does not say."""
     action_names: tuple[str, ...] | None = None
-    """What the numbers of `action` are called; None if the dataset does not say."""
+    """Names of the numbers of `action`; None if the dataset does not say."""
     robot_type: str | None = None
-    """What the dataset says; None if it does not."""
+    """Robot type; None if the dataset does not say."""
     left_out: tuple[str, ...] = ()
     """Cameras that nothing is learned from, since their pixels are distances."""
     reordered: bool = False
@@ -201,7 +201,7 @@ class Dataset:
         return count
 
     def with_failures(self) -> "Dataset":
-        """The same, with the episodes that failed to be learned from too, where their own actions are the
+        """Dataset from which failed episodes are learned, too, where their own actions are the
         labels."""
         labeled = np.zeros(len(self), bool) if self.chunks is None else self.chunks.index >= 0
         in_episode = np.repeat(np.arange(len(self.lengths)), self.lengths)

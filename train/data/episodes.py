@@ -1,4 +1,4 @@
-"""Which episodes a dataset holds, so that they are known again in another dataset."""
+"""Names of a dataset's episodes, by which they are known again in another dataset."""
 
 import hashlib
 from pathlib import Path
@@ -15,8 +15,8 @@ AGAIN = "delete it, copy it again, or train again into another folder"
 
 
 def episode_names(data: Dataset) -> list[set[str]]:
-    """Of each episode, what it is known by: its states and actions and, if vlasandbox recorded it, its task
-    and seed.
+    """Names of each episode: a digest of its states and actions and, if vlasandbox recorded it, its task and
+    seed.
 
     The first stays the same when a program splits or merges datasets, or puts their dimensions in another
     order; the second when the same scene is recorded again.

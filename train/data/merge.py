@@ -22,9 +22,9 @@ from .hub import local_folder
 from .staging import FOLDER, staged_seeds
 
 SHARED = ("robot", "action_space", "command_names", "control_hz", "image_size")
-"""What the environments of all parts must agree in, but for the LIMITS of the action space."""
+"""Settings in which the environments of all parts must agree, except for the LIMITS of the action space."""
 BALANCE = 0.43
-"""Of pi0's mixture of datasets (arXiv 2410.24164, section V)."""
+"""Exponent of pi0's mixture of datasets (arXiv 2410.24164, section V)."""
 LIMITS = {"low": min, "high": max}
 """Differ from task to task. Each environment clips to its own; the whole allows what any part does."""
 
@@ -34,20 +34,20 @@ class Merged(Dataset):
     """The parts' episodes, one part after the other."""
 
     parts: tuple[Dataset, ...] = ()
-    """None of which is merged itself."""
+    """Parts, none of which is merged itself."""
     shares: tuple[float, ...] = ()
-    """Of the windows that come from each part; they sum to 1."""
+    """Shares of the windows that come from each part; they sum to 1."""
 
     @property
     def fingerprint(self) -> str:  # type: ignore[override]
-        """SHA-256 over those of the parts, in hexadecimal."""
+        """SHA-256 over the fingerprints of the parts, in hexadecimal."""
         parts = [part.fingerprint for part in self.parts]
         if self.reordered:
             parts += [*self.cameras, *(self.state_names or ()), *(self.action_names or ())]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def order(self, seed: int, epoch: int) -> Int[np.ndarray, " w"]:
-        """As many windows as there are; those of each part go on where the epoch before left off."""
+        """Draws as many windows as there are; those of each part go on where the epoch before left off."""
         sizes = np.array([len(part) for part in self.parts])
         begun, ended = self._taken(epoch), self._taken(epoch + 1)
         drawn = []
@@ -202,7 +202,7 @@ def _merge(root: Path, parts: list[Dataset], shares: Sequence[float]) -> Merged:
 
 
 def _joined_spec(specs: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """That of the first part with the tasks and limits of all, as far as all say theirs."""
+    """Specification of the first part with the tasks and limits of all, as far as all say theirs."""
     if not specs:
         return None
     spaces, joined = [spec["action_space"] for spec in specs], dict(specs[0])
@@ -219,7 +219,7 @@ def _joined_spec(specs: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _check(first: Dataset, other: Dataset) -> None:
-    """Whether two datasets can be trained on together."""
+    """Refuses two datasets that cannot be trained on together."""
     shapes = [
         {"fps": d.fps, "cameras": d.cameras, "image sizes": d.image_sizes, "state": d.state.shape[1],
          "action": d.action.shape[1], "names of the state": d.state_names,

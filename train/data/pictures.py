@@ -1,4 +1,4 @@
-"""Where the pictures of a dataset are: frames of an mp4, or images in the table (dtype "image")."""
+"""Places of a dataset's pictures: frames of an mp4, or images in the table (dtype "image")."""
 
 import io
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ class Run(ABC):
     camera: int
     """Index of the view."""
     path: Path
-    """Of the file."""
+    """Path of the file."""
     start: int
     """First frame in the dataset."""
     length: int
@@ -66,7 +66,7 @@ class ImageRun(Run):
     size: tuple[int, int]
     """(height, width) that info.json says [px]."""
     root: Path
-    """Of the dataset; images may be files in it."""
+    """Folder of the dataset; images may be files in it."""
 
     def pictures(self, fps: int) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """RGB, one frame after the other; see `Run`."""

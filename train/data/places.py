@@ -1,4 +1,4 @@
-"""Where every picture of a dataset is, and whether it can be there: places in videos, images in the table."""
+"""Places of all pictures of a dataset, in videos or in the table, and whether they can be there."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from .video import DECODE_ERRORS, check_mp4
 BETWEEN = 0.1
 """Farthest that a place in a video may be from a frame [frames]."""
 SHORT = 1.0
-"""By how much the time that an episode has in a video may be shorter than its frames take [frames]; some
-videos go on after the last one."""
+"""Most by which an episode's time in a video may be shorter than its frames take [frames]; some videos go on
+after the last one."""
 RATE = 0.02
 """Largest relative difference between a video's rate and the dataset's."""
 
@@ -29,7 +29,7 @@ Episodes = dict[str, np.ndarray]
 def find_runs(
     root: Path, info: dict[str, Any], keys: list[str], episodes: Episodes, data: Sequence[Path]
 ) -> list[Run]:
-    """Where the pictures of each camera of `keys` are.
+    """Places of the pictures of each camera of `keys`.
 
     Args:
         root: of the dataset.
@@ -97,7 +97,7 @@ def _in_videos(root: Path, info: dict[str, Any], camera: int, key: str, episodes
 
 
 def _check_files(runs: list[VideoRun], fps: int, size: tuple[int, int]) -> None:
-    """Whether the files are whole, of the right size and rate, and long enough, and no frame is two's."""
+    """Checks that the files are whole, of the right size and rate, and long enough, and no frame is two's."""
     files: dict[Path, list[VideoRun]] = defaultdict(list)
     for run in runs:
         files[run.path].append(run)

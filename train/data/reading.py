@@ -22,7 +22,7 @@ _VECTORS = (
     schema.CHUNK,
 )  # fmt: skip
 _OF_ROLLOUTS = (schema.PROGRESS, schema.REWARD, schema.SOURCE, schema.SUCCESS, schema.CHUNK_STEPS)
-"""Other programs have rewards, too, which mean something else."""
+"""Columns of our rollouts; those of other programs mean something else."""
 
 ASIDE = 0.1
 """Farthest that a frame's time may be from its number divided by fps [frames]."""

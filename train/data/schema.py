@@ -43,10 +43,10 @@ MEANING = "vlasandbox"
 """Key in the `info` of the feature `action` under which `meaning` stands."""
 _SPACE = {"name": str, "dims": list, "control_hz": int | float}
 PLACE = ("chunk_index", "file_index", "from_timestamp")
-"""Of an episode in the video of a camera: columns videos/<camera>/... of meta/episodes."""
+"""Place of an episode in the video of a camera: columns videos/<camera>/... of meta/episodes."""
 REWARD = "next.reward"
 SOURCE = "rollout.source"
-"""Who drove, see `envs.episode.SOURCES`; like all of `rollout`, only in rollouts."""
+"""Source of each frame's action, see `envs.episode.SOURCES`; like all of `rollout`, only in rollouts."""
 PROGRESS = "rollout.progress"
 STAGE = "rollout.stage"
 CHUNK = "expert.chunk"
@@ -126,7 +126,7 @@ def features(episode: Episode, spec: dict[str, Any]) -> dict[str, dict[str, Any]
 
 
 def meaning(spec: dict[str, Any]) -> dict[str, Any]:
-    """What of an environment's `spec_dict()` travels in `features`, which other programs keep when they
+    """Part of an environment's `spec_dict()` that travels in `features`, which other programs keep when they
     split, merge or shorten datasets. They merge only what has equal features: nothing in it differs by task.
     """
     space = {name: x for name, x in spec["action_space"].items() if name not in ("low", "high")}
@@ -135,7 +135,8 @@ def meaning(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def stored_meaning(table: dict[str, dict[str, Any]], cameras: Sequence[str]) -> dict[str, Any] | None:
-    """What `meaning` put into these features, with the cameras that there are; None if nothing is there."""
+    """Part of a `spec_dict()` that `meaning` put into these features, with the present cameras; None if there
+    is none."""
     info = table[ACTION].get("info")
     found = info.get(MEANING) if isinstance(info, dict) else None
     if not isinstance(found, dict):
@@ -183,7 +184,7 @@ def image_size(feature: dict[str, Any]) -> tuple[int, int]:
 
 
 def dimension_names(feature: dict[str, Any]) -> tuple[str, ...] | None:
-    """What the numbers of a vector are called, if each has a name of its own.
+    """Names of the numbers of a vector, if each has a name of its own.
 
     Programs write a list, a list under some title ({"motors": [...]}), or places by name ({"x": 0, ...}).
     """

@@ -54,9 +54,9 @@ class StagedEpisode:
     videos: dict[str, bytes]
     """An mp4 per video feature."""
     stats: dict[str, Stats]
-    """Per feature, counters excepted."""
+    """Statistics per feature, except for counters."""
     spec: dict[str, Any]
-    """Of the environment."""
+    """Specification of the environment."""
     features: dict[str, dict[str, Any]]
     fps: int
     """[Hz]"""
@@ -66,7 +66,7 @@ class StagedEpisode:
     initial_state: np.ndarray
     """Settled simulator state, float64 [q]."""
     about: dict[str, Any] = field(default_factory=dict)
-    """What else there is to say of it, see `Episode.metadata`."""
+    """Further facts about the episode, see `Episode.metadata`."""
 
     def __len__(self) -> int:
         return len(self.columns[ACTION])
@@ -182,7 +182,7 @@ def load_staged(root: Path, seed: int) -> StagedEpisode:
 
 
 def check_staged(root: Path, seed: int) -> None:
-    """Whether the staged episode of `seed` is what was written, by the checksums of the archive.
+    """Checks that the staged episode of `seed` is what was written, by the checksums of the archive.
 
     Raises:
         DatasetError: it is damaged.

@@ -63,7 +63,7 @@ def episode_table(rows: list[dict[str, Any]], stats: list[dict[str, Stats]]) -> 
 
 
 def stats_of(table: pa.Table) -> dict[str, list[Stats]]:
-    """Per feature, the statistics of every episode in an `episode_table`."""
+    """Statistics per feature of every episode in an `episode_table`."""
     blocks: dict[str, list[Stats]] = {}
     for column in table.column_names:
         if column.startswith("stats/"):

@@ -13,7 +13,7 @@ from .parquet import checked_place, read_table, whole_numbers
 
 NUMBER, SENTENCE = "task_index", "task"
 UNNAMED = "__index_level_0__"
-"""What pandas calls an index without a name; LeRobot 0.4 keeps the sentences in one."""
+"""Name that pandas gives to an index without one; LeRobot 0.4 keeps the sentences in one."""
 
 
 def read_tasks(root: Path) -> dict[int, str]:
@@ -68,7 +68,7 @@ def by_place(root: Path, tasks: dict[int, str], task_index: np.ndarray) -> tuple
 
 
 def _sentence_column(path: Path, table: pa.Table) -> str:
-    """The one called "task", or what pandas says the index is, or the only one with text."""
+    """Column called "task", or what pandas says the index is, or the only one with text."""
     if NUMBER not in table.column_names:
         raise DatasetError(f"{path} has no column {NUMBER!r}")
     texts = [name for name in table.column_names if _is_text(table.schema.field(name).type)]

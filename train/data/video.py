@@ -136,7 +136,7 @@ def _time_base(stream: av.VideoStream) -> Fraction:
 
 @dataclass(frozen=True)
 class Mp4:
-    """What the index of a video says."""
+    """Facts in the index of a video."""
 
     frames: int
     rate: float | None

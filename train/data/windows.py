@@ -36,7 +36,7 @@ from .schema import REFERENCE
 def horizons(
     starts: Int[np.ndarray, " e"], lengths: Int[np.ndarray, " e"], perturbed: Bool[np.ndarray, " n"]
 ) -> Int[np.ndarray, " n"]:
-    """How many actions from each frame on are valid, at least 1: `mask[t, h] = h < horizons[t]`."""
+    """Number of actions from each frame on that are valid, at least 1: `mask[t, h] = h < horizons[t]`."""
     last = np.empty(len(perturbed), np.int64)
     for start, length in zip(starts, lengths, strict=True):
         end = start + length
@@ -122,7 +122,7 @@ class WindowSampler:
         return torch.from_numpy(self._chunks(frames)[0])
 
     def stats(self) -> dict[str, dict[str, Float32[np.ndarray, " d"]]]:
-        """Per dimension min, max, mean, std, q01 and q99 of "action" (after conversion) and "state"."""
+        """Min, max, mean, std, q01 and q99 per dimension of "action" (after conversion) and "state"."""
         frames = np.flatnonzero(self._dataset.learned)
         actions = self._actions(frames[:, None] + np.arange(1))
         if self._space is not None and self._space.mode == "relative":

@@ -18,7 +18,7 @@ from ..data.staging import FOLDER, staged_seeds
 from ..data.writer import DatasetWriter, check_root
 
 _COMMON = ("task", "robot", "control_hz", "image_size", "cameras", "quality", "mujoco")
-"""Of an environment's spec, what all episodes have in common."""
+"""Keys of an environment's spec that all episodes have in common."""
 
 
 class LiveStore:
@@ -42,7 +42,7 @@ class LiveStore:
 
     @property
     def count(self) -> int:
-        """Its episodes."""
+        """Episodes of the dataset."""
         return len(self._known)
 
     def open(self, spec: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ class LiveStore:
 
 
 def _name(spec: dict[str, Any]) -> str:
-    """Of the dataset's folder."""
+    """Name of the dataset's folder."""
     task = spec["task"].replace(":", ",")
     own = tasks.task_class(spec["task"]).default_robot
     return task if spec["robot"] == own else f"{task}-{spec['robot']}"

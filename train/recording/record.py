@@ -35,14 +35,14 @@ class RecordError(VlaError, RuntimeError):
 
 @dataclass(frozen=True)
 class RecordConfig:
-    """What to record, and where."""
+    """Settings of a recording."""
 
     root: Path
     """Folder of the dataset. If it holds episodes with the same settings, recording goes on from them."""
     episodes: int = 100
     """Successful episodes to record, those of earlier runs included."""
     env: EnvConfig = field(default_factory=EnvConfig)
-    """What is recorded: task, robot, cameras, and so on. The control rate must be a whole number."""
+    """Environment to record: task, robot, cameras, and so on. The control rate must be a whole number."""
     noise: NoiseConfig | None = field(default_factory=NoiseConfig)
     """Disturbances from which the expert recovers."""
     first_seed: int = DEMONSTRATIONS.start
@@ -51,7 +51,7 @@ class RecordConfig:
     """Simulation processes; one per core by default."""
 
     def settings(self) -> dict[str, Any]:
-        """What all episodes of a dataset have in common (JSON values)."""
+        """Settings that all episodes of a dataset have in common (JSON values)."""
         noise = None if self.noise is None else asdict(self.noise)
         env = asdict(self.env)
         common = {"task": env.pop("task"), "first_seed": self.first_seed}
@@ -101,7 +101,7 @@ def record(config: RecordConfig, *, watch: Callable[[], object] | None = None) -
 
 
 class SeedPlan:
-    """Which seed to try next, such that the result is that of trying one after the other.
+    """Order of seeds to try, such that the result is that of trying one after the other.
 
     A seed is given out only while the episodes at hand and in flight are fewer than wanted. So the last seed
     ever tried is the one that completes the dataset, and none is tried in vain.

@@ -25,7 +25,7 @@ from ..initial_policy import PolicySource
 
 @dataclass(frozen=True)
 class RolloutRecordConfig:
-    """What to record, and where."""
+    """Settings of a recording of rollouts."""
 
     root: Path
     """Folder of the dataset. If it holds episodes with the same settings, recording goes on from them."""
