@@ -90,6 +90,11 @@ def read_recording(root: Path) -> dict[str, Any] | None:
     ]
     if missing:
         raise DatasetError(f"{path} is damaged (it has no {', '.join(missing)}): {AGAIN}")
+    entries = ours["episodes"]
+    if not isinstance(entries, list) or not all(
+        isinstance(e, dict) and type(e.get("seed")) is int for e in entries
+    ):
+        raise DatasetError(f"{path} is damaged (an episode has no seed): {AGAIN}")
     space = ours["spec"].get("action_space")
     if not isinstance(space, dict) or not isinstance(space.get("name"), str):
         raise DatasetError(f"{path} is damaged (it does not name the action space): {AGAIN}")
