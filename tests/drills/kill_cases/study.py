@@ -1,6 +1,7 @@
 """A study of two trainings side by side: it records, trains, judges and sums up."""
 
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from ._common import TASK, episodes_in, files_in, fork_programs, names_in
 from .train import outcome as training_outcome
 
 RECORD = RecordConfig(Path("data"), episodes=2, env=EnvConfig(TASK, image_size=32), workers=1)
+# A training whose study was killed stops after its present update and notes it: so each update has a row.
+TRAIN = replace(debug.config(Path("data"), updates=2), checkpoint_every=1)
 STUDY = Study(
     "Is it there after kills?",
-    Point(RECORD, debug.config(Path("data"), updates=2), EvalConfig(TASK, episodes=2, workers=1)),
+    Point(RECORD, TRAIN, EvalConfig(TASK, episodes=2, workers=1)),
     [Factor("chunk", {2: {"train.data.chunk": 2, "evaluation.execution_horizon": 2}, 4: {}})],
     seeds=1,
 )
