@@ -58,7 +58,12 @@ PATHS = st.text("ab/", min_size=1).map(Path)
 RUNS = st.builds(
     TrainConfig,
     st.builds(
-        DataConfig, PATHS, st.none() | PATHS, action_space=st.none() | st.text(), chunk=counts, history=counts
+        DataConfig,
+        PATHS,
+        cache=st.none() | PATHS,
+        action_space=st.none() | st.text(),
+        chunk=counts,
+        history=counts,
     ),
     POLICIES,
     st.builds(

@@ -38,7 +38,7 @@ def test_settings_of_a_part_are_reached():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("draws=2", r"'draws=2'.*valid: steps, temperature"),
+        ("draws=2", r"draws='2'.*valid: steps, temperature"),
         ("steps", "steps: got '', expected a whole number"),
         ("steps=2.5", "sampling.steps: got 2.5, expected a whole number"),
         ("temperature=hot", "sampling.temperature: got 'hot', expected a number"),

@@ -42,7 +42,7 @@ def test_cells_share_demonstrations_exactly_if_they_ask_for_the_same():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train.data.chunks": 4}, "no field 'train.data.chunks'; valid in place of 'chunks': root, cache"),
+        ({"train.data.chunks": 4}, "no field 'train.data.chunks'; valid in place of 'chunks': root, "),
         ({"judge.execute": 4}, "valid in place of 'judge': record, train, evaluation, condition"),
         ({"train.seed.low": 4}, "valid in place of 'low': nothing"),
     ],

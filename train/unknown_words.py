@@ -11,7 +11,10 @@ def unknown_words(policy: Path, sentences: Iterable[str]) -> list[str]:
     """
     from tokenizers import Tokenizer  # not transformers, which takes seconds
 
-    tokenizer = Tokenizer.from_file(str(policy / "tokenizer" / "tokenizer.json"))
+    path = policy / "tokenizer" / "tokenizer.json"
+    if not path.exists():  # a checkpoint's, of another kind
+        return []
+    tokenizer = Tokenizer.from_file(str(path))
     unknown, found = tokenizer.token_to_id("<unk>"), set()
     for text in set(sentences):
         coded = tokenizer.encode(text)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -31,6 +32,8 @@ from .pictures import Run
 
 CACHE_VERSION = 1
 """Version of the pixels, to be raised when a dataset gives other ones, e.g. by another `resize_uint8`."""
+UNREADABLE = (ValueError, TypeError, OSError, EOFError, SyntaxError, TokenError)
+"""Exceptions of numpy for a damaged npy."""
 
 _PIECE = 2**24
 """Bytes of which the checksum is taken at once."""
@@ -142,7 +145,7 @@ def _intact(path: Path, seal: Path, shape: tuple[int, ...]) -> bool:
     try:
         frames = open_memmap(path, "r")
         return frames.shape == shape and _checksum(frames) == read_json(seal)["crc32"]
-    except (ValueError, KeyError, TypeError, OSError, EOFError):
+    except (*UNREADABLE, KeyError):
         return False
 
 
@@ -158,7 +161,7 @@ def check_cache(path: Path) -> None:
     try:
         expected = read_json(path.with_suffix(".json"))["crc32"]
         whole = _checksum(open_memmap(path, "r")) == expected
-    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+    except (*UNREADABLE, KeyError) as error:
         raise DatasetError(f"{path} cannot be verified ({error}): {again}") from None
     if not whole:
         raise DatasetError(f"{path} is damaged (its checksum is another): {again}")
