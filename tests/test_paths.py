@@ -13,6 +13,7 @@ from vlasandbox.train.data import schema
 from vlasandbox.train.data.cache import frame_cache
 from vlasandbox.train.data.dataset import Dataset
 from vlasandbox.train.data.files import DatasetError, exclusive
+from vlasandbox.train.data.staging import FOLDER, staged_seeds
 from vlasandbox.train.data.writer import DatasetWriter
 
 
@@ -160,3 +161,12 @@ def test_a_recording_goes_on_after_a_refusal_was_mended(root):
     writer.add_episode(synthetic_episode(5), SPEC)
     writer.commit()
     assert len(Dataset.open(root).starts) == 4
+
+
+def test_a_link_among_staged_episodes_is_refused(tmp_path):
+    folder = tmp_path / "data" / FOLDER
+    folder.mkdir(parents=True)
+    (tmp_path / "elsewhere.npz").write_bytes(b"")
+    (folder / "episode-0000001.npz").symlink_to(tmp_path / "elsewhere.npz")
+    with pytest.raises(DatasetError, match=r"episode-0000001\.npz is a link, .*: delete it"):
+        staged_seeds(tmp_path / "data")

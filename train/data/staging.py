@@ -135,8 +135,15 @@ def stage_failure(root: Path, seed: int) -> None:
 
 
 def staged_seeds(root: Path) -> dict[int, bool]:
-    """Every seed in the staging folder, in order, and whether its episode was kept."""
-    found = (_NAME.fullmatch(path.name) for path in _folder(root).glob("episode-*"))
+    """Every seed in the staging folder, in order, and whether its episode was kept.
+
+    Raises:
+        DatasetError: a link lies there, which may lead to any file.
+    """
+    paths = list(_folder(root).glob("episode-*"))
+    if links := [path for path in paths if path.is_symlink()]:
+        raise DatasetError(f"{links[0]} is a link, which no recording makes: delete it")
+    found = (_NAME.fullmatch(path.name) for path in paths)
     return dict(sorted((int(name[1]), name[2] == "npz") for name in found if name))
 
 
