@@ -97,6 +97,11 @@ class LanguageConfig:
         lm_head = None
         if architecture is not None:
             model = _model_of_shape(architecture)
+            if (most := max(len(tokenizer) - 1, tokenizer.pad_token_id or 0)) >= _num_words(model):
+                raise InputError(
+                    f"the saved tokenizer numbers words up to {most}, but the policy has embeddings for "
+                    f"{_num_words(model)}: its files are damaged; copy the policy again"
+                )
         elif checkpoint:
             model, lm_head = _checkpoint_model(self, checkpoint)
             check_tokenizer(tokenizer, _num_words(model), instructions, checkpoint)
