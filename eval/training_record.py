@@ -59,7 +59,12 @@ class TrainingRecord:
             summary["precision"] = _read(config)["precision"]
         try:
             rows = read_rows(metrics, summary.get("rows", 0))
-            return TrainingRecord._of(summary, rows, _read(error)["mean"] if error.exists() else None)
+            open_loop = _read(error)["mean"] if error.exists() else None
+            if not isinstance(open_loop, int | float | None) or isinstance(open_loop, bool):
+                raise InputError(
+                    f"{error} is damaged (mean is a {type(open_loop).__name__}, no number): {_AGAIN}"
+                )
+            return TrainingRecord._of(summary, rows, open_loop)
         except (KeyError, TypeError, AttributeError) as wrong:
             raise InputError(f"{path} is damaged (it has no usable {wrong}): {_AGAIN}") from None
 
