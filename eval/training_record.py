@@ -59,6 +59,8 @@ class TrainingRecord:
             summary["precision"] = _read(config)["precision"]
         try:
             rows = read_rows(metrics, summary.get("rows", 0))
+            if not isinstance(summary.get("precision", ""), str):
+                raise InputError(f"{path} is damaged (it has no usable precision): {_AGAIN}")
             open_loop = _read(error)["mean"] if error.exists() else None
             if not isinstance(open_loop, int | float | None) or isinstance(open_loop, bool):
                 raise InputError(
